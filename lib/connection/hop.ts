@@ -1,0 +1,103 @@
+import { inspect } from "node:util";
+import { InvalidArguments } from "../errors";
+import type { Progress } from "../events";
+import type { HostFacts } from "../host";
+import { asCode } from "../property";
+import { Registry } from "../registry";
+import { problems, type Schema } from "../schema";
+import { callSite, type Site } from "../site";
+import type { Connection } from "./connection";
+
+/** One step of a connection, as said in a consfig: plain data. */
+export interface Hop {
+  readonly hop: string;
+  readonly args: unknown;
+  readonly site: string;
+}
+
+/** What asks the person at the terminal; absent when nobody is there, and then a question is a refusal. */
+export interface Asker {
+  /** A line typed without echo, or undefined when the person declines. */
+  secret(question: string): Promise<string | undefined>;
+  /** Whether the person says yes. */
+  confirm(question: string): Promise<boolean>;
+}
+
+/** What a hop is opened with. */
+export interface HopContext {
+  /** The hop before it; for the first, this machine. */
+  readonly parent: Connection;
+  readonly host: HostFacts;
+  readonly ask: Asker | undefined;
+  readonly signal: AbortSignal;
+  progress(event: Progress): void;
+}
+
+/** One sort of hop. */
+export interface HopDefinition<A, P extends unknown[]> {
+  /** As in `via.name(…)`. */
+  readonly name: string;
+  readonly args: Schema<A>;
+  readonly call?: (...params: P) => NoInfer<A>;
+  /** True: this hop is our own process on the far side, which takes over the rest of the work. */
+  readonly agent?: boolean;
+  /** Opens it. Throws `ConnectionFailed`, naming the hop and what it ran. */
+  readonly open: (args: A, context: HopContext) => Promise<Connection>;
+}
+
+export type AnyHopDefinition = HopDefinition<unknown, unknown[]>;
+
+/** Every sort of hop, by name. */
+export const hops = new Registry<AnyHopDefinition>("hop");
+
+/** Defines a sort of hop, and gives the function by which a consfig says it. */
+export function defhop<A, P extends unknown[] = [args?: A]>(definition: HopDefinition<A, P>): (...params: P) => Hop {
+  const { name, call, args: schema } = definition;
+  const construct = (...params: P): Hop => {
+    const args = call ? call(...params) : (params[0] ?? {});
+    const complaints = problems(schema, args);
+    if (complaints.length > 0) {
+      const error = new InvalidArguments(`via.${name}: ${complaints.join("; ")}`);
+      Error.captureStackTrace(error, construct);
+      throw error;
+    }
+    return new SaidHop(name, args, callSite(), params);
+  };
+  hops.define(name, definition as unknown as AnyHopDefinition, callSite());
+  return Object.defineProperty(construct, "name", { value: name });
+}
+
+export const isHop = (value: unknown): value is Hop => typeof value === "object" && value !== null && "hop" in value;
+
+/** Prints as the code that makes it. */
+class SaidHop implements Hop {
+  readonly #site: Site;
+  readonly #params: readonly unknown[];
+
+  constructor(
+    readonly hop: string,
+    readonly args: unknown,
+    site: Site,
+    params: readonly unknown[],
+  ) {
+    this.#site = site;
+    this.#params = params;
+    Object.freeze(this);
+  }
+
+  get site(): string {
+    return this.#site.toString();
+  }
+
+  toJSON(): Hop {
+    return { hop: this.hop, args: this.args, site: this.site };
+  }
+
+  [inspect.custom](): string {
+    return asCode(`via.${this.hop}`, this.#params);
+  }
+}
+
+/** `hop` as it would be typed, whether made here or arrived from elsewhere. */
+export const hopAsCode = (hop: Hop): string =>
+  hop instanceof SaidHop ? inspect(hop) : asCode(`via.${hop.hop}`, [hop.args]);

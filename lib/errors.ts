@@ -1,0 +1,108 @@
+/** The failures of this project, by what the person at the keyboard should do about them. */
+
+/** What went wrong, as data: how a failure crosses the wire and stands in a report. */
+export interface Failure {
+  /** The class of the error, such as "FailedChange". */
+  readonly name: string;
+  readonly message: string;
+  /** Where the failing code stands, innermost frame first, mapped to the user's own lines. */
+  readonly stack?: string;
+  /** Output of the command that failed, when it was one. */
+  readonly command?: CommandResult & { readonly command: string };
+}
+
+/** What a command came to. `exit` is its exit code; a command ended by a signal has 128 + its number. */
+export interface CommandResult {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Base of every failure that is not a programming error. */
+export class ConsfigError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** The consfig asks for something that cannot be: nobody was connected to. Correct the consfig. */
+export class InapplicableProperty extends ConsfigError {}
+
+/** Arguments that do not fit their schema. The first frame of the stack is the line that gave them. */
+export class InvalidArguments extends InapplicableProperty {}
+
+/** A step failed on the host; something may have been changed. Go and look. */
+export class FailedChange extends ConsfigError {}
+
+/** A step could not start, and nothing was touched. Mend the reason and deploy again. */
+export class AbortedChange extends FailedChange {}
+
+/** A hop could not be opened, or its link was lost. */
+export class ConnectionFailed extends AbortedChange {
+  constructor(
+    /** The hop that failed, as written in a consfig. */
+    readonly hop: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${hop}: ${message}`, options);
+  }
+}
+
+/** Prerequisite data that no source has. */
+export class MissingData extends AbortedChange {}
+
+/** A command that was expected to succeed did not. Inside a property it is reported as its FailedChange. */
+export class RunFailed extends FailedChange {
+  constructor(
+    readonly command: string,
+    readonly result: CommandResult,
+  ) {
+    super(`\`${abridged(command)}\` ended with exit code ${result.exit}${lastWords(result)}`);
+  }
+}
+
+const abridged = (command: string): string => (command.length > 200 ? `${command.slice(0, 200)}…` : command);
+
+function lastWords({ stderr, stdout }: CommandResult): string {
+  const last = (stderr.trim() || stdout.trim()).split("\n").at(-1);
+  return last ? `: ${last}` : "";
+}
+
+/** The deployment was cancelled by the person who started it. */
+export class Cancelled extends AbortedChange {}
+
+/** The several complaints of one preparation, said together. */
+export class Refused extends InapplicableProperty {
+  constructor(
+    readonly subject: string,
+    readonly complaints: readonly string[],
+  ) {
+    super(
+      complaints.length === 1
+        ? `${subject}: ${complaints[0]}`
+        : `${subject}: ${complaints.length} complaints\n${complaints.map((complaint) => `  - ${complaint.replaceAll("\n", "\n    ")}`).join("\n")}`,
+    );
+  }
+}
+
+/** `error` as data. Anything thrown is accepted; a string or an object becomes its own text. */
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  const stack = frames(error);
+  return {
+    name: error.name,
+    message: error.message,
+    ...(stack && { stack }),
+    ...(error instanceof RunFailed && { command: { command: error.command, ...error.result } }),
+  };
+}
+
+/** The frames of `error`'s stack, without the message that stands above them. */
+export function frames(error: Error): string {
+  return (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n");
+}

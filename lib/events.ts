@@ -1,0 +1,48 @@
+import type { Failure } from "./errors";
+
+/** How a step ended. `skipped` always has a reason. */
+export type StepStatus = "unchanged" | "changed" | "failed" | "skipped";
+
+/** What happens between `deploy` and the first step. */
+export type Progress =
+  | { readonly kind: "hop-opening"; readonly hop: string }
+  | { readonly kind: "hop-opened"; readonly hop: string; readonly ms: number; readonly reused: boolean }
+  /** Bytes on their way to the host: the runtime, or sources. `sent` grows to `total`. */
+  | { readonly kind: "upload"; readonly what: string; readonly sent: number; readonly total: number }
+  | { readonly kind: "waiting"; readonly reason: string }
+  | { readonly kind: "notice"; readonly text: string };
+
+/** One item of the stream of which a report is made. Times are milliseconds. */
+export type DeployEvent = { readonly host: string; readonly deployment: string } & (
+  | { readonly kind: "deployment-started"; readonly at: string; readonly hops: readonly string[]; readonly steps: number }
+  | Progress
+  | {
+      readonly kind: "step-started";
+      /** Unique in its deployment. */
+      readonly step: number;
+      /** The step inside of which it is. */
+      readonly parent?: number;
+      readonly property: string;
+      readonly desc: string;
+      readonly site: string;
+    }
+  | { readonly kind: "step-output"; readonly step: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+      readonly kind: "step-ended";
+      readonly step: number;
+      readonly status: StepStatus;
+      readonly ms: number;
+      readonly reason?: string;
+      readonly failure?: Failure;
+    }
+  | {
+      readonly kind: "deployment-ended";
+      readonly status: "unchanged" | "changed" | "failed" | "cancelled" | "detached";
+      readonly ms: number;
+      /** Why the whole deployment could not go on, when it could not. */
+      readonly failure?: Failure;
+    }
+);
+
+/** The version of the events as written by `--json`; raised when a reader would have to change. */
+export const EVENTS_VERSION = 1;

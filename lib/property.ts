@@ -1,0 +1,159 @@
+import { inspect } from "node:util";
+import { InvalidArguments } from "./errors";
+import type { HostModel } from "./host";
+import { Registry } from "./registry";
+import { problems, type Schema } from "./schema";
+import { callSite, type Site } from "./site";
+import type { AgentTarget, PosixTarget } from "./target";
+
+/** What applying came to. There is no third answer: a failure is thrown. */
+export type Change = "changed" | "unchanged";
+
+/** `posix` needs only a POSIX shell on the far side; `agent` needs our own process there. */
+export type Kind = "posix" | "agent";
+type TargetOf<K extends Kind> = K extends "agent" ? AgentTarget : PosixTarget;
+
+/** A property said of a host: plain data, so it can be printed, compared, sent and stored. */
+export interface PropApp {
+  readonly property: string;
+  readonly args: unknown;
+  /** Where it was said: `file:line:column` in the user's sources. */
+  readonly site: string;
+  /** Of a property made of others, once prepared: what it is made of. */
+  readonly parts?: readonly PropApp[];
+}
+
+/** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */
+export type MaybePropApp = PropApp | null | undefined | false;
+
+/** How a property acts on the applications among its arguments. */
+export interface Steps {
+  /** Applies `application` as a step of its own; throws what it throws. */
+  apply(application: PropApp): Promise<Change>;
+  unapply(application: PropApp): Promise<Change>;
+  /** As `apply`, but a failure is reported and passed over. "failed" counts as a change, "aborted" does not. */
+  attempt(application: PropApp, direction?: "apply" | "unapply"): Promise<Change | "failed" | "aborted">;
+}
+
+/** How a property visits the applications among its arguments while a host is prepared. */
+export interface Visits {
+  /** Runs the `hostattrs` of `application` and of its parts. */
+  visit(application: PropApp, host?: HostModel): void;
+}
+
+/** One property. Slots stand in this order everywhere. */
+export interface Definition<A, P extends unknown[], K extends Kind> {
+  /** `module.export`: the wire name, and what is grepped. */
+  readonly name: string;
+  readonly kind: K;
+  readonly args: Schema<A>;
+  /** How it is written in a consfig. Left out, the property takes its `args` object. */
+  readonly call?: (...params: P) => NoInfer<A>;
+  /** A line for people. Left out: the property as code. */
+  readonly desc?: (args: A) => string;
+  /** True: not announced as a step of its own; its parts are. */
+  readonly inline?: boolean;
+  /** The arguments that all other slots see. Pure; run once, before any combinator acts. */
+  readonly preprocess?: (args: A) => NoInfer<A>;
+  /**
+   * Before any connection: record facts about the host, or refuse by throwing `InapplicableProperty`. Left out, the
+   * applications among the arguments are visited in order.
+   */
+  readonly hostattrs?: (args: A, host: HostModel, visits: Visits) => void;
+  /** What this property is made of; computed once, after `hostattrs`. Such a property has no `apply` of its own. */
+  readonly parts?: (args: A, host: HostModel) => readonly MaybePropApp[];
+  /** True when it holds already; a plan asks this and nothing else. */
+  readonly check?: (args: A, target: TargetOf<K>) => Promise<boolean>;
+  readonly apply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
+  readonly unapply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
+  /** Whether it can be unapplied, where that depends on the arguments. Left out: whether `unapply` or `parts` is there. */
+  readonly unappliable?: (args: A, each: (application: PropApp) => boolean) => boolean;
+}
+
+export type AnyDefinition = Definition<unknown, unknown[], Kind>;
+
+/** A property as used in a consfig: calling it is pure, and says it of a host. */
+export interface Property<P extends unknown[]> {
+  (...params: P): PropApp;
+  readonly definition: AnyDefinition;
+}
+
+/** Every property loaded, by name. */
+export const properties = new Registry<Property<never>>("property");
+
+/** Defines a property and registers it under its name. Throws `DuplicateName` when another file has that name. */
+export function defprop<A, P extends unknown[] = [args: A], const K extends Kind = Kind>(
+  definition: Definition<A, P, K>,
+): Property<P> {
+  return register(definition, callSite());
+}
+
+/** A property made of others, in order; the first failure stops the rest. Its kind is that of its parts. */
+export type ListDefinition<A, P extends unknown[]> = Omit<Definition<A, P, "posix">, "kind" | "apply" | "parts"> &
+  Required<Pick<Definition<A, P, "posix">, "parts">>;
+
+/** Defines a property computed from its arguments as a list of others. */
+export function defproplist<A, P extends unknown[] = [args: A]>(definition: ListDefinition<A, P>): Property<P> {
+  return register({ kind: "posix", ...definition }, callSite());
+}
+
+function register<A, P extends unknown[], K extends Kind>(definition: Definition<A, P, K>, site: Site): Property<P> {
+  const { name, call, args: schema } = definition;
+  const construct = (...params: P): PropApp => {
+    const args = call ? call(...params) : (params[0] ?? {});
+    const complaints = problems(schema, args);
+    if (complaints.length > 0) throw invalidArguments(name, complaints, construct);
+    return new Application(name, args, callSite(), params);
+  };
+  Object.defineProperty(construct, "name", { value: name });
+  const property = Object.assign(construct, { definition: definition as unknown as AnyDefinition });
+  properties.define(name, property as unknown as Property<never>, site);
+  return property;
+}
+
+/** So made that the first frame of its stack is the line in the consfig. */
+function invalidArguments(name: string, complaints: readonly string[], caller: Function): InvalidArguments {
+  const error = new InvalidArguments(`${name}: ${complaints.join("; ")}`);
+  Error.captureStackTrace(error, caller);
+  return error;
+}
+
+/** An application as made by a call. Prints as the code that makes it. */
+class Application implements PropApp {
+  readonly property: string;
+  readonly args: unknown;
+  readonly #site: Site;
+  readonly #params: readonly unknown[];
+
+  constructor(property: string, args: unknown, site: Site, params: readonly unknown[]) {
+    this.property = property;
+    this.args = deepFreeze(args);
+    this.#site = site;
+    this.#params = params;
+    Object.freeze(this);
+  }
+
+  get site(): string {
+    return this.#site.toString();
+  }
+
+  toJSON(): PropApp {
+    return { property: this.property, args: this.args, site: this.site };
+  }
+
+  [inspect.custom](): string {
+    return asCode(this.property, this.#params);
+  }
+}
+
+/** `name(…)` as it would be typed. */
+export const asCode = (name: string, params: readonly unknown[]): string =>
+  `${name}(${params.map((param) => inspect(param, { depth: null, breakLength: Number.POSITIVE_INFINITY })).join(", ")})`;
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,86 @@
+import { ConsfigError } from "./errors";
+import type { Site } from "./site";
+
+/** A name said twice by two files. */
+export class DuplicateName extends ConsfigError {}
+
+interface Entry<T> {
+  readonly value: T;
+  readonly site: Site;
+}
+
+/**
+ * Everything of one sort that the consfig defines, by name, live. A file that is loaded again replaces what it
+ * defined; two files cannot define one name; the prompt may redefine anything.
+ */
+export class Registry<T> {
+  #entries = new Map<string, Entry<T>>();
+
+  /** `sort` names in messages what is kept here, such as "property". */
+  constructor(readonly sort: string) {}
+
+  define(name: string, value: T, site: Site): void {
+    const before = this.#entries.get(name);
+    if (before && before.site.file !== site.file && !before.site.atPrompt && !site.atPrompt) {
+      throw new DuplicateName(
+        `the ${this.sort} "${name}" is defined twice: at ${before.site} and at ${site}; give one of them another name`,
+      );
+    }
+    this.#entries.set(name, { value, site });
+  }
+
+  get(name: string): T | undefined {
+    return this.#entries.get(name)?.value;
+  }
+
+  /** Where `name` is defined. */
+  siteOf(name: string): Site | undefined {
+    return this.#entries.get(name)?.site;
+  }
+
+  names(): string[] {
+    return [...this.#entries.keys()].sort();
+  }
+
+  values(): T[] {
+    return [...this.#entries.values()].map(({ value }) => value);
+  }
+
+  /** Forget what `files` defined: done before they are evaluated again, or when they are gone. */
+  forget(files: ReadonlySet<string>): void {
+    for (const [name, { site }] of this.#entries) if (files.has(site.file)) this.#entries.delete(name);
+  }
+
+  /** The present state, to go back to with `restore` when an evaluation fails. */
+  snapshot(): ReadonlyMap<string, Entry<T>> {
+    return new Map(this.#entries);
+  }
+
+  restore(snapshot: ReadonlyMap<string, Entry<T>>): void {
+    this.#entries = new Map(snapshot);
+  }
+
+  /** Names like `wanted`, nearest first, for "did you mean". */
+  similar(wanted: string): string[] {
+    const limit = Math.max(2, Math.floor(wanted.length / 3));
+    return this.names()
+      .map((name) => ({ name, distance: distance(name, wanted) }))
+      .filter((candidate) => candidate.distance <= limit)
+      .sort((a, b) => a.distance - b.distance)
+      .slice(0, 3)
+      .map(({ name }) => name);
+  }
+}
+
+/** Levenshtein's distance between two names. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

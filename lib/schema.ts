@@ -1,0 +1,136 @@
+import type Ajv from "ajv";
+import type { ErrorObject, ValidateFunction } from "ajv";
+
+/**
+ * The words in which arguments are described. Each makes plain JSON Schema that remembers, for the compiler alone, the
+ * type it describes; from one description come the type, the check, the message and the docs.
+ */
+export interface Schema<T> {
+  readonly [keyword: string]: unknown;
+  readonly "~type"?: T;
+}
+
+/** A field of an `object` that may be left out. */
+interface Optional<T> {
+  readonly optional: Schema<T>;
+}
+
+type AnySchema = Schema<unknown>;
+type Field = AnySchema | Optional<unknown>;
+export type Infer<F> = F extends Schema<infer T> ? T : never;
+type Simplify<T> = { [K in keyof T]: T[K] } & {};
+type Fields<F> = { [K in keyof F as F[K] extends Optional<unknown> ? never : K]: Infer<F[K]> } & {
+  [K in keyof F as F[K] extends Optional<unknown> ? K : never]?: F[K] extends Optional<infer T> ? T | undefined : never;
+};
+
+export const string = (keywords: object = {}): Schema<string> => ({ type: "string", ...keywords });
+export const integer = (keywords: object = {}): Schema<number> => ({ type: "integer", ...keywords });
+export const boolean = (keywords: object = {}): Schema<boolean> => ({ type: "boolean", ...keywords });
+export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> => ({ type: "array", items, ...keywords });
+export const oneOf = <const T extends string>(...values: T[]): Schema<T> => ({ enum: values });
+export const optional = <T>(schema: Schema<T>): Optional<T> => ({ optional: schema });
+export const nullable = <T>(schema: Schema<T>): Schema<T | null> => ({ anyOf: [schema, { type: "null" }] });
+export const either = <const S extends readonly AnySchema[]>(...schemas: S): Schema<Infer<S[number]>> => ({ anyOf: schemas });
+/** An object used as a map: any keys, each with a value of one shape. */
+export const record = <T>(values: Schema<T>, keywords: object = {}): Schema<Record<string, T>> => ({
+  type: "object",
+  additionalProperties: values,
+  ...keywords,
+});
+/** Any JSON value. */
+export const json = (keywords: object = {}): Schema<unknown> => ({ ...keywords });
+
+export function object<const F extends Record<string, Field>>(fields: F): Schema<Simplify<Fields<F>>> {
+  const entries = Object.entries(fields);
+  return {
+    type: "object",
+    properties: Object.fromEntries(entries.map(([key, field]) => [key, isOptional(field) ? field.optional : field])),
+    required: entries.filter(([, field]) => !isOptional(field)).map(([key]) => key),
+    additionalProperties: false,
+  };
+}
+const isOptional = (field: Field): field is Optional<unknown> => "optional" in field;
+
+// The words of the domain: one place for each pattern and its description.
+
+/** A path on the host: absolute, or relative to the home directory of the connected user. */
+export const path = () => string({ pattern: "^[^\\u0000\\n]+$", description: "a path on the host" });
+/** An absolute path on the host. */
+export const absolutePath = () => string({ pattern: "^/[^\\u0000\\n]*$", description: "an absolute path on the host" });
+/** One line of text, without its newline. */
+export const line = () => string({ pattern: "^[^\\n]*$", description: "one line, without its newline" });
+/** The name of a user or group: what useradd(8) of Debian accepts, or a number. */
+export const account = () => string({ pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*\\$?$", maxLength: 32, description: "the name of a user or group" });
+/** Permission bits, setuid, setgid and sticky included, as a number such as 0o640. */
+export const mode = () => integer({ minimum: 0, maximum: 0o7777, description: "permission bits, such as 0o640" });
+/** A size with a unit, as fallocate(1) takes it. */
+export const size = () => string({ pattern: "^[0-9]+([KMGTPE](iB|B)?)?$", description: 'a size such as "2GiB"' });
+/** A host name (RFC 1123), in full or short. */
+export const hostname = () =>
+  string({
+    pattern: "^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$",
+    description: "a host name",
+  });
+
+/** What is wrong with a value: nothing, or one line for each problem, each naming place, value and what is allowed. */
+export function problems(schema: AnySchema, value: unknown, name = "args"): string[] {
+  const validate = validator(schema);
+  if (validate(value)) return [];
+  return [...new Set((validate.errors ?? []).filter(isTelling).map((error) => message(error, value, name)))];
+}
+
+const compiled = new WeakMap<object, ValidateFunction>();
+let ajv: Ajv | undefined;
+
+/** ajv is loaded at the first check, and each schema compiled once. */
+function validator(schema: AnySchema): ValidateFunction {
+  let validate = compiled.get(schema);
+  if (!validate) {
+    const { Ajv: Validator } = require("ajv") as typeof import("ajv");
+    ajv ??= new Validator({ allErrors: true, verbose: true, strict: false, allowUnionTypes: true });
+    validate = ajv.compile(schema);
+    compiled.set(schema, validate);
+  }
+  return validate;
+}
+
+/** `anyOf` failing says in itself what is allowed; what its branches say besides is noise. */
+const isTelling = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.schemaPath);
+
+function message(error: ErrorObject, root: unknown, name: string): string {
+  const place = `${name}${error.instancePath.replace(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
+  const { params, parentSchema } = error;
+  const described = typeof parentSchema?.["description"] === "string" ? parentSchema["description"] : undefined;
+  switch (error.keyword) {
+    case "required":
+      return `${place}.${params["missingProperty"]} is missing`;
+    case "additionalProperties":
+      return `${place} has no "${params["additionalProperty"]}"; it takes ${allowedKeys(parentSchema)}`;
+    case "enum":
+      return `${place} is ${shown(error.data)}; it must be one of ${(params["allowedValues"] as unknown[]).map(shown).join(", ")}`;
+    case "anyOf":
+      return `${place} is ${shown(error.data)}; it must be ${described ?? alternatives(error.schema)}`;
+    case "minItems":
+      return `${place} has ${(error.data as unknown[]).length} items; it must have at least ${params["limit"]}`;
+    default:
+      return `${place} is ${shown(error.data)}; it must be ${described ?? expectation(error)}`;
+  }
+}
+
+const allowedKeys = (schema: ErrorObject["parentSchema"]): string => {
+  const keys = Object.keys((schema?.["properties"] as object | undefined) ?? {});
+  return keys.length > 0 ? keys.map((key) => `"${key}"`).join(", ") : "no fields";
+};
+
+const alternatives = (schemas: unknown): string =>
+  (schemas as AnySchema[])
+    .map((schema) => String(schema["description"] ?? schema["type"] ?? (schema["enum"] as unknown[] | undefined)?.map(shown).join(" or ")))
+    .join(", or ");
+
+const expectation = (error: ErrorObject): string =>
+  error.keyword === "type" ? `of type ${String(error.params["type"])}` : (error.message ?? "otherwise").replace(/^must be /, "");
+
+function shown(value: unknown): string {
+  const text = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

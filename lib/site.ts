@@ -1,0 +1,61 @@
+import { findSourceMap } from "node:module";
+import path from "node:path";
+import { getCallSites } from "node:util";
+
+/** The name under which lines typed at the prompt stand in sites. */
+export const PROMPT = "prompt";
+
+/** A place in the user's sources. Prints as `file:line:column`, in the source as written, relative to the consfig. */
+export class Site {
+  #text: string | undefined;
+
+  constructor(
+    /** The file as loaded, absolute; or PROMPT. */
+    readonly file: string,
+    readonly line: number,
+    readonly column: number,
+  ) {}
+
+  get atPrompt(): boolean {
+    return this.file.startsWith(PROMPT);
+  }
+
+  /** Mapped only when somebody looks: mapping costs more than the call that is remembered. */
+  toString(): string {
+    this.#text ??= this.#mapped();
+    return this.#text;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  #mapped(): string {
+    const entry = findSourceMap(this.file)?.findEntry(this.line - 1, this.column - 1);
+    const mapped = entry && "originalLine" in entry ? entry : undefined;
+    const shown = this.atPrompt ? this.file : relativeToRoot(this.file);
+    return mapped
+      ? `${shown}:${mapped.originalLine + 1}:${mapped.originalColumn + 1}`
+      : `${shown}:${this.line}:${this.column}`;
+  }
+}
+
+let siteRoot = process.cwd();
+/** Sites print relative to this directory: the consfig's. */
+export function setSiteRoot(directory: string): void {
+  siteRoot = directory;
+}
+
+function relativeToRoot(file: string): string {
+  const relative = path.relative(siteRoot, file);
+  return relative.startsWith("..") ? file : relative;
+}
+
+/**
+ * The place from which the caller's caller was called. `above` counts further frames to skip, for helpers between the
+ * user's line and the function that asks.
+ */
+export function callSite(above = 0): Site {
+  const frame = getCallSites(3 + above)[2 + above];
+  return frame ? new Site(frame.scriptName, frame.lineNumber, frame.columnNumber) : new Site(PROMPT, 0, 0);
+}

@@ -1,0 +1,137 @@
+import type { CommandResult } from "./errors";
+import type { HostFacts } from "./host";
+import type { Change, Kind } from "./property";
+
+/** How a command is run. Raw shell text, or words that are each quoted. */
+export type Command = string | readonly string[];
+
+export interface RunOptions {
+  /** Given to the command on its standard input; otherwise that is empty. */
+  readonly input?: string | Buffer;
+  /** Exported before the command runs; null unsets. Names are used as written. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  /** Where the command runs; the home directory of the connected user unless given. */
+  readonly cwd?: string;
+  /** True: a non-zero exit code is an answer, not a failure. */
+  readonly mayFail?: boolean;
+  /** True: the output is shown live as the step's own. */
+  readonly inform?: boolean;
+  /** True: neither the command nor its output may be shown to anybody. */
+  readonly secret?: boolean;
+}
+
+/** What a file is. Numbers as in stat(2); `mode` has the permission bits with setuid, setgid and sticky. */
+export interface FileStat {
+  readonly type: "file" | "directory" | "symlink" | "other";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Names device and inode: equal for two names of one file. */
+  readonly id: string;
+}
+
+/** An account as in passwd(5). */
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly gecos: string;
+  readonly home: string;
+  readonly shell: string;
+}
+
+/** A group as in group(5). */
+export interface Group {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+/** Who we are on the host. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly user: string;
+  readonly home: string;
+}
+
+export interface WriteOptions {
+  /** Permission bits to have afterwards. Left out: those the file had, 0o644 for a new one. */
+  readonly mode?: number;
+}
+
+/**
+ * Where a property's I/O happens. Over a shell each of these is a command on the host; in the agent each is a direct
+ * system call. Relative paths stand below the home directory of the connected user. What fails throws `FailedChange`.
+ */
+export interface PosixTarget {
+  readonly kind: Kind;
+  /** The model of the host: static facts, never read from the machine. */
+  readonly host: HostFacts;
+
+  /** Runs `command` with `sh -c`. Throws `RunFailed` on a non-zero exit code unless `mayFail`. */
+  run(command: Command, options?: RunOptions): Promise<CommandResult>;
+  /** Whether `command` ends with exit code 0. */
+  succeeds(command: Command, options?: RunOptions): Promise<boolean>;
+  /** Whether the executable `name` is on the PATH. */
+  hasCommand(name: string): Promise<boolean>;
+
+  identity(): Promise<Identity>;
+  user(nameOrUid: string | number): Promise<User | undefined>;
+  group(nameOrGid: string | number): Promise<Group | undefined>;
+  /** Names of all groups of the user `name`, the primary one first. */
+  groupsOf(name: string): Promise<string[]>;
+
+  /** What `path` is, links followed; undefined when there is nothing. */
+  stat(path: string): Promise<FileStat | undefined>;
+  /** What `path` itself is, a link not followed. */
+  lstat(path: string): Promise<FileStat | undefined>;
+  /** Where the link `path` points, as written in it; undefined when it is no link. */
+  readLink(path: string): Promise<string | undefined>;
+  /** Names in a directory, sorted, hidden ones included; undefined when it is no directory. */
+  list(path: string): Promise<string[] | undefined>;
+
+  /** The bytes of a file; undefined when it does not exist. */
+  readBytes(path: string): Promise<Buffer | undefined>;
+  /** The text of a file, which must exist. */
+  readFile(path: string): Promise<string>;
+  /** The lines of a file without their ends; none when it does not exist. */
+  readLines(path: string): Promise<string[]>;
+
+  /**
+   * `path` has `content`, in one step (temporary file beside it, fsync, rename). Owner, mode, ACLs and extended
+   * attributes of an existing file stay; a link is followed to its file. The directory must exist.
+   */
+  writeFile(path: string, content: string | Buffer, options?: WriteOptions): Promise<void>;
+  /** As `writeFile`, unless content (and mode, when given) are so already. Missing parent directories are made. */
+  ensureContent(path: string, content: string | Buffer, options?: WriteOptions): Promise<Change>;
+  /** `edit` makes the new lines from the old; the file is written only when they differ. Its line ends are kept. */
+  editLines(path: string, edit: (lines: readonly string[]) => readonly string[], options?: WriteOptions): Promise<Change>;
+
+  /** `path` is a directory, its parents too. `mode` is for a directory that is made. */
+  makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
+  /** There is nothing at `path`. A directory needs `recursive`. A link is removed, never followed. */
+  remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
+  /** `path` is a link with the text `to`; what is no link there is refused. */
+  symlink(path: string, to: string): Promise<Change>;
+  setMode(path: string, mode: number): Promise<Change>;
+  /** Names or numbers; a link's own owner is set. */
+  setOwner(path: string, owner: { readonly user?: string | undefined; readonly group?: string | undefined }): Promise<Change>;
+  /** `to` becomes what `from` was, in one step; both on one file system. */
+  rename(from: string, to: string): Promise<void>;
+
+  /** Shown live as output of the present step. */
+  inform(text: string): void;
+  /** `act` runs after all properties of this deployment, last registered first, unless the deployment was broken off. */
+  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
+  /** Kept for the length of this deployment: what was learned once need not be asked again. */
+  readonly memory: Map<string, unknown>;
+}
+
+/** A target in our own process on the host: besides, anything that Node can do there. */
+export interface AgentTarget extends PosixTarget {
+  readonly kind: "agent";
+}
