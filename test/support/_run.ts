@@ -1,0 +1,68 @@
+/** Running commands of this computer, for the files of this directory. */
+import { execFile, type StdioOptions, spawn, spawnSync } from "node:child_process";
+
+export interface Exit {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exit: number;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  /** Milliseconds after which the command is killed. */
+  readonly timeout?: number;
+}
+
+/** Runs a command and answers with how it ended, whatever that is. A signal counts as exit 128. */
+export function tryRun(command: readonly string[], options: RunOptions = {}): Promise<Exit> {
+  const [file = "", ...args] = command;
+  return new Promise((resolve, reject) => {
+    const limits = {
+      maxBuffer: 256 * 1024 * 1024,
+      timeout: options.timeout ?? 0,
+      killSignal: "SIGKILL" as const,
+    };
+    const child = execFile(file, args, limits, (error, stdout, stderr) => {
+      if (error !== null && child.pid === undefined) reject(error);
+      else resolve({ stdout, stderr, exit: child.exitCode ?? 128 });
+    });
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(options.input ?? "");
+  });
+}
+
+/** Runs a command that must succeed; answers with its output. */
+export async function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+  return outputOf(command, await tryRun(command, options));
+}
+
+/** As `run`, holding everything up: for what happens while the process ends. */
+export function runSync(command: readonly string[]): string {
+  const [file = "", ...args] = command;
+  const { stdout, stderr, status } = spawnSync(file, args, { encoding: "utf8" });
+  return outputOf(command, { stdout: stdout ?? "", stderr: stderr ?? "", exit: status ?? 128 });
+}
+
+/**
+ * Runs `work` while holding the lock `file`, against other processes too. The lock goes with this process, however
+ * it ends.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const stdio: StdioOptions = ["pipe", "pipe", "inherit"];
+  const holder = spawn("flock", [file, "sh", "-c", "echo held; exec cat"], { stdio });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      holder.stdout?.once("data", () => resolve());
+      holder.once("error", reject);
+      holder.once("exit", (code) => reject(new Error(`flock ${file} ended with exit ${code}`)));
+    });
+    return await work();
+  } finally {
+    holder.stdin?.end();
+  }
+}
+
+function outputOf(command: readonly string[], { stdout, stderr, exit }: Exit): string {
+  if (exit !== 0) throw new Error(`${command.join(" ")}: exit ${exit}\n${stderr}${stdout}`);
+  return stdout;
+}

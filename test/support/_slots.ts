@@ -1,0 +1,254 @@
+/**
+ * Which process has which test machine. A slot is a number from which a machine's address and names follow; it is
+ * taken by making its record, which several test processes may try at once. What a process that no longer lives has
+ * left is removed by the next one that starts.
+ */
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { runSync, tryRun } from "./_run";
+
+/** Where base systems and machines are kept: outside the checkout, and for root only. */
+export const cacheDirectory = process.env.CONSFIGURATOR_TEST_CACHE ?? "/var/cache/consfigurator-test";
+const slotsDirectory = path.join(cacheDirectory, "machines");
+
+/** A process that is told from a later one with the same number. */
+export interface ProcessId {
+  readonly pid: number;
+  /** The time it started, in ticks since this computer did. */
+  readonly start: string;
+}
+
+/** All that has to be removed when a machine goes. */
+export interface Slot {
+  readonly number: number;
+  /** Of the computer's run in which it was taken: after a restart no process of it lives. */
+  readonly boot: string;
+  readonly owner: ProcessId;
+  readonly directory: string;
+  readonly record: string;
+  readonly unit: string;
+  readonly cgroups: readonly string[];
+  readonly base?: string;
+  readonly supervisor?: ProcessId;
+}
+
+/** Slots in 198.18.0.0/16, a range set aside for tests of networks: .0.0 and .0.1 are the network and its bridge. */
+const firstSlot = 2;
+const lastSlot = 65_000;
+
+/** Takes a free slot for this process. */
+export function takeSlot(): Slot {
+  mkdirSync(slotsDirectory, { recursive: true, mode: 0o700 });
+  removeOnExit();
+  for (let tries = 0; tries < 1000; tries++) {
+    const slot = describeSlot(nextNumber());
+    if (!claim(slot)) continue;
+    try {
+      mkdirSync(slot.directory, { mode: 0o755 });
+      mine.set(slot.number, slot);
+      return slot;
+    } catch {
+      // Still being removed by another process.
+      rmSync(slot.record, { force: true });
+    }
+  }
+  throw new Error(`no free slot for a test machine in ${slotsDirectory}: remove what does not belong there`);
+}
+
+/** Writes down what else has to be removed with the slot. */
+export function updateSlot(slot: Slot, more: Partial<Pick<Slot, "base" | "cgroups" | "supervisor">>): Slot {
+  const updated = { ...slot, ...more };
+  const temporary = `${slot.record}.new`;
+  writeFileSync(temporary, JSON.stringify(updated));
+  renameSync(temporary, slot.record);
+  mine.set(slot.number, updated);
+  return updated;
+}
+
+/** Stops the machine of a slot of this process as if its power failed, and removes all there is of it. */
+export async function releaseSlot(number: number): Promise<void> {
+  const slot = mine.get(number);
+  if (slot === undefined) return;
+  mine.delete(number);
+  const { exit, stderr } = await tryRun(removal(slot));
+  if (exit !== 0) throw new Error(`removing test machine ${slot.unit}: exit ${exit}\n${stderr}`);
+}
+
+/** Removes what processes that no longer live have left. */
+export async function reapSlots(): Promise<void> {
+  for (const name of recordNames()) {
+    const slot = readSlot(name);
+    if (slot === undefined || ownerLives(slot)) continue;
+    const reaping = path.join(slotsDirectory, `${slot.number}.reaped-by-${process.pid}.json`);
+    try {
+      // Only one of several processes can do this.
+      renameSync(path.join(slotsDirectory, name), reaping);
+      writeFileSync(`${reaping}.new`, JSON.stringify({ ...slot, ...self(), record: reaping }));
+      renameSync(`${reaping}.new`, reaping);
+    } catch {
+      continue;
+    }
+    await tryRun(removal(slot));
+    rmSync(reaping, { force: true });
+  }
+}
+
+/** Every slot that is taken, by whichever process. */
+export function takenSlots(): Slot[] {
+  return recordNames().flatMap((name) => readSlot(name) ?? []);
+}
+
+/** Called, without waiting for anything, when this process ends. */
+export function whenProcessEnds(work: () => void): void {
+  removeOnExit();
+  endings.push(work);
+}
+
+/** The identity of process `pid`; `undefined` when there is none. */
+export function processId(pid: number): ProcessId | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The command, in brackets, may hold anything; the start time is the 20th field after it.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : { pid, start: fields[19] ?? "" };
+  } catch {
+    return undefined;
+  }
+}
+
+const mine = new Map<number, Slot>();
+const endings: (() => void)[] = [];
+let next = firstSlot + ((process.pid * 16) % (lastSlot - firstSlot));
+
+/** Addresses are not used again at once, so that nobody meets the predecessor of a machine in a table of neighbours. */
+function nextNumber(): number {
+  const number = next;
+  next = next === lastSlot ? firstSlot : next + 1;
+  return number % 256 === 255 || number % 256 === 0 ? nextNumber() : number;
+}
+
+function describeSlot(number: number): Slot {
+  return {
+    number,
+    ...self(),
+    directory: path.join(slotsDirectory, String(number)),
+    record: path.join(slotsDirectory, `${number}.json`),
+    unit: `cfgtest-${number}`,
+    cgroups: [],
+  };
+}
+
+function self(): Pick<Slot, "boot" | "owner"> {
+  const owner = processId(process.pid);
+  if (owner === undefined) throw new Error("/proc has nothing about this process: mount it");
+  return { boot: bootId(), owner };
+}
+
+/** Makes the record with its content in one step, or not at all when there is one. */
+function claim(slot: Slot): boolean {
+  const temporary = `${slot.record}.${process.pid}`;
+  writeFileSync(temporary, JSON.stringify(slot));
+  try {
+    linkSync(temporary, slot.record);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+function recordNames(): string[] {
+  try {
+    return readdirSync(slotsDirectory).filter((name) => name.endsWith(".json"));
+  } catch {
+    return [];
+  }
+}
+
+function readSlot(name: string): Slot | undefined {
+  try {
+    return JSON.parse(readFileSync(path.join(slotsDirectory, name), "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function ownerLives(slot: Slot): boolean {
+  return slot.boot === bootId() && processId(slot.owner.pid)?.start === slot.owner.start;
+}
+
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+/**
+ * The command that removes a machine. The same for every way in which a machine ends, so that it can run while this
+ * process waits, while it goes on, and after it.
+ */
+function removal(slot: Slot): string[] {
+  const { pid = 0, start = "" } = (slot.boot === bootId() ? slot.supervisor : undefined) ?? {};
+  return [
+    "sh",
+    "-c",
+    removalScript,
+    "sh",
+    slot.directory,
+    slot.record,
+    slot.unit,
+    String(pid),
+    start,
+    ...slot.cgroups,
+  ];
+}
+
+const removalScript = `
+directory=$1 record=$2 unit=$3 pid=$4 start=$5
+shift 5
+is_it() { [ "$pid" != 0 ] && [ "$(sed 's/.*) //' /proc/$pid/stat 2>/dev/null | cut -d ' ' -f 20)" = "$start" ]; }
+if is_it; then
+  kill -KILL $(cat /proc/$pid/task/$pid/children) 2>/dev/null
+  kill -KILL $pid 2>/dev/null
+fi
+for mounted in root disk; do
+  tries=0
+  while mountpoint -q "$directory/$mounted"; do
+    umount "$directory/$mounted" 2>/dev/null && continue
+    tries=$((tries + 1))
+    [ $tries -lt 40 ] || { umount -l "$directory/$mounted"; break; }
+    sleep 0.05
+  done
+done
+ip link delete "vb-$unit" 2>/dev/null
+rm -rf --one-file-system "$directory"
+rmdir "/run/systemd/nspawn/propagate/$unit" 2>/dev/null
+for cgroup in "$@"; do
+  tries=0
+  while [ -d "$cgroup" ] && [ $tries -lt 40 ]; do
+    find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.05
+    tries=$((tries + 1))
+  done
+done
+rm -f "$record"
+[ ! -e "$directory" ]
+`;
+
+let hooked = false;
+
+function removeOnExit(): void {
+  if (hooked) return;
+  hooked = true;
+  process.once("exit", () => {
+    for (const slot of mine.values()) {
+      try {
+        runSync(removal(slot));
+      } catch (error) {
+        process.stderr.write(`${String(error)}\n`);
+      }
+    }
+    for (const work of endings) work();
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => process.exit(128 + (signal === "SIGINT" ? 2 : signal === "SIGTERM" ? 15 : 1)));
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Real Debian hosts for tests: systemd as process 1, sshd, apt, on a bridge of their own, up in about a second. Each
+ * is a container whose disk is an overlay over one base system. See README.md beside this file.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Base, base } from "./_base";
+import { makeDisk, type Placement } from "./_disk";
+import { networkUp } from "./_network";
+import { type Exit, type RunOptions, tryRun } from "./_run";
+import { reapSlots, releaseSlot, takeSlot } from "./_slots";
+import { Supervisor } from "./_supervisor";
+import { machineSupport } from "./_support";
+
+export type { Exit } from "./_run";
+export { type MachineSupport, machineSupport, needsMachines } from "./_support";
+
+/** The accounts of every machine. All let the machine's `identity` in; admin may use sudo without a password. */
+export const passwords = { root: "root-password", admin: "admin-password", plain: "plain-password" } as const;
+
+export interface MachineOptions {
+  /** The host name, `t17` or the like when left out. */
+  readonly name?: string;
+  /** Bytes of memory that all processes of the machine may use together. */
+  readonly memoryLimit?: number;
+  /** Bytes that the machine may write before its disk is full. */
+  readonly diskLimit?: number;
+  /** Further arguments for systemd-nspawn, such as `--capability=all`. */
+  readonly nspawn?: readonly string[];
+}
+
+export interface ExecOptions extends RunOptions {
+  /** The account that the command runs as, in its home directory; root when left out. */
+  readonly user?: string;
+}
+
+export interface Machine extends AsyncDisposable {
+  readonly name: string;
+  /** Its IPv4 address, reachable from here and from other machines. */
+  readonly address: string;
+  readonly port: 22;
+  /** Its root directory as seen from here. Not what the machine mounts for itself: /proc, /dev, /run. */
+  readonly root: string;
+  /** The upper directory of its overlay: all that differs from the base system, and nothing else. */
+  readonly upper: string;
+  readonly base: string;
+  /** A file with the private key that the accounts root, admin and plain let in. */
+  readonly identity: string;
+  /** A known_hosts file with the machine's host key under its address. */
+  readonly knownHosts: string;
+  /** `ssh-ed25519 AAAA…`. */
+  readonly hostKey: string;
+  /** Arguments for OpenSSH's commands: the identity and the host key above, and no configuration of the user. */
+  readonly sshOptions: readonly string[];
+  /** The machine's process 1 as numbered here. Another one after a reboot. */
+  readonly leader: number;
+
+  /** Runs a shell command in the machine, not through ssh, and answers with how it ended. */
+  exec(command: string, options?: ExecOptions): Promise<Exit>;
+  /** As `exec`, for a command that must succeed; answers with its standard output. */
+  run(command: string, options?: ExecOptions): Promise<string>;
+  /** Resolves when sshd accepts connections. */
+  waitForSsh(): Promise<void>;
+  /** Reboots and waits for sshd. */
+  reboot(): Promise<void>;
+  /** Resolves when a reboot that something else asks for is over and sshd accepts connections. */
+  waitForReboot(formerLeader: number): Promise<void>;
+  /** Shuts down in good order. The disk stays; `powerOn` starts the machine again. */
+  powerOff(): Promise<void>;
+  /** Ends the machine in mid-step. The disk stays; `powerOn` starts the machine again. */
+  cutPower(): Promise<void>;
+  powerOn(): Promise<void>;
+  /** Ends the machine and removes all there is of it. */
+  stop(): Promise<void>;
+}
+
+/** A running machine whose sshd accepts connections. Ends with this process at the latest. */
+export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
+  const support = machineSupport();
+  if (!support.available) throw new Error(support.reason);
+  reaped ??= reapSlots();
+  await reaped;
+  const from = await base();
+  const slot = takeSlot();
+  try {
+    const placement = await makeDisk(slot, from, options);
+    await networkUp();
+    const machine = new NspawnMachine(placement, from, options);
+    await machine.powerOn();
+    return machine;
+  } catch (error) {
+    await releaseSlot(slot.number);
+    throw error;
+  }
+}
+
+/** Several machines at once. When one cannot boot, none is left. */
+export async function bootMachines(count: number, options: MachineOptions = {}): Promise<Machine[]> {
+  const booting = await Promise.allSettled(Array.from({ length: count }, () => bootMachine(options)));
+  const machines = booting.flatMap((boot) => (boot.status === "fulfilled" ? boot.value : []));
+  const failed = booting.find((boot) => boot.status === "rejected");
+  if (failed === undefined) return machines;
+  await Promise.all(machines.map((machine) => machine.stop()));
+  throw failed.reason;
+}
+
+/** Writes a known_hosts file that knows `machine` under other names, such as `[127.0.0.1]:2222`. */
+export function writeKnownHosts(file: string, machine: Machine, names: readonly string[]): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, names.map((name) => `${name} ${machine.hostKey}\n`).join(""));
+}
+
+let reaped: Promise<void> | undefined;
+
+class NspawnMachine implements Machine {
+  readonly name: string;
+  readonly address: string;
+  readonly port = 22;
+  readonly root: string;
+  readonly upper: string;
+  readonly base: string;
+  readonly identity: string;
+  readonly knownHosts: string;
+  readonly hostKey: string;
+  readonly #supervisor: Supervisor;
+  readonly #slot: number;
+
+  constructor(placement: Placement, from: Base, options: MachineOptions) {
+    this.#slot = placement.slot.number;
+    this.name = placement.name;
+    this.address = placement.address;
+    this.root = placement.root;
+    this.upper = placement.upper;
+    this.base = from.root;
+    this.identity = from.identity;
+    this.hostKey = placement.hostKey;
+    this.knownHosts = path.join(placement.slot.directory, "known_hosts");
+    writeKnownHosts(this.knownHosts, this, [this.address]);
+    this.#supervisor = new Supervisor(placement, options.nspawn ?? [], options.memoryLimit);
+  }
+
+  get sshOptions(): readonly string[] {
+    const options = [
+      `UserKnownHostsFile=${this.knownHosts}`,
+      "GlobalKnownHostsFile=/dev/null",
+      "IdentitiesOnly=yes",
+    ];
+    return [
+      "-F",
+      "none",
+      "-i",
+      this.identity,
+      ...[...options, "BatchMode=yes"].flatMap((option) => ["-o", option]),
+    ];
+  }
+
+  get leader(): number {
+    const leader = this.#supervisor.leader();
+    if (leader === undefined) throw new Error(`test machine ${this.name} is not running`);
+    return leader;
+  }
+
+  exec(command: string, options: ExecOptions = {}): Promise<Exit> {
+    const shell =
+      options.user === undefined
+        ? ["env", "-i", "HOME=/root", `PATH=${searchPath}`, "sh", "-c", `cd; ${command}`]
+        : ["env", "-i", `PATH=${searchPath}`, "runuser", "-l", options.user, "-c", command];
+    return tryRun([...this.#enter(), ...shell], options);
+  }
+
+  async run(command: string, options: ExecOptions = {}): Promise<string> {
+    const { stdout, stderr, exit } = await this.exec(command, options);
+    if (exit !== 0) throw new Error(`on ${this.name}: ${command}: exit ${exit}\n${stderr}${stdout}`);
+    return stdout;
+  }
+
+  waitForSsh(): Promise<void> {
+    return this.#supervisor.waitForSsh();
+  }
+
+  async reboot(): Promise<void> {
+    const former = this.leader;
+    await this.run("systemctl reboot");
+    await this.waitForReboot(former);
+  }
+
+  waitForReboot(formerLeader: number): Promise<void> {
+    return this.#supervisor.waitForReboot(formerLeader);
+  }
+
+  async powerOff(): Promise<void> {
+    await this.run("systemctl poweroff");
+    await this.#supervisor.waitForEnd();
+  }
+
+  cutPower(): Promise<void> {
+    return this.#supervisor.kill();
+  }
+
+  powerOn(): Promise<void> {
+    return this.#supervisor.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#supervisor.kill();
+    await releaseSlot(this.#slot);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #enter(): string[] {
+    return ["nsenter", "--all", "--root", "--wd", "--target", String(this.leader), "--"];
+  }
+}
+
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
