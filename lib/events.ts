@@ -37,12 +37,15 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
     }
   | {
       readonly kind: "deployment-ended";
-      readonly status: "unchanged" | "changed" | "failed" | "cancelled" | "detached";
+      readonly status: "unchanged" | "changed" | "failed" | "refused" | "cancelled" | "detached";
       readonly ms: number;
       /** Why the whole deployment could not go on, when it could not. */
       readonly failure?: Failure;
     }
 );
+
+/** What an event says, before it is known of which deployment it is. */
+export type StepEvent = DeployEvent extends infer E ? (E extends { kind: string } ? Omit<E, "host" | "deployment"> : never) : never;
 
 /** The version of the events as written by `--json`; raised when a reader would have to change. */
 export const EVENTS_VERSION = 1;

@@ -26,19 +26,25 @@ export interface PropApp {
 /** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */
 export type MaybePropApp = PropApp | null | undefined | false;
 
+export type Direction = "apply" | "unapply";
+
 /** How a property acts on the applications among its arguments. */
 export interface Steps {
   /** Applies `application` as a step of its own; throws what it throws. */
   apply(application: PropApp): Promise<Change>;
   unapply(application: PropApp): Promise<Change>;
   /** As `apply`, but a failure is reported and passed over. "failed" counts as a change, "aborted" does not. */
-  attempt(application: PropApp, direction?: "apply" | "unapply"): Promise<Change | "failed" | "aborted">;
+  attempt(application: PropApp, direction?: Direction): Promise<Change | "failed" | "aborted">;
+  /** Says that `application` is passed over, and why. */
+  skip(application: PropApp, reason: string): void;
 }
 
 /** How a property visits the applications among its arguments while a host is prepared. */
 export interface Visits {
   /** Runs the `hostattrs` of `application` and of its parts. */
   visit(application: PropApp, host?: HostModel): void;
+  /** Whether `application` can be unapplied. */
+  unappliable(application: PropApp): boolean;
 }
 
 /** One property. Slots stand in this order everywhere. */

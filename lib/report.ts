@@ -1,5 +1,5 @@
 import type { Failure } from "./errors";
-import type { DeployEvent, StepStatus } from "./events";
+import type { DeployEvent, StepEvent, StepStatus } from "./events";
 
 /** What became of one step. */
 export interface StepReport {
@@ -32,3 +32,69 @@ export interface Report {
   readonly failure: Failure | undefined;
   readonly ms: number;
 }
+
+/** What a deployment of several hosts came to. Each is independent of the others. */
+export interface FleetReport {
+  readonly reports: readonly Report[];
+  readonly ok: boolean;
+  readonly changed: readonly Report[];
+  readonly failed: readonly Report[];
+  readonly ms: number;
+}
+
+/** Makes the report of one host from its events. */
+export class Reporter {
+  readonly #steps = new Map<number, Mutable<StepReport>>();
+  #containers = new Set<number>();
+
+  add(event: StepEvent): void {
+    switch (event.kind) {
+      case "step-started": {
+        const { step, parent, property, desc, site } = event;
+        if (parent !== undefined) this.#containers.add(parent);
+        this.#steps.set(step, { step, parent, property, desc, site, status: "unfinished", ms: 0, reason: undefined, failure: undefined, output: "" });
+        return;
+      }
+      case "step-output": {
+        const step = this.#steps.get(event.step);
+        if (step) step.output += event.text;
+        return;
+      }
+      case "step-ended": {
+        const step = this.#steps.get(event.step);
+        if (step) Object.assign(step, { status: event.status, ms: event.ms, reason: event.reason, failure: event.failure });
+        return;
+      }
+      default:
+    }
+  }
+
+  finish(host: string, deployment: string, status: Report["status"], ms: number, failure?: Failure): Report {
+    const steps = [...this.#steps.values()];
+    const leaves = steps.filter(({ step }) => !this.#containers.has(step));
+    const failed = steps.filter((step) => step.status === "failed" && step.failure);
+    return {
+      host,
+      deployment,
+      ok: failed.length === 0 && (status === "changed" || status === "unchanged"),
+      status,
+      steps,
+      changed: leaves.filter((step) => step.status === "changed"),
+      failed,
+      skipped: leaves.filter((step) => step.status === "skipped"),
+      failure,
+      ms: Math.round(ms),
+    };
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** The reports of several hosts as one. */
+export const fleetReport = (reports: readonly Report[], ms: number): FleetReport => ({
+  reports,
+  ok: reports.every(({ ok }) => ok),
+  changed: reports.filter(({ changed }) => changed.length > 0),
+  failed: reports.filter(({ ok }) => !ok),
+  ms: Math.round(ms),
+});

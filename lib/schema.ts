@@ -1,5 +1,6 @@
 import type Ajv from "ajv";
 import type { ErrorObject, ValidateFunction } from "ajv";
+import type { PropApp } from "./property";
 
 /**
  * The words in which arguments are described. Each makes plain JSON Schema that remembers, for the compiler alone, the
@@ -72,6 +73,59 @@ export const hostname = () =>
     description: "a host name",
   });
 
+/** An application of a property, among the arguments of a combinator. */
+export const propapp = (): Schema<PropApp> => ({
+  type: "object",
+  required: ["property", "args"],
+  application: true,
+  description: "a property, such as cmd.single(\"true\")",
+});
+
+/** `value` with each application that `schema` finds in it replaced by what `change` makes of it. */
+export function mapApplications(schema: AnySchema, value: unknown, change: (application: PropApp) => PropApp): unknown {
+  if (schema["application"] === true) return change(value as PropApp);
+  if (!mayHoldApplications(schema) || typeof value !== "object" || value === null) return value;
+  const branches = schema["anyOf"] as AnySchema[] | undefined;
+  if (branches) {
+    const fitting = branches.find((branch) => mayHoldApplications(branch) && validator(branch)(value));
+    return fitting ? mapApplications(fitting, value, change) : value;
+  }
+  if (Array.isArray(value)) return value.map((item) => mapApplications(schema["items"] as AnySchema, item, change));
+  const fields = (schema["properties"] ?? {}) as Record<string, AnySchema>;
+  const others = schema["additionalProperties"];
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      const field = fields[key] ?? (typeof others === "object" ? (others as AnySchema) : {});
+      return [key, mapApplications(field, inner, change)];
+    }),
+  );
+}
+
+/** The applications that stand in `value`, in order. */
+export function applicationsIn(schema: AnySchema, value: unknown): PropApp[] {
+  const found: PropApp[] = [];
+  mapApplications(schema, value, (application) => {
+    found.push(application);
+    return application;
+  });
+  return found;
+}
+
+const holders = new WeakMap<object, boolean>();
+function mayHoldApplications(schema: AnySchema): boolean {
+  let holds = holders.get(schema);
+  if (holds === undefined) {
+    const inner = [
+      ...((schema["anyOf"] as AnySchema[] | undefined) ?? []),
+      ...Object.values((schema["properties"] as Record<string, AnySchema> | undefined) ?? {}),
+      ...[schema["items"], schema["additionalProperties"]].filter((part): part is AnySchema => typeof part === "object"),
+    ];
+    holds = schema["application"] === true || inner.some(mayHoldApplications);
+    holders.set(schema, holds);
+  }
+  return holds;
+}
+
 /** What is wrong with a value: nothing, or one line for each problem, each naming place, value and what is allowed. */
 export function problems(schema: AnySchema, value: unknown, name = "args"): string[] {
   const validate = validator(schema);
@@ -81,6 +135,9 @@ export function problems(schema: AnySchema, value: unknown, name = "args"): stri
 
 const compiled = new WeakMap<object, ValidateFunction>();
 let ajv: Ajv | undefined;
+
+/** Makes the check of `schema` ready, so that the first use of it costs nothing. */
+export const warm = (schema: AnySchema): void => void validator(schema);
 
 /** ajv is loaded at the first check, and each schema compiled once. */
 function validator(schema: AnySchema): ValidateFunction {

@@ -1,0 +1,186 @@
+import { AbortedChange, Cancelled, ConnectionFailed, FailedChange, failureOf } from "./errors";
+import type { StepEvent, StepStatus } from "./events";
+import { strictly } from "./_sequence";
+import { definitionOf, innerOf } from "./prepare";
+import { type AnyDefinition, asCode, type Change, type Direction, type PropApp, type Steps } from "./property";
+import type { PosixTarget } from "./target";
+
+/** What applying needs of the place where it happens. */
+export interface Applying {
+  /** A target whose output belongs to one step. */
+  target(output: (stream: "stdout" | "stderr", text: string) => void): PosixTarget;
+  emit(event: StepEvent): void;
+  /** Why no further step may be started, once that is so. */
+  stopped(): string | undefined;
+  /** What properties want done at the end, last registered first. */
+  readonly atEnd: AtEnd;
+}
+
+/** Work for the end of a deployment: each key once. */
+export type AtEnd = Map<string, (target: PosixTarget, result: Change) => Promise<void>>;
+
+/** What applying a tree came to. */
+export interface Outcome {
+  readonly change: Change;
+  /** True when a step failed, whether or not others went on. */
+  readonly failed: boolean;
+}
+
+/** Applies the prepared tree `root`, then what was registered for the end. Failures inside are events, never thrown. */
+export async function applyTree(root: PropApp, applying: Applying): Promise<Outcome> {
+  const walk = new Walk(applying);
+  const steps = new StepsBelow(walk, undefined);
+  const outcome = await steps.attempt(root);
+  const change: Change = outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
+  for (const act of [...applying.atEnd.values()].reverse()) {
+    await steps.announced("atEnd", "at the end", "", async (target) => {
+      await act(target, change);
+      return "changed";
+    }).catch(() => {});
+  }
+  return { change, failed: walk.failed };
+}
+
+/** One pass over a tree. */
+class Walk {
+  failed = false;
+  #steps = 0;
+  /** Errors that a step has shown already: those around it only say that they failed. */
+  readonly shown = new WeakSet<object>();
+
+  constructor(readonly applying: Applying) {}
+
+  nextStep(): number {
+    this.#steps += 1;
+    return this.#steps;
+  }
+}
+
+/** The steps inside of one step. */
+class StepsBelow implements Steps {
+  readonly #walk: Walk;
+  readonly #parent: number | undefined;
+
+  constructor(walk: Walk, parent: number | undefined) {
+    this.#walk = walk;
+    this.#parent = parent;
+  }
+
+  apply(application: PropApp): Promise<Change> {
+    return this.#perform(application, "apply");
+  }
+
+  unapply(application: PropApp): Promise<Change> {
+    return this.#perform(application, "unapply");
+  }
+
+  async attempt(application: PropApp, direction: Direction = "apply"): Promise<Change | "failed" | "aborted"> {
+    const stopped = this.#walk.applying.stopped();
+    if (stopped) {
+      this.skip(application, stopped);
+      return "aborted";
+    }
+    try {
+      return await this.#perform(application, direction);
+    } catch (error) {
+      if (error instanceof ConnectionFailed || error instanceof Cancelled) throw error;
+      return error instanceof AbortedChange ? "aborted" : "failed";
+    }
+  }
+
+  skip(application: PropApp, reason: string): void {
+    const definition = definitionOf(application.property);
+    const inner = definition.inline ? innerOf(application) : [];
+    if (inner.length > 0) {
+      for (const each of inner) this.skip(each, reason);
+      return;
+    }
+    const step = this.#begin(application.property, describe(definition, application, "apply"), application.site);
+    this.#end(step, "skipped", 0, { reason });
+  }
+
+  async #perform(application: PropApp, direction: Direction): Promise<Change> {
+    const definition = definitionOf(application.property);
+    if (definition.inline) {
+      const target = this.#walk.applying.target(() => {});
+      return act(definition, application, direction, target, this);
+    }
+    const desc = describe(definition, application, direction);
+    return this.announced(application.property, desc, application.site, (target, steps) =>
+      act(definition, application, direction, target, steps),
+    );
+  }
+
+  /** `work` as a step of its own, with its output, its time and how it ended. */
+  async announced(
+    property: string,
+    desc: string,
+    site: string,
+    work: (target: PosixTarget, steps: Steps) => Promise<Change>,
+  ): Promise<Change> {
+    const { applying, shown } = this.#walk;
+    const stopped = applying.stopped();
+    if (stopped) throw new Cancelled(stopped);
+    const step = this.#begin(property, desc, site);
+    const started = performance.now();
+    const output = (stream: "stdout" | "stderr", text: string) => applying.emit({ kind: "step-output", step, stream, text });
+    try {
+      const change = await work(applying.target(output), new StepsBelow(this.#walk, step));
+      this.#end(step, change, performance.now() - started, {});
+      return change;
+    } catch (error) {
+      this.#walk.failed = true;
+      const known = typeof error === "object" && error !== null && shown.has(error);
+      if (typeof error === "object" && error !== null) shown.add(error);
+      this.#end(step, "failed", performance.now() - started, known ? { reason: "a step inside it failed" } : { failure: failureOf(error) });
+      throw error;
+    }
+  }
+
+  #begin(property: string, desc: string, site: string): number {
+    const step = this.#walk.nextStep();
+    const parent = this.#parent;
+    this.#walk.applying.emit({ kind: "step-started", step, ...(parent !== undefined && { parent }), property, desc, site });
+    return step;
+  }
+
+  #end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: ReturnType<typeof failureOf> }): void {
+    this.#walk.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
+  }
+}
+
+/** Applies or unapplies one application, as the property's slots say. */
+async function act(
+  definition: AnyDefinition,
+  { args, parts, property }: PropApp,
+  direction: Direction,
+  target: PosixTarget,
+  steps: Steps,
+): Promise<Change> {
+  const slots = definition as Definition;
+  if (direction === "apply") {
+    if (await slots.check?.(args, target)) return "unchanged";
+    if (slots.apply) return slots.apply(args, target, steps);
+    if (parts) return strictly(parts, "apply", steps);
+    if (slots.hostattrs) return "unchanged";
+    throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
+  }
+  if (!slots.apply && !slots.unapply && !parts) return "unchanged";
+  if (slots.check && !(await slots.check(args, target))) return "unchanged";
+  if (slots.unapply) return slots.unapply(args, target, steps);
+  if (parts) return strictly(parts.toReversed(), "unapply", steps);
+  throw new FailedChange(`${property} cannot be unapplied`);
+}
+
+/** The slots as they are called here: a target of the right kind has been seen to before. */
+type Definition = {
+  readonly hostattrs?: unknown;
+  readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;
+  readonly apply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
+  readonly unapply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
+};
+
+function describe({ desc }: AnyDefinition, { property, args }: PropApp, direction: Direction): string {
+  const text = desc ? desc(args) : asCode(property, [args]);
+  return direction === "apply" ? text : `not: ${text}`;
+}

@@ -1,0 +1,89 @@
+import { strictly, tolerantly } from "./_sequence";
+import { InapplicableProperty } from "./errors";
+import { isApplication } from "./host";
+import { defprop, type MaybePropApp, type PropApp } from "./property";
+import { list, object, propapp, string } from "./schema";
+
+/** What is said, without the nothings that a condition leaves. */
+const said = (applications: readonly MaybePropApp[]): PropApp[] => applications.filter(isApplication);
+const many = object({ applications: list(propapp()) });
+const sequence = (...applications: MaybePropApp[]) => ({ applications: said(applications) });
+const everyOne = ({ applications }: { applications: PropApp[] }, each: (application: PropApp) => boolean) => applications.every(each);
+
+/** Each of `applications` in order. One that fails is reported, and the next is applied all the same. */
+export const seqprops = defprop({
+  name: "seqprops",
+  kind: "posix",
+  args: many,
+  call: sequence,
+  inline: true,
+  apply: ({ applications }, _target, steps) => tolerantly(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => tolerantly(applications.toReversed(), "unapply", steps),
+  unappliable: everyOne,
+});
+
+/** Each of `applications` in order. The first that fails stops the rest, which are reported as skipped. */
+export const eseqprops = defprop({
+  name: "eseqprops",
+  kind: "posix",
+  args: many,
+  call: sequence,
+  inline: true,
+  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
+  unappliable: everyOne,
+});
+
+/** `application` does not hold: it is unapplied. Refused before connecting when it cannot be. */
+export const unapplied = defprop({
+  name: "unapplied",
+  kind: "posix",
+  args: object({ application: propapp() }),
+  call: (application: PropApp) => ({ application }),
+  inline: true,
+  hostattrs: ({ application }, host, visits) => {
+    visits.visit(application, host.copy());
+    if (!visits.unappliable(application)) throw new InapplicableProperty(`${application.property} cannot be unapplied`);
+  },
+  apply: ({ application }, _target, steps) => steps.unapply(application),
+  unapply: ({ application }, _target, steps) => steps.apply(application),
+});
+
+/** `when` holds; if it was changed for that, each of `then` is applied in order. */
+export const onChange = defprop({
+  name: "onChange",
+  kind: "posix",
+  args: object({ when: propapp(), then: list(propapp(), { minItems: 1 }) }),
+  call: (when: PropApp, ...then: MaybePropApp[]) => ({ when, then: said(then) }),
+  inline: true,
+  apply: async ({ when, then }, _target, steps) => {
+    const change = await steps.apply(when);
+    if (change === "changed") await strictly(then, "apply", steps);
+    return change;
+  },
+  unapply: async ({ when, then }, _target, steps) => {
+    const change = await steps.unapply(when);
+    if (change === "changed") await strictly(then, "apply", steps);
+    return change;
+  },
+  unappliable: ({ when }, each) => each(when),
+});
+
+/** Each of `applications` in order, as the user `user`. For now `user` can only be "root". */
+export const as = defprop({
+  name: "as",
+  kind: "posix",
+  args: object({ user: string(), applications: list(propapp()) }),
+  call: (user: string, ...applications: MaybePropApp[]) => ({ user, applications: said(applications) }),
+  inline: true,
+  hostattrs: ({ user, applications }, _host, visits) => {
+    if (user !== "root") {
+      throw new InapplicableProperty(`as("${user}", …): only "root" can be said so far; use via.sudo({ user: "${user}" }) as a hop instead`);
+    }
+    for (const application of applications) visits.visit(application);
+  },
+  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
+  unappliable: everyOne,
+});
+

@@ -1,0 +1,121 @@
+import { InapplicableProperty, Refused } from "./errors";
+import { type Host, HostModel, isApplication, shared } from "./host";
+import { type AnyDefinition, asCode, type Kind, type PropApp, properties } from "./property";
+import { applicationsIn, mapApplications, problems } from "./schema";
+
+/** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
+export interface PreparedHost {
+  readonly name: string;
+  readonly model: HostModel;
+  readonly application: PropApp;
+  /** The highest kind of all its parts. */
+  readonly kind: Kind;
+  /** Those that need an agent, for the refusal when there is none. */
+  readonly agentOnly: readonly PropApp[];
+  /** Names of all properties in it: what must travel. */
+  readonly properties: ReadonlySet<string>;
+  /** How many steps applying it will announce. */
+  readonly steps: number;
+}
+
+/**
+ * Prepares `application` for `host`: every `preprocess`, then every `hostattrs`, in order, nobody being connected to.
+ * Throws `Refused` with every complaint at once, each with the line it comes from.
+ */
+export function prepare(host: Pick<Host, "name">, application: PropApp, model = HostModel.named(host.name)): PreparedHost {
+  const preparation = new Preparation();
+  const prepared = preparation.preprocess(application);
+  preparation.visit(prepared, model);
+  if (preparation.complaints.length > 0) throw new Refused(host.name, preparation.complaints);
+  const all = [...everything(prepared)];
+  const agentOnly = all.filter(({ property }) => definitionOf(property).kind === "agent");
+  return {
+    name: model.newest(shared.hostname) ?? host.name,
+    model,
+    application: prepared,
+    kind: agentOnly.length > 0 ? "agent" : "posix",
+    agentOnly,
+    properties: new Set(all.map(({ property }) => property)),
+    steps: all.filter(({ property }) => !definitionOf(property).inline).length,
+  };
+}
+
+/** `application` as it stands in a message: as code, and where it was said. */
+export const said = (application: PropApp): string => `${asCode(application.property, [application.args])} at ${application.site}`;
+
+/** The definition called `name`. Throws `InapplicableProperty`, with near names, when there is none. */
+export function definitionOf(name: string): AnyDefinition {
+  const property = properties.get(name);
+  if (property) return property.definition;
+  const near = properties.similar(name);
+  const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is the file that defines it in the consfig?";
+  throw new InapplicableProperty(`there is no property ${name}; ${hint}`);
+}
+
+/** Whether `application` can be unapplied. */
+export function unappliable(application: PropApp): boolean {
+  const definition = definitionOf(application.property);
+  if (definition.unappliable) return definition.unappliable(application.args, unappliable);
+  if (definition.unapply) return true;
+  if (definition.parts) return (application.parts ?? []).every(unappliable);
+  return !definition.apply;
+}
+
+/** `application`, those among its arguments, and its parts. */
+export function* everything(application: PropApp): Generator<PropApp> {
+  yield application;
+  for (const inner of innerOf(application)) yield* everything(inner);
+}
+
+/** The applications directly inside `application`. */
+export const innerOf = (application: PropApp): readonly PropApp[] => [
+  ...applicationsIn(definitionOf(application.property).args, application.args),
+  ...(application.parts ?? []),
+];
+
+class Preparation {
+  readonly complaints: string[] = [];
+
+  /** A fresh tree in which every application has the arguments that its `preprocess` makes. */
+  preprocess(application: PropApp): PropApp {
+    const { property, site } = application;
+    return (
+      this.#complaining(application, () => {
+        const { args: schema, preprocess } = definitionOf(property);
+        const complaints = problems(schema, application.args);
+        if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
+        const args = preprocess ? preprocess(application.args) : application.args;
+        return { property, args: mapApplications(schema, args, (inner) => this.preprocess(inner)), site };
+      }) ?? application
+    );
+  }
+
+  /** Runs the `hostattrs` of `application`, then works out what it is made of. */
+  visit(application: PropApp, model: HostModel): void {
+    this.#complaining(application, () => {
+      const { args, hostattrs, parts } = definitionOf(application.property);
+      const visits = { visit: (inner: PropApp, other = model) => this.visit(inner, other), unappliable };
+      if (hostattrs) hostattrs(application.args, model, visits);
+      else for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      if (!parts) return;
+      const made = parts(application.args, model)
+        .filter(isApplication)
+        .map((part) => this.preprocess(part));
+      for (const part of made) this.visit(part, model);
+      (application as { parts?: readonly PropApp[] }).parts = made;
+    });
+  }
+
+  /** Complaints are collected, so that all of them can be said at once. */
+  #complaining<T>(application: PropApp, act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      const kind = error instanceof InapplicableProperty ? "" : `${name}: `;
+      this.complaints.push(`${said(application)}: ${kind}${message}`);
+      return undefined;
+    }
+  }
+}
+
