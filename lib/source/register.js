@@ -23,7 +23,9 @@ const versions = ["typescript", "ts-node"].map((name) => require(`${name}/packag
 let service;
 /** ts-node's compiler, started on first need (it costs about 300 ms). */
 function compiler() {
-  service ??= require("ts-node").create({
+  if (service) return service;
+  const mapped = Error.prepareStackTrace;
+  service = require("ts-node").create({
     cwd: root,
     skipProject: true,
     transpileOnly: true,
@@ -38,6 +40,7 @@ function compiler() {
       rootDir: "/",
     },
   });
+  Error.prepareStackTrace = mapped; // Node's own, which maps kept output too; ts-node's knows only what it compiled itself
   return service;
 }
 
