@@ -210,6 +210,10 @@ if is_it; then
   kill -KILL $(cat /proc/$pid/task/$pid/children) 2>/dev/null
   kill -KILL $pid 2>/dev/null
 fi
+# systemd inside outlives its systemd-nspawn.
+for cgroup in "$@"; do
+  find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null
+done | sort -un | xargs -r kill -KILL 2>/dev/null
 for mounted in root disk; do
   tries=0
   while mountpoint -q "$directory/$mounted"; do

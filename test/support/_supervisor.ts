@@ -103,7 +103,7 @@ export class Supervisor {
     if (supervisor !== undefined) this.#slot = updateSlot(this.#slot, { supervisor });
   }
 
-  /** Dies with this process, however that ends: `--pdeathsig`, and process 1 inside dies with systemd-nspawn. */
+  /** Shuts down when this process ends, however it ends: `--pdeathsig`. */
   #spawn(cgroups: readonly string[]): ChildProcess {
     const { slot, name, root } = this.#placement;
     const log = openSync(this.#console, "a");
@@ -125,7 +125,7 @@ export class Supervisor {
     ];
     const nspawn = ["systemd-nspawn", ...machine, ...place, ...off, ...this.#arguments];
     try {
-      const child = spawn("sh", ["-c", enter, "sh", "setpriv", "--pdeathsig", "KILL", ...nspawn], {
+      const child = spawn("sh", ["-c", enter, "sh", "setpriv", "--pdeathsig", "TERM", ...nspawn], {
         stdio: ["ignore", log, log],
         detached: true,
         env: { ...process.env, CGROUPS: cgroups.join(" "), SYSTEMD_NSPAWN_TMPFS_TMP: "0" },

@@ -1,0 +1,191 @@
+/**
+ * What a deployment has done to a machine's file system. Only the upper directory of the machine's overlay is read, so
+ * a picture costs milliseconds whatever the size of the base system.
+ */
+import { createHash } from "node:crypto";
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { run } from "./_run";
+import type { Machine } from "./machines";
+
+export interface Entry {
+  /** `absent`: the base system has it, and it was removed. */
+  readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "character" | "block" | "absent";
+  readonly mode: string;
+  readonly owner: string;
+  readonly size: bigint;
+  /** SHA-256 of a file, target of a symlink, numbers of a device. */
+  readonly content: string;
+  /** Extended attributes and ACLs, one a line. */
+  readonly attributes: string;
+  readonly mtime: bigint;
+  readonly ctime: bigint;
+  readonly inode: bigint;
+  readonly hidesBase: boolean;
+}
+
+export interface Snapshot {
+  readonly base: string;
+  /** By path in the machine: everything that is not as in the base system. */
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly paths: readonly string[];
+  readonly except: readonly string[];
+}
+
+export interface SnapshotOptions {
+  /** Only these and what is below them; everything when left out. */
+  readonly paths?: readonly string[];
+  /** Not these and what is below them, besides `noise`. */
+  readonly except?: readonly string[];
+}
+
+/** What changes on a machine that nobody touches, or that merely logging in changes. */
+export const noise = [
+  ...["/run", "/tmp", "/var/tmp", "/var/log", "/dev", "/proc", "/sys"],
+  ...["/var/lib/systemd", "/var/lib/private", "/var/cache/private", "/var/lib/sudo", "/var/lib/dbus"],
+  ...["/var/cache/apt", "/var/cache/ldconfig", "/home/admin/.sudo_as_admin_successful"],
+] as const;
+
+/** Where this project keeps its own things on a host. */
+export const ownCaches = ["/root/.cache", "/home/admin/.cache", "/home/plain/.cache"] as const;
+
+/** In what machines differ without anybody's doing. */
+const identities = [
+  "/etc/machine-id",
+  "/etc/test-machine-network",
+  "/etc/ssh",
+  "/var/cache/ldconfig/aux-cache",
+];
+
+/** A picture of what is in `machine` now. */
+export async function snapshot(machine: Machine, options: SnapshotOptions = {}): Promise<Snapshot> {
+  const except = [...noise, ...(options.except ?? [])];
+  const paths = options.paths ?? ["/"];
+  const attributes = await readAttributes(machine.upper);
+  const entries = new Map<string, Entry>();
+  const visit = (place: string): void => {
+    if (isBelow(place, except)) return;
+    const entry = readEntry(path.join(machine.upper, place), attributes.get(place) ?? []);
+    if (entry === undefined) return;
+    if (place !== "/" && isBelow(place, paths)) entries.set(place, entry);
+    if (entry.type !== "directory") return;
+    for (const name of readdirSync(path.join(machine.upper, place)).sort())
+      visit(path.posix.join(place, name));
+  };
+  visit("/");
+  return { base: machine.base, entries, paths, except };
+}
+
+/**
+ * The paths that were made, removed, changed, or touched in any way (written again with what they held, replaced by
+ * their like, given the mode they had) between two pictures of one machine, sorted.
+ */
+export function changedPaths(before: Snapshot, after: Snapshot): string[] {
+  return union(before, after).filter((place) => {
+    const [old, now] = [entryAt(before, place), entryAt(after, place)];
+    if (old?.type === "directory" && now?.type === "directory") {
+      const holdsExcepted = after.except.some((excepted) => isBelow(excepted, [place]));
+      return !isAlike(old, now) || (!holdsExcepted && old.mtime !== now.mtime);
+    }
+    if (old === undefined || now === undefined) return old?.type !== now?.type;
+    return (
+      !isAlike(old, now) || old.mtime !== now.mtime || old.ctime !== now.ctime || old.inode !== now.inode
+    );
+  });
+}
+
+/**
+ * In what two machines differ, whenever and however they came to it: one line a path, sorted, none when their file
+ * systems are the same to whoever uses them. Host keys and the like are left out.
+ */
+export function differences(one: Snapshot, other: Snapshot): string[] {
+  return union(one, other).flatMap((place) => {
+    if (isBelow(place, identities)) return [];
+    const [left, right] = [entryAt(one, place), entryAt(other, place)];
+    if (left === undefined || right === undefined) {
+      return left?.type === right?.type
+        ? []
+        : [`${place}: ${left?.type ?? "absent"}, ${right?.type ?? "absent"}`];
+    }
+    return isAlike(left, right) ? [] : [`${place}: ${describe(left)}, ${describe(right)}`];
+  });
+}
+
+function union(one: Snapshot, other: Snapshot): string[] {
+  return [...new Set([...one.entries.keys(), ...other.entries.keys()])].sort();
+}
+
+function isAlike(one: Entry, other: Entry): boolean {
+  return describe(one) === describe(other);
+}
+
+function describe({ type, mode, owner, size, content, attributes }: Entry): string {
+  return [type, mode, owner, type === "file" ? `${size} bytes` : "", content, attributes]
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** What is at `place`: of the upper directory, or else of the base system; `undefined` when there is nothing. */
+function entryAt(picture: Snapshot, place: string): Entry | undefined {
+  const entry = picture.entries.get(place);
+  if (entry !== undefined) return entry.type === "absent" ? undefined : entry;
+  for (let parent = path.dirname(place); parent !== "/"; parent = path.dirname(parent)) {
+    const above = picture.entries.get(parent);
+    if (above !== undefined && (above.type !== "directory" || above.hidesBase)) return undefined;
+  }
+  // Nothing in the base system has extended attributes.
+  return readEntry(path.join(picture.base, place), []);
+}
+
+function isBelow(place: string, tops: readonly string[]): boolean {
+  return tops.some((top) => top === "/" || place === top || place.startsWith(`${top}/`));
+}
+
+function readEntry(file: string, attributes: readonly string[]): Entry | undefined {
+  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  const own = attributes.filter((attribute) => !attribute.startsWith("trusted.overlay."));
+  return {
+    type: typeOf(found),
+    mode: (found.mode & 0o7777n).toString(8).padStart(4, "0"),
+    owner: `${found.uid}:${found.gid}`,
+    size: found.size,
+    content: contentOf(file, found),
+    attributes: own.sort().join("\n"),
+    mtime: found.mtimeNs,
+    ctime: found.ctimeNs,
+    inode: found.ino,
+    hidesBase: attributes.some((attribute) => attribute.startsWith("trusted.overlay.opaque=")),
+  };
+}
+
+function typeOf(found: BigIntStats): Entry["type"] {
+  if (found.isFile()) return "file";
+  if (found.isDirectory()) return "directory";
+  if (found.isSymbolicLink()) return "symlink";
+  if (found.isFIFO()) return "fifo";
+  if (found.isSocket()) return "socket";
+  if (found.isBlockDevice()) return "block";
+  return found.rdev === 0n ? "absent" : "character";
+}
+
+function contentOf(file: string, found: BigIntStats): string {
+  if (found.isFile()) return createHash("sha256").update(readFileSync(file)).digest("hex");
+  if (found.isSymbolicLink()) return `-> ${readlinkSync(file)}`;
+  return found.isBlockDevice() || found.isCharacterDevice() ? `device ${found.rdev}` : "";
+}
+
+/** The extended attributes of everything below `directory`, by path from there; Node cannot read them. */
+async function readAttributes(directory: string): Promise<Map<string, string[]>> {
+  const flags = ["--recursive", "--physical", "--no-dereference", "--dump", "--match=-", "--encoding=hex"];
+  const output = await run(["getfattr", ...flags, "--absolute-names", directory]);
+  const found = new Map<string, string[]>();
+  for (const block of output.split("\n\n")) {
+    const [header = "", ...attributes] = block.split("\n").filter(Boolean);
+    const file = header
+      .replace(/^# file: /, "")
+      .replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    if (header !== "") found.set(path.posix.join("/", path.relative(directory, file)), attributes);
+  }
+  return found;
+}
