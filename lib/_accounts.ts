@@ -1,0 +1,28 @@
+import type { Group, User } from "./target";
+
+/** The accounts in `text`, in the format of passwd(5). What is no such line is passed over. */
+export const parsePasswd = (text: string): User[] =>
+  text.split("\n").flatMap((line) => {
+    const [name, , uid, gid, gecos = "", home = "", shell = ""] = line.split(":");
+    return name && isNumber(uid) && isNumber(gid)
+      ? [{ name, uid: Number(uid), gid: Number(gid), gecos, home, shell }]
+      : [];
+  });
+
+/** The groups in `text`, in the format of group(5). */
+export const parseGroup = (text: string): Group[] =>
+  text.split("\n").flatMap((line) => {
+    const [name, , gid, members = ""] = line.split(":");
+    return name && isNumber(gid)
+      ? [{ name, gid: Number(gid), members: members.split(",").filter((member) => member !== "") }]
+      : [];
+  });
+
+/** The account of that name, or of that number when a number is given. */
+export const findUser = (users: readonly User[], key: string | number): User | undefined =>
+  users.find(({ name, uid }) => (typeof key === "number" ? uid === key : name === key));
+
+export const findGroup = (groups: readonly Group[], key: string | number): Group | undefined =>
+  groups.find(({ name, gid }) => (typeof key === "number" ? gid === key : name === key));
+
+const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);

@@ -1,0 +1,57 @@
+import { randomBytes } from "node:crypto";
+import { shellQuote, shellWords } from "./_quote";
+import { type CommandResult, FailedChange, RunFailed } from "./errors";
+import type { Command, RunOptions } from "./target";
+
+/** What a process came to, as bytes. */
+export interface RawResult {
+  readonly exit: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** `command` as shell text. */
+export const commandText = (command: Command): string =>
+  typeof command === "string" ? command : shellWords(command);
+
+/** What a person may see of `command`. */
+export const shownCommand = (command: Command, { secret }: RunOptions): string =>
+  secret ? "a command that is secret" : commandText(command);
+
+/** The directory that could not be entered is told by this exit code and this word, which no command knows. */
+const CANNOT_ENTER = 97;
+const word = `cannot-enter-${randomBytes(9).toString("hex")}`;
+
+/** `command` after entering `directory`, shell text too: it must be absolute. Variables are set in between. */
+export const inDirectory = (directory: string, command: string, variables = ""): string =>
+  `cd ${directory} || { echo ${word} >&2; exit ${CANNOT_ENTER}; }\n${variables}${command}`;
+
+/** `env` as shell text that exports and unsets. */
+export const exported = (env: RunOptions["env"] = {}): string =>
+  Object.entries(env)
+    .map(([name, value]) => (value === null ? `unset ${name}\n` : `export ${name}=${shellQuote(value)}\n`))
+    .join("");
+
+/** `raw` as the result of `command`, or the failure that it is. */
+export function commandResult(command: Command, raw: RawResult, options: RunOptions): CommandResult {
+  const result = { exit: raw.exit, stdout: raw.stdout.toString("utf8"), stderr: raw.stderr.toString("utf8") };
+  if (result.exit === CANNOT_ENTER && result.stderr.trimEnd().endsWith(word)) {
+    const where = options.cwd ?? "the home directory";
+    throw new FailedChange(
+      `cannot run \`${shownCommand(command, options)}\` in ${where}: ${lastReason(result.stderr.replace(word, ""))}; give it another \`cwd\``,
+    );
+  }
+  if (result.exit === 0 || options.mayFail) return result;
+  if (options.secret)
+    throw new RunFailed(shownCommand(command, options), { exit: result.exit, stdout: "", stderr: "" });
+  throw new RunFailed(commandText(command), result);
+}
+
+/** Why a tool or a system call failed, from what it said: the words after the last colon, as a person would say them. */
+export function lastReason(said: string): string {
+  const line = said.trim().split("\n").at(-1) ?? "";
+  const reason = line.split(": ").at(-1)?.trim() ?? "";
+  if (reason === "") return "it ended without saying why";
+  const plain = reason === "Directory nonexistent" ? "No such file or directory" : reason;
+  return plain.charAt(0).toLowerCase() + plain.slice(1);
+}

@@ -1,0 +1,86 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { StringDecoder } from "node:string_decoder";
+import type { RawResult } from "../_command";
+import { Cancelled, FailedChange } from "../errors";
+import type { Execution } from "../target-base";
+
+/** How long a cancelled command may take to end by itself. */
+const PATIENCE_MS = 2000;
+/** How long output is waited for after the command has ended: a daemon it started may hold the pipes for ever. */
+const SILENCE_MS = 1000;
+
+/** Runs `script` with sh in a process group of its own, which is ended when `signal` is aborted. */
+export function spawnShell(
+  script: string,
+  how: Execution,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<RawResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("/bin/sh", ["-c", script], {
+      cwd: "/",
+      env,
+      detached: true,
+      stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe"],
+    });
+    const stdout = collect("stdout");
+    const stderr = collect("stderr");
+    let exit = 0;
+    let silence: NodeJS.Timeout | undefined;
+    let patience: NodeJS.Timeout | undefined;
+
+    child.once("error", (error) => {
+      settle();
+      reject(new FailedChange(`cannot start \`${how.shown}\`: ${error.message}`));
+    });
+    child.once("exit", (code, ended) => {
+      exit = code ?? 128 + (ended ? constants.signals[ended] : 0);
+      silence = setTimeout(finish, SILENCE_MS);
+    });
+    child.once("close", finish);
+    // A command that ends without reading its input must not end us.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(how.input);
+    signal.addEventListener("abort", cancel, { once: true });
+
+    function collect(stream: "stdout" | "stderr"): Buffer[] {
+      const chunks: Buffer[] = [];
+      const decoder = new StringDecoder("utf8");
+      child[stream]?.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        silence?.refresh();
+        const text = how.output ? decoder.write(chunk) : "";
+        if (text !== "") how.output?.(stream, text);
+      });
+      return chunks;
+    }
+
+    function cancel(): void {
+      endGroup("SIGTERM");
+      patience = setTimeout(() => endGroup("SIGKILL"), PATIENCE_MS);
+    }
+
+    function endGroup(ended: NodeJS.Signals): void {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, ended);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+
+    function finish(): void {
+      settle();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      if (signal.aborted) reject(new Cancelled(`cancelled: \`${how.shown}\` was ended`));
+      else resolve({ exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
+    }
+
+    function settle(): void {
+      clearTimeout(silence);
+      clearTimeout(patience);
+      signal.removeEventListener("abort", cancel);
+    }
+  });
+}

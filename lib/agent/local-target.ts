@@ -1,0 +1,263 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import path from "node:path";
+import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
+import { lastReason, type RawResult } from "../_command";
+import { shellQuote } from "../_quote";
+import { FailedChange } from "../errors";
+import type { Change } from "../property";
+import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
+import { type Execution, type PutOptions, TargetBase } from "../target-base";
+import { makeDirectories, replaceFile } from "./_replace-file";
+import { spawnShell } from "./_spawn";
+
+/** The machine our own process runs on: all but `run` is direct system calls. */
+export class LocalTarget extends TargetBase implements AgentTarget {
+  readonly kind = "agent";
+  protected override readonly setsEnvironment = true;
+
+  async hasCommand(name: string): Promise<boolean> {
+    const places = name.includes("/")
+      ? [""]
+      : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((place) => `${place || "."}/`);
+    return places.some((place) => isExecutable(place + name));
+  }
+
+  async user(nameOrUid: string | number): Promise<User | undefined> {
+    return (
+      findUser(parsePasswd(textOf("/etc/passwd")), nameOrUid) ??
+      findUser(parsePasswd(await this.#getent("passwd", nameOrUid)), nameOrUid)
+    );
+  }
+
+  async group(nameOrGid: string | number): Promise<Group | undefined> {
+    return (
+      findGroup(parseGroup(textOf("/etc/group")), nameOrGid) ??
+      findGroup(parseGroup(await this.#getent("group", nameOrGid)), nameOrGid)
+    );
+  }
+
+  async groupsOf(name: string): Promise<string[]> {
+    const user = findUser(parsePasswd(textOf("/etc/passwd")), name);
+    if (!user || elsewhere("group", "systemd")) {
+      const { exit, stdout } = await this.run(["id", "-Gn", name], { mayFail: true, cwd: "/" });
+      if (exit !== 0) throw noSuchUser(name);
+      return stdout.trim().split(" ");
+    }
+    const groups = parseGroup(textOf("/etc/group"));
+    const primary = findGroup(groups, user.gid)?.name ?? String(user.gid);
+    const others = groups.filter((group) => group.members.includes(name) && group.name !== primary);
+    return [primary, ...others.map((group) => group.name)];
+  }
+
+  async stat(name: string): Promise<FileStat | undefined> {
+    return this.#attempt("look at", name, (file) => fileStat(orNothing(() => fs.statSync(file, BIG))));
+  }
+
+  async lstat(name: string): Promise<FileStat | undefined> {
+    return this.#attempt("look at", name, (file) => fileStat(orNothing(() => fs.lstatSync(bare(file), BIG))));
+  }
+
+  async readLink(name: string): Promise<string | undefined> {
+    return this.#attempt("read the link", name, (file) => {
+      const link = bare(file);
+      return orNothing(() => fs.lstatSync(link))?.isSymbolicLink() ? fs.readlinkSync(link) : undefined;
+    });
+  }
+
+  async list(name: string): Promise<string[] | undefined> {
+    return this.#attempt("list", name, (directory) =>
+      orNothing(() => fs.statSync(directory))?.isDirectory() ? fs.readdirSync(directory).sort() : undefined,
+    );
+  }
+
+  async makeDirectory(name: string, { mode }: WriteOptions = {}): Promise<Change> {
+    const wanted = bare(name);
+    const found = await this.stat(wanted);
+    if (found?.type === "directory") return "unchanged";
+    if (found ?? (await this.lstat(wanted)))
+      throw await this.failure("make the directory", name, "there is something else of that name");
+    await this.#attempt("make the directory", name, (directory) => {
+      makeDirectories(directory);
+      if (mode !== undefined) fs.chmodSync(directory, mode);
+    });
+    return "changed";
+  }
+
+  async remove(name: string, { recursive = false }: { readonly recursive?: boolean } = {}): Promise<Change> {
+    const found = await this.lstat(name);
+    if (!found) return "unchanged";
+    const isDirectory = found.type === "directory";
+    if (isDirectory && !recursive) throw await this.failure("remove", name, "it is a directory");
+    if (bare(this.#absolute(name)) === "/")
+      throw await this.failure("remove", name, "that is everything there is");
+    await this.#attempt("remove", name, (file) =>
+      isDirectory ? fs.rmSync(bare(file), { recursive: true, force: true }) : fs.unlinkSync(bare(file)),
+    );
+    return "changed";
+  }
+
+  async symlink(name: string, to: string): Promise<Change> {
+    const found = await this.lstat(name);
+    if (found && found.type !== "symlink")
+      throw await this.failure("make the link", name, "there is something of that name that is no link");
+    if (found && (await this.readLink(name)) === to) return "unchanged";
+    await this.#attempt("make the link", name, (file) => {
+      const temporary = `${path.dirname(bare(file))}/.${path.basename(file).slice(0, 100)}.${randomBytes(9).toString("hex")}`;
+      fs.symlinkSync(to, temporary);
+      try {
+        fs.renameSync(temporary, bare(file));
+      } catch (error) {
+        fs.unlinkSync(temporary);
+        throw error;
+      }
+    });
+    return "changed";
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#attempt(`rename ${shellQuote(from)} to`, to, (file) =>
+      fs.renameSync(this.#absolute(from), file),
+    );
+  }
+
+  protected get homeWord(): string {
+    return shellQuote(home());
+  }
+
+  protected execute(script: string, how: Execution): Promise<RawResult> {
+    this.refuseWhenCancelled(`\`${how.shown}\` was not started`);
+    const env: NodeJS.ProcessEnv = { ...process.env, HOME: home() };
+    for (const [name, value] of Object.entries(how.env ?? {})) {
+      if (value === null) delete env[name];
+      else env[name] = value;
+    }
+    return spawnShell(script, how, env, this.context.signal);
+  }
+
+  protected async look(
+    name: string,
+    ifSize?: number,
+  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined> {
+    const stat = await this.stat(name);
+    if (!stat) return undefined;
+    if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
+    if (stat.type !== "file") throw await this.failure("read", name, "it is no regular file");
+    if (ifSize !== undefined && ifSize !== stat.size) return { stat };
+    return { stat, bytes: await this.#attempt("read", name, (file) => fs.readFileSync(file)) };
+  }
+
+  protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
+    this.refuseWhenCancelled(`${shellQuote(name)} was not written`);
+    await this.#attempt("write", name, (file) => replaceFile(file, content, options));
+  }
+
+  protected async findIdentity(): Promise<Identity> {
+    const uid = process.geteuid?.() ?? 0;
+    const gid = process.getegid?.() ?? 0;
+    return { uid, gid, user: (await this.user(uid))?.name ?? String(uid), home: home() };
+  }
+
+  protected changeMode(name: string, mode: number): Promise<void> {
+    return this.#attempt("set the mode of", name, (file) => fs.chmodSync(file, mode));
+  }
+
+  protected changeOwner(name: string, uid: number, gid: number): Promise<void> {
+    return this.#attempt("set the owner of", name, (file) => fs.lchownSync(file, uid, gid));
+  }
+
+  /** `act` on the absolute path; what the system says against it becomes a `FailedChange`. */
+  async #attempt<T>(what: string, name: string, act: (file: string) => T | Promise<T>): Promise<T> {
+    this.refuseWhenCancelled(`did not ${what} ${shellQuote(name)}`);
+    try {
+      return await act(this.#absolute(name));
+    } catch (error) {
+      throw await this.failure(what, name, reasonOf(error));
+    }
+  }
+
+  #absolute(name: string): string {
+    return name.startsWith("/") ? name : `${home()}/${name}`;
+  }
+
+  /** The system's word on an account that its file does not have: there may be a directory service. */
+  async #getent(database: "passwd" | "group", key: string | number): Promise<string> {
+    if (!elsewhere(database)) return "";
+    return (await this.run(["getent", database, String(key)], { mayFail: true, cwd: "/" })).stdout;
+  }
+}
+
+/** The home directory, without a slash at its end. */
+const home = (): string => bare(process.env["HOME"] || "/");
+
+/** `name` without slashes at its end, which would follow a link. */
+const bare = (name: string): string => name.replace(/(?<=.)\/+$/, "");
+
+function isExecutable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Whether nsswitch.conf(5) names a source for `database` besides its file, other than `alsoFine`. */
+function elsewhere(database: "passwd" | "group", alsoFine?: string): boolean {
+  const sources = new RegExp(`^${database}:(.*)$`, "m").exec(textOf("/etc/nsswitch.conf"))?.[1] ?? "files";
+  const named = sources
+    .replace(/#.*|\[[^\]]*\]/g, "")
+    .trim()
+    .split(/\s+/);
+  return named.some((source) => source !== "files" && source !== "compat" && source !== alsoFine);
+}
+
+const BIG = { bigint: true } as const;
+
+/** What `look` finds, or undefined when there is nothing of that name: not even a place for it, or links in a circle. */
+function orNothing<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      return undefined;
+    throw error;
+  }
+}
+
+const noSuchUser = (name: string): FailedChange =>
+  new FailedChange(`there is no user ${shellQuote(name)} on this host`);
+
+function fileStat(stats: fs.BigIntStats | undefined): FileStat | undefined {
+  if (!stats) return undefined;
+  const type = stats.isFile()
+    ? "file"
+    : stats.isDirectory()
+      ? "directory"
+      : stats.isSymbolicLink()
+        ? "symlink"
+        : "other";
+  return {
+    type,
+    mode: Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    size: Number(stats.size),
+    mtime: Number(stats.mtimeNs / 1_000_000_000n),
+    id: `${stats.dev}:${stats.ino}`,
+  };
+}
+
+/** Node says "EACCES: permission denied, open '/x'". */
+const reasonOf = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: ([^,]+),/.exec(message)?.[1] ?? lastReason(message);
+};

@@ -1,0 +1,70 @@
+import { StringDecoder } from "node:string_decoder";
+import type { RawResult } from "../_command";
+import { Cancelled } from "../errors";
+import type { Execution } from "../target-base";
+import type { Channel, Connection } from "./connection";
+
+/** How long a cancelled command may take to end before it is left behind. */
+const PATIENCE_MS = 2000;
+
+/** Runs `script` over `connection` and gathers what it says. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
+export async function execOver(
+  connection: Connection,
+  script: string,
+  how: Pick<Execution, "input" | "output" | "shown">,
+  signal: AbortSignal,
+): Promise<RawResult> {
+  if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was not started`);
+  const channel = await connection.exec(script);
+  const stdout = collect(channel, "stdout", how.output);
+  const stderr = collect(channel, "stderr", how.output);
+  // A command that ends without reading its input must not end us.
+  channel.stdin.on("error", () => {});
+  channel.stdin.end(how.input ?? "");
+  const cancelled = whenCancelled(channel, signal, how.shown);
+  try {
+    const exit = await Promise.race([channel.exit, cancelled.promise]);
+    if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was ended`);
+    return { exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) };
+  } finally {
+    cancelled.forget();
+  }
+}
+
+function collect(channel: Channel, stream: "stdout" | "stderr", output: Execution["output"]): Buffer[] {
+  const chunks: Buffer[] = [];
+  const decoder = new StringDecoder("utf8");
+  channel[stream].on("data", (data: Buffer | string) => {
+    const chunk = Buffer.from(data);
+    chunks.push(chunk);
+    const text = output ? decoder.write(chunk) : "";
+    if (text !== "") output?.(stream, text);
+  });
+  return chunks;
+}
+
+/** Ends the command when `signal` is aborted; rejects when it does not end. */
+function whenCancelled(
+  channel: Channel,
+  signal: AbortSignal,
+  shown: string,
+): { promise: Promise<never>; forget(): void } {
+  let patience: NodeJS.Timeout | undefined;
+  let forget = () => {};
+  const promise = new Promise<never>((_, reject) => {
+    const cancel = () => {
+      channel.kill("SIGTERM");
+      patience = setTimeout(() => {
+        channel.kill("SIGKILL");
+        reject(new Cancelled(`cancelled: \`${shown}\` was told to end`));
+      }, PATIENCE_MS);
+    };
+    signal.addEventListener("abort", cancel, { once: true });
+    forget = () => {
+      clearTimeout(patience);
+      signal.removeEventListener("abort", cancel);
+      channel.exit.catch(() => {});
+    };
+  });
+  return { promise, forget };
+}

@@ -1,0 +1,216 @@
+import { randomBytes } from "node:crypto";
+import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
+import { lastReason, type RawResult } from "../_command";
+import { shellQuote } from "../_quote";
+import { FailedChange } from "../errors";
+import type { Change } from "../property";
+import type { FileStat, Group, Identity, User, WriteOptions } from "../target";
+import { type Execution, type PutOptions, TargetBase, type TargetContext } from "../target-base";
+import { execOver } from "./_exec";
+import { type Answer, Questions } from "./_questions";
+import * as scripts from "./_scripts";
+import type { Connection } from "./connection";
+
+/**
+ * A host at the end of a connection that offers nothing but a shell. What fails there is a `FailedChange`; a link that
+ * is lost is a `ConnectionFailed`, never an answer.
+ */
+export class ShellTarget extends TargetBase {
+  readonly kind = "posix";
+  protected readonly homeWord = '"$HOME"';
+  readonly #questions: Questions;
+
+  constructor(
+    private readonly connection: Connection,
+    context: TargetContext,
+  ) {
+    super(context);
+    this.#questions = new Questions((script) => this.#exec(script, "look at the host"));
+  }
+
+  async hasCommand(name: string): Promise<boolean> {
+    return (await this.#questions.ask(`command -v ${shellQuote(name)} >/dev/null`)).exit === 0;
+  }
+
+  async user(nameOrUid: string | number): Promise<User | undefined> {
+    return findUser(parsePasswd(await this.#account("passwd", nameOrUid)), nameOrUid);
+  }
+
+  async group(nameOrGid: string | number): Promise<Group | undefined> {
+    return findGroup(parseGroup(await this.#account("group", nameOrGid)), nameOrGid);
+  }
+
+  async groupsOf(name: string): Promise<string[]> {
+    const { exit, output } = await this.#questions.ask(`id -Gn ${shellQuote(name)}`);
+    if (exit !== 0) throw new FailedChange(`there is no user ${shellQuote(name)} on this host`);
+    return output.toString("utf8").trim().split(" ");
+  }
+
+  async stat(path: string): Promise<FileStat | undefined> {
+    const answer = await this.#ask("look at", path, scripts.stat(this.pathWord(path)));
+    return answer && parseStat(answer.output.toString("latin1"));
+  }
+
+  async lstat(path: string): Promise<FileStat | undefined> {
+    const answer = await this.#ask("look at", path, scripts.lstat(this.pathWord(bare(path))));
+    return answer && parseStat(answer.output.toString("latin1"));
+  }
+
+  async readLink(path: string): Promise<string | undefined> {
+    const answer = await this.#ask("read the link", path, scripts.readLink(this.pathWord(bare(path))));
+    return answer?.exit === 0 ? answer.output.toString("utf8").replace(/\n$/, "") : undefined;
+  }
+
+  async list(path: string): Promise<string[] | undefined> {
+    const answer = await this.#ask("list", path, scripts.list(this.pathWord(path)));
+    return answer?.exit === 0 ? answer.output.toString("utf8").split("\0").slice(0, -1).sort() : undefined;
+  }
+
+  async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {
+    const [found, link] = await Promise.all([this.stat(bare(path)), this.lstat(path)]);
+    if (found?.type === "directory") return "unchanged";
+    if (found ?? link)
+      throw await this.failure("make the directory", path, "there is something else of that name");
+    await this.#act(
+      "make the directory",
+      path,
+      scripts.makeDirectory(this.pathWord(bare(path)), mode === undefined ? undefined : octal(mode)),
+    );
+    return "changed";
+  }
+
+  async remove(path: string, { recursive = false }: { readonly recursive?: boolean } = {}): Promise<Change> {
+    const found = await this.lstat(path);
+    if (!found) return "unchanged";
+    if (found.type === "directory" && !recursive)
+      throw await this.failure("remove", path, "it is a directory");
+    if (bare(path) === "/") throw await this.failure("remove", path, "that is everything there is");
+    await this.#act(
+      "remove",
+      path,
+      `rm -f${found.type === "directory" ? "r" : ""} ${this.pathWord(bare(path))}`,
+    );
+    return "changed";
+  }
+
+  async symlink(path: string, to: string): Promise<Change> {
+    const [found, link] = await Promise.all([this.lstat(path), this.readLink(path)]);
+    if (found && found.type !== "symlink")
+      throw await this.failure("make the link", path, "there is something of that name that is no link");
+    if (link === to) return "unchanged";
+    await this.#act(
+      "make the link",
+      path,
+      scripts.symlink(this.pathWord(bare(path)), shellQuote(to), unique()),
+    );
+    return "changed";
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#act(
+      `rename ${shellQuote(from)} to`,
+      to,
+      scripts.rename(this.pathWord(from), this.pathWord(to)),
+    );
+  }
+
+  protected execute(script: string, how: Execution): Promise<RawResult> {
+    return execOver(this.connection, `: "\${HOME:=/}"; export HOME\n${script}`, how, this.context.signal);
+  }
+
+  protected async look(
+    path: string,
+    ifSize?: number,
+  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined> {
+    const answer = await this.#ask("read", path, scripts.look(this.pathWord(path), ifSize));
+    if (!answer) return undefined;
+    const end = answer.output.indexOf("\n");
+    const stat = parseStat(answer.output.toString("latin1", 0, end));
+    if (ifSize !== undefined && ifSize !== stat.size) return { stat };
+    return { stat, bytes: Buffer.from(answer.output.subarray(end + 1)) };
+  }
+
+  protected async put(path: string, content: Buffer, { mode, parents = false }: PutOptions): Promise<void> {
+    const script = scripts.put({
+      path: this.pathWord(path),
+      unique: unique(),
+      size: content.length,
+      mode: mode === undefined ? undefined : octal(mode),
+      parents,
+    });
+    await this.#act("write", path, script, content);
+  }
+
+  protected async findIdentity(): Promise<Identity> {
+    const { exit, output } = await this.#questions.ask(scripts.identity);
+    const [uid, gid, user = "", home = ""] = output.toString("utf8").split("\n");
+    if (exit !== 0)
+      throw new FailedChange(`cannot ask who we are on the host: ${lastReason(output.toString("utf8"))}`);
+    return { uid: Number(uid), gid: Number(gid), user, home: home || "/" };
+  }
+
+  protected changeMode(path: string, mode: number): Promise<void> {
+    return this.#act("set the mode of", path, `chmod ${octal(mode)} ${this.pathWord(path)}`);
+  }
+
+  protected changeOwner(path: string, uid: number, gid: number): Promise<void> {
+    return this.#act("set the owner of", path, `chown -h ${uid}:${gid} ${this.pathWord(path)}`);
+  }
+
+  /** The answer to a question about `path`; undefined when there is nothing. */
+  async #ask(what: string, path: string, script: string): Promise<Answer | undefined> {
+    const answer = await this.#questions.ask(script);
+    if (answer.exit === scripts.ABSENT) return undefined;
+    if (answer.exit !== 0 && answer.exit !== scripts.OTHER)
+      throw await this.failure(what, path, lastReason(answer.output.toString("utf8")));
+    return answer;
+  }
+
+  async #account(database: "passwd" | "group", key: string | number): Promise<string> {
+    const { output } = await this.#questions.ask(scripts.account(database, shellQuote(String(key))));
+    return output.toString("utf8");
+  }
+
+  /** Does something to `path`. */
+  async #act(what: string, path: string, script: string, input?: Buffer): Promise<void> {
+    const { exit, stderr } = await this.#exec(
+      `LC_ALL=C; export LC_ALL\n${script}`,
+      `${what} ${shellQuote(path)}`,
+      input,
+    );
+    if (exit !== 0) throw await this.failure(what, path, lastReason(stderr.toString("utf8")));
+  }
+
+  #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
+    return this.execute(script, { input, env: undefined, output: undefined, shown });
+  }
+}
+
+/** `path` without slashes at its end, which would follow a link. */
+const bare = (path: string): string => path.replace(/(?<=.)\/+$/, "");
+
+const unique = (): string => randomBytes(9).toString("hex");
+
+/** Five digits: with fewer, GNU chmod keeps setuid and setgid of directories. */
+const octal = (mode: number): string => mode.toString(8).padStart(5, "0");
+
+const TYPES = new Map<number, FileStat["type"]>([
+  [0o10, "file"],
+  [0o04, "directory"],
+  [0o12, "symlink"],
+]);
+
+/** A line as `shown` in the scripts prints it. */
+function parseStat(line: string): FileStat {
+  const [raw = "", uid, gid, size, mtime, id = ""] = line.trim().split(" ");
+  const mode = Number.parseInt(raw, 16);
+  return {
+    type: TYPES.get(mode >> 12) ?? "other",
+    mode: mode & 0o7777,
+    uid: Number(uid),
+    gid: Number(gid),
+    size: Number(size),
+    mtime: Number(mtime),
+    id,
+  };
+}

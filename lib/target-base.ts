@@ -1,0 +1,228 @@
+import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./_command";
+import { shellQuote } from "./_quote";
+import { decode, encode, splitLines } from "./_text";
+import { Cancelled, type CommandResult, FailedChange } from "./errors";
+import type { HostFacts } from "./host";
+import type { Change, Kind } from "./property";
+import type {
+  Command,
+  FileStat,
+  Group,
+  Identity,
+  PosixTarget,
+  RunOptions,
+  User,
+  WriteOptions,
+} from "./target";
+
+/** What a target is made with; one target serves one step, and shares all but `output` with the others. */
+export interface TargetContext {
+  readonly host: HostFacts;
+  /** Aborted: the running command is ended, and nothing more is done. */
+  readonly signal: AbortSignal;
+  /** Live output of the step. */
+  output(stream: "stdout" | "stderr", text: string): void;
+  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
+  readonly memory: Map<string, unknown>;
+}
+
+/** How a process is started for `run`. */
+export interface Execution {
+  readonly input: Buffer | undefined;
+  readonly env: RunOptions["env"];
+  /** Told of each piece of output as it comes. */
+  readonly output: TargetContext["output"] | undefined;
+  /** What a person may see of the command. */
+  readonly shown: string;
+}
+
+/** How a file is replaced. */
+export interface PutOptions extends WriteOptions {
+  /** True: missing parent directories are made, with mode 0o755. */
+  readonly parents?: boolean;
+}
+
+/** What both targets do alike, made of what each does in its own way. */
+export abstract class TargetBase implements PosixTarget {
+  abstract readonly kind: Kind;
+
+  constructor(protected readonly context: TargetContext) {}
+
+  get host(): HostFacts {
+    return this.context.host;
+  }
+
+  get memory(): Map<string, unknown> {
+    return this.context.memory;
+  }
+
+  /** Runs `script` with sh, in whatever directory; throws only when that itself fails. */
+  protected abstract execute(script: string, how: Execution): Promise<RawResult>;
+  /** The home directory of the connected user as shell text: one word. */
+  protected abstract readonly homeWord: string;
+  /** True: `execute` sets `env` itself, so that no other user can see it among the processes. */
+  protected readonly setsEnvironment: boolean = false;
+  /** What the file `path` is, links followed, with its bytes unless `ifSize` is another size than it has. */
+  protected abstract look(
+    path: string,
+    ifSize?: number,
+  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined>;
+  /** Replaces the file, as `writeFile` says. */
+  protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
+  protected abstract findIdentity(): Promise<Identity>;
+  protected abstract changeMode(path: string, mode: number): Promise<void>;
+  protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
+
+  abstract hasCommand(name: string): Promise<boolean>;
+  abstract user(nameOrUid: string | number): Promise<User | undefined>;
+  abstract group(nameOrGid: string | number): Promise<Group | undefined>;
+  abstract groupsOf(name: string): Promise<string[]>;
+  abstract stat(path: string): Promise<FileStat | undefined>;
+  abstract lstat(path: string): Promise<FileStat | undefined>;
+  abstract readLink(path: string): Promise<string | undefined>;
+  abstract list(path: string): Promise<string[] | undefined>;
+  abstract makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
+  abstract remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
+  abstract symlink(path: string, to: string): Promise<Change>;
+  abstract rename(from: string, to: string): Promise<void>;
+
+  async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
+    const { cwd, env, input } = options;
+    const script = inDirectory(
+      cwd === undefined ? this.homeWord : this.pathWord(cwd),
+      commandText(command),
+      this.setsEnvironment ? "" : exported(env),
+    );
+    const raw = await this.execute(script, {
+      input: typeof input === "string" ? Buffer.from(input) : input,
+      env,
+      output:
+        options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
+      shown: shownCommand(command, options),
+    });
+    return commandResult(command, raw, options);
+  }
+
+  async succeeds(command: Command, options: RunOptions = {}): Promise<boolean> {
+    return (await this.run(command, { ...options, mayFail: true })).exit === 0;
+  }
+
+  identity(): Promise<Identity> {
+    return this.remembered("target/identity", () => this.findIdentity());
+  }
+
+  async readBytes(path: string): Promise<Buffer | undefined> {
+    return (await this.look(path))?.bytes;
+  }
+
+  async readFile(path: string): Promise<string> {
+    const bytes = await this.readBytes(path);
+    if (bytes === undefined) throw await this.failure("read", path, "no such file or directory");
+    return decode(bytes);
+  }
+
+  async readLines(path: string): Promise<string[]> {
+    const bytes = await this.readBytes(path);
+    return bytes ? [...splitLines(decode(bytes)).lines] : [];
+  }
+
+  writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
+    return this.put(path, bytesOf(content), options);
+  }
+
+  async ensureContent(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<Change> {
+    const wanted = bytesOf(content);
+    const found = await this.look(path, wanted.length);
+    const modeHolds = options.mode === undefined || found?.stat.mode === options.mode;
+    if (found?.bytes?.equals(wanted) && modeHolds) return "unchanged";
+    await this.put(path, wanted, { ...options, parents: true });
+    return "changed";
+  }
+
+  async editLines(
+    path: string,
+    edit: (lines: readonly string[]) => readonly string[],
+    options: WriteOptions = {},
+  ): Promise<Change> {
+    const found = await this.look(path);
+    const before = splitLines(decode(found?.bytes ?? Buffer.alloc(0)));
+    const after = edit(before.lines);
+    if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
+      return "unchanged";
+    await this.put(path, encode(before.join(after)), { ...options, parents: true });
+    return "changed";
+  }
+
+  async setMode(path: string, mode: number): Promise<Change> {
+    const found = await this.stat(path);
+    if (!found) throw await this.failure("set the mode of", path, "no such file or directory");
+    if (found.mode === mode) return "unchanged";
+    await this.changeMode(path, mode);
+    return "changed";
+  }
+
+  async setOwner(path: string, { user, group }: Parameters<PosixTarget["setOwner"]>[1]): Promise<Change> {
+    const [found, uid, gid] = await Promise.all([
+      this.lstat(path),
+      user === undefined ? undefined : this.#uid(path, user),
+      group === undefined ? undefined : this.#gid(path, group),
+    ]);
+    if (!found) throw await this.failure("set the owner of", path, "no such file or directory");
+    const wanted = { uid: uid ?? found.uid, gid: gid ?? found.gid };
+    if (wanted.uid === found.uid && wanted.gid === found.gid) return "unchanged";
+    await this.changeOwner(path, wanted.uid, wanted.gid);
+    return "changed";
+  }
+
+  inform(text: string): void {
+    this.context.output("stdout", text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void {
+    this.context.atEnd(key, act);
+  }
+
+  /** `path` as one word of shell text; a relative one stands below the home directory. */
+  protected pathWord(path: string): string {
+    return path.startsWith("/") ? shellQuote(path) : `${this.homeWord}/${shellQuote(path)}`;
+  }
+
+  /** The failure to do something with `path`, with the reason in the system's words. */
+  protected async failure(act: string, path: string, reason: string): Promise<FailedChange> {
+    const denied = /^(permission denied|operation not permitted)$/.test(reason);
+    const who = denied ? ` to the user ${(await this.identity()).user}` : "";
+    return new FailedChange(`cannot ${act} ${shellQuote(path)}: ${reason}${who}`);
+  }
+
+  /** Throws `Cancelled` when the deployment has been. */
+  protected refuseWhenCancelled(doing: string): void {
+    if (this.context.signal.aborted) throw new Cancelled(`cancelled: ${doing}`);
+  }
+
+  protected remembered<T>(key: string, find: () => Promise<T>): Promise<T> {
+    const known = this.memory.get(key) as Promise<T> | undefined;
+    if (known) return known;
+    const finding = find();
+    this.memory.set(key, finding);
+    finding.catch(() => this.memory.delete(key));
+    return finding;
+  }
+
+  /** The number of a user, whose name may be a number itself. */
+  async #uid(path: string, user: string): Promise<number> {
+    const found = await this.user(user);
+    if (found) return found.uid;
+    if (/^\d+$/.test(user)) return Number(user);
+    throw await this.failure("set the owner of", path, `there is no user ${shellQuote(user)} on this host`);
+  }
+
+  async #gid(path: string, group: string): Promise<number> {
+    const found = await this.group(group);
+    if (found) return found.gid;
+    if (/^\d+$/.test(group)) return Number(group);
+    throw await this.failure("set the owner of", path, `there is no group ${shellQuote(group)} on this host`);
+  }
+}
+
+const bytesOf = (content: string | Buffer): Buffer =>
+  typeof content === "string" ? encode(content) : content;

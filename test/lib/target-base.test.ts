@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { userInfo } from "node:os";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Cancelled, FailedChange, RunFailed } from "../../lib/errors";
+import { onBothTargets, targetOf } from "../support/targets";
+
+/** The message of what `promise` rejects with, after its class. */
+const failure = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof FailedChange) return `${error.name}: ${error.message}`;
+    throw error;
+  }
+  throw new assert.AssertionError({ message: "it did not fail" });
+};
+
+test("run", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    assert.deepEqual(await target.run("echo out; echo err >&2; pwd; echo $HOME"), {
+      exit: 0,
+      stdout: `out\n${dir}\n${dir}\n`,
+      stderr: "err\n",
+    });
+    assert.equal(
+      (await target.run(["printf", "%s|", "a b", "$HOME", "it's", ""])).stdout,
+      "a b|$HOME|it's||",
+    );
+    assert.equal((await target.run("cat", { input: Buffer.from([0, 255, 10]) })).stdout, "\0\ufffd\n");
+    assert.equal((await target.run("cat")).stdout, "");
+    assert.equal((await target.run("true", { input: "x".repeat(1_000_000) })).exit, 0);
+    const env = { NEW: "a $HOME 'b'", PATH: "/usr/bin:/bin", LOGNAME: null };
+    assert.equal(
+      (await target.run('echo "$NEW|$PATH|${LOGNAME-unset}"', { env })).stdout,
+      "a $HOME 'b'|/usr/bin:/bin|unset\n",
+    );
+    mkdirSync(`${dir}/sub dir`);
+    assert.equal((await target.run("pwd", { cwd: "sub dir" })).stdout, `${dir}/sub dir\n`);
+    assert.equal((await target.run("exit 97", { mayFail: true })).exit, 97);
+    assert.equal((await target.run("kill -9 $$", { mayFail: true })).exit, 137);
+    assert.equal(await target.succeeds(["test", "-d", "sub dir"]), true);
+    assert.equal(await target.succeeds("false"), false);
+    assert.equal(await target.hasCommand("sh"), true);
+    assert.equal(await target.hasCommand("no-such-command"), false);
+  }));
+
+test("run that fails", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const failed = await target.run("echo almost; echo no space >&2; exit 3").catch((error) => error);
+    assert.ok(failed instanceof RunFailed);
+    assert.equal(failed.message, "`echo almost; echo no space >&2; exit 3` ended with exit code 3: no space");
+    assert.deepEqual(failed.result, { exit: 3, stdout: "almost\n", stderr: "no space\n" });
+    assert.equal(
+      await failure(target.run("touch here", { cwd: "nowhere", mayFail: true })),
+      "FailedChange: cannot run `touch here` in nowhere: no such file or directory; give it another `cwd`".replace(
+        "no such file or directory",
+        `can't cd to ${dir}/nowhere`,
+      ),
+    );
+    assert.equal(existsSync(`${dir}/here`), false);
+    assert.equal(
+      await failure(target.run("echo s3cret; exit 1", { secret: true, inform: true })),
+      "RunFailed: `a command that is secret` ended with exit code 1",
+    );
+  }));
+
+test("run shows its output live", async (t) => {
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, async () => {
+      const said: string[] = [];
+      const target = targetOf(kind, { output: (stream, text) => void said.push(`${stream} ${text}`) });
+      await target.run("printf é; sleep 0.2; echo more >&2", { inform: true });
+      await target.run("echo quiet");
+      target.inform("a note");
+      assert.deepEqual(said, ["stdout é", "stderr more\n", "stdout a note\n"]);
+    });
+  }
+});
+
+test("a cancelled command is ended with all that it started", async (t) => {
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, async () => {
+      const controller = new AbortController();
+      const target = targetOf(kind, { signal: controller.signal });
+      const mark = `86${process.pid}${kind === "agent" ? 1 : 2}`;
+      const running = target.run(`sleep ${mark} & sleep ${mark}; echo never`);
+      setTimeout(() => controller.abort(), 100);
+      await assert.rejects(
+        running,
+        new Cancelled(`cancelled: \`sleep ${mark} & sleep ${mark}; echo never\` was ended`),
+      );
+      await pause(50);
+      assert.doesNotMatch(
+        execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }),
+        new RegExp(`sleep ${mark}`),
+      );
+      await assert.rejects(target.run("true"), new Cancelled("cancelled: `true` was not started"));
+      await assert.rejects(target.writeFile("/nonexistent/x", ""), Cancelled);
+    });
+  }
+});
+
+test("a daemon that keeps the output open holds nobody up", async () => {
+  const { stdout } = await targetOf("agent").run("sleep 5 & echo $!");
+  process.kill(Number(stdout));
+});
+
+test("stat, lstat, readLink, list", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    writeFileSync(`${dir}/file`, "12345");
+    chmodSync(`${dir}/file`, 0o4750);
+    symlinkSync("file", `${dir}/link`);
+    symlinkSync("gone", `${dir}/dangling`);
+    symlinkSync("circle", `${dir}/circle`);
+    mkdirSync(`${dir}/.d/e`, { recursive: true });
+    chmodSync(`${dir}/.d`, 0o1777);
+    const { ino, dev, mtimeMs } = lstatSync(`${dir}/file`);
+    const { uid, gid } = userInfo();
+    const file = {
+      type: "file",
+      mode: 0o4750,
+      uid,
+      gid,
+      size: 5,
+      mtime: Math.floor(mtimeMs / 1000),
+      id: `${dev}:${ino}`,
+    };
+    assert.deepEqual(await target.stat("file"), file);
+    assert.deepEqual(await target.stat("link"), file);
+    assert.equal((await target.lstat("link"))?.type, "symlink");
+    assert.equal((await target.lstat(`${dir}/.d/`))?.mode, 0o1777);
+    for (const absent of ["gone", "dangling", "circle", "file/below", "gone/below"])
+      assert.equal(await target.stat(absent), undefined, absent);
+    assert.equal(await target.lstat("gone"), undefined);
+    assert.equal((await target.lstat("dangling"))?.type, "symlink");
+    assert.equal((await target.stat("/dev/null"))?.type, "other");
+    assert.equal(await target.readLink("dangling"), "gone");
+    assert.equal(await target.readLink("file"), undefined);
+    assert.equal(await target.readLink("gone"), undefined);
+    assert.deepEqual(await target.list("."), [".d", "circle", "dangling", "file", "link"]);
+    assert.deepEqual(await target.list(".d/e"), []);
+    assert.equal(await target.list("file"), undefined);
+    assert.equal(await target.list("gone"), undefined);
+  }));
+
+test("reading", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    writeFileSync(`${dir}/text`, "é\r\nb\n\nlast");
+    writeFileSync(`${dir}/bytes`, Buffer.from([0, 10, 255, 10]));
+    assert.deepEqual(await target.readLines("text"), ["é", "b", "", "last"]);
+    assert.deepEqual(await target.readLines("gone"), []);
+    assert.equal(await target.readFile("text"), "é\r\nb\n\nlast");
+    assert.deepEqual(await target.readBytes("bytes"), Buffer.from([0, 10, 255, 10]));
+    assert.equal(await target.readBytes("gone"), undefined);
+    assert.ok((await target.readFile("/proc/self/status")).includes("Name:"));
+    assert.equal(
+      await failure(target.readFile("gone")),
+      "FailedChange: cannot read gone: no such file or directory",
+    );
+    assert.equal(await failure(target.readBytes(dir)), `FailedChange: cannot read ${dir}: it is a directory`);
+    assert.equal(
+      await failure(target.readBytes("/dev/zero")),
+      "FailedChange: cannot read /dev/zero: it is no regular file",
+    );
+  }));
+
+test("writeFile", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const content = Buffer.from([0, 255, 13, 10, 39]);
+    await target.writeFile("new", content);
+    await target.writeFile('it\'s a "$name"', "x", { mode: 0o4711 });
+    assert.deepEqual(readFileSync(`${dir}/new`), content);
+    chmodSync(`${dir}/new`, 0o640);
+    await target.writeFile("new", "kept mode");
+    assert.equal(lstatSync(`${dir}/new`).mode & 0o7777, 0o640);
+    symlinkSync("new", `${dir}/link`);
+    await target.writeFile("link", "through the link");
+    assert.equal(readFileSync(`${dir}/new`, "utf8"), "through the link");
+    assert.equal(readlinkSync(`${dir}/link`), "new");
+    mkdirSync(`${dir}/sub`);
+    symlinkSync("sub/made", `${dir}/dangling`);
+    await target.writeFile("dangling", "made");
+    assert.equal(readFileSync(`${dir}/sub/made`, "utf8"), "made");
+    assert.equal(
+      await failure(target.writeFile("sub", "")),
+      "FailedChange: cannot write sub: it is a directory",
+    );
+    assert.equal(
+      await failure(target.writeFile("no/such/place", "")),
+      "FailedChange: cannot write no/such/place: no such file or directory",
+    );
+    assert.deepEqual(readdirSync(dir).sort(), ["dangling", 'it\'s a "$name"', "link", "new", "sub"]);
+  }));
+
+test("ensureContent, editLines", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    assert.equal(await target.ensureContent("a/b/c", "x\n", { mode: 0o600 }), "changed");
+    assert.equal(await target.ensureContent("a/b/c", "x\n"), "unchanged");
+    assert.equal(await target.ensureContent("a/b/c", "x\n", { mode: 0o644 }), "changed");
+    assert.equal(await target.ensureContent("a/b/c", "y\n"), "changed");
+    writeFileSync(`${dir}/mixed`, Buffer.from("one\r\ntw\xff\r\nthree\nfour", "latin1"));
+    const dropFirst = (lines: readonly string[]) => [...lines.slice(1), "neu é"];
+    assert.equal(await target.editLines("mixed", dropFirst), "changed");
+    assert.equal(
+      readFileSync(`${dir}/mixed`).toString("latin1"),
+      "tw\xff\r\nthree\nfour\r\nneu \xc3\xa9\r\n",
+    );
+    assert.equal(await target.editLines("mixed", (lines) => [...lines]), "unchanged");
+    assert.equal(await target.editLines("x/absent", () => []), "unchanged");
+    assert.equal(existsSync(`${dir}/x`), false);
+  }));
+
+test("directories, links, removal, renaming", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const umask = process.umask(0o077);
+    try {
+      assert.equal(await target.makeDirectory("a/b/c", { mode: 0o2750 }), "changed");
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal(await target.makeDirectory("a/b/c/", { mode: 0o700 }), "unchanged");
+    writeFileSync(`${dir}/file`, "");
+    assert.equal(
+      await failure(target.makeDirectory("file")),
+      "FailedChange: cannot make the directory file: there is something else of that name",
+    );
+    assert.equal(await target.symlink("link", "a/b"), "changed");
+    assert.equal(await target.symlink("link", "a/b"), "unchanged");
+    assert.equal(await target.symlink("link", "a/b/c"), "changed");
+    assert.equal(readlinkSync(`${dir}/link`), "a/b/c");
+    assert.deepEqual(readdirSync(`${dir}/a/b`), ["c"]);
+    assert.equal(
+      await failure(target.symlink("file", "a")),
+      "FailedChange: cannot make the link file: there is something of that name that is no link",
+    );
+    assert.equal(await failure(target.remove("a")), "FailedChange: cannot remove a: it is a directory");
+    assert.equal(await target.remove("link/"), "changed");
+    assert.equal(await target.remove("link"), "unchanged");
+    await target.rename("file", "moved");
+    await target.rename("a", "z");
+    assert.equal(
+      await failure(target.rename("gone", "x")),
+      "FailedChange: cannot rename gone to x: no such file or directory",
+    );
+    assert.equal(await target.remove("z", { recursive: true }), "changed");
+    assert.equal(
+      await failure(target.remove("//", { recursive: true })),
+      "FailedChange: cannot remove //: that is everything there is",
+    );
+    assert.deepEqual(readdirSync(dir), ["moved"]);
+  }));
+
+test("modes and owners", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    writeFileSync(`${dir}/file`, "");
+    mkdirSync(`${dir}/dir`);
+    chmodSync(`${dir}/dir`, 0o2755);
+    assert.equal(await target.setMode("file", 0o4710), "changed");
+    assert.equal(await target.setMode("file", 0o4710), "unchanged");
+    assert.equal(await target.setMode("dir", 0o750), "changed");
+    assert.equal(lstatSync(`${dir}/dir`).mode & 0o7777, 0o750);
+    assert.equal(
+      await failure(target.setMode("gone", 0o600)),
+      "FailedChange: cannot set the mode of gone: no such file or directory",
+    );
+    assert.equal(
+      await failure(target.setOwner("file", { user: "nobody-at-all" })),
+      "FailedChange: cannot set the owner of file: there is no user nobody-at-all on this host",
+    );
+    const me = await target.identity();
+    assert.equal(await target.setOwner("file", { user: me.user, group: String(me.gid) }), "unchanged");
+    if (me.uid !== 0) return;
+    symlinkSync("file", `${dir}/link`);
+    assert.equal(await target.setOwner("link", { user: "daemon", group: "4242" }), "changed");
+    assert.equal(lstatSync(`${dir}/link`).gid, 4242);
+    assert.equal(lstatSync(`${dir}/file`).gid, me.gid);
+  }));
+
+test("accounts", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const { uid, gid, username } = userInfo();
+    assert.deepEqual(await target.identity(), { uid, gid, user: username, home: dir });
+    assert.deepEqual(await target.user("root"), {
+      name: "root",
+      uid: 0,
+      gid: 0,
+      gecos: "root",
+      home: "/root",
+      shell: "/bin/bash",
+    });
+    assert.equal((await target.user(0))?.name, "root");
+    assert.equal(await target.user("0"), undefined);
+    assert.equal(await target.user("nobody-at-all"), undefined);
+    assert.equal((await target.group("daemon"))?.gid, 1);
+    assert.equal((await target.group(1))?.name, "daemon");
+    assert.equal(await target.group("nobody-at-all"), undefined);
+    assert.equal((await target.groupsOf("daemon"))[0], "daemon");
+    assert.equal(
+      await failure(target.groupsOf("nobody-at-all")),
+      "FailedChange: there is no user nobody-at-all on this host",
+    );
+  }));

@@ -1,0 +1,163 @@
+/** Properties applied to a scratch directory of this machine, by both targets: they must leave the same behind. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { LocalTarget } from "../../lib/agent/local-target";
+import { type AtEnd, applyTree } from "../../lib/apply";
+import { unapplied } from "../../lib/combinators";
+import { localConnection } from "../../lib/connection/local";
+import { ShellTarget } from "../../lib/connection/shell-target";
+import type { Failure } from "../../lib/errors";
+import { HostModel } from "../../lib/host";
+import { definitionOf, prepare } from "../../lib/prepare";
+import type { Change, PropApp } from "../../lib/property";
+import type { PosixTarget } from "../../lib/target";
+import type { TargetContext } from "../../lib/target-base";
+
+/** What a test does on each target in turn. */
+export interface OnTarget {
+  readonly kind: "posix" | "agent";
+  /** An empty directory, which is also the home directory of the target. */
+  readonly dir: string;
+  readonly target: PosixTarget;
+  /** Applies through the engine; throws the first failure of a step, with its name and message. */
+  apply(application: PropApp): Promise<Change>;
+  unapply(application: PropApp): Promise<Change>;
+  /** What the property's `check` says; undefined when it has none. */
+  check(application: PropApp): Promise<boolean | undefined>;
+  /** Everything in `dir`: one line for each file, with what must be alike whoever made it. */
+  snapshot(): Record<string, string>;
+  /** Applies once more, and asserts that this is "unchanged" and touched nothing. */
+  applyAgain(application: PropApp): Promise<void>;
+  /** What the steps have printed so far. */
+  output(): string;
+}
+
+/** Runs `body` for `LocalTarget` and for `ShellTarget`, each in its own scratch directory, and compares these afterwards. */
+export async function onBothTargets(t: TestContext, body: (on: OnTarget) => Promise<void>): Promise<void> {
+  const left: Record<string, string>[] = [];
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, () =>
+      inScratch(kind, async (on) => {
+        await body(on);
+        left.push(on.snapshot());
+      }),
+    );
+  }
+  if (left.length === 2) assert.deepEqual(left[1], left[0], "both targets leave the same behind");
+}
+
+/** The target of that kind on this machine, for tests that want no engine around it. */
+export function targetOf(kind: "posix" | "agent", context: Partial<TargetContext> = {}): PosixTarget {
+  const full: TargetContext = {
+    host: HostModel.named("scratch.example.org"),
+    signal: new AbortController().signal,
+    output: () => {},
+    atEnd: () => {},
+    memory: new Map(),
+    ...context,
+  };
+  return kind === "agent" ? new LocalTarget(full) : new ShellTarget(localConnection(), full);
+}
+
+async function inScratch(kind: "posix" | "agent", body: (on: OnTarget) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(path.join(tmpdir(), "targets-"));
+  const home = process.env["HOME"];
+  process.env["HOME"] = dir;
+  try {
+    await body(onTarget(kind, dir));
+  } finally {
+    process.env["HOME"] = home;
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
+  let said = "";
+  const memory = new Map<string, unknown>();
+  const atEnd: AtEnd = new Map();
+  const target = (output: TargetContext["output"]) =>
+    targetOf(kind, { output, memory, atEnd: (key, act) => void atEnd.set(key, act) });
+  const apply = async (application: PropApp): Promise<Change> => {
+    const failures: Failure[] = [];
+    const { change } = await applyTree(prepare({ name: "scratch.example.org" }, application).application, {
+      target,
+      emit: (event) => {
+        if (event.kind === "step-output") said += event.text;
+        if (event.kind === "step-ended" && event.failure) failures.push(event.failure);
+      },
+      stopped: () => undefined,
+      atEnd,
+    });
+    const [failure] = failures;
+    if (failure) throw Object.assign(new Error(failure.message), { name: failure.name });
+    return change;
+  };
+  const snapshot = () =>
+    Object.fromEntries(filesIn(dir).map((name) => [name, description(path.join(dir, name))]));
+  return {
+    kind,
+    dir,
+    target: target(() => {}),
+    apply,
+    unapply: (application) => apply(unapplied(application)),
+    check: async (application) => {
+      const prepared = prepare({ name: "scratch.example.org" }, application).application;
+      const { check } = definitionOf(prepared.property) as {
+        check?: (args: unknown, on: PosixTarget) => Promise<boolean>;
+      };
+      return check?.(
+        prepared.args,
+        target(() => {}),
+      );
+    },
+    snapshot,
+    applyAgain: async (application) => {
+      const before = filesIn(dir).map((name) => identity(path.join(dir, name)));
+      assert.equal(await apply(application), "unchanged", "applied again it changes nothing");
+      assert.deepEqual(
+        filesIn(dir).map((name) => identity(path.join(dir, name))),
+        before,
+        "no file was touched",
+      );
+    },
+    output: () => said,
+  };
+}
+
+/** All names below `directory`, relative to it; itself too, as ".". */
+const filesIn = (directory: string): string[] =>
+  [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })].sort();
+
+/** What must be alike: type, mode, owner, content, ACLs and extended attributes. */
+function description(file: string): string {
+  const stat = lstatSync(file);
+  const content = stat.isSymbolicLink()
+    ? `-> ${readlinkSync(file)}`
+    : stat.isFile()
+      ? createHash("sha256").update(readFileSync(file)).digest("hex").slice(0, 16)
+      : "";
+  const attributes = stat.isSymbolicLink() ? "" : attributesOf(file);
+  return `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}${attributes}`;
+}
+
+function attributesOf(file: string): string {
+  const { stdout } = spawnSync("getfattr", ["-d", "-m", "-", "-e", "hex", "--absolute-names", file], {
+    encoding: "utf8",
+  });
+  const lines = (stdout ?? "")
+    .split("\n")
+    .slice(1)
+    .filter((line) => line !== "");
+  return lines.map((line) => ` ${line}`).join("");
+}
+
+/** What changes when a file is touched at all. */
+function identity(file: string): string {
+  const { ino, mtimeNs, ctimeNs } = lstatSync(file, { bigint: true });
+  return `${file} ${ino} ${mtimeNs} ${ctimeNs}`;
+}
