@@ -7,6 +7,21 @@ export class DuplicateName extends ConsfigError {}
 interface Entry<T> {
   readonly value: T;
   readonly site: Site;
+  /** The file whose evaluation defined it; its site may be in a helper which that file calls. */
+  readonly file: string;
+}
+
+let evaluating: string | undefined;
+
+/** Runs `evaluate`; what it defines is `file`'s. Undefined: of whatever file the definition stands in. */
+export function definedBy<R>(file: string | undefined, evaluate: () => R): R {
+  const outer = evaluating;
+  evaluating = file;
+  try {
+    return evaluate();
+  } finally {
+    evaluating = outer;
+  }
 }
 
 /**
@@ -21,12 +36,13 @@ export class Registry<T> {
 
   define(name: string, value: T, site: Site): void {
     const before = this.#entries.get(name);
-    if (before && before.site.file !== site.file && !before.site.atPrompt && !site.atPrompt) {
+    const file = evaluating ?? site.file;
+    if (before && before.file !== file && !before.site.atPrompt && !site.atPrompt) {
       throw new DuplicateName(
         `the ${this.sort} "${name}" is defined twice: at ${before.site} and at ${site}; give one of them another name`,
       );
     }
-    this.#entries.set(name, { value, site });
+    this.#entries.set(name, { value, site, file });
   }
 
   get(name: string): T | undefined {
@@ -36,6 +52,11 @@ export class Registry<T> {
   /** Where `name` is defined. */
   siteOf(name: string): Site | undefined {
     return this.#entries.get(name)?.site;
+  }
+
+  /** The file that has to be loaded for `name` to be defined. */
+  fileOf(name: string): string | undefined {
+    return this.#entries.get(name)?.file;
   }
 
   names(): string[] {
@@ -48,7 +69,7 @@ export class Registry<T> {
 
   /** Forget what `files` defined: done before they are evaluated again, or when they are gone. */
   forget(files: ReadonlySet<string>): void {
-    for (const [name, { site }] of this.#entries) if (files.has(site.file)) this.#entries.delete(name);
+    for (const [name, { file }] of this.#entries) if (files.has(file)) this.#entries.delete(name);
   }
 
   /** The present state, to go back to with `restore` when an evaluation fails. */
@@ -62,14 +83,19 @@ export class Registry<T> {
 
   /** Names like `wanted`, nearest first, for "did you mean". */
   similar(wanted: string): string[] {
-    const limit = Math.max(2, Math.floor(wanted.length / 3));
-    return this.names()
-      .map((name) => ({ name, distance: distance(name, wanted) }))
-      .filter((candidate) => candidate.distance <= limit)
-      .sort((a, b) => a.distance - b.distance)
-      .slice(0, 3)
-      .map(({ name }) => name);
+    return similar(this.names(), wanted);
   }
+}
+
+/** Those of `names` that are like `wanted`, nearest first. */
+export function similar(names: readonly string[], wanted: string): string[] {
+  const limit = Math.max(2, Math.floor(wanted.length / 3));
+  return names
+    .map((name) => ({ name, distance: distance(name, wanted) }))
+    .filter((candidate) => candidate.distance <= limit)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ name }) => name);
 }
 
 /** Levenshtein's distance between two names. */
@@ -78,7 +104,9 @@ function distance(a: string, b: string): number {
   for (const [i, letter] of [...a].entries()) {
     const next = [i + 1];
     for (const [j, other] of [...b].entries()) {
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)));
+      next.push(
+        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)),
+      );
     }
     row = next;
   }

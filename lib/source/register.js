@@ -11,8 +11,9 @@ const os = require("node:os");
 const path = require("node:path");
 
 /** Raise this when the compiled form changes for a reason that no version number shows. */
-const FORMAT = 1;
+const FORMAT = 2;
 const root = path.resolve(__dirname, "../..");
+const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 /** Where everything that can be made again is kept: `$XDG_CACHE_HOME/consfigurator`. */
 const cacheHome = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "consfigurator");
@@ -20,43 +21,32 @@ const compiledDirectory = path.join(cacheHome, "compiled");
 
 const versions = ["typescript", "ts-node"].map((name) => require(`${name}/package.json`).version).join(" ");
 
-let service;
-/** ts-node's compiler, started on first need (it costs about 300 ms). */
-function compiler() {
-  if (service) return service;
-  const mapped = Error.prepareStackTrace;
-  service = require("ts-node").create({
-    cwd: root,
-    skipProject: true,
-    transpileOnly: true,
-    ignore: [],
-    compilerOptions: {
-      target: "es2023",
-      module: "nodenext",
-      moduleResolution: "nodenext",
-      moduleDetection: "force",
-      esModuleInterop: true,
-      jsx: "react-jsx",
-      rootDir: "/",
-    },
-  });
-  Error.prepareStackTrace = mapped; // Node's own, which maps kept output too; ts-node's knows only what it compiled itself
-  return service;
-}
+/** Kept files that this process read or wrote, so that pruning knows what is in use. */
+const used = new Set();
 
 /** The name under which the compiled form of `code` is kept: a hash of all it depends on. */
 function compiledName(code, file) {
   const flavour = path.extname(file);
-  return createHash("sha256").update(`${FORMAT} ${versions} ${flavour}\0`).update(file).update("\0").update(code).digest("hex");
+  return createHash("sha256")
+    .update(`${FORMAT} ${versions} ${flavour}\0`)
+    .update(file)
+    .update("\0")
+    .update(code)
+    .digest("hex");
 }
 
-/** `code`, TypeScript from `file`, as JavaScript with an inline source map. Throws what the compiler says. */
+/**
+ * `code`, TypeScript from `file`, as a CommonJS module with an inline source map, whatever the package of `file` says
+ * its modules are. Throws `CompileError`: the first thing that the compiler says.
+ */
 function compile(code, file) {
   const kept = path.join(compiledDirectory, `${compiledName(code, file)}.js`);
+  used.add(kept);
+  pruneLater();
   try {
     return fs.readFileSync(kept, "utf8");
   } catch {
-    const output = compiler().compile(code, file);
+    const output = require("./_compiler.js").translate(code, file);
     writeAtomically(kept, output);
     return output;
   }
@@ -74,10 +64,44 @@ function writeAtomically(file, text) {
   }
 }
 
-for (const extension of [".ts", ".tsx"]) {
-  Module._extensions[extension] = (module, file) => module._compile(compile(fs.readFileSync(file, "utf8"), file), file);
+let pruning = false;
+/** Only a process that lives for some seconds cleans up, and not while somebody waits for it to start. */
+function pruneLater() {
+  if (pruning) return;
+  pruning = true;
+  setTimeout(
+    () =>
+      require("./_prune.js")
+        .prune(cacheHome, used)
+        .catch(() => {}),
+    5_000,
+  ).unref();
 }
+
+/** `module` run as `code`: always as CommonJS, never guessed to be something else. */
+function run(module, code, file) {
+  module._compile(code, file, "commonjs");
+}
+
+for (const extension of [".ts", ".tsx"]) {
+  Module._extensions[extension] = (module, file) =>
+    run(module, compile(fs.readFileSync(file, "utf8"), file), file);
+}
+
+/** A second copy of this package under some node_modules is never loaded: there is one registry, the live one. */
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function (request, ...rest) {
+  return ownFile(request) ?? resolveFilename.call(this, request, ...rest);
+};
+
+/** The file that `request` names when it names something that this package exports. */
+function ownFile(request) {
+  if (!request.startsWith(ownName)) return undefined;
+  const exported = ownExports[`.${request.slice(ownName.length)}`];
+  return exported && path.join(root, exported);
+}
+
 process.setSourceMapsEnabled(true);
 Module.enableCompileCache?.(path.join(cacheHome, "bytecode"));
 
-module.exports = { cacheHome, compile, root };
+module.exports = { cacheHome, compile, ownFile, root, run };

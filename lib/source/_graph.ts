@@ -1,0 +1,230 @@
+import path from "node:path";
+import { hops } from "../connection/hop";
+import { hosts } from "../host";
+import { properties } from "../property";
+import type { Registry } from "../registry";
+import { Evaluation, requireOutside, type Surroundings } from "./_evaluation";
+import { explain } from "./_explain";
+import { type LoadedModule, remap } from "./_module";
+import { builtinProperties, resolve } from "./_resolve";
+import { isFile, rootFiles, sourceDirectories, type Version, versionNow } from "./_sources";
+import { ConsfigLoadError } from "./loadError";
+import { root as engineRoot } from "./register";
+
+/** What a refresh of the graph came to. Files are absolute. */
+export interface Reloaded {
+  readonly loaded: readonly string[];
+  readonly removed: readonly string[];
+  readonly error?: ConsfigLoadError;
+}
+
+interface Failure {
+  readonly error: ConsfigLoadError;
+  readonly roots: string;
+  readonly seen: ReadonlyMap<string, Version>;
+  readonly missing: readonly string[];
+}
+
+const registries: readonly Registry<unknown>[] = [properties, hosts, hops] as unknown as Registry<unknown>[];
+
+/** The modules of a consfig and the properties that come with this package, by file, as they were last evaluated. */
+export class ModuleGraph implements Surroundings {
+  readonly root: string;
+  readonly #directories: readonly string[];
+  #modules: ReadonlyMap<string, LoadedModule> = new Map();
+  #roots: readonly string[] = [];
+  #active: Evaluation | undefined;
+  #failure: Failure | undefined;
+
+  constructor(root: string) {
+    this.root = root;
+    const own = sourceDirectories.map((directory) => path.join(root, directory));
+    this.#directories = [...new Set([...own, builtinProperties])];
+  }
+
+  get modules(): ReadonlyMap<string, LoadedModule> {
+    return this.#modules;
+  }
+
+  /** The files that are loaded without being imported. */
+  get roots(): readonly string[] {
+    return this.#roots;
+  }
+
+  /** Where sources may appear, and where those are that are loaded. */
+  get directories(): readonly string[] {
+    return [
+      ...new Set([...this.#directories, ...[...this.#modules.keys()].map((file) => path.dirname(file))]),
+    ];
+  }
+
+  /** Relative to the consfig; what comes with this package is under its name. */
+  show = (file: string): string => {
+    const inRoot = path.relative(this.root, file);
+    if (!inRoot.startsWith("..")) return inRoot;
+    const inEngine = path.relative(engineRoot, file);
+    return inEngine.startsWith("..") ? file : path.join("consfigurator", inEngine);
+  };
+
+  /** Evaluates what changed and what depends on it; a failure leaves modules and registries as they were. */
+  refresh(): Reloaded {
+    const roots = rootFiles(this.#directories);
+    if (this.#failure && this.#failsStill(this.#failure, roots))
+      return { loaded: [], removed: [], error: this.#failure.error };
+    const changed = this.#changed(roots);
+    const added = roots.filter((file) => !this.#modules.has(file));
+    this.#failure = undefined;
+    if (changed.size === 0 && added.length === 0 && roots.length === this.#roots.length)
+      return { loaded: [], removed: [] };
+    return this.#evaluate(roots, this.#withDependents(changed));
+  }
+
+  #failsStill({ roots, seen, missing }: Failure, now: readonly string[]): boolean {
+    if (roots !== now.join("\n") || missing.some(isFile)) return false;
+    for (const [file, version] of seen) if (versionNow(file, version)?.hash !== version.hash) return false;
+    return true;
+  }
+
+  /** The loaded files whose content is another, that are gone, or whose imports mean other files now. */
+  #changed(roots: readonly string[]): Set<string> {
+    const changed = new Set<string>();
+    for (const loaded of this.#modules.values()) {
+      const now = versionNow(loaded.file, loaded.version);
+      if (now?.hash === loaded.version.hash) loaded.version = now;
+      else changed.add(loaded.file);
+    }
+    const sameFiles = roots.join("\n") === this.#roots.join("\n") && [...changed].every(isFile);
+    if (!sameFiles)
+      for (const loaded of this.#modules.values()) if (meansOthers(loaded)) changed.add(loaded.file);
+    return changed;
+  }
+
+  #withDependents(changed: ReadonlySet<string>): Set<string> {
+    const dirty = new Set(changed);
+    for (const file of dirty) {
+      for (const other of this.#modules.values()) if (dependsOn(other, file)) dirty.add(other.file);
+    }
+    return dirty;
+  }
+
+  #evaluate(roots: readonly string[], dirty: ReadonlySet<string>): Reloaded {
+    const kept = [...this.#modules].filter(([file]) => !dirty.has(file));
+    const evaluation = new Evaluation(kept, this);
+    const before = registries.map((registry) => registry.snapshot());
+    for (const registry of registries) registry.forget(dirty);
+    this.#active = evaluation;
+    try {
+      evaluation.run(roots);
+    } catch (thrown) {
+      const error = explain(thrown, evaluation, this.root, this.show);
+      this.#restore(evaluation, before);
+      this.#failure = this.#remembered(error, evaluation, roots);
+      return { loaded: [], removed: [], error };
+    } finally {
+      this.#active = undefined;
+    }
+    return this.#accept(evaluation, roots);
+  }
+
+  /** What the engine defined meanwhile stays: it is loaded only once. */
+  #restore({ seen, evaluated }: Evaluation, before: readonly ReadonlyMap<string, unknown>[]): void {
+    const attempted = new Set(seen.keys());
+    for (const [index, registry] of registries.entries()) {
+      registry.forget(attempted);
+      registry.restore(
+        new Map([...registry.snapshot(), ...(before[index] ?? [])]) as ReturnType<typeof registry.snapshot>,
+      );
+    }
+    for (const file of evaluated) {
+      const former = this.#modules.get(file);
+      if (former) remap(former);
+    }
+  }
+
+  #remembered(error: ConsfigLoadError, { seen, missing }: Evaluation, roots: readonly string[]): Failure {
+    const loaded = [...this.#modules.values()].filter(({ file }) => !seen.has(file));
+    const versions = new Map(seen);
+    for (const { file, version } of loaded) {
+      const now = versionNow(file, version);
+      if (now) versions.set(file, now);
+    }
+    return { error, roots: roots.join("\n"), seen: versions, missing };
+  }
+
+  #accept({ modules, evaluated }: Evaluation, roots: readonly string[]): Reloaded {
+    const reachable = reach(modules, roots);
+    const removed = [...this.#modules.keys()].filter((file) => !reachable.has(file));
+    for (const registry of registries) registry.forget(new Set(removed));
+    this.#modules = reachable;
+    this.#roots = roots;
+    shareBuiltins(reachable, removed);
+    return { loaded: evaluated, removed };
+  }
+
+  /** Holds on to the graph only: an old version of a module must not keep the whole world of its time. */
+  requireIn(file: string): (specifier: string) => unknown {
+    return (specifier) => this.#require(file, specifier);
+  }
+
+  #require(file: string, specifier: string): unknown {
+    const resolved = resolve(specifier, file);
+    switch (resolved.kind) {
+      case "graph":
+        return this.#active
+          ? this.#active.required(file, specifier, resolved.file)
+          : this.#loaded(resolved.file);
+      case "missing":
+        throw new ConsfigLoadError({ file }, this.show(file), `cannot find '${specifier}'`);
+      default:
+        return requireOutside(resolved, file);
+    }
+  }
+
+  #loaded(file: string): unknown {
+    const loaded = this.#modules.get(file);
+    if (loaded) return loaded.module.exports;
+    throw new ConsfigLoadError(
+      { file },
+      this.show(file),
+      "is not loaded; import it by a name written out, so that it can be",
+    );
+  }
+}
+
+const isLazy = ({ imports }: LoadedModule, specifier: string): boolean => {
+  const written = imports.filter((found) => found.specifier === specifier);
+  return written.length > 0 && written.every(({ lazy }) => lazy);
+};
+
+const meansOthers = ({ file, edges }: LoadedModule): boolean =>
+  [...edges].some(([specifier, target]) => {
+    const resolved = resolve(specifier, file);
+    return resolved.kind !== "graph" || resolved.file !== target;
+  });
+
+/** An import inside of a function looks up the module of the day when it runs. */
+const dependsOn = (loaded: LoadedModule, file: string): boolean =>
+  [...loaded.edges].some(([specifier, target]) => target === file && !isLazy(loaded, specifier));
+
+function reach(
+  modules: ReadonlyMap<string, LoadedModule>,
+  roots: readonly string[],
+): Map<string, LoadedModule> {
+  const reached = new Map<string, LoadedModule>();
+  const visit = (file: string): void => {
+    const loaded = modules.get(file);
+    if (!loaded || reached.has(file)) return;
+    reached.set(file, loaded);
+    for (const target of loaded.edges.values()) visit(target);
+  };
+  for (const root of roots) visit(root);
+  return reached;
+}
+
+/** Whoever asks Node for a built-in property (an npm package, say) gets the one of the graph. */
+function shareBuiltins(modules: ReadonlyMap<string, LoadedModule>, removed: readonly string[]): void {
+  for (const file of removed) delete require.cache[file];
+  for (const { file, module } of modules.values()) {
+    if (file.startsWith(builtinProperties + path.sep)) require.cache[file] = module;
+  }
+}

@@ -1,0 +1,47 @@
+import { SourceMap, type SourceMapPayload } from "node:module";
+
+/** A place in a source. */
+export interface Place {
+  readonly file: string;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+}
+
+const MAP = "//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
+
+/** A compiled module without what only this side needs: its map, and the list of its imports. */
+export function withoutMap(compiled: string): string {
+  const at = compiled.lastIndexOf("\n//# imports=");
+  return at < 0 ? compiled : compiled.slice(0, at + 1);
+}
+
+/** The map in a compiled module. Undefined: it has none, and its lines are those of the source. */
+export function mapOf(compiled: string): SourceMap | undefined {
+  const at = compiled.lastIndexOf(MAP);
+  if (at < 0) return undefined;
+  return new SourceMap(
+    JSON.parse(Buffer.from(compiled.slice(at + MAP.length), "base64").toString()) as SourceMapPayload,
+  );
+}
+
+/** Where the compiled `line` and `column` (from 1) stand in the source; undefined for lines that the compiler added. */
+export function mapped(
+  map: SourceMap,
+  line: number,
+  column: number,
+): { line: number; column: number } | undefined {
+  const entry = map.findEntry(line - 1, column - 1);
+  if (!("originalLine" in entry)) return undefined;
+  return { line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+}
+
+/** The places in a stack that Node has mapped, innermost first, each with its frame as printed. */
+export function placesIn(stack: string): { readonly place: Place; readonly frame: string }[] {
+  return stack.split("\n").flatMap((text) => {
+    const frame = /^\s+at (.*)$/.exec(text)?.[1];
+    const found = frame && /\(?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame);
+    if (!frame || !found?.[1]) return [];
+    const file = found[1].replace(/^file:\/\//, "");
+    return [{ frame, place: { file, line: Number(found[2]), column: Number(found[3]) } }];
+  });
+}

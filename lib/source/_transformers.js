@@ -1,0 +1,65 @@
+"use strict";
+/** What is done to a module beyond compiling it: its imports are read off, by the parser and not by guessing. */
+const ts = require("typescript");
+
+/**
+ * `import("./x")` becomes `Promise.resolve().then(() => require("./x"))`: Node's own loader for `import()` knows
+ * nothing of our graph and would load a second copy.
+ */
+function keepImportsInGraph(context) {
+  const { factory } = context;
+  const visit = (node) => {
+    const specifier = isImport(node) ? specifierOf(node) : undefined;
+    if (specifier === undefined || !/^(\.|consfigurator(\/|$))/.test(specifier)) {
+      return ts.visitEachChild(node, visit, context);
+    }
+    const required = factory.createCallExpression(factory.createIdentifier("require"), undefined, [
+      factory.createStringLiteral(specifier.replace(/(?<=^\..*)\.tsx?$/, ".js")),
+    ]);
+    const resolved = factory.createCallExpression(
+      factory.createPropertyAccessExpression(factory.createIdentifier("Promise"), "resolve"),
+      undefined,
+      [],
+    );
+    const then = factory.createArrowFunction(undefined, undefined, [], undefined, undefined, required);
+    const call = factory.createCallExpression(
+      factory.createPropertyAccessExpression(resolved, "then"),
+      undefined,
+      [then],
+    );
+    return ts.setTextRange(ts.setOriginalNode(call, node), node);
+  };
+  return (file) => ts.visitNode(file, visit);
+}
+
+/** Puts into `collected.imports` what the compiled module imports, each with its place in the source. */
+function collectImports(collected) {
+  return (context) => (file) => {
+    const place = (node) => {
+      const original = ts.getOriginalNode(node);
+      if (original.pos < 0 || original.kind === ts.SyntaxKind.SourceFile) return undefined;
+      const { line, character } = file.getLineAndCharacterOfPosition(original.getStart(file));
+      return { line: line + 1, column: character + 1 };
+    };
+    const walk = (node, outer, lazy) => {
+      const here = place(node) ?? outer;
+      const specifier = isRequire(node) || isImport(node) ? specifierOf(node) : undefined;
+      if (specifier !== undefined) {
+        collected.imports.push({ specifier, ...here, lazy, dynamic: isImport(node) });
+      }
+      const inside = lazy || ts.isFunctionLike(node);
+      return ts.visitEachChild(node, (child) => walk(child, here, inside), context);
+    };
+    return walk(file, { line: 1, column: 1 }, false);
+  };
+}
+
+const isImport = (node) => ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
+const isRequire = (node) =>
+  ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require";
+
+function specifierOf({ arguments: [specifier, ...rest] }) {
+  return specifier && rest.length === 0 && ts.isStringLiteralLike(specifier) ? specifier.text : undefined;
+}
+
+module.exports = { collectImports, keepImportsInGraph };

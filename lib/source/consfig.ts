@@ -1,0 +1,80 @@
+import { realpathSync } from "node:fs";
+import path from "node:path";
+import { setSiteRoot } from "../site";
+import { ModuleGraph } from "./_graph";
+import { LoadedOnce } from "./_restart";
+import { type Scope, scopeOf } from "./_scope";
+import { isDirectory, sourceDirectories } from "./_sources";
+import type { ConsfigLoadError } from "./loadError";
+import { ownFile } from "./register";
+
+export { ConsfigLoadError } from "./loadError";
+
+/** What a refresh did. Files are relative to the root; those that come with this package begin with `consfigurator/`. */
+export interface Refresh {
+  /** Evaluated, dependencies first. */
+  readonly loaded: readonly string[];
+  /** No longer there, or no longer imported. */
+  readonly removed: readonly string[];
+  /** Worth a line on the screen, each said once: names that clash, changes that need a restart. */
+  readonly notices: readonly string[];
+  /** Why nothing was loaded. It stands in every refresh until something is changed that may mend it. */
+  readonly error?: ConsfigLoadError;
+}
+
+/** A directory with the hosts and properties of a user, live. */
+export class Consfig {
+  /** Absolute. */
+  readonly root: string;
+  readonly #graph: ModuleGraph;
+  readonly #loadedOnce = new LoadedOnce();
+  #scope: Scope = { names: {}, notices: [] };
+  #said: ReadonlySet<string> = new Set();
+
+  constructor(root: string) {
+    this.root = realpathSync(root);
+    this.#graph = new ModuleGraph(this.root);
+    setSiteRoot(this.root);
+  }
+
+  /**
+   * What stands in scope at the prompt: each export of the files of hosts/ by its name, each file of properties/, the
+   * built-in ones included, by its noun. Read it again after a refresh.
+   */
+  scope(): Readonly<Record<string, unknown>> {
+    return this.#scope.names;
+  }
+
+  /**
+   * Loads what changed since the last time, and what depends on it. Where nothing changed it only looks at directory
+   * entries. After an evaluation that fails everything is as it was before.
+   */
+  refresh(): Refresh {
+    loadEngine();
+    const { loaded, removed, error } = this.#graph.refresh();
+    if (loaded.length > 0 || removed.length > 0) this.#scope = scopeOf(this.#graph);
+    const notices = [...this.#news(), ...this.#loadedOnce.notices()];
+    const { show } = this.#graph;
+    return { loaded: loaded.map(show), removed: removed.map(show), notices, ...(error && { error }) };
+  }
+
+  /** The notices that were not there at the last refresh. */
+  #news(): string[] {
+    const empty = sourceDirectories.some((directory) => isDirectory(path.join(this.root, directory)))
+      ? []
+      : [`${this.root} has neither hosts/ nor properties/: \`consfig init\` makes a consfig that works`];
+    const notices = [...empty, ...this.#scope.notices];
+    const news = notices.filter((notice) => !this.#said.has(notice));
+    this.#said = new Set(notices);
+    return news;
+  }
+}
+
+/** The consfig in the directory `root`. Loads nothing yet: `refresh` does. Throws when there is no such directory. */
+export const openConsfig = (root: string): Consfig => new Consfig(root);
+
+/** Before any evaluation, so that what the engine defines belongs to no file of the consfig. */
+function loadEngine(): void {
+  const index = ownFile("consfigurator");
+  if (index) require(index);
+}
