@@ -1,7 +1,11 @@
 import type { Change, Direction, PropApp, Steps } from "./property";
 
 /** In order; a failure is passed over, and counts as a change unless nothing was touched. */
-export async function tolerantly(applications: readonly PropApp[], direction: Direction, steps: Steps): Promise<Change> {
+export async function tolerantly(
+  applications: readonly PropApp[],
+  direction: Direction,
+  steps: Steps,
+): Promise<Change> {
   let change: Change = "unchanged";
   for (const application of applications) {
     const outcome = await steps.attempt(application, direction);
@@ -11,7 +15,11 @@ export async function tolerantly(applications: readonly PropApp[], direction: Di
 }
 
 /** In order, up to the first failure; what stands after that is said to be skipped. */
-export async function strictly(applications: readonly PropApp[], direction: Direction, steps: Steps): Promise<Change> {
+export async function strictly(
+  applications: readonly PropApp[],
+  direction: Direction,
+  steps: Steps,
+): Promise<Change> {
   let change: Change = "unchanged";
   for (const [index, application] of applications.entries()) {
     try {
@@ -23,4 +31,3 @@ export async function strictly(applications: readonly PropApp[], direction: Dire
   }
   return change;
 }
-

@@ -1,8 +1,15 @@
+import { strictly } from "./_sequence";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange, failureOf } from "./errors";
 import type { StepEvent, StepStatus } from "./events";
-import { strictly } from "./_sequence";
 import { definitionOf, innerOf } from "./prepare";
-import { type AnyDefinition, asCode, type Change, type Direction, type PropApp, type Steps } from "./property";
+import {
+  type AnyDefinition,
+  asCode,
+  type Change,
+  type Direction,
+  type PropApp,
+  type Steps,
+} from "./property";
 import type { PosixTarget } from "./target";
 
 /** What applying needs of the place where it happens. */
@@ -33,10 +40,12 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
   const outcome = await steps.attempt(root);
   const change: Change = outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
   for (const act of [...applying.atEnd.values()].reverse()) {
-    await steps.announced("atEnd", "at the end", "", async (target) => {
-      await act(target, change);
-      return "changed";
-    }).catch(() => {});
+    await steps
+      .announced("atEnd", "at the end", "", async (target) => {
+        await act(target, change);
+        return "changed";
+      })
+      .catch(() => {});
   }
   return { change, failed: walk.failed };
 }
@@ -74,7 +83,10 @@ class StepsBelow implements Steps {
     return this.#perform(application, "unapply");
   }
 
-  async attempt(application: PropApp, direction: Direction = "apply"): Promise<Change | "failed" | "aborted"> {
+  async attempt(
+    application: PropApp,
+    direction: Direction = "apply",
+  ): Promise<Change | "failed" | "aborted"> {
     const stopped = this.#walk.applying.stopped();
     if (stopped) {
       this.skip(application, stopped);
@@ -95,7 +107,11 @@ class StepsBelow implements Steps {
       for (const each of inner) this.skip(each, reason);
       return;
     }
-    const step = this.#begin(application.property, describe(definition, application, "apply"), application.site);
+    const step = this.#begin(
+      application.property,
+      describe(definition, application, "apply"),
+      application.site,
+    );
     this.#end(step, "skipped", 0, { reason });
   }
 
@@ -123,7 +139,8 @@ class StepsBelow implements Steps {
     if (stopped) throw new Cancelled(stopped);
     const step = this.#begin(property, desc, site);
     const started = performance.now();
-    const output = (stream: "stdout" | "stderr", text: string) => applying.emit({ kind: "step-output", step, stream, text });
+    const output = (stream: "stdout" | "stderr", text: string) =>
+      applying.emit({ kind: "step-output", step, stream, text });
     try {
       const change = await work(applying.target(output), new StepsBelow(this.#walk, step));
       this.#end(step, change, performance.now() - started, {});
@@ -132,7 +149,12 @@ class StepsBelow implements Steps {
       this.#walk.failed = true;
       const known = typeof error === "object" && error !== null && shown.has(error);
       if (typeof error === "object" && error !== null) shown.add(error);
-      this.#end(step, "failed", performance.now() - started, known ? { reason: "a step inside it failed" } : { failure: failureOf(error) });
+      this.#end(
+        step,
+        "failed",
+        performance.now() - started,
+        known ? { reason: "a step inside it failed" } : { failure: failureOf(error) },
+      );
       throw error;
     }
   }
@@ -140,11 +162,23 @@ class StepsBelow implements Steps {
   #begin(property: string, desc: string, site: string): number {
     const step = this.#walk.nextStep();
     const parent = this.#parent;
-    this.#walk.applying.emit({ kind: "step-started", step, ...(parent !== undefined && { parent }), property, desc, site });
+    this.#walk.applying.emit({
+      kind: "step-started",
+      step,
+      ...(parent !== undefined && { parent }),
+      property,
+      desc,
+      site,
+    });
     return step;
   }
 
-  #end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: ReturnType<typeof failureOf> }): void {
+  #end(
+    step: number,
+    status: StepStatus,
+    ms: number,
+    more: { reason?: string; failure?: ReturnType<typeof failureOf> },
+  ): void {
     this.#walk.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
   }
 }

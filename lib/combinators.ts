@@ -8,7 +8,8 @@ import { list, object, propapp, string } from "./schema";
 const said = (applications: readonly MaybePropApp[]): PropApp[] => applications.filter(isApplication);
 const many = object({ applications: list(propapp()) });
 const sequence = (...applications: MaybePropApp[]) => ({ applications: said(applications) });
-const everyOne = ({ applications }: { applications: PropApp[] }, each: (application: PropApp) => boolean) => applications.every(each);
+const everyOne = ({ applications }: { applications: PropApp[] }, each: (application: PropApp) => boolean) =>
+  applications.every(each);
 
 /** Each of `applications` in order. One that fails is reported, and the next is applied all the same. */
 export const seqprops = defprop({
@@ -43,7 +44,8 @@ export const unapplied = defprop({
   inline: true,
   hostattrs: ({ application }, host, visits) => {
     visits.visit(application, host.copy());
-    if (!visits.unappliable(application)) throw new InapplicableProperty(`${application.property} cannot be unapplied`);
+    if (!visits.unappliable(application))
+      throw new InapplicableProperty(`${application.property} cannot be unapplied`);
   },
   apply: ({ application }, _target, steps) => steps.unapply(application),
   unapply: ({ application }, _target, steps) => steps.apply(application),
@@ -78,7 +80,9 @@ export const as = defprop({
   inline: true,
   hostattrs: ({ user, applications }, _host, visits) => {
     if (user !== "root") {
-      throw new InapplicableProperty(`as("${user}", …): only "root" can be said so far; use via.sudo({ user: "${user}" }) as a hop instead`);
+      throw new InapplicableProperty(
+        `as("${user}", …): only "root" can be said so far; use via.sudo({ user: "${user}" }) as a hop instead`,
+      );
     }
     for (const application of applications) visits.visit(application);
   },
@@ -86,4 +90,3 @@ export const as = defprop({
   unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
   unappliable: everyOne,
 });
-

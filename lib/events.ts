@@ -14,7 +14,12 @@ export type Progress =
 
 /** One item of the stream of which a report is made. Times are milliseconds. */
 export type DeployEvent = { readonly host: string; readonly deployment: string } & (
-  | { readonly kind: "deployment-started"; readonly at: string; readonly hops: readonly string[]; readonly steps: number }
+  | {
+      readonly kind: "deployment-started";
+      readonly at: string;
+      readonly hops: readonly string[];
+      readonly steps: number;
+    }
   | Progress
   | {
       readonly kind: "step-started";
@@ -26,7 +31,12 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly desc: string;
       readonly site: string;
     }
-  | { readonly kind: "step-output"; readonly step: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+      readonly kind: "step-output";
+      readonly step: number;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+    }
   | {
       readonly kind: "step-ended";
       readonly step: number;
@@ -45,7 +55,11 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
 );
 
 /** What an event says, before it is known of which deployment it is. */
-export type StepEvent = DeployEvent extends infer E ? (E extends { kind: string } ? Omit<E, "host" | "deployment"> : never) : never;
+export type StepEvent = DeployEvent extends infer E
+  ? E extends { kind: string }
+    ? Omit<E, "host" | "deployment">
+    : never
+  : never;
 
 /** The version of the events as written by `--json`; raised when a reader would have to change. */
 export const EVENTS_VERSION = 1;

@@ -77,7 +77,12 @@ class DefinedHost implements Host {
 
   [inspect.custom](): string {
     const options = { ...(this.desc && { desc: this.desc }), ...(this.deploy && { deploy: this.deploy }) };
-    const written = [JSON.stringify(this.name), ...(Object.keys(options).length > 0 ? [inspect(options, { depth: null, breakLength: Number.POSITIVE_INFINITY })] : [])];
+    const written = [
+      JSON.stringify(this.name),
+      ...(Object.keys(options).length > 0
+        ? [inspect(options, { depth: null, breakLength: Number.POSITIVE_INFINITY })]
+        : []),
+    ];
     const lines = this.applications.map((application) => `\n  ${inspect(application)}`);
     return `defhost(${[...written, ...lines].join(", ").replaceAll(", \n", ",\n")})`;
   }
@@ -176,4 +181,3 @@ export class HostModel implements HostFacts {
     };
   }
 }
-

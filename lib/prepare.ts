@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, isApplication, shared } from "./host";
 import { type AnyDefinition, asCode, type Kind, type PropApp, properties } from "./property";
@@ -22,7 +23,11 @@ export interface PreparedHost {
  * Prepares `application` for `host`: every `preprocess`, then every `hostattrs`, in order, nobody being connected to.
  * Throws `Refused` with every complaint at once, each with the line it comes from.
  */
-export function prepare(host: Pick<Host, "name">, application: PropApp, model = HostModel.named(host.name)): PreparedHost {
+export function prepare(
+  host: Pick<Host, "name">,
+  application: PropApp,
+  model = HostModel.named(host.name),
+): PreparedHost {
   const preparation = new Preparation();
   const prepared = preparation.preprocess(application);
   preparation.visit(prepared, model);
@@ -41,14 +46,22 @@ export function prepare(host: Pick<Host, "name">, application: PropApp, model = 
 }
 
 /** `application` as it stands in a message: as code, and where it was said. */
-export const said = (application: PropApp): string => `${asCode(application.property, [application.args])} at ${application.site}`;
+export const said = (application: PropApp): string => {
+  const origin = origins.get(application) ?? application;
+  const code = Object.hasOwn(origin, "site") ? asCode(origin.property, [origin.args]) : inspect(origin);
+  return `${code} at ${origin.site}`;
+};
+
+/** What a prepared application was made from: it knows how it was written. */
+const origins = new WeakMap<PropApp, PropApp>();
 
 /** The definition called `name`. Throws `InapplicableProperty`, with near names, when there is none. */
 export function definitionOf(name: string): AnyDefinition {
   const property = properties.get(name);
   if (property) return property.definition;
   const near = properties.similar(name);
-  const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is the file that defines it in the consfig?";
+  const hint =
+    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is the file that defines it in the consfig?";
   throw new InapplicableProperty(`there is no property ${name}; ${hint}`);
 }
 
@@ -85,7 +98,13 @@ class Preparation {
         const complaints = problems(schema, application.args);
         if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
         const args = preprocess ? preprocess(application.args) : application.args;
-        return { property, args: mapApplications(schema, args, (inner) => this.preprocess(inner)), site };
+        const prepared = {
+          property,
+          args: mapApplications(schema, args, (inner) => this.preprocess(inner)),
+          site,
+        };
+        origins.set(prepared, application);
+        return prepared;
       }) ?? application
     );
   }
@@ -118,4 +137,3 @@ class Preparation {
     }
   }
 }
-

@@ -95,15 +95,23 @@ export function defprop<A, P extends unknown[] = [args: A], const K extends Kind
 }
 
 /** A property made of others, in order; the first failure stops the rest. Its kind is that of its parts. */
-export type ListDefinition<A, P extends unknown[]> = Omit<Definition<A, P, "posix">, "kind" | "apply" | "parts"> &
+export type ListDefinition<A, P extends unknown[]> = Omit<
+  Definition<A, P, "posix">,
+  "kind" | "apply" | "parts"
+> &
   Required<Pick<Definition<A, P, "posix">, "parts">>;
 
 /** Defines a property computed from its arguments as a list of others. */
-export function defproplist<A, P extends unknown[] = [args: A]>(definition: ListDefinition<A, P>): Property<P> {
+export function defproplist<A, P extends unknown[] = [args: A]>(
+  definition: ListDefinition<A, P>,
+): Property<P> {
   return register({ kind: "posix", ...definition }, callSite());
 }
 
-function register<A, P extends unknown[], K extends Kind>(definition: Definition<A, P, K>, site: Site): Property<P> {
+function register<A, P extends unknown[], K extends Kind>(
+  definition: Definition<A, P, K>,
+  site: Site,
+): Property<P> {
   const { name, call, args: schema } = definition;
   const construct = (...params: P): PropApp => {
     const args = call ? call(...params) : (params[0] ?? {});

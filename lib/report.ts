@@ -52,7 +52,18 @@ export class Reporter {
       case "step-started": {
         const { step, parent, property, desc, site } = event;
         if (parent !== undefined) this.#containers.add(parent);
-        this.#steps.set(step, { step, parent, property, desc, site, status: "unfinished", ms: 0, reason: undefined, failure: undefined, output: "" });
+        this.#steps.set(step, {
+          step,
+          parent,
+          property,
+          desc,
+          site,
+          status: "unfinished",
+          ms: 0,
+          reason: undefined,
+          failure: undefined,
+          output: "",
+        });
         return;
       }
       case "step-output": {
@@ -62,7 +73,13 @@ export class Reporter {
       }
       case "step-ended": {
         const step = this.#steps.get(event.step);
-        if (step) Object.assign(step, { status: event.status, ms: event.ms, reason: event.reason, failure: event.failure });
+        if (step)
+          Object.assign(step, {
+            status: event.status,
+            ms: event.ms,
+            reason: event.reason,
+            failure: event.failure,
+          });
         return;
       }
       default:

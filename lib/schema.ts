@@ -21,17 +21,25 @@ type Field = AnySchema | Optional<unknown>;
 export type Infer<F> = F extends Schema<infer T> ? T : never;
 type Simplify<T> = { [K in keyof T]: T[K] } & {};
 type Fields<F> = { [K in keyof F as F[K] extends Optional<unknown> ? never : K]: Infer<F[K]> } & {
-  [K in keyof F as F[K] extends Optional<unknown> ? K : never]?: F[K] extends Optional<infer T> ? T | undefined : never;
+  [K in keyof F as F[K] extends Optional<unknown> ? K : never]?: F[K] extends Optional<infer T>
+    ? T | undefined
+    : never;
 };
 
 export const string = (keywords: object = {}): Schema<string> => ({ type: "string", ...keywords });
 export const integer = (keywords: object = {}): Schema<number> => ({ type: "integer", ...keywords });
 export const boolean = (keywords: object = {}): Schema<boolean> => ({ type: "boolean", ...keywords });
-export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> => ({ type: "array", items, ...keywords });
+export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> => ({
+  type: "array",
+  items,
+  ...keywords,
+});
 export const oneOf = <const T extends string>(...values: T[]): Schema<T> => ({ enum: values });
 export const optional = <T>(schema: Schema<T>): Optional<T> => ({ optional: schema });
 export const nullable = <T>(schema: Schema<T>): Schema<T | null> => ({ anyOf: [schema, { type: "null" }] });
-export const either = <const S extends readonly AnySchema[]>(...schemas: S): Schema<Infer<S[number]>> => ({ anyOf: schemas });
+export const either = <const S extends readonly AnySchema[]>(...schemas: S): Schema<Infer<S[number]>> => ({
+  anyOf: schemas,
+});
 /** An object used as a map: any keys, each with a value of one shape. */
 export const record = <T>(values: Schema<T>, keywords: object = {}): Schema<Record<string, T>> => ({
   type: "object",
@@ -45,7 +53,9 @@ export function object<const F extends Record<string, Field>>(fields: F): Schema
   const entries = Object.entries(fields);
   return {
     type: "object",
-    properties: Object.fromEntries(entries.map(([key, field]) => [key, isOptional(field) ? field.optional : field])),
+    properties: Object.fromEntries(
+      entries.map(([key, field]) => [key, isOptional(field) ? field.optional : field]),
+    ),
     required: entries.filter(([, field]) => !isOptional(field)).map(([key]) => key),
     additionalProperties: false,
   };
@@ -57,15 +67,23 @@ const isOptional = (field: Field): field is Optional<unknown> => "optional" in f
 /** A path on the host: absolute, or relative to the home directory of the connected user. */
 export const path = () => string({ pattern: "^[^\\u0000\\n]+$", description: "a path on the host" });
 /** An absolute path on the host. */
-export const absolutePath = () => string({ pattern: "^/[^\\u0000\\n]*$", description: "an absolute path on the host" });
+export const absolutePath = () =>
+  string({ pattern: "^/[^\\u0000\\n]*$", description: "an absolute path on the host" });
 /** One line of text, without its newline. */
 export const line = () => string({ pattern: "^[^\\n]*$", description: "one line, without its newline" });
 /** The name of a user or group: what useradd(8) of Debian accepts, or a number. */
-export const account = () => string({ pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*\\$?$", maxLength: 32, description: "the name of a user or group" });
+export const account = () =>
+  string({
+    pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*\\$?$",
+    maxLength: 32,
+    description: "the name of a user or group",
+  });
 /** Permission bits, setuid, setgid and sticky included, as a number such as 0o640. */
-export const mode = () => integer({ minimum: 0, maximum: 0o7777, description: "permission bits, such as 0o640" });
+export const mode = () =>
+  integer({ minimum: 0, maximum: 0o7777, description: "permission bits, such as 0o640" });
 /** A size with a unit, as fallocate(1) takes it. */
-export const size = () => string({ pattern: "^[0-9]+([KMGTPE](iB|B)?)?$", description: 'a size such as "2GiB"' });
+export const size = () =>
+  string({ pattern: "^[0-9]+([KMGTPE](iB|B)?)?$", description: 'a size such as "2GiB"' });
 /** A host name (RFC 1123), in full or short. */
 export const hostname = () =>
   string({
@@ -78,11 +96,15 @@ export const propapp = (): Schema<PropApp> => ({
   type: "object",
   required: ["property", "args"],
   application: true,
-  description: "a property, such as cmd.single(\"true\")",
+  description: 'a property, such as cmd.single("true")',
 });
 
 /** `value` with each application that `schema` finds in it replaced by what `change` makes of it. */
-export function mapApplications(schema: AnySchema, value: unknown, change: (application: PropApp) => PropApp): unknown {
+export function mapApplications(
+  schema: AnySchema,
+  value: unknown,
+  change: (application: PropApp) => PropApp,
+): unknown {
   if (schema["application"] === true) return change(value as PropApp);
   if (!mayHoldApplications(schema) || typeof value !== "object" || value === null) return value;
   const branches = schema["anyOf"] as AnySchema[] | undefined;
@@ -90,7 +112,8 @@ export function mapApplications(schema: AnySchema, value: unknown, change: (appl
     const fitting = branches.find((branch) => mayHoldApplications(branch) && validator(branch)(value));
     return fitting ? mapApplications(fitting, value, change) : value;
   }
-  if (Array.isArray(value)) return value.map((item) => mapApplications(schema["items"] as AnySchema, item, change));
+  if (Array.isArray(value))
+    return value.map((item) => mapApplications(schema["items"] as AnySchema, item, change));
   const fields = (schema["properties"] ?? {}) as Record<string, AnySchema>;
   const others = schema["additionalProperties"];
   return Object.fromEntries(
@@ -118,7 +141,9 @@ function mayHoldApplications(schema: AnySchema): boolean {
     const inner = [
       ...((schema["anyOf"] as AnySchema[] | undefined) ?? []),
       ...Object.values((schema["properties"] as Record<string, AnySchema> | undefined) ?? {}),
-      ...[schema["items"], schema["additionalProperties"]].filter((part): part is AnySchema => typeof part === "object"),
+      ...[schema["items"], schema["additionalProperties"]].filter(
+        (part): part is AnySchema => typeof part === "object",
+      ),
     ];
     holds = schema["application"] === true || inner.some(mayHoldApplications);
     holders.set(schema, holds);
@@ -157,7 +182,8 @@ const isTelling = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.
 function message(error: ErrorObject, root: unknown, name: string): string {
   const place = `${name}${error.instancePath.replace(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
   const { params, parentSchema } = error;
-  const described = typeof parentSchema?.["description"] === "string" ? parentSchema["description"] : undefined;
+  const described =
+    typeof parentSchema?.["description"] === "string" ? parentSchema["description"] : undefined;
   switch (error.keyword) {
     case "required":
       return `${place}.${params["missingProperty"]} is missing`;
@@ -181,11 +207,19 @@ const allowedKeys = (schema: ErrorObject["parentSchema"]): string => {
 
 const alternatives = (schemas: unknown): string =>
   (schemas as AnySchema[])
-    .map((schema) => String(schema["description"] ?? schema["type"] ?? (schema["enum"] as unknown[] | undefined)?.map(shown).join(" or ")))
+    .map((schema) =>
+      String(
+        schema["description"] ??
+          schema["type"] ??
+          (schema["enum"] as unknown[] | undefined)?.map(shown).join(" or "),
+      ),
+    )
     .join(", or ");
 
 const expectation = (error: ErrorObject): string =>
-  error.keyword === "type" ? `of type ${String(error.params["type"])}` : (error.message ?? "otherwise").replace(/^must be /, "");
+  error.keyword === "type"
+    ? `of type ${String(error.params["type"])}`
+    : (error.message ?? "otherwise").replace(/^must be /, "");
 
 function shown(value: unknown): string {
   const text = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));

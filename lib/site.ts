@@ -33,7 +33,9 @@ export class Site {
   #mapped(): string {
     const entry = findSourceMap(this.file)?.findEntry(this.line - 1, this.column - 1);
     const mapped = entry && "originalLine" in entry ? entry : undefined;
-    const shown = this.atPrompt ? this.file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]") : relativeToRoot(this.file);
+    const shown = this.atPrompt
+      ? this.file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]")
+      : relativeToRoot(this.file);
     return mapped
       ? `${shown}:${mapped.originalLine + 1}:${mapped.originalColumn + 1}`
       : `${shown}:${this.line}:${this.column}`;

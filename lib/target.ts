@@ -109,7 +109,11 @@ export interface PosixTarget {
   /** As `writeFile`, unless content (and mode, when given) are so already. Missing parent directories are made. */
   ensureContent(path: string, content: string | Buffer, options?: WriteOptions): Promise<Change>;
   /** `edit` makes the new lines from the old; the file is written only when they differ. Its line ends are kept. */
-  editLines(path: string, edit: (lines: readonly string[]) => readonly string[], options?: WriteOptions): Promise<Change>;
+  editLines(
+    path: string,
+    edit: (lines: readonly string[]) => readonly string[],
+    options?: WriteOptions,
+  ): Promise<Change>;
 
   /** `path` is a directory, its parents too. `mode` is for a directory that is made. */
   makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
@@ -119,7 +123,10 @@ export interface PosixTarget {
   symlink(path: string, to: string): Promise<Change>;
   setMode(path: string, mode: number): Promise<Change>;
   /** Names or numbers; a link's own owner is set. */
-  setOwner(path: string, owner: { readonly user?: string | undefined; readonly group?: string | undefined }): Promise<Change>;
+  setOwner(
+    path: string,
+    owner: { readonly user?: string | undefined; readonly group?: string | undefined },
+  ): Promise<Change>;
   /** `to` becomes what `from` was, in one step; both on one file system. */
   rename(from: string, to: string): Promise<void>;
 

@@ -18,7 +18,11 @@ export async function wrapped(parent: Connection, hop: string, wrapping: Wrappin
   const { command, proof, remedy, close } = wrapping;
   const channel = await parent.exec(command(proof));
   channel.stdin.end();
-  const [stdout, stderr, exit] = await Promise.all([text(channel.stdout), text(channel.stderr), channel.exit]);
+  const [stdout, stderr, exit] = await Promise.all([
+    text(channel.stdout),
+    text(channel.stderr),
+    channel.exit,
+  ]);
   if (exit !== 0) {
     const words = (stderr.trim() || stdout.trim() || `exit code ${exit}`).split("\n").at(-1) ?? "";
     const advice = remedy?.(stderr + stdout);

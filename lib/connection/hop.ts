@@ -51,7 +51,9 @@ export type AnyHopDefinition = HopDefinition<unknown, unknown[]>;
 export const hops = new Registry<AnyHopDefinition>("hop");
 
 /** Defines a sort of hop, and gives the function by which a consfig says it. */
-export function defhop<A, P extends unknown[] = [args?: A]>(definition: HopDefinition<A, P>): (...params: P) => Hop {
+export function defhop<A, P extends unknown[] = [args?: A]>(
+  definition: HopDefinition<A, P>,
+): (...params: P) => Hop {
   const { name, call, args: schema } = definition;
   const construct = (...params: P): Hop => {
     const args = call ? call(...params) : (params[0] ?? {});
@@ -67,7 +69,8 @@ export function defhop<A, P extends unknown[] = [args?: A]>(definition: HopDefin
   return Object.defineProperty(construct, "name", { value: name });
 }
 
-export const isHop = (value: unknown): value is Hop => typeof value === "object" && value !== null && "hop" in value;
+export const isHop = (value: unknown): value is Hop =>
+  typeof value === "object" && value !== null && "hop" in value;
 
 /** Prints as the code that makes it. */
 class SaidHop implements Hop {

@@ -34,7 +34,9 @@ export async function spawned(
   const child = spawn(file, args, { stdio: "pipe", detached: true, ...options });
   await new Promise<void>((started, failed) => {
     child.once("spawn", started);
-    child.once("error", (error) => failed(new ConnectionFailed(hop, `cannot start ${file}: ${error.message}`)));
+    child.once("error", (error) =>
+      failed(new ConnectionFailed(hop, `cannot start ${file}: ${error.message}`)),
+    );
   });
   // A process that ends without reading its input must not end us.
   child.stdin.on("error", () => {});

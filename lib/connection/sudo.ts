@@ -12,7 +12,8 @@ export const sudo = defhop({
   args: object({ user: optional(account()) }),
   open: ({ user = "root" }, { parent }) =>
     wrapped(parent, `via.sudo(${user === "root" ? "" : `{ user: ${JSON.stringify(user)} }`})`, {
-      command: (command) => `exec sudo -H -k -n --user=${shellQuote(user)} -- /bin/sh -c ${shellQuote(command)}`,
+      command: (command) =>
+        `exec sudo -H -k -n --user=${shellQuote(user)} -- /bin/sh -c ${shellQuote(command)}`,
       proof: "true",
       remedy: (said) =>
         /password is required|a terminal is required/.test(said)

@@ -1,0 +1,26 @@
+import path from "node:path";
+import { Place } from "./place";
+import { Relay } from "./relay";
+import { Supervisor } from "./supervisor";
+
+/**
+ * What a host is sent besides the runtime: one file, `boot/<hash>.js`, that is either end of an agent by its first
+ * argument. Everything else travels as sources.
+ */
+const [, self = "", role] = process.argv;
+process.umask(0o077);
+const place = new Place(path.dirname(path.dirname(self)));
+place.enterRun();
+const boot = path.basename(self, ".js");
+
+if (role === "relay") {
+  new Relay(place, boot);
+} else if (role === "supervisor") {
+  void new Supervisor(place, boot).start().catch((error: Error) => {
+    // Another one was faster: it serves as well.
+    process.exit("code" in error && error.code === "EADDRINUSE" ? 0 : 1);
+  });
+} else {
+  process.stderr.write(`usage: node ${self} relay|supervisor\n`);
+  process.exit(2);
+}

@@ -1,0 +1,46 @@
+import type { Connection } from "../connection/connection";
+import { defhop } from "../connection/hop";
+import { ConnectionFailed, ConsfigError } from "../errors";
+import { object } from "../schema";
+import { startRelay } from "./client/bootstrap";
+import { AgentLink } from "./client/link";
+
+/** A connection whose far end is an agent of ours. */
+export interface AgentConnection extends Connection {
+  readonly agent: AgentLink;
+}
+
+export const isAgentConnection = (connection: Connection): connection is AgentConnection =>
+  "agent" in connection;
+
+/**
+ * Our own process on the host: it takes over the work, and keeps on with it when the link is lost. What it needs is put
+ * there the first time: the host needs a POSIX shell, nothing else.
+ */
+export const agent = defhop({
+  name: "agent",
+  args: object({}),
+  agent: true,
+  open: async (_args, { parent, progress, signal }) => {
+    try {
+      signal.throwIfAborted();
+      const link = await AgentLink.open(await startRelay(parent, progress));
+      return agentConnection(parent, link);
+    } catch (error) {
+      if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;
+      throw new ConnectionFailed("via.agent()", error.message, { cause: error });
+    }
+  },
+});
+
+const agentConnection = (parent: Connection, link: AgentLink): AgentConnection => ({
+  description: `${parent.description}, via.agent()`,
+  agent: link,
+  get alive() {
+    return link.alive && parent.alive;
+  },
+  closed: link.closed,
+  ...(parent.local && { local: true }),
+  exec: (command) => parent.exec(command),
+  close: async () => link.close(),
+});

@@ -1,0 +1,144 @@
+import type { Failure } from "../errors";
+import type { StepEvent } from "../events";
+import type { HostState } from "../host";
+import type { PropApp } from "../property";
+
+/** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */
+export const PROTOCOL = 1;
+
+/** Written by the relay before its first frame, so that what a login shell prints before it can be told apart. */
+export const BANNER = `\nconsfigurator-agent ${PROTOCOL}\n`;
+
+/** One file of the sources, by its place in the tree and its content. */
+export interface TreeFile {
+  readonly path: string;
+  readonly hash: string;
+}
+
+/** A tree of sources: all of it, or what differs from one that the host has. */
+export interface TreeChange {
+  readonly tree: string;
+  readonly base?: string;
+  readonly files: readonly TreeFile[];
+  readonly removed: readonly string[];
+  readonly entries: readonly string[];
+  /** Contents that the host does not have yet, by hash. */
+  readonly blobs: Readonly<Record<string, Buffer>>;
+}
+
+/** What a worker applies. */
+export interface Job {
+  readonly deployment: string;
+  readonly host: HostState;
+  readonly application: PropApp;
+  /** Who asked, such as "ana@laptop". */
+  readonly by: string;
+}
+
+/** What a deployment came to on the host. */
+export interface JobOutcome {
+  readonly change: "changed" | "unchanged";
+  readonly failed: boolean;
+  readonly cancelled: boolean;
+  /** Why it could not be carried through, when it could not. */
+  readonly failure?: Failure;
+}
+
+/** Controller → relay. `ref` is given back in the answer. */
+export type Request =
+  | { readonly type: "sources"; readonly ref: number; readonly change: TreeChange }
+  | {
+      readonly type: "deploy";
+      readonly deployment: string;
+      readonly tree: string;
+      readonly change?: TreeChange;
+      readonly by: string;
+      readonly job: Buffer;
+    }
+  | { readonly type: "follow"; readonly deployment: string; readonly after: number }
+  | { readonly type: "signal"; readonly deployment: string; readonly signal: JobSignal }
+  | { readonly type: "status"; readonly ref: number }
+  | { readonly type: "shutdown"; readonly ref: number };
+
+/** "stop": no further step is started. "cancel": the running one is ended too. */
+export type JobSignal = "stop" | "cancel";
+
+/** Relay → controller. */
+export type Answer =
+  | Hello
+  | { readonly type: "done"; readonly ref: number }
+  | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
+  | {
+      readonly type: "refused";
+      readonly ref?: number;
+      readonly deployment?: string;
+      readonly message: string;
+    }
+  /** The host lacks this tree (or found it broken): send it whole. */
+  | { readonly type: "lacking"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
+  | { readonly type: "waiting"; readonly deployment: string; readonly reason: string }
+  | WorkerAnswer
+  /** The worker of this deployment is gone without a word. */
+  | { readonly type: "lost"; readonly deployment: string; readonly reason: string };
+
+export interface Hello {
+  readonly type: "hello";
+  readonly protocol: number;
+  readonly node: string;
+  readonly pid: number;
+  readonly home: string;
+  /** Trees that the host has whole. */
+  readonly trees: readonly string[];
+}
+
+/** Worker → controller, passed on by the relay as it is. */
+export type WorkerAnswer =
+  | {
+      readonly type: "events";
+      readonly deployment: string;
+      readonly first: number;
+      readonly events: readonly StepEvent[];
+    }
+  | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome };
+
+/** Relay → worker. */
+export type WorkerRequest =
+  | { readonly type: "job"; readonly job: Buffer }
+  | { readonly type: "signal"; readonly signal: JobSignal }
+  | { readonly type: "ping" };
+
+/** Relay → supervisor. */
+export type SupervisorRequest =
+  | { readonly type: "worker"; readonly deployment: string; readonly tree: string; readonly by: string }
+  | { readonly type: "spare"; readonly tree: string }
+  | { readonly type: "status" }
+  | { readonly type: "shutdown" }
+  /** Another version takes over: finish what runs, take nothing new. */
+  | { readonly type: "retire" };
+
+/** Supervisor → relay. */
+export type SupervisorAnswer =
+  | { readonly type: "welcome"; readonly boot: string; readonly pid: number }
+  | { readonly type: "worker"; readonly deployment: string; readonly socket: string }
+  | { readonly type: "busy"; readonly deployment: string; readonly reason: string }
+  | { readonly type: "broken"; readonly deployment: string; readonly reason: string }
+  | { readonly type: "status"; readonly status: AgentStatus }
+  | { readonly type: "done" };
+
+/** An agent as `.agents` shows it. */
+export interface AgentStatus {
+  readonly pid: number;
+  readonly node: string;
+  readonly boot: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Resident memory of supervisor and workers, in bytes. */
+  readonly memory: number;
+  readonly running: readonly {
+    readonly deployment: string;
+    readonly by: string;
+    readonly since: number;
+    readonly pid: number;
+  }[];
+  readonly spare: boolean;
+}

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { ConsfigError } from "../errors";
+import type { TreeChange, TreeFile } from "./messages";
+import type { Place } from "./place";
+
+/** What a tree holds, kept beside it. */
+interface TreeRecord {
+  readonly files: readonly TreeFile[];
+  readonly entries: readonly string[];
+}
+
+/** How many trees are kept: today's, and some to go back to. */
+const KEPT_TREES = 6;
+const RECORD = "tree.json";
+
+/**
+ * The sources on a host: contents by their hash, and trees of hard links to them. Everything is made under another
+ * name and renamed, so that what has its name is whole.
+ */
+export class Store {
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  trees(): string[] {
+    return readdirSync(this.#place.trees).filter((name) => !name.includes("."));
+  }
+
+  has(tree: string): boolean {
+    return existsSync(path.join(this.#place.tree(tree), RECORD));
+  }
+
+  /** Makes the tree that `change` describes. False when something it builds on is not here: it must be sent whole. */
+  add(change: TreeChange): boolean {
+    for (const [hash, content] of Object.entries(change.blobs)) this.#keep(hash, content);
+    if (this.has(change.tree)) return true;
+    const files = this.#filesOf(change);
+    if (!files?.every(({ hash }) => existsSync(this.#blob(hash)))) return false;
+    this.#build(change.tree, { files, entries: change.entries });
+    this.#prune(change.tree);
+    return true;
+  }
+
+  /** Throws a tree away, and with it the contents that turn out to be broken. */
+  discard(tree: string): void {
+    const record = this.#record(tree);
+    rmSync(this.#place.tree(tree), { recursive: true, force: true });
+    for (const { hash } of record?.files ?? []) {
+      const blob = this.#blob(hash);
+      if (existsSync(blob) && sha256(readFileSync(blob)) !== hash) rmSync(blob);
+    }
+  }
+
+  #keep(hash: string, content: Buffer): void {
+    if (sha256(content) !== hash)
+      throw new ConsfigError(`a source arrived broken: ${hash} has other content`);
+    const blob = this.#blob(hash);
+    const temporary = `${blob}.${process.pid}`;
+    writeFileSync(temporary, content, { mode: 0o600 });
+    renameSync(temporary, blob);
+  }
+
+  #filesOf(change: TreeChange): TreeFile[] | undefined {
+    if (change.base === undefined) return [...change.files];
+    const base = this.#record(change.base);
+    if (!base) return undefined;
+    const gone = new Set([...change.removed, ...change.files.map((file) => file.path)]);
+    return [...base.files.filter((file) => !gone.has(file.path)), ...change.files];
+  }
+
+  #build(tree: string, record: TreeRecord): void {
+    const final = this.#place.tree(tree);
+    const building = `${final}.${process.pid}`;
+    rmSync(building, { recursive: true, force: true });
+    for (const { path: place, hash } of record.files) {
+      const file = path.join(building, path.normalize(`/${place}`));
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      linkSync(this.#blob(hash), file);
+    }
+    writeFileSync(path.join(building, RECORD), JSON.stringify(record), { mode: 0o600 });
+    try {
+      renameSync(building, final);
+    } catch (error) {
+      rmSync(building, { recursive: true, force: true });
+      if (!this.has(tree)) throw error;
+    }
+  }
+
+  #record(tree: string): TreeRecord | undefined {
+    try {
+      return JSON.parse(readFileSync(path.join(this.#place.tree(tree), RECORD), "utf8"));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Old trees go, and contents that no tree links to any more. */
+  #prune(current: string): void {
+    const now = new Date();
+    utimesSync(this.#place.tree(current), now, now);
+    const byAge = this.trees()
+      .map((tree) => ({ tree, at: statSync(this.#place.tree(tree)).mtimeMs }))
+      .sort((a, b) => b.at - a.at);
+    for (const { tree } of byAge.slice(KEPT_TREES))
+      rmSync(this.#place.tree(tree), { recursive: true, force: true });
+    for (const name of readdirSync(this.#place.blobs)) {
+      const blob = path.join(this.#place.blobs, name);
+      if (statSync(blob).nlink === 1) rmSync(blob, { force: true });
+    }
+  }
+
+  #blob(hash: string): string {
+    return path.join(this.#place.blobs, path.basename(hash));
+  }
+}
+
+const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");

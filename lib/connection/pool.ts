@@ -1,0 +1,132 @@
+import { LRUCache } from "lru-cache";
+import { ConnectionFailed } from "../errors";
+import type { Connection } from "./connection";
+import { type Hop, type HopContext, hopAsCode, hops } from "./hop";
+import { localConnection } from "./local";
+
+/** How long an unused connection is kept. */
+const IDLE_MS = 10 * 60 * 1000;
+/** How many chains of hops are kept open. */
+const MAX_OPEN = 256;
+
+interface Chain {
+  /** Outermost first. */
+  readonly connections: Connection[];
+  users: number;
+  dropped: boolean;
+}
+
+/** A chain of hops in use. `release` gives it back, to be kept for the next deployment. */
+export interface Lease {
+  readonly connection: Connection;
+  release(): void;
+}
+
+/** Connections, kept between deployments and closed when nobody has used them for a while. */
+export class ConnectionPool {
+  readonly #open = new Map<string, Promise<Chain>>();
+  readonly #kept = new LRUCache<string, Chain>({
+    max: MAX_OPEN,
+    ttl: IDLE_MS,
+    ttlAutopurge: true,
+    updateAgeOnGet: true,
+    dispose: (chain) => drop(chain),
+  });
+
+  /** The chain `said` for the host of `context`, opened unless it is open and alive. Throws `ConnectionFailed`. */
+  async lease(said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Lease> {
+    const key = JSON.stringify([context.host.name, ...said.map(({ hop, args }) => [hop, args])]);
+    const chain = await this.#chain(key, said, context);
+    chain.users += 1;
+    const connection = chain.connections.at(-1) ?? localConnection();
+    return {
+      connection,
+      release: () => {
+        chain.users -= 1;
+        if (chain.dropped && chain.users === 0) void closeAll(chain);
+      },
+    };
+  }
+
+  /** Whether the chain is open already: its next use costs nothing. */
+  isOpen(host: string, said: readonly Hop[]): boolean {
+    return this.#kept.has(JSON.stringify([host, ...said.map(({ hop, args }) => [hop, args])]));
+  }
+
+  /** Every connection that is open, innermost of each chain. */
+  connections(): Connection[] {
+    return [...this.#kept.values()].flatMap(({ connections }) => connections.slice(-1));
+  }
+
+  async close(): Promise<void> {
+    const chains = [...this.#kept.values()];
+    this.#kept.clear();
+    await Promise.allSettled(chains.map(closeAll));
+  }
+
+  async #chain(key: string, said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
+    const kept = this.#kept.get(key);
+    if (kept?.connections.every(({ alive }) => alive)) {
+      for (const hop of said)
+        context.progress({ kind: "hop-opened", hop: hopAsCode(hop), ms: 0, reused: true });
+      return kept;
+    }
+    this.#kept.delete(key);
+    // Two deployments that begin at once share the opening.
+    let opening = this.#open.get(key);
+    if (!opening) {
+      opening = openAll(said, context).finally(() => this.#open.delete(key));
+      this.#open.set(key, opening);
+      opening.then(
+        (chain) => this.#kept.set(key, chain),
+        () => {},
+      );
+    }
+    return opening;
+  }
+}
+
+async function openAll(said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
+  const chain: Chain = { connections: [], users: 0, dropped: false };
+  try {
+    for (const hop of said) {
+      const started = performance.now();
+      context.progress({ kind: "hop-opening", hop: hopAsCode(hop) });
+      const parent = chain.connections.at(-1) ?? localConnection();
+      chain.connections.push(await openHop(hop, { ...context, parent }));
+      context.progress({
+        kind: "hop-opened",
+        hop: hopAsCode(hop),
+        ms: Math.round(performance.now() - started),
+        reused: false,
+      });
+    }
+    return chain;
+  } catch (error) {
+    await closeAll(chain);
+    throw error;
+  }
+}
+
+function openHop(hop: Hop, context: HopContext): Promise<Connection> {
+  const definition = hops.get(hop.hop);
+  if (!definition)
+    throw new ConnectionFailed(
+      `via.${hop.hop}`,
+      `there is no such hop; there are ${hops
+        .names()
+        .map((name) => `via.${name}`)
+        .join(", ")}`,
+    );
+  return definition.open(hop.args, context);
+}
+
+function drop(chain: Chain): void {
+  chain.dropped = true;
+  if (chain.users === 0) void closeAll(chain);
+}
+
+/** Innermost first. */
+async function closeAll({ connections }: Chain): Promise<void> {
+  for (const connection of connections.toReversed()) await connection.close().catch(() => {});
+}

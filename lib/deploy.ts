@@ -1,0 +1,116 @@
+import { eseqprops, seqprops } from "./combinators";
+import { type Hop, isHop } from "./connection/hop";
+import type { DeployEvent } from "./events";
+import { type Host, isApplication } from "./host";
+import { HostRun } from "./host-run";
+import type { MaybePropApp, PropApp } from "./property";
+import { type FleetReport, fleetReport, type Report } from "./report";
+import { session } from "./session";
+
+type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];
+
+/**
+ * Makes the machine match its definition: the properties of `host`, then further applications. Hops given here stand in
+ * place of the host's own. Nothing is thrown for what goes wrong on the way: the report says it.
+ */
+export function deploy(host: Host, ...rest: Rest): Deployment<Report>;
+export function deploy(hosts: readonly Host[], ...rest: Rest): Deployment<FleetReport>;
+export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
+  return begin(subject, rest, (host, more) =>
+    more.length === 0 ? seqprops(...host.applications) : seqprops(...host.applications, eseqprops(...more)),
+  );
+}
+
+/** As `deploy`, but only the given applications are applied. `host` may be a mere name. */
+export function deployThese(host: Host | string, ...rest: Rest): Deployment<Report>;
+export function deployThese(hosts: readonly (Host | string)[], ...rest: Rest): Deployment<FleetReport>;
+export function deployThese(
+  subject: Host | string | readonly (Host | string)[],
+  ...rest: Rest
+): Deployment<Report | FleetReport> {
+  return begin(subject, rest, (_host, more) => eseqprops(...more), true);
+}
+
+/** Which applications of a host are to be applied. */
+type Choice = (host: Pick<Host, "applications">, more: readonly PropApp[]) => PropApp;
+
+function begin<R extends Report | FleetReport>(
+  subject: Host | string | readonly (Host | string)[],
+  rest: Rest,
+  choice: Choice,
+  usualFacts = false,
+): Deployment<R> {
+  const many = Array.isArray(subject);
+  const subjects = (many ? subject : [subject]) as readonly (Host | string)[];
+  const said = rest.flat() as (Hop | MaybePropApp)[];
+  const hops = said.filter(isHop);
+  const more = said.filter(isApplication);
+  const deployment = new Deployment<R>(
+    subjects.map((each) => (typeof each === "string" ? each : each.name)),
+    many,
+    (run) => run.perform(hops, (host) => choice(host, more), usualFacts),
+  );
+  session.begin(deployment as unknown as Deployment<Report | FleetReport>);
+  return deployment;
+}
+
+/** One call of `deploy`: its events as they come, its reports in the end. Wait for it as for a promise. */
+export class Deployment<R extends Report | FleetReport> implements PromiseLike<R> {
+  readonly hosts: readonly string[];
+  readonly #runs: readonly HostRun[];
+  readonly #events: DeployEvent[] = [];
+  readonly #listeners = new Set<(event: DeployEvent) => void>();
+  readonly #result: Promise<R>;
+  #over = false;
+
+  constructor(names: readonly string[], many: boolean, perform: (run: HostRun) => Promise<Report>) {
+    const started = performance.now();
+    this.hosts = names;
+    this.#runs = names.map((name) => new HostRun(name, (event) => this.#emit(event)));
+    // Begun in the next turn, so that whoever called can subscribe first; the consfig is refreshed once for all.
+    this.#result = Promise.resolve()
+      .then(() => session.consfig?.refresh())
+      .then((refresh) =>
+        Promise.all(this.#runs.map((run) => (refresh?.error ? run.refuse(refresh.error) : perform(run)))),
+      )
+      .then((reports) => (many ? fleetReport(reports, performance.now() - started) : reports[0]) as R)
+      .finally(() => {
+        this.#over = true;
+        session.deployments.delete(this as unknown as Deployment<Report | FleetReport>);
+      });
+  }
+
+  /** Hears every event, those that were before too. Returns what ends that. */
+  subscribe(listener: (event: DeployEvent) => void): () => void {
+    for (const event of this.#events) listener(event);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** No further step is started; the running ones go on to their end. */
+  stop(): void {
+    for (const run of this.#runs) run.signal("stop");
+  }
+
+  /** The running steps are ended too. */
+  cancel(): void {
+    for (const run of this.#runs) run.signal("cancel");
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** It is waited for by itself at the prompt. */
+  then<A = R, B = never>(
+    done?: ((result: R) => A | PromiseLike<A>) | null,
+    failed?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.then(done, failed);
+  }
+
+  #emit(event: DeployEvent): void {
+    this.#events.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+}

@@ -1,0 +1,277 @@
+import { randomBytes } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { LinkLost, type Listener } from "./agent/client/link";
+import type { Sources } from "./agent/client/trees";
+import { type AgentConnection, isAgentConnection } from "./agent/hop";
+import type { Job, JobOutcome, JobSignal } from "./agent/messages";
+import { type AtEnd, applyTree } from "./apply";
+import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
+import { ConnectionPool, type Lease } from "./connection/pool";
+import { ShellTarget } from "./connection/shell-target";
+import {
+  Cancelled,
+  ConnectionFailed,
+  ConsfigError,
+  failureOf,
+  InapplicableProperty,
+  Refused,
+} from "./errors";
+import type { DeployEvent, StepEvent } from "./events";
+import { type Host, HostModel, hosts } from "./host";
+import { type PreparedHost, prepare, said } from "./prepare";
+import type { PropApp } from "./property";
+import { type Report, Reporter } from "./report";
+import { session } from "./session";
+
+export const connections = new ConnectionPool();
+session.onClose(() => connections.close());
+
+/** How often, and after how long, a lost link is opened again before the host is given up. */
+const RECONNECT_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
+
+/** One host in one deployment. */
+export class HostRun {
+  readonly #host: string;
+  readonly #deployment = randomBytes(6).toString("hex");
+  readonly #emitAll: (event: DeployEvent) => void;
+  readonly #reporter = new Reporter();
+  readonly #started = performance.now();
+  readonly #abort = new AbortController();
+  #stopped: string | undefined;
+  /** Passes a signal on to where the work is. */
+  #toWorker: ((signal: JobSignal) => void) | undefined;
+
+  constructor(host: string, emit: (event: DeployEvent) => void) {
+    this.#host = host;
+    this.#emitAll = emit;
+  }
+
+  /** The life of one deployment, from the consfig to the report. Never rejects. */
+  async perform(
+    given: readonly Hop[],
+    choose: (host: Pick<Host, "applications">) => PropApp,
+    usualFacts: boolean,
+  ): Promise<Report> {
+    let lease: Lease | undefined;
+    try {
+      const defined = hosts.get(this.#host);
+      const chain = this.#chain(given, defined);
+      const prepared = this.#prepared(defined, choose, usualFacts);
+      refuseUnfit(prepared, chain);
+      this.#emit({
+        kind: "deployment-started",
+        at: new Date().toISOString(),
+        hops: chain.map(hopAsCode),
+        steps: prepared.steps,
+      });
+      lease = await this.#lease(prepared, chain);
+      const { connection } = lease;
+      const outcome = isAgentConnection(connection)
+        ? await this.#throughAgent(connection, prepared, chain)
+        : await this.#overShell(new ShellTargets(connection), prepared);
+      return this.#finish(outcome);
+    } catch (error) {
+      return this.#failed(error);
+    } finally {
+      lease?.release();
+    }
+  }
+
+  /** The report of a host that nobody was connected to, and why. */
+  async refuse(error: Error): Promise<Report> {
+    return this.#failed(
+      error instanceof InapplicableProperty
+        ? error
+        : new InapplicableProperty(error.message, { cause: error }),
+    );
+  }
+
+  signal(signal: JobSignal): void {
+    this.#stopped ??= "the deployment was stopped";
+    if (this.#toWorker) return this.#toWorker(signal);
+    if (signal === "cancel") this.#abort.abort(new Cancelled("the deployment was cancelled"));
+  }
+
+  #chain(given: readonly Hop[], defined: Host | undefined): readonly Hop[] {
+    const chain = given.length > 0 ? given : defined?.deploy;
+    if (chain) return chain;
+    throw new InapplicableProperty(
+      `${this.#host} has no hops of its own, and none were given; say deploy(host, via.ssh({ user: "root" }), via.agent()), or give it { deploy: […] } in defhost`,
+    );
+  }
+
+  #prepared(
+    defined: Host | undefined,
+    choose: (host: Pick<Host, "applications">) => PropApp,
+    usualFacts: boolean,
+  ): PreparedHost {
+    const name = this.#host;
+    const subject = defined ?? { name, applications: [] };
+    if (!usualFacts) return prepare(subject, choose(subject));
+    const usual = prepare(subject, choose({ applications: [] }), HostModel.named(name));
+    return prepare(subject, choose(subject), usual.model);
+  }
+
+  #lease(prepared: PreparedHost, chain: readonly Hop[]): Promise<Lease> {
+    const context: Omit<HopContext, "parent"> = {
+      host: prepared.model,
+      ask: session.ask,
+      signal: this.#abort.signal,
+      progress: (event) => this.#emit(event),
+    };
+    return connections.lease(chain, context);
+  }
+
+  /** The agent does the work; we listen. When the link is lost it is opened again, and we hear what we missed. */
+  async #throughAgent(
+    first: AgentConnection,
+    prepared: PreparedHost,
+    chain: readonly Hop[],
+  ): Promise<JobOutcome> {
+    const sources = sourcesFor(prepared);
+    const job: Job = {
+      deployment: this.#deployment,
+      host: prepared.model.toJSON(),
+      application: prepared.application,
+      by: controller(),
+    };
+    let heard = 0;
+    const listener: Listener = {
+      onEvents: (events) => {
+        heard += events.length;
+        for (const event of events) this.#emit(event);
+      },
+      onWaiting: (reason) => this.#emit({ kind: "waiting", reason }),
+    };
+    let { agent } = first;
+    let begun = false;
+    for (;;) {
+      this.#toWorker = (signal) => agent.signal(job.deployment, signal);
+      if (this.#stopped) throw new Cancelled(this.#stopped);
+      try {
+        const outcome = begun
+          ? agent.follow(job, sources, listener, heard)
+          : agent.deploy(job, sources, listener);
+        begun = true;
+        return await outcome;
+      } catch (error) {
+        if (!(error instanceof LinkLost)) throw error;
+        this.#emit({
+          kind: "notice",
+          text: `the link to ${this.#host} was lost; the work there goes on, connecting again`,
+        });
+        agent = (await this.#again(prepared, chain, error)).agent;
+      }
+    }
+  }
+
+  /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
+  async #again(prepared: PreparedHost, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
+    for (const wait of RECONNECT_MS) {
+      await new Promise((settled) => setTimeout(settled, wait));
+      if (this.#stopped) break;
+      try {
+        const { connection, release } = await this.#lease(prepared, chain);
+        release();
+        if (isAgentConnection(connection)) return connection;
+      } catch (error) {
+        if (!(error instanceof ConnectionFailed)) throw error;
+      }
+    }
+    throw lost;
+  }
+
+  /** No process of ours is there: every step is one command or a few. */
+  async #overShell(targets: ShellTargets, prepared: PreparedHost): Promise<JobOutcome> {
+    const atEnd: AtEnd = new Map();
+    const memory = new Map<string, unknown>();
+    const outcome = await applyTree(prepared.application, {
+      target: (output) =>
+        targets.make({
+          host: prepared.model,
+          signal: this.#abort.signal,
+          output,
+          atEnd: (key, act) => void atEnd.set(key, act),
+          memory,
+        }),
+      emit: (event) => this.#emit(event),
+      stopped: () => this.#stopped,
+      atEnd,
+    });
+    return { ...outcome, cancelled: this.#stopped !== undefined };
+  }
+
+  #finish({ change, failed, cancelled, failure }: JobOutcome): Report {
+    const status = cancelled ? "cancelled" : failed || failure ? "failed" : change;
+    return this.#end(status, failure);
+  }
+
+  #failed(error: unknown): Report {
+    const status =
+      error instanceof Cancelled ? "cancelled" : error instanceof InapplicableProperty ? "refused" : "failed";
+    return this.#end(status, failureOf(error));
+  }
+
+  #end(status: Report["status"], failure: Report["failure"]): Report {
+    const ms = Math.round(performance.now() - this.#started);
+    this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
+    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure);
+  }
+
+  #emit(event: StepEvent): void {
+    const mapped = mapPositions(event);
+    this.#reporter.add(mapped);
+    this.#emitAll({ host: this.#host, deployment: this.#deployment, ...mapped } as DeployEvent);
+  }
+}
+
+/** What runs each step over a shell. */
+class ShellTargets {
+  readonly #connection;
+
+  constructor(connection: ConstructorParameters<typeof ShellTarget>[0]) {
+    this.#connection = connection;
+  }
+
+  make(context: ConstructorParameters<typeof ShellTarget>[1]): ShellTarget {
+    return new ShellTarget(this.#connection, context);
+  }
+}
+
+/** An agent property needs an agent at the end of the chain, and nothing can stand behind one yet. */
+function refuseUnfit(prepared: PreparedHost, chain: readonly Hop[]): void {
+  const agentAt = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent);
+  if (agentAt >= 0 && agentAt < chain.length - 1) {
+    throw new InapplicableProperty(
+      `${prepared.name}: ${hopAsCode(chain[agentAt + 1] as Hop)} stands behind via.agent(); via.agent() must come last`,
+    );
+  }
+  if (agentAt >= 0 || prepared.kind === "posix") return;
+  throw new Refused(
+    prepared.name,
+    prepared.agentOnly.map(
+      (application) => `${said(application)} needs an agent on the host; add via.agent() to its hops`,
+    ),
+  );
+}
+
+/** What the agent must have to apply `prepared`. */
+function sourcesFor(prepared: PreparedHost): Sources {
+  const { consfig } = session;
+  if (!consfig)
+    throw new ConsfigError(
+      "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
+    );
+  return { manifest: consfig.manifest(prepared.properties), blob: (hash) => consfig.blob(hash) };
+}
+
+/** Stacks that come from the far side name compiled files there; people want their own lines. */
+function mapPositions(event: StepEvent): StepEvent {
+  if (!("failure" in event) || !event.failure?.stack || !session.consfig) return event;
+  return {
+    ...event,
+    failure: { ...event.failure, stack: session.consfig.mapPositions(event.failure.stack) },
+  };
+}
+
+const controller = (): string => `${userInfo().username}@${hostname()}`;

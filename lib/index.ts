@@ -1,0 +1,40 @@
+/** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
+export { as, eseqprops, onChange, seqprops, unapplied } from "./combinators";
+export type { Channel, Connection } from "./connection/connection";
+export { defhop, type Hop } from "./connection/hop";
+export * as via from "./connection/via";
+export { Deployment, deploy, deployThese } from "./deploy";
+export {
+  AbortedChange,
+  type CommandResult,
+  ConnectionFailed,
+  ConsfigError,
+  FailedChange,
+  InapplicableProperty,
+  InvalidArguments,
+  MissingData,
+  Refused,
+  RunFailed,
+} from "./errors";
+export type { DeployEvent } from "./events";
+export {
+  type Attribute,
+  attribute,
+  defhost,
+  type Host,
+  type HostFacts,
+  type HostModel,
+  shared,
+} from "./host";
+export {
+  type Change,
+  defprop,
+  defproplist,
+  type Kind,
+  type MaybePropApp,
+  type PropApp,
+  type Steps,
+} from "./property";
+export type { FleetReport, Report, StepReport } from "./report";
+export * as schema from "./schema";
+export type { AgentTarget, FileStat, PosixTarget } from "./target";
