@@ -1,0 +1,188 @@
+/** Where apt gets packages from, and how. */
+import { attribute, type HostFacts } from "../lib/host";
+import { type Change, defprop } from "../lib/property";
+import { list, object, string } from "../lib/schema";
+import type { PosixTarget } from "../lib/target";
+import { conflictsWith, debianSources } from "./_aptSources";
+import { needsRoot } from "./_needs";
+import * as os from "./_os";
+
+const uri = () =>
+  string({
+    pattern: '^[a-z][a-z0-9+.-]*:[^\\s"]+$',
+    description: 'a URI, such as "http://deb.debian.org/debian"',
+  });
+const suite = () =>
+  string({ pattern: "^[a-z][a-z0-9./-]*$", description: 'a suite, such as "bookworm-proposed-updates"' });
+
+const declaredMirrors = attribute<string>("apt.mirrors");
+const declaredProxy = attribute<string>("apt.proxy");
+const declaredSuites = attribute<string>("apt.additionalSuites");
+
+/** The mirrors declared for `host`, else those of its operating system. */
+export function getMirrors(host: HostFacts): readonly string[] {
+  const declared = host.all(declaredMirrors);
+  return declared.length > 0 ? declared : ["http://deb.debian.org/debian"];
+}
+
+/**
+ * Packages come from `uris`, the first one preferred. Only declared: see `apt.standardSourcesList`.
+ *
+ * @example apt.mirrors("http://ftp.de.debian.org/debian")
+ */
+export const mirrors = defprop({
+  name: "apt.mirrors",
+  kind: "posix",
+  args: object({ uris: list(uri(), { minItems: 1 }) }),
+  call: (...uris: string[]) => ({ uris }),
+  desc: ({ uris }) => `packages from ${uris.join(", ")}`,
+  hostattrs: ({ uris }, host) => {
+    os.required(host, "debianlike");
+    host.pushNew(declaredMirrors, ...uris);
+  },
+});
+
+/**
+ * apt fetches over HTTP through the proxy `uri`.
+ *
+ * @example apt.proxy("http://proxy.example.org:3142")
+ */
+export const proxy = defprop({
+  name: "apt.proxy",
+  kind: "posix",
+  args: object({ uri: uri() }),
+  call: (uri: string) => ({ uri }),
+  desc: ({ uri }) => `packages through the proxy ${uri}`,
+  hostattrs: ({ uri }, host) => {
+    os.required(host, "debianlike");
+    host.pushNew(declaredProxy, uri);
+  },
+  apply: ({ uri }, target) => configuration(target, "20proxy", [`Acquire::HTTP::Proxy "${uri}";`]),
+  unapply: (_args, target) => target.remove(configurationFile("20proxy")),
+});
+
+/**
+ * apt fetches lists of packages as a whole, not as differences: faster where the link is.
+ *
+ * @example apt.noPdiffs()
+ */
+export const noPdiffs = defprop({
+  name: "apt.noPdiffs",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "package lists fetched as a whole",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  apply: (_args, target) => configuration(target, "20pdiffs", ['Acquire::PDiffs "false";']),
+  unapply: (_args, target) => target.remove(configurationFile("20pdiffs")),
+});
+
+/**
+ * The lists are updated and upgrades fetched every day. Nothing is upgraded by it.
+ *
+ * @example apt.periodicUpdates()
+ */
+export const periodicUpdates = defprop({
+  name: "apt.periodicUpdates",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "package lists updated every day",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  apply: (_args, target) => {
+    const keys = ["Enable", "Update-Package-Lists", "Download-Upgradeable-Packages", "Verbose"];
+    return configuration(
+      target,
+      "02periodic",
+      keys.map((key) => `APT::Periodic::${key} "1";`),
+    );
+  },
+  unapply: (_args, target) => target.remove(configurationFile("02periodic")),
+});
+
+/**
+ * Packages come from `suites` too. Only declared: see `apt.standardSourcesList`.
+ *
+ * @example apt.additionalSuites("bookworm-proposed-updates")
+ */
+export const additionalSuites = defprop({
+  name: "apt.additionalSuites",
+  kind: "posix",
+  args: object({ suites: list(suite(), { minItems: 1 }) }),
+  call: (...suites: string[]) => ({ suites }),
+  desc: ({ suites }) => `packages from the suites ${suites.join(", ")} too`,
+  hostattrs: ({ suites }, host) => {
+    os.required(host, "debianlike");
+    host.pushNew(declaredSuites, ...suites);
+  },
+});
+
+/**
+ * Packages come from Debian's archive for the suite of the host, its updates, backports and security fixes where there
+ * are such, with what `apt.mirrors` and `apt.additionalSuites` declare, all of it in
+ * /etc/apt/sources.list.d/debian.sources. /etc/apt/sources.list is emptied; other files that name the same archive are
+ * moved to /etc/apt/sources.list.d.replaced, since apt refuses one archive that is said in two ways.
+ *
+ * @example apt.standardSourcesList()
+ */
+export const standardSourcesList = defprop({
+  name: "apt.standardSourcesList",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "standard package sources",
+  hostattrs: (_args, host) => os.required(host, "debian"),
+  check: async (_args, target) => {
+    const [oneLine, present, conflicts] = await Promise.all([
+      target.stat(sourcesList),
+      target.readBytes(sourcesFile),
+      conflictingSources(target),
+    ]);
+    return oneLine?.size === 0 && present?.toString() === sources(target.host) && conflicts.length === 0;
+  },
+  apply: async (_args, target) => {
+    await needsRoot(target, "apt.standardSourcesList");
+    for (const name of await conflictingSources(target)) await setAside(target, name);
+    await target.ensureContent(sourcesFile, sources(target.host));
+    await target.ensureContent(sourcesList, "");
+    return "changed";
+  },
+});
+
+const sourcesList = "/etc/apt/sources.list";
+const sourcesDirectory = "/etc/apt/sources.list.d";
+const sourcesFile = `${sourcesDirectory}/debian.sources`;
+const replaced = "/etc/apt/sources.list.d.replaced";
+
+function sources(host: HostFacts): string {
+  const value = os.of(host);
+  return debianSources({
+    suite: value ? os.debianSuite(value) : "",
+    stable: os.runs(host, "debianStable"),
+    testing: os.runs(host, "debianTesting"),
+    mirrors: getMirrors(host),
+    additional: host.all(declaredSuites).toReversed(),
+  });
+}
+
+/** Names of files beside ours that say what ours says. */
+async function conflictingSources(target: PosixTarget): Promise<string[]> {
+  const names = ((await target.list(sourcesDirectory)) ?? []).filter(
+    (name) => /\.(list|sources)$/.test(name) && `${sourcesDirectory}/${name}` !== sourcesFile,
+  );
+  const texts = await Promise.all(names.map((name) => target.readFile(`${sourcesDirectory}/${name}`)));
+  return names.filter((_name, index) => conflictsWith(texts[index] ?? "", sources(target.host)));
+}
+
+async function setAside(target: PosixTarget, name: string): Promise<void> {
+  await target.makeDirectory(replaced);
+  const there = new Set(await target.list(replaced));
+  let unique = name;
+  for (let number = 2; there.has(unique); number++) unique = `${name}.${number}`;
+  await target.rename(`${sourcesDirectory}/${name}`, `${replaced}/${unique}`);
+  target.inform(`moved ${sourcesDirectory}/${name} to ${replaced}/${unique}\n`);
+}
+
+const configurationFile = (name: string): string => `/etc/apt/apt.conf.d/${name}`;
+const configuration = (target: PosixTarget, name: string, lines: readonly string[]): Promise<Change> =>
+  target.ensureContent(configurationFile(name), lines.map((line) => `${line}\n`).join(""));

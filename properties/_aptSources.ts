@@ -1,0 +1,76 @@
+/** What stands in apt's lists of sources. */
+
+export interface DebianSources {
+  readonly suite: string;
+  readonly stable: boolean;
+  readonly testing: boolean;
+  readonly mirrors: readonly string[];
+  /** Further suites, oldest request first. */
+  readonly additional: readonly string[];
+}
+
+/** Debian's archive in deb822 form. */
+export function debianSources({ suite, stable, testing, mirrors, additional }: DebianSources): string {
+  const old = suite === "stretch" || suite === "buster";
+  const archive = [
+    suite,
+    ...(stable ? [`${suite}-updates`] : []),
+    ...(stable && !old ? [`${suite}-backports`] : []),
+    ...additional.filter((each) => !each.endsWith("-security")),
+  ];
+  const security = [
+    ...(stable || testing ? [old ? `${suite}/updates` : `${suite}-security`] : []),
+    ...additional.filter((each) => each.endsWith("-security")),
+  ];
+  const stanzas = [stanza(mirrors, archive)];
+  if (security.length > 0) stanzas.push(stanza(["http://security.debian.org/debian-security"], security));
+  return stanzas.join("\n");
+}
+
+function stanza(uris: readonly string[], suites: readonly string[]): string {
+  return [
+    "Types: deb deb-src",
+    `URIs: ${uris.join(" ")}`,
+    `Suites:${folded([...new Set(suites)])}`,
+    "Components: main contrib non-free-firmware non-free",
+    "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg",
+    "",
+  ].join("\n");
+}
+
+/** On one line while it is short, else one a line. */
+function folded(suites: readonly string[]): string {
+  const width = suites.reduce((sum, suite) => sum + suite.length + 1, 0);
+  return suites.map((suite) => (width > 63 ? `\n ${suite}` : ` ${suite}`)).join("");
+}
+
+/**
+ * Whether the sources in `text`, of either form, name a suite of an archive that `ours` names: apt refuses that when
+ * one says how it is signed and the other does not, and fetches it twice otherwise.
+ */
+export function conflictsWith(text: string, ours: string): boolean {
+  const mine = new Set(pairs(ours));
+  return pairs(text).some((pair) => mine.has(pair));
+}
+
+/** Each archive and suite that is named, as one text. */
+function pairs(text: string): string[] {
+  const oneLine = text.split("\n").flatMap((line) => {
+    const [, uri, suite] = /^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)/.exec(line) ?? [];
+    return uri && suite ? [pair(uri, suite)] : [];
+  });
+  const stanzas = text.split(/\n\s*\n/).flatMap((stanza) => {
+    if (/^Enabled:\s*no\s*$/im.test(stanza)) return [];
+    return words(stanza, "URIs").flatMap((uri) => words(stanza, "Suites").map((suite) => pair(uri, suite)));
+  });
+  return [...oneLine, ...stanzas];
+}
+
+const pair = (uri: string, suite: string): string =>
+  `${uri.replace(/^https:/, "http:").replace(/\/+$/, "")} ${suite}`;
+
+/** The words of a field, continuation lines included. */
+const words = (stanza: string, name: string): string[] =>
+  (new RegExp(`^${name}:((?:.*)(?:\\n[ \\t].*)*)`, "im").exec(stanza)?.[1] ?? "")
+    .split(/\s+/)
+    .filter(Boolean);

@@ -1,0 +1,162 @@
+/** Which packages a Debian system has, as dpkg and apt have written it down. */
+import { FailedChange } from "../lib/errors";
+import type { PosixTarget } from "../lib/target";
+
+/** One package as dpkg knows it. `status` is "installed", "config-files", "half-configured" and so on. */
+export interface Package {
+  readonly name: string;
+  readonly arch: string;
+  readonly version: string;
+  readonly status: string;
+  /** True when it was only installed because another package needs it. */
+  readonly auto: boolean;
+}
+
+/** All packages of a system. */
+export class Packages {
+  readonly #byName = new Map<string, Package>();
+  readonly #native: string;
+
+  constructor(packages: Iterable<Omit<Package, "auto">>, autoInstalled: ReadonlySet<string>) {
+    const all = [...packages];
+    this.#native = all.find(({ name, arch }) => name === "dpkg" && arch !== "all")?.arch ?? "all";
+    for (const each of all) {
+      // apt writes down what has no architecture under that of the system.
+      const arch = each.arch === "all" ? this.#native : each.arch;
+      this.#byName.set(`${each.name}:${arch}`, { ...each, auto: autoInstalled.has(`${each.name}:${arch}`) });
+    }
+  }
+
+  /** The package that dpkg calls `name`: `foo` for the system's own architecture, or `foo:i386`. */
+  get(name: string): Package | undefined {
+    return this.#byName.get(name.includes(":") ? name : `${name}:${this.#native}`);
+  }
+
+  /** Whether what apt-get install takes, `foo`, `foo:i386` or `foo=1.2`, is installed. A suite cannot be told: false. */
+  isInstalled(wanted: string): boolean {
+    const { name, version, suite } = parseWanted(wanted);
+    const found = this.get(name);
+    return (
+      found?.status === "installed" &&
+      suite === undefined &&
+      (version === undefined || version === found.version)
+    );
+  }
+
+  /** Whether something of the package is there besides its configuration. */
+  isPresent(name: string): boolean {
+    const found = this.get(name);
+    return found !== undefined && found.status !== "config-files" && found.status !== "not-installed";
+  }
+
+  /** Those that dpkg has unpacked and not set up. */
+  unconfigured(): Package[] {
+    const pending = new Set(["unpacked", "half-configured", "triggers-awaited", "triggers-pending"]);
+    return [...this.#byName.values()].filter(({ status }) => pending.has(status));
+  }
+}
+
+/** The parts of what apt-get install takes: `name[:arch][=version | /suite]`. */
+export function parseWanted(wanted: string): { name: string; version?: string; suite?: string } {
+  const [, name = wanted, sign, rest = ""] = /^([^=/]+)([=/])(.*)$/.exec(wanted) ?? [];
+  return { name, ...(sign === "=" && { version: rest }), ...(sign === "/" && { suite: rest }) };
+}
+
+const statusFile = "/var/lib/dpkg/status";
+const statesFile = "/var/lib/apt/extended_states";
+
+/** The packages of the machine. Read once, and again when something was installed in between. */
+export function packages(target: PosixTarget): Promise<Packages> {
+  return target.kind === "agent" ? fromFiles(target) : fromCommand(target);
+}
+
+interface Remembered {
+  readonly key: string;
+  readonly packages: Packages;
+}
+const remembered = "apt/packages";
+
+async function fromFiles(target: PosixTarget): Promise<Packages> {
+  const [status, states] = await Promise.all([target.stat(statusFile), target.stat(statesFile)]);
+  const key = [status, states].map((stat) => stat && `${stat.id} ${stat.size} ${stat.mtime}`).join("\n");
+  const known = target.memory.get(remembered) as Remembered | undefined;
+  if (known?.key === key) return known.packages;
+  if (!status) throw noDpkg(target);
+  const [text, extended] = await Promise.all([
+    target.readFile(statusFile),
+    states ? target.readFile(statesFile) : "",
+  ]);
+  return remember(target, key, new Packages(parseStatus(text), parseExtendedStates(extended)));
+}
+
+async function fromCommand(target: PosixTarget): Promise<Packages> {
+  const known = target.memory.get(remembered) as Remembered | undefined;
+  const { stdout, exit } = await target.run(listing, { env: { KNOWN: known?.key ?? "" }, mayFail: true });
+  if (exit !== 0) throw noDpkg(target);
+  const [key = "", ...rest] = stdout.split("\n");
+  if (known?.key === key) return known.packages;
+  const [listed = "", extended = ""] = rest.join("\n").split("\n--\n");
+  return remember(target, key, new Packages(parseListing(listed), parseExtendedStates(extended)));
+}
+
+/** One command, which answers with little when nothing was installed since. */
+const listing = `
+key=$(stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} 2>/dev/null | tr '\\n' ' ')
+[ -n "$key" ] || exit 1
+echo "$key"
+[ "$key" = "$KNOWN" ] && exit 0
+dpkg-query -W -f='\${Package}\\t\${Architecture}\\t\${Version}\\t\${db:Status-Status}\\n' || exit 1
+echo --
+cat ${statesFile} 2>/dev/null
+true`;
+
+function remember(target: PosixTarget, key: string, packages: Packages): Packages {
+  target.memory.set(remembered, { key, packages } satisfies Remembered);
+  return packages;
+}
+
+const noDpkg = (target: PosixTarget): FailedChange =>
+  new FailedChange(
+    `${target.host.name} has no ${statusFile}; is it really a Debian system, as its os property says?`,
+  );
+
+/** dpkg's status file. */
+export function parseStatus(text: string): Omit<Package, "auto">[] {
+  return stanzas(text).map((stanza) => ({
+    name: field(stanza, "Package"),
+    arch: field(stanza, "Architecture"),
+    version: field(stanza, "Version"),
+    status: field(stanza, "Status").split(" ").at(-1) ?? "",
+  }));
+}
+
+/** What dpkg-query was asked for. */
+export function parseListing(text: string): Omit<Package, "auto">[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [name = "", arch = "", version = "", status = ""] = line.split("\t");
+      return { name, arch, version, status };
+    });
+}
+
+/** apt's record of what was installed only for others, as `name:arch`. */
+export function parseExtendedStates(text: string): Set<string> {
+  return new Set(
+    stanzas(text)
+      .filter((stanza) => field(stanza, "Auto-Installed") === "1")
+      .map((stanza) => `${field(stanza, "Package")}:${field(stanza, "Architecture")}`),
+  );
+}
+
+const stanzas = (text: string): string[] => text.split(/\n{2,}/).filter((stanza) => stanza.trim() !== "");
+
+/** The value of a field that has one line. Not a regular expression: the file is read at each deployment. */
+function field(stanza: string, name: string): string {
+  const label = `${name}: `;
+  const at = stanza.startsWith(label) ? 0 : stanza.indexOf(`\n${label}`) + 1;
+  if (at === 0 && !stanza.startsWith(label)) return "";
+  const end = stanza.indexOf("\n", at);
+  return stanza.slice(at + label.length, end < 0 ? undefined : end).trim();
+}

@@ -1,0 +1,104 @@
+/** Running systemctl, and knowing what it would say without running it. */
+import path from "node:path";
+import { AbortedChange, type CommandResult } from "../lib/errors";
+import type { PosixTarget, RunOptions } from "../lib/target";
+import { isInhibited } from "./service";
+
+interface Instance {
+  readonly userInstance?: boolean | undefined;
+}
+interface Unit extends Instance {
+  readonly unit: string;
+}
+
+/** Runs systemctl for the system's instance, or for that of the connected user. */
+export async function systemctl(
+  target: PosixTarget,
+  words: readonly string[],
+  { userInstance }: Instance,
+  options: RunOptions = {},
+): Promise<CommandResult> {
+  const offline = isInhibited(target) ? { SYSTEMD_OFFLINE: "1" } : {};
+  if (!userInstance) return target.run(["systemctl", ...words], { ...options, env: offline });
+  const directory = await runtimeDirectory(target);
+  const env = {
+    XDG_RUNTIME_DIR: directory,
+    DBUS_SESSION_BUS_ADDRESS: `unix:path=${directory}/bus`,
+    ...offline,
+  };
+  return target.run(["systemctl", "--user", ...words], { ...options, env });
+}
+
+/** Throws `AbortedChange` unless the connected user's manager runs. */
+export async function canBeReached(target: PosixTarget): Promise<void> {
+  if (await target.stat(`${await runtimeDirectory(target)}/bus`)) return;
+  const { user } = await target.identity();
+  throw new AbortedChange(
+    `no systemd runs for the user ${user}; put systemd.lingeringEnabled("${user}"), applied as root, before this property`,
+  );
+}
+
+const runtimeDirectory = async (target: PosixTarget): Promise<string> =>
+  `/run/user/${(await target.identity()).uid}`;
+
+/** What systemctl is-enabled says: its word, and whether it counts that as enabled. */
+export async function enabledState(
+  target: PosixTarget,
+  args: Unit,
+): Promise<{ word: string; holds: boolean }> {
+  const { stdout, exit } = await systemctl(target, ["is-enabled", args.unit], args, { mayFail: true });
+  return { word: stdout.trim(), holds: exit === 0 };
+}
+
+/** Where the system's instance finds units, in its order. */
+const searchPath = [
+  "/etc/systemd/system.control",
+  "/run/systemd/system.control",
+  "/run/systemd/transient",
+  "/run/systemd/generator.early",
+  "/etc/systemd/system",
+  "/etc/systemd/system.attached",
+  "/run/systemd/system",
+  "/run/systemd/system.attached",
+  "/run/systemd/generator",
+  "/usr/local/lib/systemd/system",
+  "/usr/lib/systemd/system",
+  "/lib/systemd/system",
+  "/run/systemd/generator.late",
+];
+const ownUnits = "/etc/systemd/system";
+
+/**
+ * In the agent, what is-enabled would say, as far as the links that it would look at leave no doubt: "enabled" for a
+ * unit of its own that is linked by its own name, "masked". Undefined: ask systemctl.
+ */
+export async function linkedState(
+  target: PosixTarget,
+  { unit, userInstance }: Unit,
+): Promise<"enabled" | "masked" | undefined> {
+  if (target.kind !== "agent" || userInstance) return undefined;
+  const name = /\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$/.test(unit)
+    ? unit
+    : `${unit}.service`;
+  if (name.includes("@")) return undefined;
+  const found = await Promise.all(searchPath.map((directory) => target.lstat(`${directory}/${name}`)));
+  const at = found.findIndex((stat) => stat !== undefined);
+  const [stat, directory] = [found[at], searchPath[at]];
+  if (!stat || !directory) return undefined;
+  if (stat.type === "symlink") {
+    return (await target.readLink(`${directory}/${name}`)) === "/dev/null" ? "masked" : undefined;
+  }
+  if (stat.size === 0) return "masked";
+  if (stat.type !== "file" || /control|transient|generator/.test(directory)) return undefined;
+  return (await isLinked(target, name)) ? "enabled" : undefined;
+}
+
+async function isLinked(target: PosixTarget, name: string): Promise<boolean> {
+  const directories = ((await target.list(ownUnits)) ?? []).filter((entry) =>
+    /\.(wants|requires)$/.test(entry),
+  );
+  const links = await Promise.all(
+    directories.map((entry) => target.readLink(`${ownUnits}/${entry}/${name}`)),
+  );
+  return links.some((link) => link !== undefined && path.posix.basename(link) === name);
+}

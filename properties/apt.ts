@@ -1,0 +1,284 @@
+/** Packages of Debian and what descends from it, through apt-get and dpkg. */
+import { defprop, defproplist } from "../lib/property";
+import { list, object, string } from "../lib/schema";
+import type { PosixTarget } from "../lib/target";
+import {
+  aptGet,
+  changedSince,
+  changePackages,
+  configurePending,
+  failed,
+  reconfigure,
+  recordOfPackages,
+  simulated,
+} from "./_aptGet";
+import { packages, parseWanted } from "./_dpkg";
+import { needsRoot } from "./_needs";
+import * as os from "./_os";
+import { running } from "./service";
+
+export * from "./_aptConfig";
+
+/** Names of packages; lists are spliced in. */
+export type Names = string | readonly Names[];
+const flat = (names: Names): string[] => (typeof names === "string" ? [names] : names.flatMap(flat));
+
+/** What apt-get install takes, without what would mean something else to it: options, globs, a final "-". */
+const packageName = () =>
+  string({
+    pattern: "^[a-z0-9][a-z0-9+.-]*(?<!-)(:[a-z0-9-]+)?(=[A-Za-z0-9.+~:-]+|/[a-z0-9./-]+)?$",
+    description: 'a package, such as "git", "libc6:i386", "git=1:2.39.5-0" or "git/bookworm-backports"',
+  });
+const plainName = () =>
+  string({
+    pattern: "^[a-z0-9][a-z0-9+.-]*(?<!-)(:[a-z0-9-]+)?$",
+    description: 'a package, such as "git" or "libc6:i386"',
+  });
+const several = object({ names: list(packageName()) });
+const named = (...names: Names[]) => ({ names: flat(names) });
+
+/**
+ * Each of the packages `names` is installed, and marked as wanted for itself, so that it is not removed with what
+ * needed it. Only those that are missing are given to apt-get.
+ *
+ * @example apt.installed("nginx", "postgresql")
+ */
+export const installed = defprop({
+  name: "apt.installed",
+  kind: "posix",
+  args: several,
+  call: named,
+  desc: ({ names }) => `installed: ${names.join(", ")}`,
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: ({ names }, target) => areWantedAndInstalled(target, names),
+  apply: ({ names }, target) => install(target, "apt.installed", names, []),
+});
+
+/**
+ * As `apt.installed`, without packages that are only recommended by these.
+ *
+ * @example apt.installedMinimally("postfix")
+ */
+export const installedMinimally = defprop({
+  name: "apt.installedMinimally",
+  kind: "posix",
+  args: several,
+  call: named,
+  desc: ({ names }) => `installed without recommendations: ${names.join(", ")}`,
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: ({ names }, target) => areWantedAndInstalled(target, names),
+  apply: ({ names }, target) => install(target, "apt.installedMinimally", names, ["--no-install-recommends"]),
+});
+
+/**
+ * None of the packages `names` is installed. Their configuration files stay, and so do packages that were installed
+ * for them: see `apt.autoremoved`. A name that nobody knows is not installed.
+ *
+ * @example apt.removed("exim4-base")
+ */
+export const removed = defprop({
+  name: "apt.removed",
+  kind: "posix",
+  args: object({ names: list(plainName()) }),
+  call: named,
+  desc: ({ names }) => `not installed: ${names.join(", ")}`,
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: ({ names }, target) => noneInstalled(target, ...names),
+  apply: async ({ names }, target) => {
+    const known = await packages(target);
+    return changePackages(target, "apt.removed", [
+      "-y",
+      "remove",
+      ...names.filter((name) => known.isPresent(name)),
+    ]);
+  },
+});
+
+/**
+ * What dpkg has unpacked is set up too.
+ *
+ * @example apt.allConfigured()
+ */
+export const allConfigured = defprop({
+  name: "apt.allConfigured",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "all packages set up",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: async (_args, target) => (await packages(target)).unconfigured().length === 0,
+  apply: async (_args, target) => {
+    await needsRoot(target, "apt.allConfigured");
+    const before = await recordOfPackages(target);
+    const result = await configurePending(target);
+    if (result.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], result);
+    return changedSince(before, await recordOfPackages(target));
+  },
+});
+
+/**
+ * The lists of available packages are those that the sources have now, and what dpkg has unpacked is set up. Changed
+ * when the lists are others than before.
+ *
+ * @example apt.updated()
+ */
+export const updated = defprop({
+  name: "apt.updated",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "package lists up to date",
+  hostattrs: (_args, host) => os.required(host, "debian"),
+  apply: async (_args, target) => {
+    await needsRoot(target, "apt.updated");
+    const before = await recordOfLists(target);
+    const pending = (await packages(target)).unconfigured().length > 0;
+    // What cannot be set up must not keep the lists, which may have the cure, from being updated.
+    const configured = pending ? await configurePending(target) : undefined;
+    const stable = os.runs(target.host, "debianStable");
+    const args = ["update", ...(stable ? [] : ["--allow-releaseinfo-change"])];
+    const result = await aptGet(target, args);
+    if (result.exit !== 0) throw failed(["apt-get", ...args], result);
+    if (configured && configured.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], configured);
+    return pending ? "changed" : changedSince(before, await recordOfLists(target));
+  },
+});
+
+/**
+ * Every installed package is the newest that the lists have; others are installed or removed where that needs it.
+ * Does not update the lists: see `apt.updated`.
+ *
+ * @example apt.upgraded()
+ */
+export const upgraded = defprop({
+  name: "apt.upgraded",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "packages up to date",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: async (_args, target) => (await simulated(target, ["dist-upgrade"])).length === 0,
+  apply: (_args, target) => changePackages(target, "apt.upgraded", ["-y", "dist-upgrade"]),
+});
+
+/**
+ * No package is installed that was only installed for others which are gone.
+ *
+ * @example apt.autoremoved()
+ */
+export const autoremoved = defprop({
+  name: "apt.autoremoved",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "no packages that nothing needs",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  check: async (_args, target) => (await simulated(target, ["autoremove"])).length === 0,
+  apply: (_args, target) => changePackages(target, "apt.autoremoved", ["-y", "autoremove"]),
+});
+
+/**
+ * apt keeps no packages that it has downloaded.
+ *
+ * @example apt.cacheCleaned()
+ */
+export const cacheCleaned = defprop({
+  name: "apt.cacheCleaned",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "no downloaded packages kept",
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  apply: async (_args, target) => {
+    await needsRoot(target, "apt.cacheCleaned");
+    await target.run(["apt-get", "clean"]);
+    return "unchanged";
+  },
+});
+
+/**
+ * The package `name` has been set up again, with `answers` to debconf's questions: `[template, type, value]` each. For
+ * `onChange`: it is done, and counts as a change, each time.
+ *
+ * @example onChange(apt.installed("unattended-upgrades"), apt.reconfigured("unattended-upgrades", ["unattended-upgrades/enable_auto_updates", "boolean", "true"]))
+ */
+export const reconfigured = defprop({
+  name: "apt.reconfigured",
+  kind: "posix",
+  args: object({
+    name: plainName(),
+    answers: list(list(string({ pattern: "^[^\\n]*$" }), { minItems: 3, maxItems: 3 })),
+  }),
+  call: (name: string, ...answers: [template: string, type: string, value: string][]) => ({ name, answers }),
+  desc: ({ name }) => `${name} set up again`,
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  apply: async ({ name, answers }, target) => {
+    await needsRoot(target, "apt.reconfigured");
+    await reconfigure(target, name, answers as [string, string, string][]);
+    return "changed";
+  },
+});
+
+/**
+ * The package `name` is installed, and the service of that name runs.
+ *
+ * @example apt.serviceInstalledRunning("cron")
+ */
+export const serviceInstalledRunning = defproplist({
+  name: "apt.serviceInstalledRunning",
+  args: object({ name: plainName() }),
+  call: (name: string) => ({ name }),
+  desc: ({ name }) => `${name} installed and running`,
+  parts: ({ name }) => [installed(name), running(name)],
+});
+
+/** Whether each of the packages `names` is installed, for use by other properties. */
+export async function allInstalled(target: PosixTarget, ...names: string[]): Promise<boolean> {
+  const known = await packages(target);
+  return names.every((name) => known.isInstalled(name));
+}
+
+/** Whether none of the packages `names` is installed, not even in part, for use by other properties. */
+export async function noneInstalled(target: PosixTarget, ...names: string[]): Promise<boolean> {
+  const known = await packages(target);
+  return !names.some((name) => known.isPresent(name));
+}
+
+async function areWantedAndInstalled(target: PosixTarget, names: readonly string[]): Promise<boolean> {
+  const known = await packages(target);
+  return names.every((name) => known.isInstalled(name) && !known.get(parseWanted(name).name)?.auto);
+}
+
+async function install(
+  target: PosixTarget,
+  property: string,
+  names: readonly string[],
+  options: readonly string[],
+) {
+  await needsRoot(target, property);
+  const before = await packages(target);
+  const missing = names.filter((name) => !before.isInstalled(name));
+  const change =
+    missing.length > 0
+      ? await changePackages(target, property, ["-y", ...options, "install", ...missing], missing)
+      : "unchanged";
+  const after = await packages(target);
+  const marked = names.map((name) => parseWanted(name).name).filter((name) => after.get(name)?.auto);
+  if (marked.length === 0) return change;
+  await target.run(["apt-mark", "manual", ...marked]);
+  return "changed";
+}
+
+/** A fingerprint of the lists: apt gives each the time that its source gives it. */
+async function recordOfLists(target: PosixTarget): Promise<string> {
+  const directory = "/var/lib/apt/lists";
+  if (target.kind !== "agent") {
+    const { stdout } = await target.run(`LC_ALL=C ls -ln --time-style=full-iso ${directory} | cksum`, {
+      mayFail: true,
+    });
+    return stdout;
+  }
+  const names = (await target.list(directory)) ?? [];
+  const stats = await Promise.all(names.map((name) => target.stat(`${directory}/${name}`)));
+  return names.map((name, index) => `${name} ${stats[index]?.size} ${stats[index]?.mtime}`).join("\n");
+}

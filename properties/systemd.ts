@@ -1,0 +1,228 @@
+/** Units of systemd, of the system's instance or of a user's. */
+import { type Change, defprop } from "../lib/property";
+import { account, boolean, type Infer, object, optional, string } from "../lib/schema";
+import type { PosixTarget } from "../lib/target";
+import { needsRoot } from "./_needs";
+import * as os from "./_os";
+import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";
+import { isInhibited } from "./service";
+
+const instance = { userInstance: optional(boolean()) };
+const one = object({
+  unit: string({
+    pattern: "^[A-Za-z0-9:_.@\\\\-]+$",
+    maxLength: 255,
+    description: 'a unit, such as "nginx.service"',
+  }),
+  ...instance,
+});
+type One = Infer<typeof one>;
+/** `userInstance`: units of the connected user's own manager, not of the system's. */
+export type InstanceOptions = Pick<One, "userInstance">;
+const byUnit = (unit: string, options: InstanceOptions = {}): One => ({ unit, ...options });
+const whose = ({ userInstance }: InstanceOptions): string => (userInstance ? " for the user" : "");
+
+/**
+ * systemd has read its unit files again: each time, so it stands in `onChange`. Where services are inhibited nothing
+ * is done.
+ *
+ * @example onChange(file.hasContent("/etc/systemd/system/web.service", unit), systemd.daemonReloaded())
+ */
+export const daemonReloaded = defprop({
+  name: "systemd.daemonReloaded",
+  kind: "posix",
+  args: object(instance),
+  call: (options: InstanceOptions = {}): InstanceOptions => ({ ...options }),
+  desc: (args) => `systemd reloaded${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  apply: (args, target) => always(target, "systemd.daemonReloaded", ["daemon-reload"], args),
+});
+
+/**
+ * `unit` is active. A unit that does one thing and ends, ends being active with that. Where services are inhibited
+ * nothing is done.
+ *
+ * @example systemd.started("nginx.service")
+ */
+export const started = defprop({
+  name: "systemd.started",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} started${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async (args, target) => isInhibited(target) || isActive(target, args),
+  apply: (args, target) => act(target, "systemd.started", ["start", args.unit], args),
+});
+
+/**
+ * `unit` is not active. Where services are inhibited nothing is done.
+ *
+ * @example systemd.stopped("apache2.service")
+ */
+export const stopped = defprop({
+  name: "systemd.stopped",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} stopped${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async (args, target) => isInhibited(target) || !(await isActive(target, args)),
+  apply: (args, target) => act(target, "systemd.stopped", ["stop", args.unit], args),
+});
+
+/**
+ * `unit` has been restarted: each time, so it stands in `onChange`. Where services are inhibited nothing is done.
+ *
+ * @example onChange(file.hasContent("/etc/web.conf", "port=81"), systemd.restarted("web.service"))
+ */
+export const restarted = defprop({
+  name: "systemd.restarted",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} restarted${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  apply: (args, target) => always(target, "systemd.restarted", ["restart", args.unit], args),
+});
+
+/**
+ * `unit` has read its configuration again: each time, so it stands in `onChange`. Where services are inhibited nothing
+ * is done.
+ *
+ * @example onChange(file.containsLines("/etc/ssh/sshd_config", "PasswordAuthentication no"), systemd.reloaded("ssh.service"))
+ */
+export const reloaded = defprop({
+  name: "systemd.reloaded",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} reloaded${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  apply: (args, target) => always(target, "systemd.reloaded", ["reload", args.unit], args),
+});
+
+/**
+ * `unit` is started with what wants it, as its own file says. It is not started now: see `systemd.started`. What cannot
+ * be enabled, since it has no such instructions, holds as it is.
+ *
+ * @example systemd.enabled("nginx.service")
+ */
+export const enabled = defprop({
+  name: "systemd.enabled",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} enabled${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async (args, target) => {
+    const linked = await linkedState(target, args);
+    if (linked !== undefined) return linked === "enabled";
+    return (await enabledState(target, args)).holds;
+  },
+  apply: (args, target) => link(target, "systemd.enabled", "enable", args),
+});
+
+/**
+ * `unit` is started by nothing but a person or what needs it. It is not stopped now: see `systemd.stopped`.
+ *
+ * @example systemd.disabled("apache2.service")
+ */
+export const disabled = defprop({
+  name: "systemd.disabled",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} disabled${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async (args, target) => {
+    const linked = await linkedState(target, args);
+    if (linked !== undefined) return linked === "masked";
+    return /^(linked|masked|(static|disabled|generated|transient|indirect)$)/.test(
+      (await enabledState(target, args)).word,
+    );
+  },
+  apply: (args, target) => link(target, "systemd.disabled", "disable", args),
+});
+
+/**
+ * `unit` cannot be started at all, by nobody. It is not stopped now: see `systemd.stopped`.
+ *
+ * @example systemd.masked("systemd-networkd-wait-online.service")
+ */
+export const masked = defprop({
+  name: "systemd.masked",
+  kind: "posix",
+  args: one,
+  call: byUnit,
+  desc: (args) => `${args.unit} masked${whose(args)}`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async (args, target) => {
+    const linked = await linkedState(target, args);
+    if (linked !== undefined) return linked === "masked";
+    return (await enabledState(target, args)).word.startsWith("masked");
+  },
+  apply: (args, target) => link(target, "systemd.masked", "mask", args),
+  unapply: (args, target) => link(target, "systemd.masked", "unmask", args),
+});
+
+/**
+ * The user manager of `user` runs from boot on, not only while the user is logged in: so their units can.
+ *
+ * @example systemd.lingeringEnabled("deploy")
+ */
+export const lingeringEnabled = defprop({
+  name: "systemd.lingeringEnabled",
+  kind: "posix",
+  args: object({ user: account() }),
+  call: (user: string) => ({ user }),
+  desc: ({ user }) => `${user}'s services run without a login`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  check: async ({ user }, target) => (await target.stat(lingerFile(user))) !== undefined,
+  apply: async ({ user }, target) => {
+    await needsRoot(target, "systemd.lingeringEnabled");
+    if (isInhibited(target)) return target.ensureContent(lingerFile(user), "");
+    await target.run(["loginctl", "enable-linger", user]);
+    return "changed";
+  },
+  unapply: async ({ user }, target) => {
+    await needsRoot(target, "systemd.lingeringEnabled");
+    if (isInhibited(target)) return target.remove(lingerFile(user));
+    await target.run(["loginctl", "disable-linger", user]);
+    return "changed";
+  },
+});
+
+const lingerFile = (user: string): string => `/var/lib/systemd/linger/${user}`;
+
+const isActive = async (target: PosixTarget, args: One): Promise<boolean> =>
+  (await systemctl(target, ["is-active", "--quiet", args.unit], args, { mayFail: true })).exit === 0;
+
+async function act(
+  target: PosixTarget,
+  property: string,
+  words: string[],
+  args: InstanceOptions,
+): Promise<Change> {
+  if (args.userInstance) await canBeReached(target);
+  else await needsRoot(target, property);
+  await systemctl(target, words, args);
+  return "changed";
+}
+
+async function always(
+  target: PosixTarget,
+  property: string,
+  words: string[],
+  args: InstanceOptions,
+): Promise<Change> {
+  return isInhibited(target) ? "unchanged" : act(target, property, words, args);
+}
+
+/** These only make and remove links, and so need no running systemd where services are inhibited. */
+async function link(target: PosixTarget, property: string, verb: string, args: One): Promise<Change> {
+  if (!isInhibited(target)) return act(target, property, [verb, args.unit], args);
+  if (!args.userInstance) await needsRoot(target, property);
+  await systemctl(target, [verb, args.unit], args);
+  return "changed";
+}

@@ -1,0 +1,202 @@
+/** Accounts and groups. */
+import { AbortedChange, InapplicableProperty } from "../lib/errors";
+import type { HostFacts } from "../lib/host";
+import { defprop } from "../lib/property";
+import { absolutePath, account, integer, list, object } from "../lib/schema";
+import type { PosixTarget } from "../lib/target";
+import { needsRoot } from "./_needs";
+import { isA, of, runs, shown } from "./_os";
+
+const id = () => integer({ minimum: 0, maximum: 2 ** 32 - 2, description: "a user or group number" });
+
+/**
+ * There is the account `username`, made with a home directory where it is missing.
+ *
+ * @example user.hasAccount("deploy")
+ */
+export const hasAccount = defprop({
+  name: "user.hasAccount",
+  kind: "posix",
+  args: object({ username: account() }),
+  call: (username: string) => ({ username }),
+  desc: ({ username }) => `account ${username}`,
+  check: async ({ username }, target) => (await target.user(username)) !== undefined,
+  apply: async ({ username }, target) => {
+    await needsRoot(target, "user.hasAccount");
+    await target.run(
+      runs(target.host, "freebsd") ? ["pw", "useradd", username, "-m"] : ["useradd", "-m", username],
+    );
+    return "changed";
+  },
+});
+
+/**
+ * There is the account `username` with the number `uid`, and its group of the same name with the number `gid`, which is
+ * `uid` unless given. Numbers are changed where they differ, those of the files in its home directory too; files
+ * elsewhere keep the old ones.
+ *
+ * @example user.hasAccountWithUid("media", 1500, { gid: 1500 })
+ */
+export const hasAccountWithUid = defprop({
+  name: "user.hasAccountWithUid",
+  kind: "posix",
+  args: object({ username: account(), uid: id(), gid: id() }),
+  call: (username: string, uid: number, { gid = uid }: { gid?: number } = {}) => ({ username, uid, gid }),
+  desc: ({ username, uid, gid }) => `account ${username} with uid ${uid}, gid ${gid}`,
+  hostattrs: (_args, host) => needsUsermod(host),
+  check: async ({ username, uid, gid }, target) => {
+    const found = await target.user(username);
+    if (found?.uid !== uid || found.gid !== gid) return false;
+    return (await target.group(username))?.gid === gid;
+  },
+  apply: async ({ username, uid, gid }, target) => {
+    await needsRoot(target, "user.hasAccountWithUid");
+    const taken = await target.user(uid);
+    if (taken && taken.name !== username) {
+      throw new AbortedChange(
+        `uid ${uid} cannot be given to ${username}: ${taken.name} has it; choose another one`,
+      );
+    }
+    const takenGroup = await target.group(gid);
+    if (takenGroup && takenGroup.name !== username) {
+      throw new AbortedChange(
+        `gid ${gid} cannot be given to ${username}: the group ${takenGroup.name} has it; choose another one`,
+      );
+    }
+    const numbered = (await target.group(username)) ? "groupmod" : "groupadd";
+    await target.run([numbered, "--gid", String(gid), username]);
+    if (!(await target.user(username))) {
+      await target.run(["useradd", "-m", "--uid", String(uid), "--gid", String(gid), username]);
+      return "changed";
+    }
+    await target.run(["usermod", "--uid", String(uid), "--gid", String(gid), username]);
+    const { home } = await existing(target, username);
+    await target.run(["chown", "-R", `${uid}:${gid}`, home]);
+    return "changed";
+  },
+});
+
+/**
+ * There is the group `group`.
+ *
+ * @example user.groupExists("editors")
+ */
+export const groupExists = defprop({
+  name: "user.groupExists",
+  kind: "posix",
+  args: object({ group: account() }),
+  call: (group: string) => ({ group }),
+  desc: ({ group }) => `group ${group}`,
+  check: async ({ group }, target) => (await target.group(group)) !== undefined,
+  apply: async ({ group }, target) => {
+    await needsRoot(target, "user.groupExists");
+    await target.run(runs(target.host, "freebsd") ? ["pw", "groupadd", group] : ["groupadd", group]);
+    return "changed";
+  },
+});
+
+/**
+ * The account `username` is in each of `groups`, besides those it is in anyway. Account and groups must exist.
+ *
+ * @example user.hasGroups("deploy", "sudo", "adm")
+ */
+export const hasGroups = defprop({
+  name: "user.hasGroups",
+  kind: "posix",
+  args: object({ username: account(), groups: list(account(), { minItems: 1 }) }),
+  call: (username: string, ...groups: string[]) => ({ username, groups }),
+  desc: ({ username, groups }) => `${username} is in ${groups.join(", ")}`,
+  hostattrs: (_args, host) => needsUsermod(host, "freebsd"),
+  check: async ({ username, groups }, target) => {
+    if (!(await target.user(username))) return false;
+    const present = await target.groupsOf(username);
+    return groups.every((group) => present.includes(group));
+  },
+  apply: async ({ username, groups }, target) => {
+    await needsRoot(target, "user.hasGroups");
+    await existing(target, username);
+    for (const group of groups) {
+      if (await target.group(group)) continue;
+      throw new AbortedChange(
+        `there is no group ${group}; put user.groupExists("${group}") before this property`,
+      );
+    }
+    if (runs(target.host, "freebsd")) {
+      const [, ...secondary] = await target.groupsOf(username);
+      await target.run(["pw", "usermod", username, "-G", [...new Set([...secondary, ...groups])].join(",")]);
+    } else {
+      await target.run(["usermod", "-a", "-G", groups.join(","), username]);
+    }
+    return "changed";
+  },
+});
+
+/**
+ * The account `username` has the login shell `shell`, which is listed in /etc/shells. Account and shell must exist.
+ *
+ * @example user.hasLoginShell("deploy", "/bin/bash")
+ */
+export const hasLoginShell = defprop({
+  name: "user.hasLoginShell",
+  kind: "posix",
+  args: object({ username: account(), shell: absolutePath() }),
+  call: (username: string, shell: string) => ({ username, shell }),
+  desc: ({ username, shell }) => `${username} has the login shell ${shell}`,
+  check: async ({ username, shell }, target) => (await target.user(username))?.shell === shell,
+  apply: async ({ username, shell }, target) => {
+    await needsRoot(target, "user.hasLoginShell");
+    await existing(target, username);
+    if (!(await target.stat(shell))) {
+      throw new AbortedChange(`there is no ${shell}; install the package that has it before this property`);
+    }
+    await target.editLines("/etc/shells", (lines) => (lines.includes(shell) ? lines : [...lines, shell]));
+    await target.run(["chsh", "-s", shell, username]);
+    return "changed";
+  },
+});
+
+/**
+ * Nobody can log in to the account `username` with a password. Other ways, such as ssh keys, are not touched.
+ *
+ * @example user.hasLockedPassword("root")
+ */
+export const hasLockedPassword = defprop({
+  name: "user.hasLockedPassword",
+  kind: "posix",
+  args: object({ username: account() }),
+  call: (username: string) => ({ username }),
+  desc: ({ username }) => `${username} has no usable password`,
+  hostattrs: (_args, host) => needsUsermod(host),
+  check: async ({ username }, target) => {
+    await needsRoot(target, "user.hasLockedPassword");
+    await existing(target, username);
+    return isLocked(await target.readLines("/etc/shadow"), username);
+  },
+  apply: async ({ username }, target) => {
+    await target.run(["passwd", "--lock", username]);
+    return "changed";
+  },
+});
+
+/** Whether passwd -S would answer "L": the password of `username` in `shadow` can match nothing. */
+export function isLocked(shadow: readonly string[], username: string): boolean {
+  const password = shadow.map((line) => line.split(":")).find(([name]) => name === username)?.[1];
+  return password !== undefined && /^[!*]/.test(password);
+}
+
+async function existing(target: PosixTarget, username: string) {
+  const found = await target.user(username);
+  if (found) return found;
+  throw new AbortedChange(
+    `there is no account ${username}; put user.hasAccount("${username}") before this property`,
+  );
+}
+
+/** Debian's tools, or where `other` is given those of that system. */
+function needsUsermod(host: HostFacts, other?: "freebsd"): void {
+  const value = of(host);
+  if (value && (isA(value, "debianlike") || (other && isA(value, other)))) return;
+  const wanted = other ? `debianlike or ${other}` : "debianlike";
+  const found = value ? `runs ${shown(value)}` : "has none declared so far";
+  throw new InapplicableProperty(`it needs a ${wanted} system, and ${host.name} ${found}`);
+}

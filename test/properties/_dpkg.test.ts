@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Packages,
+  parseExtendedStates,
+  parseListing,
+  parseStatus,
+  parseWanted,
+} from "../../properties/_dpkg";
+
+const status = `Package: dpkg
+Essential: yes
+Status: install ok installed
+Architecture: amd64
+Version: 1.21.22
+
+Package: adduser
+Status: install ok installed
+Priority: important
+Architecture: all
+Version: 3.134
+Description: add and remove users
+ Package: this is no field
+
+Package: libc6
+Status: install ok installed
+Architecture: i386
+Version: 2.36-9
+
+Package: exim4-base
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 4.96
+
+Package: broken
+Status: install ok half-configured
+Architecture: amd64
+Version: 1
+
+Package: held
+Status: hold ok installed
+Architecture: amd64
+Version: 2:1.0-1
+`;
+const states = `Package: adduser
+Architecture: amd64
+Auto-Installed: 1
+
+Package: held
+Architecture: amd64
+Auto-Installed: 0
+`;
+const packages = new Packages(parseStatus(status), parseExtendedStates(states));
+
+test("the status file and the listing of dpkg-query say the same", () => {
+  const listing = parseStatus(status)
+    .map(({ name, arch, version, status }) => `${name}\t${arch}\t${version}\t${status}\n`)
+    .join("");
+  assert.deepEqual(parseListing(listing), parseStatus(status));
+});
+
+test("a package without an architecture counts as one of the system's own", () => {
+  assert.deepEqual(packages.get("adduser"), {
+    name: "adduser",
+    arch: "all",
+    version: "3.134",
+    status: "installed",
+    auto: true,
+  });
+  assert.equal(packages.get("adduser:amd64"), packages.get("adduser"));
+});
+
+test("what counts as installed", () => {
+  const installed = {
+    adduser: true,
+    held: true,
+    "held=2:1.0-1": true,
+    "held=1.0-1": false,
+    "held/bookworm-backports": false,
+    "exim4-base": false,
+    broken: false,
+    libc6: false,
+    "libc6:i386": true,
+    unheard: false,
+  };
+  const found = Object.keys(installed).map((name) => [name, packages.isInstalled(name)]);
+  assert.deepEqual(Object.fromEntries(found), installed);
+});
+
+test("what is there in part is there; configuration alone is not", () => {
+  assert.deepEqual(
+    ["broken", "exim4-base", "unheard", "held"].map((name) => packages.isPresent(name)),
+    [true, false, false, true],
+  );
+});
+
+test("what is still to be set up", () => {
+  assert.deepEqual(
+    packages.unconfigured().map(({ name }) => name),
+    ["broken"],
+  );
+});
+
+test("only what apt marked as automatic is", () => {
+  assert.equal(packages.get("held")?.auto, false);
+  assert.equal(packages.get("libc6:i386")?.auto, false);
+});
+
+test("the parts of what apt-get install takes", () => {
+  assert.deepEqual(parseWanted("g++:i386"), { name: "g++:i386" });
+  assert.deepEqual(parseWanted("git=1:2.39.5-0+deb12u2"), { name: "git", version: "1:2.39.5-0+deb12u2" });
+  assert.deepEqual(parseWanted("git/bookworm-backports"), { name: "git", suite: "bookworm-backports" });
+});

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { seqprops } from "../../lib/combinators";
+import { InvalidArguments, Refused } from "../../lib/errors";
+import { defhost, HostModel } from "../../lib/host";
+import { type PreparedHost, prepare } from "../../lib/prepare";
+import { defprop, type MaybePropApp, type PropApp } from "../../lib/property";
+import { object } from "../../lib/schema";
+import * as os from "../../properties/os";
+
+const name = "web1.example.org";
+const prepared = (...applications: MaybePropApp[]): PreparedHost =>
+  prepare({ name }, seqprops(...applications));
+/** What the properties that are applied are, those that choose left out. */
+const chosen = ({ application }: PreparedHost): string[] => {
+  const within = (each: PropApp): string[] =>
+    each.parts ? each.parts.flatMap(within) : [(each.args as { arch?: string }).arch ?? each.property];
+  return (application.args as { applications: PropApp[] }).applications.flatMap(within);
+};
+const bookworm = os.debianStable("bookworm", "amd64");
+const needsDebian = defprop({
+  name: "test.needsDebian",
+  kind: "posix",
+  args: object({}),
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+});
+const agentOnly = defprop({
+  name: "test.agentOnly",
+  kind: "agent",
+  args: object({}),
+  apply: async () => "unchanged",
+});
+const first = defprop({
+  name: "test.first",
+  kind: "posix",
+  args: object({}),
+  apply: async () => "unchanged",
+});
+const second = defprop({
+  name: "test.second",
+  kind: "posix",
+  args: object({}),
+  apply: async () => "unchanged",
+});
+
+function refusal(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Refused || error instanceof InvalidArguments) {
+      return error.message.replace(/ at \S+:\d+:\d+/g, "").replace(/\{ (other|cases): .* \}\): /, "…): ");
+    }
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("declaring", () => {
+  test("the newest declaration counts", () => {
+    const { model } = prepared(os.linux(), bookworm);
+    assert.deepEqual(os.of(model), { type: "debianStable", suite: "bookworm", arch: "amd64" });
+  });
+
+  test("each property declares its own sort", () => {
+    const declared = [
+      os.linux(),
+      os.debianTesting("arm64"),
+      os.debianUnstable("amd64"),
+      os.freebsdRelease("14.1", "amd64"),
+      os.freebsdDevel("amd64"),
+    ].map((application) => os.of(prepared(application).model));
+    assert.deepEqual(declared, [
+      { type: "linux" },
+      { type: "debianTesting", suite: "testing", arch: "arm64" },
+      { type: "debianUnstable", suite: "unstable", arch: "amd64" },
+      { type: "freebsdRelease", version: "14.1", arch: "amd64" },
+      { type: "freebsdDevel", arch: "amd64" },
+    ]);
+  });
+
+  test("nothing is applied, and nothing has to be unapplied", () => {
+    assert.equal(os.linux().property, "os.linux");
+    assert.equal(bookworm.property, "os.debianStable");
+  });
+
+  test("an architecture that is none is refused", () => {
+    assert.equal(
+      refusal(() => os.debianStable("bookworm", "AMD 64")),
+      'os.debianStable: args.arch is "AMD 64"; it must be an architecture, such as "amd64"',
+    );
+  });
+});
+
+describe("required", () => {
+  test("the type itself and what it is a sort of will do", () => {
+    prepared(bookworm, needsDebian({}));
+    assert.equal(os.isA({ type: "debianUnstable" }, "unixlike"), true);
+    assert.equal(os.isA({ type: "debianlike" }, "debian"), false);
+  });
+
+  test("another system is refused", () => {
+    assert.equal(
+      refusal(() => prepared(os.freebsdRelease("14.1", "amd64"), needsDebian({}))),
+      `${name}: test.needsDebian({}): it needs a debianlike system, and ${name} runs freebsdRelease 14.1 (amd64)`,
+    );
+  });
+
+  test("none declared, or declared after, is refused", () => {
+    assert.equal(
+      refusal(() => prepared(needsDebian({}), bookworm)),
+      `${name}: test.needsDebian({}): it needs a debianlike system, and ${name} has none declared so far; put os.debianStable("bookworm", "amd64") or the like before it`,
+    );
+  });
+});
+
+test("the parts of a system", () => {
+  const debian: os.OsValue = { type: "debianStable", suite: "bookworm", arch: "amd64" };
+  assert.equal(os.debianSuite(debian), "bookworm");
+  assert.equal(os.debianArchitecture(debian), "amd64");
+  assert.equal(os.debianArchitectureString({ ...debian, arch: "AMD64" }), "amd64");
+  assert.equal(os.freebsdArchitecture({ type: "freebsdDevel", arch: "amd64" }), "amd64");
+  assert.equal(os.freebsdVersion({ type: "freebsdRelease", version: "14.1", arch: "amd64" }), "14.1");
+  assert.throws(() => os.debianSuite({ type: "linux" }), {
+    name: "InapplicableProperty",
+    message: "linux has no suite of a debian system",
+  });
+});
+
+test("which programs can be executed", () => {
+  const debian = (arch: string): os.OsValue => ({ type: "debianUnstable", suite: "unstable", arch });
+  const linux: os.OsValue = { type: "linux" };
+  assert.deepEqual(
+    [
+      os.supportsArch(debian("amd64"), debian("i386")),
+      os.supportsArch(debian("i386"), debian("amd64")),
+      os.supportsArch(debian("arm64"), debian("arm64")),
+      os.supportsArch(debian("arm64"), debian("amd64")),
+      os.supportsArch(debian("amd64"), linux),
+      os.supportsArch(linux, linux),
+    ],
+    [true, true, true, false, undefined, undefined],
+  );
+});
+
+describe("choosing by type", () => {
+  const cases = { debianTesting: first({}), debian: [second({}), null, first({})], default: agentOnly({}) };
+
+  test("the first case that fits wins, with all it has", () => {
+    assert.deepEqual(chosen(prepared(bookworm, os.typecase(cases))), ["amd64", "test.second", "test.first"]);
+    assert.deepEqual(chosen(prepared(os.debianTesting("arm64"), os.typecase(cases))), [
+      "arm64",
+      "test.first",
+    ]);
+  });
+
+  test("otherwise the default, otherwise nothing; also when no system is declared", () => {
+    assert.deepEqual(chosen(prepared(os.typecase(cases))), ["test.agentOnly"]);
+    assert.deepEqual(chosen(prepared(os.typecase({ debian: first({}) }))), []);
+    assert.deepEqual(chosen(prepared(os.freebsdDevel("amd64"), os.typecase({ linux: first({}) }))), [
+      "amd64",
+    ]);
+  });
+
+  test("the kind is that of what is chosen", () => {
+    assert.equal(prepared(bookworm, os.typecase(cases)).kind, "posix");
+    assert.equal(prepared(os.typecase(cases)).kind, "agent");
+  });
+
+  test("only what is chosen may refuse the host", () => {
+    prepared(os.freebsdDevel("amd64"), os.typecase({ debian: needsDebian({}), default: first({}) }));
+  });
+
+  test("an unknown type is refused", () => {
+    assert.match(
+      refusal(() => os.typecase({ debain: null } as object)),
+      /^os\.typecase: args\.cases\[0\]\.when is "debain"; it must be one of "unixlike", "linux", /,
+    );
+  });
+
+  test("a system that is declared after the choice, and would have changed it, is refused", () => {
+    assert.equal(
+      refusal(() => prepared(os.typecase(cases), bookworm)),
+      `${name}: os.debianStable({ suite: 'bookworm', arch: 'amd64' }): os.typecase before it chose when ${name} had no system declared; put this first`,
+    );
+    assert.equal(
+      refusal(() => prepared(os.linux(), os.typecase(cases), bookworm)),
+      `${name}: os.debianStable({ suite: 'bookworm', arch: 'amd64' }): os.typecase before it chose when ${name} was declared to run linux; put this first`,
+    );
+    prepared(bookworm, os.typecase(cases), bookworm);
+  });
+
+  test("etypecase refuses the host when nothing fits, and has no default", () => {
+    assert.deepEqual(chosen(prepared(bookworm, os.etypecase({ unixlike: first({}) }))), [
+      "amd64",
+      "test.first",
+    ]);
+    assert.equal(
+      refusal(() => prepared(bookworm, os.etypecase({ freebsd: null, debianTesting: null }))),
+      `${name}: os.etypecase(…): ${name} runs debianStable bookworm (amd64), and there are only cases for freebsd, debianTesting`,
+    );
+    assert.equal(
+      refusal(() => prepared(os.etypecase({ debian: null }))),
+      `${name}: os.etypecase(…): ${name} has no system declared so far, and there are only cases for debian`,
+    );
+    assert.throws(() => os.etypecase({ default: null } as object), { name: "InvalidArguments" });
+  });
+});
+
+describe("choosing by suite", () => {
+  test("the suite is compared as it is written", () => {
+    const cases = { trixie: first({}), bookworm: second({}), default: agentOnly({}) };
+    assert.deepEqual(chosen(prepared(bookworm, os.debianSuiteCase(cases))), ["amd64", "test.second"]);
+    assert.deepEqual(chosen(prepared(os.debianUnstable("amd64"), os.debianSuiteCase(cases))), [
+      "amd64",
+      "test.agentOnly",
+    ]);
+  });
+
+  test("what is no Debian gets the default", () => {
+    assert.deepEqual(
+      chosen(prepared(os.linux(), os.debianSuiteCase({ bookworm: null, default: first({}) }))),
+      ["os.linux", "test.first"],
+    );
+    assert.deepEqual(chosen(prepared(os.debianSuiteCase({ bookworm: first({}) }))), []);
+  });
+
+  test("debianSuiteEcase refuses the host when nothing fits, and has no default", () => {
+    assert.deepEqual(chosen(prepared(bookworm, os.debianSuiteEcase({ bookworm: first({}) }))), [
+      "amd64",
+      "test.first",
+    ]);
+    assert.equal(
+      refusal(() => prepared(os.freebsdDevel("amd64"), os.debianSuiteEcase({ trixie: null }))),
+      `${name}: os.debianSuiteEcase(…): ${name} runs freebsdDevel (amd64), and there are only cases for trixie`,
+    );
+    assert.equal(
+      refusal(() => os.debianSuiteEcase({ default: null })),
+      'os.debianSuiteEcase: args.cases[0].when is "default"; it must be a suite, such as "bookworm"; there is no default here',
+    );
+  });
+});
+
+describe("choosing by another host", () => {
+  const other = defhost("container.example.org", os.freebsdRelease("14.1", "amd64"), agentOnly({}));
+
+  test("its system decides, and nothing else of it is looked at", () => {
+    const found = prepared(bookworm, os.hostTypecase(other, { freebsd: first({}), debian: second({}) }));
+    assert.deepEqual(chosen(found), ["amd64", "test.first"]);
+    assert.equal(found.kind, "posix");
+    const suite = defhost("trixie.example.org", os.debianStable("trixie", "amd64"));
+    assert.deepEqual(chosen(prepared(bookworm, os.hostDebianSuiteCase(suite, { trixie: second({}) }))), [
+      "amd64",
+      "test.second",
+    ]);
+  });
+
+  test("it is the one that is named when nothing fits", () => {
+    assert.equal(
+      refusal(() => prepared(bookworm, os.hostEtypecase(other, { debian: null }))),
+      `${name}: os.hostEtypecase(…): container.example.org runs freebsdRelease 14.1 (amd64), and there are only cases for debian`,
+    );
+    assert.equal(
+      refusal(() => prepared(bookworm, os.hostDebianSuiteEcase(other, { bookworm: null }))),
+      `${name}: os.hostDebianSuiteEcase(…): container.example.org runs freebsdRelease 14.1 (amd64), and there are only cases for bookworm`,
+    );
+  });
+
+  test("what is wrong with it is said", () => {
+    const wrong = defhost("wrong.example.org", needsDebian({}));
+    assert.match(
+      refusal(() => prepared(os.hostTypecase(wrong, { debian: null }))),
+      /wrong\.example\.org: test\.needsDebian\(\{\}\): it needs a debianlike system/,
+    );
+  });
+});
+
+test("a model that has not been prepared has no system", () => {
+  assert.equal(os.of(HostModel.named(name)), undefined);
+  assert.equal(os.runs(HostModel.named(name), "unixlike"), false);
+});
