@@ -1,0 +1,59 @@
+/** Applying a prepared property to a target, and telling all that came of it. */
+import { type AtEnd, applyTree } from "../../lib/apply";
+import type { Failure } from "../../lib/errors";
+import type { HostModel } from "../../lib/host";
+import type { Change, PropApp } from "../../lib/property";
+import type { PosixTarget } from "../../lib/target";
+import type { TargetContext } from "../../lib/target-base";
+
+export interface Applied {
+  readonly change: Change;
+  /** The failures of all steps, innermost first. */
+  readonly failures: readonly Failure[];
+  /** What the steps printed. */
+  readonly output: string;
+  /** Each step: what it is for people, and how it ended. */
+  readonly steps: readonly string[];
+  /** Every command that was run: processes, where the target is our own process there. */
+  readonly commands: readonly string[];
+}
+
+export async function applied(
+  application: PropApp,
+  host: HostModel,
+  target: (context: TargetContext) => PosixTarget,
+): Promise<Applied> {
+  const result = { failures: [] as Failure[], output: "", steps: [] as string[], commands: [] as string[] };
+  const descs = new Map<number, string>();
+  const atEnd: AtEnd = new Map();
+  const memory = new Map<string, unknown>();
+  const { change } = await applyTree(application, {
+    target: (output) => {
+      const made = target({
+        host,
+        signal: new AbortController().signal,
+        output,
+        memory,
+        atEnd: (key, act) => void atEnd.set(key, act),
+      });
+      const run = made.run.bind(made);
+      made.run = (command, options) => {
+        result.commands.push(typeof command === "string" ? command : command.join(" "));
+        return run(command, options);
+      };
+      return made;
+    },
+    emit: (event) => {
+      if (event.kind === "step-started") descs.set(event.step, event.desc);
+      if (event.kind === "step-output") result.output += event.text;
+      if (event.kind === "step-ended") {
+        const reason = event.reason ? ` (${event.reason})` : "";
+        result.steps.push(`${descs.get(event.step)}: ${event.status}${reason}`);
+        if (event.failure) result.failures.push(event.failure);
+      }
+    },
+    stopped: () => undefined,
+    atEnd,
+  });
+  return { change, ...result };
+}

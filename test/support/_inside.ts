@@ -1,0 +1,43 @@
+/**
+ * Runs inside a test machine, on this computer's Node and sources: applies properties as an agent would. Reads one
+ * request a line, answers each with one line.
+ */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { LocalTarget } from "../../lib/agent/local-target";
+import { failureOf } from "../../lib/errors";
+import { HostModel, type HostState } from "../../lib/host";
+import type { PropApp } from "../../lib/property";
+import { applied } from "./_applied";
+
+const properties = path.join(__dirname, "../../properties");
+for (const name of readdirSync(properties))
+  if (/^[a-z]\w*\.ts$/.test(name)) require(path.join(properties, name));
+
+interface Request {
+  readonly application: PropApp;
+  readonly host: HostState;
+}
+
+async function answer(line: string): Promise<object> {
+  const { application, host } = JSON.parse(line) as Request;
+  const model = new HostModel(host);
+  try {
+    return await applied(application, model, (context) => new LocalTarget(context));
+  } catch (error) {
+    return { error: failureOf(error) };
+  }
+}
+
+/** Loaded as root, who may read all of it. */
+const user = process.env["RUN_AS"];
+if (user) {
+  process.setgroups?.([user]);
+  process.setgid?.(user);
+  process.setuid?.(user);
+}
+process.chdir(process.env["HOME"] ?? "/");
+createInterface({ input: process.stdin }).on("line", async (line) => {
+  process.stdout.write(`${JSON.stringify(await answer(line))}\n`);
+});

@@ -1,0 +1,179 @@
+/**
+ * Properties on two real machines that are alike: one is reached by a shell alone, on the other our own process does the
+ * work. What is done to both must come to the same.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { unapplied } from "../../lib/combinators";
+import type { Connection } from "../../lib/connection/connection";
+import { spawned } from "../../lib/connection/local";
+import { ShellTarget } from "../../lib/connection/shell-target";
+import type { HostModel } from "../../lib/host";
+import { prepare } from "../../lib/prepare";
+import type { PropApp } from "../../lib/property";
+import { cacheHome, root } from "../../lib/source/register";
+import { debianStable } from "../../properties/os";
+import { type Applied, applied } from "./_applied";
+import { bootMachines, type Machine } from "./machines";
+import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from "./snapshot";
+
+export type { Applied } from "./_applied";
+
+/** A machine, and one of the two ways to work on it. */
+export interface Side {
+  readonly kind: "posix" | "agent";
+  readonly machine: Machine;
+  /** Applies `application`, to a bookworm host. Failures are in the answer. */
+  apply(application: PropApp): Promise<Applied>;
+  unapply(application: PropApp): Promise<Applied>;
+}
+
+/** Both, until `stop`. */
+export interface Sides {
+  readonly each: readonly [Side, Side];
+  /** `body` for each side at once; then both file systems must be the same, but for `except`. */
+  both(body: (side: Side) => Promise<void>, options?: { readonly except?: readonly string[] }): Promise<void>;
+  /** Neither side has done anything but what `both` compared, so nothing may differ. */
+  stop(): Promise<void>;
+}
+
+/** Boots both machines. They are called alike. */
+export async function bootSides(user?: string): Promise<Sides> {
+  const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
+  const machines = await bootMachines(2, { name: "web1", nspawn });
+  const [first, second] = machines;
+  if (!first || !second) throw new Error("two machines were to be booted");
+  const inside = new Inside(first, user);
+  const each = [
+    side("agent", first, (application, host) => inside.applied(application, host)),
+    side("posix", second, (application, host) => {
+      const connection = shellInto(second, user);
+      return applied(application, host, (context) => new ShellTarget(connection, context));
+    }),
+  ] as const;
+  return {
+    each,
+    both: async (body, { except = [] } = {}) => {
+      await Promise.all(each.map(body));
+      const [one, other] = await Promise.all(each.map(({ machine }) => picture(machine, except)));
+      assert.deepEqual(one && other && differences(one, other), [], "both sides leave the same behind");
+    },
+    stop: async () => {
+      inside.end();
+      await Promise.all(machines.map((machine) => machine.stop()));
+    },
+  };
+}
+
+/** `application` is applied and changes something; applied again it changes nothing, and touches no file. */
+export async function holdsAfterwards(side: Side, application: PropApp): Promise<Applied> {
+  const first = await succeeds(side.apply(application));
+  assert.equal(first.change, "changed", `${side.kind}: the first time it changes something`);
+  await holds(side, application);
+  return first;
+}
+
+/** `application` holds: applying it changes nothing, and touches no file. */
+export async function holds(side: Side, application: PropApp): Promise<Applied> {
+  const before = await picture(side.machine);
+  const again = await succeeds(side.apply(application));
+  assert.equal(again.change, "unchanged", `${side.kind}: applied again it changes nothing`);
+  assert.deepEqual(changedPaths(before, await picture(side.machine)), [], `${side.kind}: no file is touched`);
+  return again;
+}
+
+/** `application` is unapplied, which changes something; then it is not there to be unapplied. */
+export async function isUndone(side: Side, application: PropApp): Promise<void> {
+  assert.equal((await succeeds(side.unapply(application))).change, "changed", `${side.kind}: unapplied`);
+  assert.equal((await succeeds(side.unapply(application))).change, "unchanged", `${side.kind}: twice`);
+}
+
+/** What was applied, when no step of it failed. */
+export async function succeeds(applying: Promise<Applied>): Promise<Applied> {
+  const result = await applying;
+  assert.deepEqual(result.failures, [], result.output);
+  return result;
+}
+
+const picture = (machine: Machine, except: readonly string[] = []): Promise<Snapshot> =>
+  snapshot(machine, { except: [...ownCaches, ...except] });
+
+const bookworm = debianStable("bookworm", "amd64");
+const cacheInside = "/opt/test-cache";
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+function side(
+  kind: Side["kind"],
+  machine: Machine,
+  perform: (application: PropApp, host: HostModel) => Promise<Applied>,
+): Side {
+  const subject = { name: "web1.example.org" };
+  const apply = (application: PropApp) => {
+    const { model } = prepare(subject, bookworm);
+    const prepared = prepare(subject, application, model);
+    return perform(prepared.application, prepared.model);
+  };
+  return { kind, machine, apply, unapply: (application) => apply(unapplied(application)) };
+}
+
+/** What stands before a command to run it in `machine`. */
+function enter({ leader }: Machine, env: readonly string[], as: readonly string[] = []): string[] {
+  const set = ["env", "-i", `PATH=${searchPath}`, ...env];
+  return ["nsenter", "--all", "--root", "--wd", "--target", String(leader), "--", ...set, ...as];
+}
+
+const homeOf = (user: string | undefined): string => (user === undefined ? "/root" : `/home/${user}`);
+
+function shellInto(machine: Machine, user: string | undefined): Connection {
+  const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
+  const [file = "", ...args] = enter(machine, [`HOME=${homeOf(user)}`], as);
+  return {
+    description: `a shell in ${machine.name}`,
+    alive: true,
+    closed: new Promise(() => {}),
+    exec: (command) => spawned(file, [...args, "/bin/sh", "-c", command], "nsenter"),
+    close: async () => {},
+  };
+}
+
+/** Our own process in a machine, started when first needed. */
+class Inside {
+  #process: ChildProcess | undefined;
+  readonly #waiting: { resolve(line: string): void; reject(error: Error): void }[] = [];
+
+  constructor(
+    readonly machine: Machine,
+    readonly user: string | undefined,
+  ) {}
+
+  async applied(application: PropApp, host: HostModel): Promise<Applied> {
+    const { stdin } = this.#started();
+    const answered = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    stdin?.write(`${JSON.stringify({ application, host })}\n`);
+    const answer = JSON.parse(await answered) as Applied & { error?: { name: string; message: string } };
+    if (answer.error) throw Object.assign(new Error(answer.error.message), { name: answer.error.name });
+    return answer;
+  }
+
+  end(): void {
+    this.#process?.stdin?.end();
+  }
+
+  #started(): ChildProcess {
+    if (this.#process) return this.#process;
+    const env = [`HOME=${homeOf(this.user)}`, `XDG_CACHE_HOME=${cacheInside}`, `RUN_AS=${this.user ?? ""}`];
+    const [file = "", ...args] = enter(this.machine, env);
+    const register = path.join(root, "lib/source/register.js");
+    const script = [process.execPath, "--require", register, path.join(__dirname, "_inside.ts")];
+    const child = spawn(file, [...args, ...script], { stdio: ["pipe", "pipe", "inherit"] });
+    const answers = createInterface({ input: child.stdout });
+    answers.on("line", (line) => this.#waiting.shift()?.resolve(line));
+    answers.on("close", () => {
+      for (const { reject } of this.#waiting) reject(new Error("the process in the machine has ended"));
+    });
+    this.#process = child;
+    return child;
+  }
+}
