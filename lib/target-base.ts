@@ -81,6 +81,7 @@ export abstract class TargetBase implements PosixTarget {
   abstract lstat(path: string): Promise<FileStat | undefined>;
   abstract readLink(path: string): Promise<string | undefined>;
   abstract list(path: string): Promise<string[] | undefined>;
+  abstract sameContent(path: string, other: string): Promise<boolean>;
   abstract makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
   abstract remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
   abstract symlink(path: string, to: string): Promise<Change>;

@@ -98,6 +98,8 @@ export interface PosixTarget {
   readBytes(path: string): Promise<Buffer | undefined>;
   /** The text of a file, which must exist. */
   readFile(path: string): Promise<string>;
+  /** Whether two regular files have the same bytes; false when one of them is none. */
+  sameContent(path: string, other: string): Promise<boolean>;
   /** The lines of a file without their ends; none when it does not exist. */
   readLines(path: string): Promise<string[]>;
 

@@ -9,6 +9,7 @@ import type { Change } from "../property";
 import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
 import { type Execution, type PutOptions, TargetBase } from "../target-base";
 import { makeDirectories, replaceFile } from "./_replace-file";
+import { sameBytes } from "./_same-bytes";
 import { spawnShell } from "./_spawn";
 
 /** The machine our own process runs on: all but `run` is direct system calls. */
@@ -69,6 +70,13 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return this.#attempt("list", name, (directory) =>
       orNothing(() => fs.statSync(directory))?.isDirectory() ? fs.readdirSync(directory).sort() : undefined,
     );
+  }
+
+  async sameContent(name: string, other: string): Promise<boolean> {
+    const [one, two] = await Promise.all([this.stat(name), this.stat(other)]);
+    if (one?.type !== "file" || two?.type !== "file" || one.size !== two.size) return false;
+    const against = this.#absolute(other);
+    return this.#attempt(`compare with ${shellQuote(other)}`, name, (file) => sameBytes(file, against));
   }
 
   async makeDirectory(name: string, { mode }: WriteOptions = {}): Promise<Change> {

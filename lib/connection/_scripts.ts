@@ -46,6 +46,10 @@ elif [ -e "$p" ]; then echo "it is no regular file"; exit 1
 else absent "$p"; fi`;
 };
 
+/** cmp is quiet about files that differ, and says what it cannot read. */
+export const sameContent = (one: string, other: string): string =>
+  `[ -f ${one} ] && [ -f ${other} ] || exit ${OTHER}; cmp -s ${one} ${other} && exit; [ $? -eq 1 ] && exit ${OTHER}; cmp ${one} ${other}; exit 1`;
+
 /** The one line of \`database\` for \`key\`, or the whole of its file where there is no getent. */
 export const account = (database: "passwd" | "group", key: string): string =>
   `getent ${database} ${key} 2>/dev/null; case $? in 0) ;; 2) exit ${ABSENT};; *) cat /etc/${database};; esac`;

@@ -66,6 +66,11 @@ export class ShellTarget extends TargetBase {
     return answer?.exit === 0 ? answer.output.toString("utf8").split("\0").slice(0, -1).sort() : undefined;
   }
 
+  async sameContent(path: string, other: string): Promise<boolean> {
+    const script = scripts.sameContent(this.pathWord(path), this.pathWord(other));
+    return (await this.#ask(`compare with ${shellQuote(other)}`, path, script))?.exit === 0;
+  }
+
   async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {
     const [found, link] = await Promise.all([this.stat(bare(path)), this.lstat(path)]);
     if (found?.type === "directory") return "unchanged";

@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import { FailedChange } from "../lib/errors";
+import { defprop } from "../lib/property";
+import { boolean, object, path } from "../lib/schema";
+import { nameOf, parentOf } from "./_paths";
+
+/**
+ * `from` is a symbolic link with the text `to`; a relative one is relative to the directory of `from`. A link that
+ * points elsewhere is changed, in one step; what is no link is refused. Missing parent directories are made. Unapplied,
+ * a link at `from` is deleted, wherever it points.
+ *
+ * @example file.symlinked({ from: "/etc/nginx/sites-enabled/blog", to: "../sites-available/blog" })
+ */
+export const symlinked = defprop({
+  name: "file.symlinked",
+  kind: "posix",
+  args: object({ from: path(), to: path() }),
+  desc: ({ from, to }) => `${from} is a link to ${to}`,
+  apply: async ({ from, to }, target) => {
+    const [link, found] = await Promise.all([target.readLink(from), target.lstat(from)]);
+    if (link === to) return "unchanged";
+    if (!found) await target.makeDirectory(parentOf(from));
+    return target.symlink(from, to);
+  },
+  unapply: async ({ from }, target) =>
+    (await target.lstat(from))?.type === "symlink" ? target.remove(from) : "unchanged",
+});
+
+/**
+ * `destination` is a regular file with the content that `source`, on the same host, has now. It is made with the mode,
+ * owner, ACLs and times of `source`; later differences in these matter only with `compareMetadata`. The directory
+ * must exist. A link at `destination` is replaced; one at `source` is followed.
+ *
+ * @example file.isCopyOf("/etc/resolv.conf", "/old-os/etc/resolv.conf")
+ */
+export const isCopyOf = defprop({
+  name: "file.isCopyOf",
+  kind: "posix",
+  args: object({ destination: path(), source: path(), compareMetadata: boolean() }),
+  call: (
+    destination: string,
+    source: string,
+    { compareMetadata = false }: { compareMetadata?: boolean } = {},
+  ) => ({
+    destination,
+    source,
+    compareMetadata,
+  }),
+  desc: ({ destination, source }) => `${destination} is a copy of ${source}`,
+  check: async ({ destination, source, compareMetadata }, target) => {
+    const [copy, original, same] = await Promise.all([
+      target.lstat(destination),
+      target.stat(source),
+      target.sameContent(destination, source),
+    ]);
+    if (!same || copy?.type !== "file") return false;
+    return (
+      !compareMetadata ||
+      (copy.mode === original?.mode && copy.uid === original.uid && copy.gid === original.gid)
+    );
+  },
+  apply: async ({ destination, source }, target) => {
+    const found = await target.lstat(destination);
+    if (found?.type === "directory")
+      throw new FailedChange(`${destination} is a directory, and cannot be a copy of ${source}`);
+    const temporary = `${parentOf(destination)}/.${nameOf(destination).slice(0, 100)}.${randomBytes(9).toString("hex")}`;
+    try {
+      await target.run(COPY, { env: { SOURCE: source, COPY: temporary } });
+      await target.rename(temporary, destination);
+    } catch (error) {
+      await target.remove(temporary);
+      throw error;
+    }
+    return "changed";
+  },
+});
+
+/** Only GNU cp copies everything; elsewhere mode, owner and times will do. */
+const COPY = `umask 077
+case $SOURCE in /*) ;; *) SOURCE=./$SOURCE;; esac
+case $COPY in /*) ;; *) COPY=./$COPY;; esac
+if cp --version >/dev/null 2>&1; then cp -L --preserve=all "$SOURCE" "$COPY"; else cp -pL "$SOURCE" "$COPY"; fi || exit
+sync "$COPY" 2>/dev/null; :`;

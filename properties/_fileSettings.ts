@@ -1,0 +1,148 @@
+import { defprop } from "../lib/property";
+import { list, nullable, object, path, type Schema, string } from "../lib/schema";
+import { type ConfStyle, equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
+import { type Triple, withIniSettings } from "./_ini";
+
+/** Settings as they may be said: keys and values in turn, one object, or one list of pairs. */
+export type Pairs = string[] | [settings: Readonly<Record<string, string>>] | [settings: readonly Pair[]];
+
+/** `pairs` as a list of pairs. A key without a value gets none, which the schema then refuses. */
+export function pairsOf(pairs: Pairs): Pair[] {
+  const [first] = pairs;
+  if (Array.isArray(first)) return [...first];
+  if (typeof first === "object" && first !== null) return Object.entries(first);
+  const words = pairs as string[];
+  return words.flatMap((key, at) => (at % 2 === 0 ? [[key, words[at + 1]] as unknown as Pair] : []));
+}
+
+const tuple = <T>(...items: Schema<unknown>[]): Schema<T> => ({
+  type: "array",
+  items,
+  minItems: items.length,
+  maxItems: items.length,
+});
+
+/** Neither a comment nor, by its end, another key. */
+const wordKey = () =>
+  string({ pattern: "^[^\\s#]\\S*$", description: "a key: one word that does not begin with #" });
+const keyBeforeEquals = () =>
+  string({
+    pattern: "^[^\\s=#][^\\s=]*$",
+    description: "a key: one word without =, which does not begin with #",
+  });
+const value = () => string({ pattern: "^[^\\n\\r]*$", description: "a value, which is one line" });
+const someValue = () =>
+  string({ pattern: "^[^\\n\\r]*\\S[^\\n\\r]*$", description: "a value, which is one line and not empty" });
+
+/** The arguments of a property that sets pairs in the manner of `style`. */
+export const settingsArgs = ({ looksLikeProse }: ConfStyle) =>
+  object({
+    path: path(),
+    pairs: list(
+      looksLikeProse ? tuple<Pair>(wordKey(), someValue()) : tuple<Pair>(keyBeforeEquals(), value()),
+      { minItems: 1 },
+    ),
+  });
+
+const call = (path: string, ...pairs: Pairs) => ({ path, pairs: pairsOf(pairs) });
+
+const desc = ({ path, pairs }: { path: string; pairs: readonly Pair[] }) =>
+  `${path} sets ${pairs.map(([key, value]) => `${key}=${value}`).join(", ")}`;
+
+/**
+ * `path` sets each key to its value, in lines `key value`. Of the lines of a key the first becomes the active one, also
+ * when it was commented out with `#`, and later ones are commented out; new keys go to the end. Other lines are left alone.
+ *
+ * @example file.containsConfSpace("/etc/ssh/sshd_config", "PermitRootLogin", "no", "X11Forwarding", "no")
+ */
+export const containsConfSpace = defprop({
+  name: "file.containsConfSpace",
+  kind: "posix",
+  args: settingsArgs(space),
+  call,
+  desc,
+  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, space, pairs)),
+});
+
+/**
+ * As `file.containsConfSpace`, with a tab between key and value.
+ *
+ * @example file.containsConfTab("/etc/login.defs", { UMASK: "027" })
+ */
+export const containsConfTab = defprop({
+  name: "file.containsConfTab",
+  kind: "posix",
+  args: settingsArgs(tab),
+  call,
+  desc,
+  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, tab, pairs)),
+});
+
+/**
+ * As `file.containsConfSpace`, in lines `key = value`.
+ *
+ * @example file.containsConfEquals("/etc/sysctl.d/90-local.conf", "net.ipv4.ip_forward", "1")
+ */
+export const containsConfEquals = defprop({
+  name: "file.containsConfEquals",
+  kind: "posix",
+  args: settingsArgs(equals),
+  call,
+  desc,
+  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, equals, pairs)),
+});
+
+/**
+ * As `file.containsConfSpace`, in lines `key=value` without blanks.
+ *
+ * @example file.containsConfUnspaced("/etc/systemd/journald.conf.d/size.conf", "SystemMaxUse", "1G")
+ */
+export const containsConfUnspaced = defprop({
+  name: "file.containsConfUnspaced",
+  kind: "posix",
+  args: settingsArgs(unspaced),
+  call,
+  desc,
+  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, unspaced, pairs)),
+});
+
+/**
+ * As `file.containsConfSpace`, in lines `key=value` that a shell reads: a value that needs it is quoted.
+ *
+ * @example file.containsConfShell("/etc/default/grub", "GRUB_CMDLINE_LINUX", "console=ttyS0 quiet")
+ */
+export const containsConfShell = defprop({
+  name: "file.containsConfShell",
+  kind: "posix",
+  args: settingsArgs(shell),
+  call,
+  desc,
+  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, shell, pairs)),
+});
+
+const iniKey = () =>
+  string({
+    pattern: "^[^\\s=#;\\[]([^=\\n\\r]*[^\\s=])?$",
+    description: "a key: without =, not beginning with #, ; or [",
+  });
+const section = () => string({ pattern: "^[^\\n\\r]+$", description: "the name of a section" });
+
+/**
+ * `path` sets each key of each section to its value, in lines `key=value`; the section is null for what stands before
+ * the first. Of the lines of a key in its section the first becomes the active one, also when it was commented out, and
+ * later ones are commented out; a new key goes after the last of its section, new sections to the end.
+ *
+ * @example file.containsIniSettings("/etc/systemd/journald.conf", ["Journal", "SystemMaxUse", "1G"])
+ */
+export const containsIniSettings = defprop({
+  name: "file.containsIniSettings",
+  kind: "posix",
+  args: object({
+    path: path(),
+    settings: list(tuple<Triple>(nullable(section()), iniKey(), value()), { minItems: 1 }),
+  }),
+  call: (path: string, ...settings: Triple[]) => ({ path, settings }),
+  desc: ({ path, settings }) =>
+    `${path} sets ${settings.map(([section, key, value]) => `${section === null ? "" : `[${section}] `}${key}=${value}`).join(", ")}`,
+  apply: ({ path, settings }, target) => target.editLines(path, (old) => withIniSettings(old, settings)),
+});

@@ -1,0 +1,5 @@
+/** Single files, directories and links. */
+export * from "./_fileContent";
+export * from "./_fileKinds";
+export * from "./_fileLinks";
+export * from "./_fileSettings";
