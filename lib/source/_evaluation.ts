@@ -118,7 +118,7 @@ export class Evaluation {
     return new ConsfigLoadError(
       { file, line, column },
       this.#surroundings.show(file),
-      `cannot find '${specifier}' imported at ${this.#surroundings.show(file)}:${line}${hint}`,
+      `cannot find '${specifier}'${hint}`,
     );
   }
 

@@ -36,10 +36,10 @@ export class ModuleGraph implements Surroundings {
   #active: Evaluation | undefined;
   #failure: Failure | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, builtins: string) {
     this.root = root;
     const own = sourceDirectories.map((directory) => path.join(root, directory));
-    this.#directories = [...new Set([...own, builtinProperties])];
+    this.#directories = [...new Set([...own, builtins])];
   }
 
   get modules(): ReadonlyMap<string, LoadedModule> {

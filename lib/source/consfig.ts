@@ -2,12 +2,16 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { setSiteRoot } from "../site";
 import { ModuleGraph } from "./_graph";
+import type { Manifest } from "./_manifest";
+import { builtinProperties } from "./_resolve";
 import { LoadedOnce } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
 import { isDirectory, sourceDirectories } from "./_sources";
+import { shorten, Trees } from "./_trees";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
 
+export type { Manifest, ManifestFile } from "./_manifest";
 export { ConsfigLoadError } from "./loadError";
 
 /** What a refresh did. Files are relative to the root; those that come with this package begin with `consfigurator/`. */
@@ -27,13 +31,15 @@ export class Consfig {
   /** Absolute. */
   readonly root: string;
   readonly #graph: ModuleGraph;
+  readonly #trees: Trees;
   readonly #loadedOnce = new LoadedOnce();
   #scope: Scope = { names: {}, notices: [] };
   #said: ReadonlySet<string> = new Set();
 
-  constructor(root: string) {
+  constructor(root: string, builtins: string) {
     this.root = realpathSync(root);
-    this.#graph = new ModuleGraph(this.root);
+    this.#graph = new ModuleGraph(this.root, builtins);
+    this.#trees = new Trees(this.#graph);
     setSiteRoot(this.root);
   }
 
@@ -58,6 +64,25 @@ export class Consfig {
     return { loaded: loaded.map(show), removed: removed.map(show), notices, ...(error && { error }) };
   }
 
+  /**
+   * What must be on a host so that its agent can apply `properties` (their names), as of the last refresh. Refuses,
+   * with `InapplicableProperty`, a name that nobody defines, one defined at the prompt, and npm packages that are not
+   * pure JavaScript.
+   */
+  manifest(properties: Iterable<string>): Manifest {
+    return this.#trees.manifest(properties);
+  }
+
+  /** The content of one file of a manifest, by its hash. */
+  blob(hash: string): Buffer {
+    return this.#trees.blob(hash);
+  }
+
+  /** `text`, a stack or message, in which positions in compiled files, here or on a host, are the user's own lines. */
+  mapPositions(text: string): string {
+    return shorten(this.#trees.mapPositions(text), this.root);
+  }
+
   /** The notices that were not there at the last refresh. */
   #news(): string[] {
     const empty = sourceDirectories.some((directory) => isDirectory(path.join(this.root, directory)))
@@ -70,8 +95,12 @@ export class Consfig {
   }
 }
 
-/** The consfig in the directory `root`. Loads nothing yet: `refresh` does. Throws when there is no such directory. */
-export const openConsfig = (root: string): Consfig => new Consfig(root);
+/**
+ * The consfig in the directory `root`. Loads nothing yet: `refresh` does. Throws when there is no such directory.
+ * `builtins` are the properties that every consfig has.
+ */
+export const openConsfig = (root: string, builtins = builtinProperties): Consfig =>
+  new Consfig(root, builtins);
 
 /** Before any evaluation, so that what the engine defines belongs to no file of the consfig. */
 function loadEngine(): void {

@@ -24,7 +24,7 @@ export class ConsfigLoadError extends ConsfigError {
   ) {
     const { file, line, column } = place;
     const where = [shownFile, line, column].filter((part) => part !== undefined).join(":");
-    super(`${where}: ${reason}${excerpt(place)}`, { cause });
+    super(`${where}: ${reason}${excerpt(place)}`, cause === undefined ? undefined : { cause });
     this.file = file;
     this.line = line;
     this.column = column;

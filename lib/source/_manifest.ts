@@ -1,0 +1,217 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { InapplicableProperty } from "../errors";
+import { properties } from "../property";
+import type { ModuleGraph } from "./_graph";
+import { compiledForm, type Import, importsOf } from "./_module";
+import { bundleOf, importOf, installedFile, type PackageImport, placeOfPackage } from "./_packages";
+import { withoutMap } from "./_positions";
+import { resolve } from "./_resolve";
+import { asJavaScript, contentHash } from "./_sources";
+import { standIns } from "./_standIns";
+import { root as engineRoot } from "./register";
+
+/** Everything that must be on a host so that its agent can apply certain properties. */
+export interface Manifest {
+  /** Of all that follows. */
+  readonly hash: string;
+  /** Sorted by their places in the tree. */
+  readonly files: readonly ManifestFile[];
+  /** Places in the tree of what has to be required, so that the properties are defined. */
+  readonly entries: readonly string[];
+}
+
+export interface ManifestFile {
+  readonly path: string;
+  /** SHA-256 of the content. */
+  readonly hash: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** One file of a tree, with what stays here: the source, and the compiled form with its map. */
+export interface TreeFile {
+  readonly hash: string;
+  readonly content: Buffer;
+  readonly source?: string;
+  readonly compiled?: string;
+}
+
+export interface Tree {
+  readonly manifest: Manifest;
+  readonly files: ReadonlyMap<string, TreeFile>;
+}
+
+/** What runs on the host loads this; its imports travel. */
+const worker = path.join(engineRoot, "lib/agent/worker.ts");
+const engineVersion = (require(path.join(engineRoot, "package.json")) as { version: string }).version;
+
+/** The tree that `names` of properties need. Refuses, with `InapplicableProperty`, what cannot travel. */
+export function treeFor(names: Iterable<string>, graph: ModuleGraph): Tree {
+  const closure = new Closure(graph);
+  closure.add(worker);
+  closure.standInFromHere();
+  const entries = [...new Set([...names].map((name) => closure.addProperty(name)))].sort();
+  const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
+  const listed = [...files].map(([place, { hash, content }]) => ({
+    path: place,
+    hash,
+    size: content.length,
+  }));
+  const hash = contentHash(JSON.stringify([listed.map((file) => [file.path, file.hash]), entries]));
+  return { manifest: { hash, files: listed, entries }, files };
+}
+
+/** Modules, and all that they import. */
+class Closure {
+  readonly #graph: ModuleGraph;
+  readonly #files = new Map<string, TreeFile>();
+  readonly #placed = new Map<string, string>();
+  #standingIn = false;
+
+  constructor(graph: ModuleGraph) {
+    this.#graph = graph;
+    this.#files.set("package.json", asFile('{"type":"commonjs"}\n'));
+    const own = { name: "consfigurator", version: engineVersion, main: "lib/index.js" };
+    this.#files.set("node_modules/consfigurator/package.json", asFile(`${JSON.stringify(own)}\n`));
+  }
+
+  files(): Iterable<[string, TreeFile]> {
+    return this.#files;
+  }
+
+  /** What is added from now on gets a stand-in for what is of no use on a host. */
+  standInFromHere(): void {
+    this.#standingIn = true;
+  }
+
+  /** Adds what defines the property `name`, and gives the place to require. */
+  addProperty(name: string): string {
+    const file = properties.fileOf(name);
+    if (file === undefined) {
+      const [near] = properties.similar(name);
+      throw new InapplicableProperty(`there is no property "${name}"${near ? `; there is "${near}"` : ""}`);
+    }
+    const site = properties.siteOf(name);
+    if (site?.atPrompt) {
+      throw new InapplicableProperty(
+        `the property "${name}" was defined at the prompt (${site}), and only files travel to a host; put it into a file of properties/`,
+      );
+    }
+    if (this.#isSource(file)) return this.add(file);
+    const imports = [...this.#graph.modules.values()].flatMap((loaded) =>
+      this.#packagesOf(loaded.file, loaded.imports),
+    );
+    return this.#addPackage(importOf(file, imports)) ?? "";
+  }
+
+  #isSource(file: string): boolean {
+    return this.#graph.modules.has(file) || file.startsWith(path.join(engineRoot, "lib") + path.sep);
+  }
+
+  /** Adds the module `file` and its imports; gives its place. */
+  add(file: string): string {
+    const known = this.#placed.get(file);
+    if (known !== undefined) return known;
+    const place = this.#placeOf(file);
+    this.#placed.set(file, place);
+    const standIn = this.#standingIn ? standIns.get(file) : undefined;
+    if (standIn !== undefined) {
+      this.#put(place, asFile(standIn), file);
+      return place;
+    }
+    const { compiled, imports, travelling } = this.#graph.modules.has(file)
+      ? graphSource(file, this.#graph)
+      : engineSource(file);
+    this.#put(place, { ...travelling, source: file, compiled }, file);
+    for (const { specifier } of imports) {
+      const resolved = resolve(specifier, file);
+      if ("file" in resolved) this.add(resolved.file);
+    }
+    for (const imported of this.#packagesOf(file, imports)) this.#addPackage(imported);
+    return place;
+  }
+
+  #put(place: string, content: TreeFile, file: string): void {
+    const there = this.#files.get(place);
+    if (there?.source !== undefined && there.source !== file && there.hash !== content.hash) {
+      const [one, other] = [there.source, file].map(this.#graph.show);
+      throw new InapplicableProperty(
+        `${one} and ${other} are both ${place} when compiled; give one of them another name`,
+      );
+    }
+    if (place !== "node_modules/consfigurator/package.json") this.#files.set(place, content);
+  }
+
+  #placeOf(file: string): string {
+    const inEngine = path.relative(engineRoot, file);
+    const inConsfig = path.relative(this.#graph.root, file);
+    const isEngine =
+      !inEngine.startsWith("..") && (inConsfig.startsWith("..") || inEngine.length <= inConsfig.length);
+    if (!isEngine && inConsfig.startsWith("..")) {
+      throw new InapplicableProperty(
+        `${file} is outside of the consfig, so it cannot travel to a host; move it below ${this.#graph.root}`,
+      );
+    }
+    return asJavaScript(
+      isEngine ? path.join("node_modules/consfigurator", inEngine) : path.join("consfig", inConsfig),
+    );
+  }
+
+  #packagesOf(file: string, imports: readonly Import[]): PackageImport[] {
+    return imports
+      .filter(({ specifier }) => resolve(specifier, file).kind === "package")
+      .map(({ specifier, line, dynamic }) => ({
+        specifier,
+        importer: file,
+        at: `${this.#graph.show(file)}:${line}`,
+        dynamic,
+      }));
+  }
+
+  /** A package that is not installed here is not installed there: the import fails in both places alike. */
+  #addPackage(imported: PackageImport): string | undefined {
+    const installed = installedFile(imported.specifier, imported.importer);
+    if (installed === undefined) return undefined;
+    const ofEngine = imported.importer.startsWith(path.join(engineRoot, "lib") + path.sep);
+    const below = ofEngine ? "node_modules/consfigurator/node_modules" : "node_modules";
+    const place = path.join(below, placeOfPackage(imported.specifier));
+    if (!this.#files.has(place) || imported.dynamic)
+      this.#files.set(place, asFile(bundleOf(imported, installed)));
+    return place;
+  }
+}
+
+interface Source {
+  readonly compiled: string;
+  readonly imports: readonly Import[];
+  readonly travelling: TreeFile;
+}
+
+const travelling = new WeakMap<object, Source>();
+
+function graphSource(file: string, graph: ModuleGraph): Source {
+  const loaded = graph.modules.get(file);
+  if (!loaded) throw new Error(`${file} is not loaded`);
+  const { compiled, imports } = loaded;
+  const known = travelling.get(loaded) ?? { compiled, imports, travelling: asFile(withoutMap(compiled)) };
+  travelling.set(loaded, known);
+  return known;
+}
+
+const engineSources = new Map<string, Source>();
+
+/** The engine is read once, as it is loaded once: both ends run the same. */
+function engineSource(file: string): Source {
+  const known = engineSources.get(file);
+  if (known) return known;
+  const compiled = compiledForm(readFileSync(file, "utf8"), file);
+  const read = { compiled, imports: importsOf(compiled), travelling: asFile(withoutMap(compiled)) };
+  engineSources.set(file, read);
+  return read;
+}
+
+function asFile(text: string): TreeFile {
+  const content = Buffer.from(text);
+  return { content, hash: contentHash(content) };
+}
