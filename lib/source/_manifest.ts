@@ -8,7 +8,7 @@ import { bundleOf, importOf, installedFile, type PackageImport, placeOfPackage }
 import { withoutMap } from "./_positions";
 import { resolve } from "./_resolve";
 import { asJavaScript, contentHash } from "./_sources";
-import { standIns } from "./_standIns";
+import { standInFor } from "./_standIns";
 import { root as engineRoot } from "./register";
 
 /** Everything that must be on a host so that its agent can apply certain properties. */
@@ -115,7 +115,7 @@ class Closure {
     if (known !== undefined) return known;
     const place = this.#placeOf(file);
     this.#placed.set(file, place);
-    const standIn = this.#standingIn ? standIns.get(file) : undefined;
+    const standIn = this.#standingIn ? standInFor(file) : undefined;
     if (standIn !== undefined) {
       this.#put(place, asFile(standIn), file);
       return place;

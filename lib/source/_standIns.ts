@@ -1,25 +1,31 @@
 import path from "node:path";
 import { root as engineRoot } from "./register";
 
-const refused = (what: string) => `"use strict";
-const refuse = () => { throw new Error("${what} is for the machine that you sit at; this code runs on a host"); };
+/** Any name of it may be imported; calling it is refused. */
+const refused = `"use strict";
+const refuse = () => { throw new Error("this is for the machine that the person sits at; here is a host"); };
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : refuse) });
 `;
 
+/** Hosts that are defined beside a property say their hops, and nobody opens them. */
 const hops = `"use strict";
 const said = (hop) => (...args) => ({ hop, args, site: "" });
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : said(name)) });
 `;
 
+const files: Readonly<Record<string, string>> = {
+  "lib/agents.ts": refused,
+  "lib/connection/sandbox.ts": refused,
+  "lib/connection/via.ts": hops,
+  "lib/deploy.ts": refused,
+  "lib/session.ts": refused,
+};
+
 /**
- * Modules of the engine that a consfig's imports lead to and that do nothing on a host: they would take along the ssh
- * library and the compiler. What is here stands there in their place, unless the worker itself imports them.
+ * What stands on a host in the place of the module `file`: modules of the engine that a consfig's imports lead to, and
+ * that do nothing there, would take along the ssh library and the compiler. Undefined: the module itself.
  */
-export const standIns: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    "lib/deploy.ts": refused("deploy"),
-    "lib/agents.ts": refused("agents"),
-    "lib/session.ts": refused("session"),
-    "lib/connection/via.ts": hops,
-  }).map(([file, code]) => [path.join(engineRoot, file), code]),
-);
+export function standInFor(file: string): string | undefined {
+  const inEngine = path.relative(engineRoot, file);
+  return inEngine.startsWith(`lib${path.sep}source${path.sep}`) ? refused : files[inEngine];
+}
