@@ -33,7 +33,9 @@ function ensureInstalled({ quiet = false } = {}) {
   if (status === 0 && reasonToInstall() === undefined) return;
   if (quiet) process.stderr.write(`${stdout ?? ""}${stderr ?? ""}`);
   const why = error?.message ?? (status === 0 ? reasonToInstall() : `npm ci ended with exit ${status}`);
-  process.stderr.write(`The npm packages could not be installed in ${root}: ${why}. Mend that, then run: npm ci\n`);
+  process.stderr.write(
+    `The npm packages could not be installed in ${root}: ${why}. Mend that, then run: npm ci\n`,
+  );
   process.exit(2);
 }
 
@@ -45,7 +47,9 @@ function onPinnedNode(script) {
   if (Number.parseInt(process.versions.node, 10) >= neededMajor) return false;
   if (!fs.existsSync(pinnedNode) || process.env.CONSFIGURATOR_ON_PINNED_NODE !== undefined) {
     const here = `${os.platform()} ${os.arch()}`;
-    process.stderr.write(`This is Node ${process.versions.node}, Node ${neededMajor} or newer is needed, and npm has none for `);
+    process.stderr.write(
+      `This is Node ${process.versions.node}, Node ${neededMajor} or newer is needed, and npm has none for `,
+    );
     process.stderr.write(`${here}: install one and run this again\n`);
     process.exit(2);
   }
@@ -84,7 +88,8 @@ function reasonToInstall() {
     const name = place.replace(/^.*node_modules\//, "");
     if (found === undefined) return `${name} is missing`;
     if (found.version !== entry.version) return `${name} is ${found.version}, should be ${entry.version}`;
-    if (found.integrity !== entry.integrity) return `${name} ${entry.version} is not the one of the lock file`;
+    if (found.integrity !== entry.integrity)
+      return `${name} ${entry.version} is not the one of the lock file`;
   }
   return undefined;
 }
@@ -101,7 +106,11 @@ function readLock(file) {
 function isForHere({ optional, devOptional, peer, os: systems, cpu, libc }) {
   if (!optional && !devOptional && !peer) return true;
   if (systems === undefined && cpu === undefined) return false;
-  return allows(systems, os.platform()) && allows(cpu, os.arch()) && (libc === undefined || allows(libc, libcHere()));
+  return (
+    allows(systems, os.platform()) &&
+    allows(cpu, os.arch()) &&
+    (libc === undefined || allows(libc, libcHere()))
+  );
 }
 
 function allows(list, here) {

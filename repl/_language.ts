@@ -11,6 +11,8 @@ import { asStatements } from "./_statements";
 export interface Statement {
   /** Its first line in the input. */
   readonly line: number;
+  /** A function: it is there before anything runs. */
+  readonly hoisted: boolean;
   /** The names it declares, and whether as `const`. */
   readonly names: readonly string[];
   readonly constant: boolean;

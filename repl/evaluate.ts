@@ -11,19 +11,25 @@ export class Interrupted extends Error {
   }
 }
 
-/** Runs `statements` in order, each to its end, and gives the value of the last. `signal` breaks off the waiting. */
+export interface RunOptions {
+  /** Breaks off the waiting. */
+  readonly signal?: AbortSignal;
+  /** Called after each statement, and waited for. */
+  readonly each?: (statement: Statement, value: unknown) => Promise<void>;
+  /** Runs something with Ctrl-C coming as a signal. Left out: it does not. */
+  readonly signalling?: <T>(act: () => T) => T;
+}
+
+/** Runs `statements` in order, each to its end, and gives the value of the last. */
 export async function runStatements(
   statements: readonly Statement[],
   scope: Scope,
-  {
-    signal,
-    each,
-  }: { signal?: AbortSignal; each?: (statement: Statement, value: unknown) => Promise<void> } = {},
+  { signal, each, signalling }: RunOptions = {},
 ): Promise<unknown> {
   let value: unknown;
   for (const statement of statements) {
-    value = await orInterrupted(
-      scope.declare(statement.names, statement.constant, () => breakable(() => statement.run())),
+    value = await interruptible(
+      scope.declare(statement.names, statement.constant, () => breakable(() => statement.run(), signalling)),
       signal,
     );
     await each?.(statement, value);
@@ -32,12 +38,13 @@ export async function runStatements(
 }
 
 /** Node's vm can end a loop that never gives way, from the signal that Ctrl-C sends; only inside a script it runs. */
-function breakable<T>(call: () => Promise<T>): Promise<T> {
+function breakable<T>(call: () => Promise<T>, signalling: RunOptions["signalling"]): Promise<T> {
   const key = Symbol.for("consfigurator.breakable");
   const holder = globalThis as unknown as Record<symbol, unknown>;
   holder[key] = call;
   try {
-    return CALLER.runInThisContext({ breakOnSigint: process.stdin.isTTY === true }) as Promise<T>;
+    if (!signalling) return call();
+    return signalling(() => CALLER.runInThisContext({ breakOnSigint: true })) as Promise<T>;
   } catch (error) {
     throw (error as { code?: unknown }).code === "ERR_SCRIPT_EXECUTION_INTERRUPTED"
       ? new Interrupted()
@@ -50,7 +57,8 @@ const CALLER = new vm.Script('globalThis[Symbol.for("consfigurator.breakable")](
   filename: "node:consfigurator",
 });
 
-function orInterrupted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** `promise`, unless `signal` comes first: then `Interrupted`, and nobody waits for it any more. */
+export function interruptible<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const stop = () => reject(new Interrupted());

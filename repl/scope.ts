@@ -3,9 +3,9 @@ import { builtinModules } from "node:module";
 /** What stands in scope besides what was declared at the prompt; asked again at every look-up, since it changes. */
 export interface Layers {
   /** The consfig: hosts and other exports of `hosts/`, nouns of properties. */
-  consfig(): Record<string, unknown>;
+  consfig(): Readonly<Record<string, unknown>>;
   /** What a consfig may import from "consfigurator". */
-  library(): Record<string, unknown>;
+  library(): Readonly<Record<string, unknown>>;
   require(specifier: string): unknown;
 }
 

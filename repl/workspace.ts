@@ -13,10 +13,12 @@ export interface Reload extends Refresh {
 /** A consfig and what was said about it: where the prompt and playbooks run. */
 export class Workspace {
   readonly scope: Scope;
-  #consfig: Record<string, unknown> = {};
+  #consfig: Readonly<Record<string, unknown>> = {};
   #library: Record<string, unknown> | undefined;
 
-  constructor(readonly consfig: Pick<Consfig, "root" | "scope" | "refresh" | "mapPositions">) {
+  constructor(
+    readonly consfig: Pick<Consfig, "root" | "scope" | "refresh"> & { mapPositions?(text: string): string },
+  ) {
     this.scope = new Scope({
       consfig: () => this.#consfig,
       library: () => (this.#library ??= require("../lib/index") as Record<string, unknown>),
@@ -40,8 +42,13 @@ export class Workspace {
   }
 
   /** Everything that the consfig gives by name. */
-  names(): Record<string, unknown> {
+  names(): Readonly<Record<string, unknown>> {
     return this.#consfig;
+  }
+
+  /** Compiled positions in `text` as lines of the user's sources. */
+  mapPositions(text: string): string {
+    return this.consfig.mapPositions?.(text) ?? text;
   }
 
   /** `text` as statements, its imports relative to `directory` (the consfig's unless given). */

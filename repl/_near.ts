@@ -1,0 +1,10 @@
+import { Registry } from "../lib/registry";
+import { Site } from "../lib/site";
+
+/** Those of `names` that `wanted` may have been meant to be, nearest first. */
+export function near(wanted: string, names: readonly string[]): string[] {
+  const registry = new Registry<true>("name");
+  const here = new Site("prompt", 0, 0);
+  for (const name of names) registry.define(name, true, here);
+  return registry.similar(wanted);
+}

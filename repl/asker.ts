@@ -1,0 +1,53 @@
+import { StringDecoder } from "node:string_decoder";
+import type { Asker } from "../lib/connection/hop";
+import { colour } from "./_colour";
+import type { Keyboard } from "./keyboard";
+import type { Out } from "./views/view";
+
+/** Asks the person at the keyboard, one question after the other. `aside` writes so that views do not draw over it. */
+export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): void; end(): void }): Asker {
+  let turn: Promise<unknown> = Promise.resolve();
+  const ask = (question: string, echo: boolean): Promise<string | undefined> => {
+    const asked = turn.then(async () => {
+      aside.begin();
+      try {
+        out.write(`${colour.yellow(question)} `);
+        return await line(keyboard, out, echo);
+      } finally {
+        aside.end();
+      }
+    });
+    turn = asked.catch(() => {});
+    return asked;
+  };
+  return {
+    secret: (question) => ask(question, false),
+    confirm: async (question) => /^\s*y(es)?\s*$/i.test((await ask(`${question} (yes/no)`, true)) ?? ""),
+  };
+}
+
+/** A line from a terminal in raw mode; Ctrl-C or Ctrl-D declines. */
+function line(keyboard: Keyboard, out: Out, echo: boolean): Promise<string | undefined> {
+  const decoder = new StringDecoder("utf8");
+  let typed = "";
+  return new Promise((resolve) => {
+    const end = (answer: string | undefined) => {
+      giveBack();
+      out.write("\n");
+      resolve(answer);
+    };
+    const giveBack = keyboard.lend((chunk) => {
+      for (const key of decoder.write(chunk)) {
+        if (key === "\r" || key === "\n") return end(typed);
+        if (key === "\u0003" || key === "\u0004") return end(undefined);
+        if (key === "\u007f" || key === "\b") {
+          if (echo && typed) out.write("\b \b");
+          typed = [...typed].slice(0, -1).join("");
+        } else if (key >= " ") {
+          typed += key;
+          if (echo) out.write(key);
+        }
+      }
+    });
+  });
+}

@@ -1,0 +1,3 @@
+export async function check(_directory: string, _out: NodeJS.WritableStream): Promise<number> {
+  return 0;
+}

@@ -1,0 +1,32 @@
+import { properties } from "../../lib/property";
+import { colour } from "../_colour";
+import { near } from "../_near";
+import { docOf, documentedNames } from "../docs";
+import { type Command, CommandError } from "./command";
+
+export const doc: Command = {
+  name: "doc",
+  takes: "NAME",
+  does: "what a property, hop or function is for, and how it is written",
+  completions: () => [...properties.names().filter((name) => !/(^|\.)_/.test(name)), ...documentedNames()],
+  run: (written, { shell }) => {
+    const name = written.replace(/\(.*$/s, "").trim();
+    if (!name) throw new CommandError(".doc needs a name, such as file.hasContent or deploy");
+    const found = docOf(name, shell.workspace.consfig.root);
+    if (!found) {
+      const meant = near(name, [...properties.names(), ...documentedNames()]);
+      const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";
+      throw new CommandError(`nothing is known of "${name}"; ${advice}`);
+    }
+    shell.say(
+      [
+        colour.bold(found.signature),
+        ...(found.text
+          ? [found.text.replace(/^/gm, "  ").trimEnd()]
+          : ["  (no doc comment stands above it)"]),
+        ...found.facts.map((fact) => colour.dim(`  ${fact}`)),
+        colour.dim(`  ${found.site}`),
+      ].join("\n"),
+    );
+  },
+};

@@ -1,0 +1,40 @@
+import { near } from "../_near";
+import { agents } from "./agents";
+import { type Command, type CommandContext, CommandError } from "./command";
+import { doc } from "./doc";
+import { exit } from "./exit";
+import { help } from "./help";
+import { hosts } from "./hosts";
+import { load } from "./load";
+import { props } from "./props";
+import { reload } from "./reload";
+import { report } from "./report";
+import { sandbox } from "./sandbox";
+import { save } from "./save";
+
+export { CommandError } from "./command";
+
+/** Every dot-command, by its name. */
+export const commands: ReadonlyMap<string, Command> = new Map(
+  [agents, doc, exit, help, hosts, load, props, reload, report, sandbox, save].map((command) => [
+    command.name,
+    command,
+  ]),
+);
+
+/** `line` as a dot-command, or undefined when it is none: `.5` is a number. */
+export function asCommand(line: string): { name: string; argument: string } | undefined {
+  const [, name, argument = ""] = /^\s*\.([A-Za-z]\S*)\s*(.*?)\s*$/s.exec(line) ?? [];
+  return name === undefined ? undefined : { name, argument };
+}
+
+/** Runs a dot-command. Throws `CommandError` for one that is not there. */
+export async function runCommand(name: string, argument: string, context: CommandContext): Promise<void> {
+  const command = commands.get(name);
+  if (!command) {
+    const meant = near(name, [...commands.keys()]).map((one) => `.${one}`);
+    const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .help";
+    throw new CommandError(`there is no command .${name}; ${advice}`);
+  }
+  await command.run(argument, context);
+}

@@ -1,0 +1,39 @@
+import { properties } from "../../lib/property";
+import { colour } from "../_colour";
+import { docOf } from "../docs";
+import type { Command } from "./command";
+
+export const props: Command = {
+  name: "props",
+  takes: "[NOUN]",
+  does: "every property, or those of one noun with what each is for",
+  completions: () => [...new Set(properties.names().map(nounOf))],
+  run: (noun, { shell }) => {
+    const names = properties.names().filter((name) => !/(^|\.)_/.test(name));
+    const wanted = noun.replace(/\.$/, "");
+    const chosen = wanted ? names.filter((name) => nounOf(name) === wanted) : [];
+    if (wanted && chosen.length === 0) {
+      const nouns = [...new Set(names.map(nounOf))].join(", ");
+      shell.say(`there are no properties of "${wanted}"; there are those of ${nouns}`);
+    } else if (wanted) shell.say(withDocs(chosen, shell.workspace.consfig.root));
+    else shell.say(byNoun(names));
+  },
+};
+
+const nounOf = (name: string): string => name.split(".")[0] ?? name;
+
+function withDocs(names: readonly string[], root: string): string {
+  const width = Math.max(...names.map((name) => name.length));
+  return names
+    .map((name) => `${colour.cyan(name.padEnd(width))}  ${docOf(name, root)?.summary ?? ""}`.trimEnd())
+    .join("\n");
+}
+
+function byNoun(names: readonly string[]): string {
+  return [...Map.groupBy(names, nounOf)]
+    .map(([noun, all]) => {
+      const own = all.map((name) => name.slice(noun.length + 1)).filter(Boolean);
+      return own.length > 0 ? `${colour.cyan(noun)}: ${own.join(", ")}` : colour.cyan(noun);
+    })
+    .join("\n");
+}

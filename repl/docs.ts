@@ -1,0 +1,182 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { properties } from "../lib/property";
+import type { Schema } from "../lib/schema";
+import { root as packageRoot } from "../lib/source/register.js";
+
+/** What is known of a name without running anything. */
+export interface Doc {
+  /** As it is written: `file.containsLines(path: string, ...lines: string[])`. */
+  readonly signature: string;
+  /** The doc comment above the definition. */
+  readonly text: string;
+  /** Its first sentence. */
+  readonly summary: string;
+  /** What it needs and can. */
+  readonly facts: readonly string[];
+  readonly site: string;
+}
+
+/** The doc of a property, of a hop (`via.ssh`), or of something else that a consfig may import. */
+export function docOf(name: string, consfigRoot: string): Doc | undefined {
+  return propertyDoc(name, consfigRoot) ?? libraryDoc(name);
+}
+
+/** What a consfig may import besides properties: functions, and hops as `via.NAME`. */
+export const documentedNames = (): string[] => [...libraryExports().keys()];
+
+function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
+  const property = properties.get(name);
+  const site = properties.siteOf(name)?.toString();
+  if (!property || !site) return undefined;
+  const { definition } = property;
+  const [, file = "", line = "1"] = /^(.*):(\d+):\d+$/.exec(site) ?? [];
+  const source = textOf(path.resolve(consfigRoot, file));
+  const offset = offsetOfLine(source, Number(line));
+  const text = commentAbove(source, offset);
+  const parameters = definition.call
+    ? callParameters(source, offset, definition.call)
+    : fieldsOf(definition.args);
+  return {
+    signature: `${name}(${parameters})`,
+    text,
+    summary: firstSentence(text),
+    facts: [
+      definition.kind === "agent"
+        ? "needs an agent on the host: a hop via.agent()"
+        : "works over a shell and in an agent",
+      definition.unapply || definition.parts ? "can be unapplied" : "cannot be unapplied",
+    ],
+    site,
+  };
+}
+
+function libraryDoc(name: string): Doc | undefined {
+  const file = libraryExports().get(name);
+  if (!file) return undefined;
+  const source = textOf(file);
+  const local = name.split(".").at(-1) ?? name;
+  const found = new RegExp(
+    `^export (?:async )?(?:function|const|class|interface|type) ${local}\\b`,
+    "m",
+  ).exec(source);
+  if (!found) return undefined;
+  const text = commentAbove(source, found.index);
+  const parameters = /^export const/.test(found[0]) ? /call: \(/.exec(source.slice(found.index)) : undefined;
+  const start = source.indexOf("(", parameters ? found.index + parameters.index : found.index);
+  const signature = /class|interface|type/.test(found[0])
+    ? ""
+    : `(${start < 0 ? "" : balanced(source, start)})`;
+  const line = source.slice(0, found.index).split("\n").length;
+  return {
+    signature: `${name}${signature}`,
+    text,
+    summary: firstSentence(text),
+    facts: [],
+    site: `consfigurator/${path.relative(packageRoot, file)}:${line}`,
+  };
+}
+
+let exported: Map<string, string> | undefined;
+/** The file in which each name of lib/index.ts is defined, read from its text. */
+function libraryExports(): Map<string, string> {
+  if (exported) return exported;
+  exported = new Map();
+  const library = path.join(packageRoot, "lib");
+  const index = textOf(path.join(library, "index.ts"));
+  for (const [, names = "", from = ""] of index.matchAll(/export \{([^}]*)\} from "([^"]+)"/g)) {
+    for (const name of names.split(",").map((one) => one.replace(/^\s*type\s/, "").trim())) {
+      if (name) exported.set(name, path.join(library, `${from}.ts`));
+    }
+  }
+  const via = path.join(library, "connection", "via.ts");
+  for (const [, names = "", from = ""] of textOf(via).matchAll(/export \{([^}]*)\} from "([^"]+)"/g)) {
+    for (const name of names.split(","))
+      exported.set(`via.${name.trim()}`, path.join(path.dirname(via), `${from}.ts`));
+  }
+  return exported;
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const offsetOfLine = (source: string, line: number): number =>
+  source
+    .split("\n")
+    .slice(0, line - 1)
+    .reduce((sum, text) => sum + text.length + 1, 0);
+
+/** The doc comment that ends just before `offset`, as plain text. */
+function commentAbove(source: string, offset: number): string {
+  const block = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*$/.exec(source.slice(0, offset))?.[1] ?? "";
+  return block.replace(/^[ \t]*\* ?/gm, "").trim();
+}
+
+const firstSentence = (text: string): string =>
+  /^[\s\S]*?(?:\.(?=\s|$)|$)/.exec(text)?.[0].replaceAll("\n", " ") ?? "";
+
+/** The parameters as written in the source, with their types; without a source, as in the compiled function. */
+function callParameters(source: string, offset: number, call: Function): string {
+  const at = /^\s*call: \(/m.exec(source.slice(offset));
+  const text = at ? balanced(source, source.indexOf("(", offset + at.index)) : "";
+  return text || parametersOf(call).join(", ");
+}
+
+/** The names of the parameters of `call`, `...rest` with its dots. */
+export function parametersOf(call: Function): string[] {
+  const source = call.toString();
+  const start = source.indexOf("(");
+  if (start < 0 || /^[\w$]+\s*=>/.test(source)) return [/^[\w$]+/.exec(source)?.[0] ?? ""];
+  return splitAtCommas(balanced(source, start))
+    .map((one) => one.replace(/\s*=[\s\S]*$/, "").trim())
+    .filter(Boolean);
+}
+
+/** What stands between the bracket at `start` and the one that closes it, on one line. */
+function balanced(source: string, start: number): string {
+  let depth = 0;
+  for (let at = start; at < source.length; at += 1) {
+    if ("([{".includes(source[at] ?? "")) depth += 1;
+    if (")]}".includes(source[at] ?? "")) depth -= 1;
+    if (depth === 0)
+      return source
+        .slice(start + 1, at)
+        .replaceAll(/\s*\n\s*/g, " ")
+        .replace(/,\s*$/, "")
+        .trim();
+  }
+  return "";
+}
+
+function splitAtCommas(text: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const letter of text) {
+    if ("([{".includes(letter)) depth += 1;
+    if (")]}".includes(letter)) depth -= 1;
+    if (letter === "," && depth === 0) parts.push("");
+    else parts.push(`${parts.pop()}${letter}`);
+  }
+  return parts;
+}
+
+/** The fields of an arguments object, as a type. */
+function fieldsOf(schema: Schema<unknown>): string {
+  const fields = Object.entries((schema["properties"] ?? {}) as Record<string, Schema<unknown>>);
+  const required = (schema["required"] ?? []) as readonly string[];
+  if (fields.length === 0) return "";
+  return `{ ${fields.map(([name, field]) => `${name}${required.includes(name) ? "" : "?"}: ${typeOf(field)}`).join(", ")} }`;
+}
+
+function typeOf(schema: Schema<unknown>): string {
+  if (Array.isArray(schema["enum"])) return schema["enum"].map((value) => JSON.stringify(value)).join(" | ");
+  if (Array.isArray(schema["anyOf"])) return (schema["anyOf"] as Schema<unknown>[]).map(typeOf).join(" | ");
+  if (schema["type"] === "array") return `${typeOf((schema["items"] ?? {}) as Schema<unknown>)}[]`;
+  if (schema["type"] === "object" && schema["properties"]) return fieldsOf(schema);
+  return schema["type"] === "integer" ? "number" : String(schema["type"] ?? "unknown");
+}

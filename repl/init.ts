@@ -1,0 +1,3 @@
+export async function init(_directory: string, _out: NodeJS.WritableStream): Promise<number> {
+  return 0;
+}

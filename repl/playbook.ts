@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { InvalidInput, type Statement, Unfinished } from "./_language";
+import { asCommand, runCommand } from "./commands";
+import type { RunOptions } from "./evaluate";
+import type { Shell } from "./shell";
+
+/** A playbook that cannot be read or is no TypeScript: it was not begun. */
+export class InvalidPlaybook extends Error {
+  override readonly name = "InvalidPlaybook";
+}
+
+/** Plays the playbook `file` in `shell`. False when a deployment failed: what stands after that was not begun. */
+export async function playFile(file: string, shell: Shell, options: RunOptions = {}): Promise<boolean> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new InvalidPlaybook(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  return playText(text, path.resolve(file), shell, options);
+}
+
+/** Plays `text`, a playbook from `file`: everything is read before anything is done. */
+export async function playText(
+  text: string,
+  file: string,
+  shell: Shell,
+  options: RunOptions = {},
+): Promise<boolean> {
+  const steps = readPlaybook(text, file, shell);
+  for (const step of steps) {
+    shell.reports = [];
+    if ("command" in step) {
+      const { name, argument } = step.command;
+      const play = (other: string) => playFile(path.resolve(path.dirname(file), other), shell, options);
+      await runCommand(name, argument, { shell, play });
+    } else {
+      shell.refresh();
+      shell.workspace.scope.last = await shell.run([step.statement], options);
+    }
+    if (shell.reports.some(({ ok }) => !ok)) return false;
+    if (shell.ended) return true;
+  }
+  return true;
+}
+
+type PlaybookStep = { readonly line: number } & (
+  | { readonly command: { name: string; argument: string } }
+  | { readonly statement: Statement }
+);
+
+/**
+ * The statements and dot-commands of a playbook in the order in which they are played. A line of which `#` is the first
+ * sign is a comment; a dot-command is a line between statements that begins with a dot and a name.
+ */
+function readPlaybook(text: string, file: string, shell: Shell): PlaybookStep[] {
+  const lines = text.split("\n");
+  const commands: PlaybookStep[] = [];
+  const code = lines.map((line, index) => {
+    if (/^\s*#/.test(line)) return "";
+    const command = asCommand(line);
+    if (!command || isContinued(lines, index)) return line;
+    commands.push({ line: index + 1, command });
+    return "";
+  });
+  const statements = compiled(code.join("\n"), file, shell).map((statement) => ({
+    line: statement.hoisted ? 0 : statement.line,
+    statement,
+  }));
+  return [...statements, ...commands].sort((a, b) => a.line - b.line);
+}
+
+/** `.then(…)` on a line of its own goes on with the line above; a dot-command stands after the end of a statement. */
+function isContinued(lines: readonly string[], index: number): boolean {
+  const line = lines[index] ?? "";
+  return /^\s/.test(line) || /^\.[A-Za-z_$][\w$]*\s*[(?.[]/.test(line);
+}
+
+function compiled(code: string, file: string, shell: Shell): Statement[] {
+  try {
+    return shell.workspace.compile(code, file, { directory: path.dirname(file), keep: true });
+  } catch (error) {
+    if (error instanceof Unfinished)
+      throw new InvalidPlaybook(`${file} breaks off in the middle of a statement: ${error.message}`);
+    if (error instanceof InvalidInput) throw new InvalidPlaybook(error.message);
+    throw error;
+  }
+}

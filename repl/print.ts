@@ -1,0 +1,119 @@
+import { inspect } from "node:util";
+import { ConsfigError, type Failure, frames, RunFailed } from "../lib/errors";
+import { type AnyDefinition, properties } from "../lib/property";
+import type { FleetReport, Report } from "../lib/report";
+import { colour } from "./_colour";
+import { userFrames } from "./_frames";
+import { InvalidInput } from "./_language";
+import { near } from "./_near";
+import { Interrupted } from "./evaluate";
+import { finalText } from "./views/_text";
+import { treeOf } from "./views/_tree";
+
+/** `value` as shown at the prompt: reports as their view, properties with what they are for, the rest as Node does. */
+export function print(value: unknown): string {
+  if (isReport(value)) return finalText([treeOf(value)]);
+  if (isFleetReport(value)) return finalText(value.reports.map(treeOf));
+  if (isProperty(value))
+    return `${colour.cyan(value.definition.name)}: a property; see .doc ${value.definition.name}`;
+  if (isNoun(value)) return nounText(value);
+  return inspect(value, {
+    colors: colour.level > 0,
+    depth: 4,
+    compact: 3,
+    breakLength: process.stdout.columns ?? 80,
+  });
+}
+
+export const isReport = (value: unknown): value is Report =>
+  isObject(value) &&
+  Array.isArray(value["steps"]) &&
+  typeof value["deployment"] === "string" &&
+  "status" in value;
+
+export const isFleetReport = (value: unknown): value is FleetReport =>
+  isObject(value) && Array.isArray(value["reports"]) && value["reports"].every(isReport);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+const isProperty = (value: unknown): value is { definition: AnyDefinition } =>
+  typeof value === "function" &&
+  "definition" in value &&
+  properties.get((value.definition as AnyDefinition).name) !== undefined;
+
+/** A module of properties, such as `file`. */
+const isNoun = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) &&
+  Object.values(value).length > 0 &&
+  Object.values(value).every((one) => typeof one === "function") &&
+  Object.values(value).some(isProperty);
+
+function nounText(noun: Record<string, unknown>): string {
+  const names = Object.values(noun)
+    .filter(isProperty)
+    .map(({ definition }) => definition.name);
+  return names
+    .sort()
+    .map((name) => colour.cyan(name))
+    .join("\n");
+}
+
+export interface ErrorOptions {
+  /** Compiled positions to the user's lines. */
+  readonly mapPositions?: (text: string) => string;
+  /** Names that could have been meant. */
+  readonly names?: () => string[];
+}
+
+/** What was thrown, for the person at the keyboard: what and where, what to do, and only their own frames. */
+export function printError(
+  error: unknown,
+  { mapPositions = (text) => text, names = () => [] }: ErrorOptions = {},
+): string {
+  if (error instanceof Interrupted) return colour.yellow("interrupted");
+  if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
+  const title = EXPECTED(error) ? error.message : `${error.name}: ${error.message}`;
+  const hint = hintFor(error, names);
+  const stack = userFrames(mapPositions(frames(error)));
+  return [
+    colour.red(title),
+    ...(hint ? [hint] : []),
+    ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
+    ...stack.map((frame) => colour.dim(`  ${frame}`)),
+    ...fieldsOf(error),
+    ...(error.cause === undefined
+      ? []
+      : [colour.dim("because of"), printError(error.cause, { mapPositions })]),
+  ].join("\n");
+}
+
+/** Our own failures say in their message all that there is. */
+const EXPECTED = (error: Error): boolean => error instanceof ConsfigError && !(error instanceof RunFailed);
+
+/** "Did you mean", when a name is not known. */
+function hintFor(error: Error, names: () => string[]): string | undefined {
+  const unknown = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
+  if (!unknown) return undefined;
+  const meant = near(unknown, names());
+  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props for what there is";
+}
+
+const outputOf = ({
+  stdout,
+  stderr,
+}: NonNullable<Failure["command"]> | { stdout: string; stderr: string }): string[] =>
+  [stdout, stderr]
+    .flatMap((text) => (text.trim() ? text.trimEnd().split("\n") : []))
+    .map((line) => colour.dim(`  | ${line}`));
+
+/** What an error says besides its message: `code`, `path`. Ours have put theirs in the message. */
+function fieldsOf(error: Error): string[] {
+  if (error instanceof ConsfigError || error instanceof InvalidInput) return [];
+  const fields = Object.entries(error).filter(
+    ([key, value]) => key !== "stack" && typeof value !== "function",
+  );
+  return fields.length > 0
+    ? [colour.dim(`  ${inspect(Object.fromEntries(fields), { depth: 1, breakLength: 100 })}`)]
+    : [];
+}

@@ -1,0 +1,52 @@
+import { useEffect, useState } from "react";
+import { liveLines } from "./_live";
+import type { HostTree } from "./_tree";
+import type { Screen } from "./live";
+
+type Ink = typeof import("ink");
+
+/** A drawing that is on the screen until it is stopped, which leaves nothing of it. */
+export interface Picture {
+  stop(): void;
+}
+
+/** ink waits for something while it loads, so it can only be imported. */
+export const loadInk = (): Promise<Ink> => import("ink");
+
+const FRAME_MS = 100;
+
+/** Draws `hosts()` on `out`, ten times a second: only what changed is written. */
+export function startPicture(
+  { Box, Text, render }: Ink,
+  out: Screen,
+  hosts: () => readonly HostTree[],
+): Picture {
+  function Deployments() {
+    const [frame, setFrame] = useState(0);
+    useEffect(() => {
+      const timer = setInterval(() => setFrame((before) => before + 1), FRAME_MS);
+      return () => clearInterval(timer);
+    }, []);
+    const { columns = 80, rows = 24 } = out;
+    return (
+      <Box flexDirection="column">
+        {liveLines(hosts(), { columns, rows, frame, now: Date.now() }).map((line) => (
+          <Text key={line.key} wrap="truncate-end">
+            {line.text}
+          </Text>
+        ))}
+      </Box>
+    );
+  }
+  const instance = render(<Deployments />, {
+    stdout: out as NodeJS.WriteStream,
+    exitOnCtrlC: false,
+    interactive: true,
+  });
+  return {
+    stop() {
+      instance.clear();
+      instance.unmount();
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import type { Failure } from "../../lib/errors";
+import { failures, type HostTree, leaves, type Step } from "./_tree";
+
+/** `12 ms`, `1.2 s`, `2 min 5 s`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+export interface Counts {
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Steps made of others are not counted, unless they failed by themselves. */
+export function counts(tree: HostTree): Counts {
+  const of = (status: Step["status"]) => leaves(tree).filter((step) => step.status === status).length;
+  return {
+    changed: of("changed"),
+    unchanged: of("unchanged"),
+    failed: failures(tree).length,
+    skipped: of("skipped"),
+  };
+}
+
+/** `3 changed, 5 unchanged, 1 failed`. */
+export function countsInWords(tree: HostTree): string {
+  const counted = Object.entries(counts(tree)).filter(([, count]) => count > 0);
+  return counted.map(([word, count]) => `${count} ${word}`).join(", ");
+}
+
+/** What a deployment of one host came to, in a line without its name. */
+export function outcome(tree: HostTree): string {
+  const counted = countsInWords(tree);
+  const time = `in ${duration(tree.ms)}`;
+  switch (tree.status) {
+    case "refused":
+      return "refused: nobody was connected to";
+    case "cancelled":
+      return `cancelled${counted && `: ${counted}`} ${time}`;
+    case "detached":
+      return `stopped${counted && `: ${counted}`} ${time}; the running step goes on there`;
+    case "failed":
+      return counted ? `${counted} ${time}` : `failed ${time}`;
+    case "running":
+      return counted;
+    default:
+      return counted ? `${counted} ${time}` : `nothing to do, ${time}`;
+  }
+}
+
+/** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
+export const failureInWords = ({ name, message }: Failure): string =>
+  ["FailedChange", "RunFailed", "Refused", "ConnectionFailed"].includes(name)
+    ? message
+    : `${name}: ${message}`;
+
+/** What to do after a deployment that failed. */
+export function advice(trees: readonly HostTree[]): string | undefined {
+  const failed = trees.filter(
+    ({ status }) => status !== "changed" && status !== "unchanged" && status !== "running",
+  );
+  const first = failed.at(0);
+  if (!first) return undefined;
+  if (failed.some(({ status }) => status === "refused")) return "correct the consfig and deploy again";
+  const site = failed.flatMap(failures).at(0)?.site;
+  if (site) return `what failed was said at ${site}; the steps that hold already will not be done again`;
+  if (first.status === "failed") return "nothing was begun there; mend the reason and deploy again";
+  return "deploy again to go on: what holds already will not be done again";
+}
+
+/** The last line of what a step printed, fit to be shown on one line. */
+export function lastLine(output: string): string {
+  const line =
+    output
+      .trimEnd()
+      .split(/[\r\n]/)
+      .at(-1) ?? "";
+  return plain(line).trim();
+}
+
+/** `text` without what would move the cursor or change colours. */
+export const plain = (text: string): string =>
+  text.replace(
+    /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007]*\u0007|[\u0000-\u0008\u000b-\u001f\u007f]/g,
+    "",
+  );

@@ -1,0 +1,14 @@
+import type { WriteStream } from "node:tty";
+import { jsonView } from "./json";
+import { linesView } from "./lines";
+import { LiveScreen } from "./live";
+import type { View } from "./view";
+
+/** The view for a playbook: events with `json`, a drawing at a terminal, lines elsewhere. */
+export function playView(out: WriteStream, json: boolean): () => View {
+  if (json) return () => jsonView(out);
+  const drawable = out.isTTY && !process.env["CI"] && process.env["TERM"] !== "dumb";
+  if (!drawable) return () => linesView(out);
+  const screen = new LiveScreen(out);
+  return () => screen.view();
+}

@@ -1,0 +1,8 @@
+import { EVENTS_VERSION } from "../../lib/events";
+import type { Out, View } from "./view";
+
+/** One event a line, for machines: `{"v":1,"host":…,"deployment":…,"kind":…}`, as documented in docs/playbooks.md. */
+export const jsonView = (out: Out): View => ({
+  add: (event) => void out.write(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`),
+  settle: () => {},
+});

@@ -1,0 +1,66 @@
+import type { DeployEvent } from "../../lib/events";
+import { colour } from "../_colour";
+import { userFrames } from "../_frames";
+import { painted } from "./_text";
+import { type HostTree, type Step, Trees } from "./_tree";
+import { advice, duration, failureInWords, outcome, plain } from "./_words";
+import type { Out, View } from "./view";
+
+/**
+ * A line for each step as it ends, for pipes and logs: status, host, what, time. Parts stand above what they are parts
+ * of. What a failed step printed follows in full, then why it failed and where it was said.
+ */
+export function linesView(out: Out): View {
+  const trees = new Trees();
+  const say = (...lines: string[]) => void out.write(`${lines.join("\n")}\n`);
+  return {
+    add(event) {
+      const tree = trees.add(event);
+      const lines = LINES[event.kind]?.(event as never, tree) ?? [];
+      if (lines.length > 0) say(...lines);
+    },
+    settle() {
+      const next = advice(trees.hosts);
+      if (next) say(colour.dim(next));
+    },
+  };
+}
+
+type Lines = {
+  [K in DeployEvent["kind"]]?: (event: Extract<DeployEvent, { kind: K }>, tree: HostTree) => string[];
+};
+
+const LINES: Lines = {
+  notice: ({ host, text }) => [`${status("notice", colour.cyan)} ${host} :: ${text}`],
+  "step-ended": ({ step }, tree) => {
+    const ended = tree.steps.get(step);
+    return ended ? stepLines(tree.host, ended) : [];
+  },
+  "deployment-ended": (_, tree) => [
+    ...(tree.failure &&
+    ![...tree.steps.values()].some((step) => step.failure?.message === tree.failure?.message)
+      ? indented(failureInWords(tree.failure)).map((line) => colour.red(line))
+      : []),
+    `${status(tree.status, (text) => painted(tree.status, text))} ${colour.bold(tree.host)}: ${outcome(tree)}`,
+  ],
+};
+
+/** Wide enough for every status, so that hosts stand below each other. */
+const status = (word: string, paint: (text: string) => string): string => paint(word.padEnd(9));
+
+function stepLines(host: string, step: Step): string[] {
+  const reason = step.reason ? ` (${step.reason})` : "";
+  const time = step.ms > 0 ? colour.dim(` ${duration(step.ms)}`) : "";
+  const line = `${status(step.status, (text) => painted(step.status, text))} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
+  if (step.status !== "failed" || step.children.some((child) => child.status === "failed")) return [line];
+  return [
+    line,
+    ...indented(plain(step.output).trimEnd()).map((text) => text.replace(/^ {10}/, "        | ")),
+    ...(step.failure ? indented(failureInWords(step.failure)).map((text) => colour.red(text)) : []),
+    ...indented(`${step.property}, said at ${step.site}`),
+    ...userFrames(step.failure?.stack).flatMap(indented),
+  ];
+}
+
+const indented = (text: string): string[] =>
+  text ? text.split("\n").map((line) => `${" ".repeat(10)}${line}`) : [];
