@@ -155,7 +155,7 @@ function mayHoldApplications(schema: AnySchema): boolean {
 export function problems(schema: AnySchema, value: unknown, name = "args"): string[] {
   const validate = validator(schema);
   if (validate(value)) return [];
-  return [...new Set((validate.errors ?? []).filter(isTelling).map((error) => message(error, value, name)))];
+  return [...new Set((validate.errors ?? []).filter(isTelling).map((error) => message(error, name)))];
 }
 
 const compiled = new WeakMap<object, ValidateFunction>();
@@ -179,8 +179,8 @@ function validator(schema: AnySchema): ValidateFunction {
 /** `anyOf` failing says in itself what is allowed; what its branches say besides is noise. */
 const isTelling = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.schemaPath);
 
-function message(error: ErrorObject, root: unknown, name: string): string {
-  const place = `${name}${error.instancePath.replace(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
+function message(error: ErrorObject, name: string): string {
+  const place = name + placeOf(error.instancePath);
   const { params, parentSchema } = error;
   const described =
     typeof parentSchema?.["description"] === "string" ? parentSchema["description"] : undefined;
@@ -196,9 +196,20 @@ function message(error: ErrorObject, root: unknown, name: string): string {
     case "minItems":
       return `${place} has ${(error.data as unknown[]).length} items; it must have at least ${params["limit"]}`;
     default:
-      return `${place} is ${shown(error.data)}; it must be ${described ?? expectation(error)}`;
+      return `${place} is ${shown(error.data)}; it ${described ? `must be ${described}` : expectation(error)}`;
   }
 }
+
+/** A JSON pointer as it would be written in code. */
+const placeOf = (pointer: string): string =>
+  pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .map((key) =>
+      /^[0-9]+$/.test(key) ? `[${key}]` : /^[\w$]+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`,
+    )
+    .join("");
 
 const allowedKeys = (schema: ErrorObject["parentSchema"]): string => {
   const keys = Object.keys((schema?.["properties"] as object | undefined) ?? {});
@@ -218,8 +229,8 @@ const alternatives = (schemas: unknown): string =>
 
 const expectation = (error: ErrorObject): string =>
   error.keyword === "type"
-    ? `of type ${String(error.params["type"])}`
-    : (error.message ?? "otherwise").replace(/^must be /, "");
+    ? `must be of type ${String(error.params["type"])}`
+    : (error.message ?? `does not fit "${error.keyword}"`);
 
 function shown(value: unknown): string {
   const text = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import {
+  AbortedChange,
+  Cancelled,
+  ConnectionFailed,
+  ConsfigError,
+  FailedChange,
+  failureOf,
+  InapplicableProperty,
+  InvalidArguments,
+  MissingData,
+  Refused,
+  RunFailed,
+} from "../../lib/errors";
+
+describe("what may be done about each", () => {
+  const result = { exit: 1, stdout: "", stderr: "" };
+  const rows: [error: ConsfigError, name: string, parents: Function[]][] = [
+    [new InapplicableProperty("m"), "InapplicableProperty", [ConsfigError]],
+    [new InvalidArguments("m"), "InvalidArguments", [InapplicableProperty]],
+    [new Refused("web1", ["m"]), "Refused", [InapplicableProperty]],
+    [new FailedChange("m"), "FailedChange", [ConsfigError]],
+    [new RunFailed("false", result), "RunFailed", [FailedChange]],
+    [new AbortedChange("m"), "AbortedChange", [FailedChange]],
+    [new MissingData("m"), "MissingData", [AbortedChange]],
+    [new ConnectionFailed("via.local()", "m"), "ConnectionFailed", [AbortedChange]],
+    [new Cancelled("m"), "Cancelled", [AbortedChange]],
+  ];
+  for (const [error, name, parents] of rows) {
+    test(`${name} is ${parents.map((parent) => parent.name).join(", ")}`, () => {
+      assert.equal(error.name, name);
+      for (const parent of parents) assert.ok(error instanceof parent);
+      assert.equal(
+        error instanceof FailedChange && error instanceof InapplicableProperty,
+        false,
+        "refused before connecting, or failed on the host: never both",
+      );
+    });
+  }
+});
+
+describe("messages", () => {
+  const ran = (command: string, stdout: string, stderr: string) =>
+    new RunFailed(command, { exit: 2, stdout, stderr }).message;
+  const cases: [name: string, message: string, expected: string][] = [
+    ["a hop that failed", new ConnectionFailed("via.sudo()", "no").message, "via.sudo(): no"],
+    ["a silent command", ran("false", "", "\n"), "`false` ended with exit code 2"],
+    ["the last word on stderr", ran("x", "out", "a\nb\n"), "`x` ended with exit code 2: b"],
+    ["else on stdout", ran("x", "a\nout\n", " "), "`x` ended with exit code 2: out"],
+    ["a long command", ran("y".repeat(300), "", ""), `\`${"y".repeat(200)}…\` ended with exit code 2`],
+    ["one complaint", new Refused("web1", ["a\nb"]).message, "web1: a\nb"],
+    [
+      "several complaints",
+      new Refused("web1", ["a", "b\nmore"]).message,
+      "web1: 2 complaints\n  - a\n  - b\n    more",
+    ],
+  ];
+  for (const [name, message, expected] of cases) test(name, () => assert.equal(message, expected));
+});
+
+describe("a failure as data", () => {
+  test("has name, message and frames, without the message above these", () => {
+    const { name, message, stack, ...more } = failureOf(new FailedChange("it\nwent wrong"));
+    assert.deepEqual({ name, message, more }, { name: "FailedChange", message: "it\nwent wrong", more: {} });
+    assert.match(stack ?? "", /^ {4}at .*errors\.test\.ts:\d+:\d+\)?\n/);
+  });
+
+  test("of a command has its whole output", () => {
+    const result = { exit: 2, stdout: "a\nb\n", stderr: "c\n" };
+    assert.deepEqual(failureOf(new RunFailed("x", result)).command, { command: "x", ...result });
+  });
+
+  test("of anything else that is thrown has its text", () => {
+    assert.deepEqual(failureOf("text"), { name: "Error", message: "text" });
+    assert.deepEqual(failureOf(undefined), { name: "Error", message: "undefined" });
+  });
+
+  test("survives JSON", () => {
+    const failure = failureOf(new TypeError("x"));
+    assert.deepEqual(JSON.parse(JSON.stringify(failure)), failure);
+  });
+});

@@ -1,0 +1,14 @@
+/** Steps as a test reads them: one line each, what is inside a step indented below it. */
+import type { StepReport } from "../../lib/report";
+
+/** `[<status> <desc> (<reason>): <class of failure>: <message>]`, in the order in which the steps began. */
+export function outline(steps: readonly StepReport[]): string[] {
+  const depths = new Map<number, number>();
+  return steps.map(({ step, parent, status, desc, reason, failure }) => {
+    const depth = parent === undefined ? 0 : (depths.get(parent) ?? 0) + 1;
+    depths.set(step, depth);
+    const why = reason === undefined ? "" : ` (${reason})`;
+    const what = failure ? `: ${failure.name}: ${failure.message}` : "";
+    return `${"  ".repeat(depth)}${status} ${desc}${why}${what}`;
+  });
+}
