@@ -88,6 +88,7 @@ export const innerOf = (application: PropApp): readonly PropApp[] => [
 
 class Preparation {
   readonly complaints: string[] = [];
+  readonly #refusals = new WeakSet<PropApp>();
 
   /** A fresh tree in which every application has the arguments that its `preprocess` makes. */
   preprocess(application: PropApp): PropApp {
@@ -105,12 +106,19 @@ class Preparation {
         };
         origins.set(prepared, application);
         return prepared;
-      }) ?? application
+      }) ?? this.#refused(application)
     );
+  }
+
+  /** What was complained of once need not be visited. */
+  #refused(application: PropApp): PropApp {
+    this.#refusals.add(application);
+    return application;
   }
 
   /** Runs the `hostattrs` of `application`, then works out what it is made of. */
   visit(application: PropApp, model: HostModel): void {
+    if (this.#refusals.has(application)) return;
     this.#complaining(application, () => {
       const { args, hostattrs, parts } = definitionOf(application.property);
       const visits = { visit: (inner: PropApp, other = model) => this.visit(inner, other), unappliable };

@@ -273,12 +273,14 @@ async function install(
 async function recordOfLists(target: PosixTarget): Promise<string> {
   const directory = "/var/lib/apt/lists";
   if (target.kind !== "agent") {
-    const { stdout } = await target.run(`LC_ALL=C ls -ln --time-style=full-iso ${directory} | cksum`, {
-      mayFail: true,
-    });
-    return stdout;
+    const files = `find ${directory} -maxdepth 1 -type f ! -name lock -printf '%f %s %T@\\n'`;
+    return (await target.run(`${files} | sort | cksum`, { mayFail: true })).stdout;
   }
-  const names = (await target.list(directory)) ?? [];
+  const names = ((await target.list(directory)) ?? []).filter((name) => name !== "lock");
   const stats = await Promise.all(names.map((name) => target.stat(`${directory}/${name}`)));
-  return names.map((name, index) => `${name} ${stats[index]?.size} ${stats[index]?.mtime}`).join("\n");
+  return names
+    .map((name, index) => ({ name, stat: stats[index] }))
+    .filter(({ stat }) => stat?.type === "file")
+    .map(({ name, stat }) => `${name} ${stat?.size} ${stat?.mtime}`)
+    .join("\n");
 }

@@ -1,0 +1,103 @@
+/** Commands that run at set times. */
+import { shellWords } from "../lib/_quote";
+import { defproplist } from "../lib/property";
+import { account, type Infer, object, string } from "../lib/schema";
+import { encodedName } from "./_encoded";
+import * as os from "./_os";
+import * as apt from "./apt";
+import { doesNotExist, existsWithContent } from "./file";
+
+const keywords = ["hourly", "daily", "weekly", "monthly"];
+const nicknames = ["reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
+const field = "[0-9A-Za-z*/,-]+";
+const job = object({
+  desc: string({ minLength: 1, pattern: "^[^\\n]+$", description: "a description of the job, on one line" }),
+  when: string({
+    pattern: `^(${keywords.join("|")}|@(${nicknames.join("|")})|${field}( +${field}){4})$`,
+    description: `${keywords.map((keyword) => `"${keyword}"`).join(", ")}, or a time as in crontab(5) such as "0 3 * * *"`,
+  }),
+  user: account(),
+  command: string({ minLength: 1, description: "a shell command" }),
+});
+type Job = Infer<typeof job>;
+const said = (desc: string, when: string, user: string, command: string): Job => ({
+  desc,
+  when,
+  user,
+  command,
+});
+
+/**
+ * `command` runs as `user` at the times `when`: "hourly", "daily", "weekly", "monthly", or a time as in crontab(5). While
+ * it runs it is not started again. Its output is mailed when it fails, and only then. `desc` is what the job is known by
+ * on the host: two jobs of one `desc` are one. cron and moreutils are installed, and stay when this is unapplied.
+ *
+ * @example cron.systemJob("dump of the shop", "30 4 * * *", "postgres", "pg_dump shop | gzip > /srv/dumps/shop.gz")
+ */
+export const systemJob = defproplist({
+  name: "cron.systemJob",
+  args: job,
+  call: said,
+  desc: ({ desc, when }) => `${when}: ${desc}`,
+  hostattrs: (_args, host) => os.required(host, "debianlike"),
+  parts: (args) => {
+    const { file, others } = places(args);
+    return [
+      apt.serviceInstalledRunning("cron"),
+      apt.installed("moreutils"),
+      existsWithContent(scriptFile(args), script(args), { mode: 0o755 }),
+      keywords.includes(args.when)
+        ? existsWithContent(file, keywordJob(args), { mode: 0o755 })
+        : existsWithContent(file, timedJob(args), { mode: 0o644 }),
+      doesNotExist(...others),
+    ];
+  },
+  unapply: (args, _target, steps) => {
+    const { file, others } = places(args);
+    return steps.apply(doesNotExist(file, ...others, scriptFile(args)));
+  },
+});
+
+/**
+ * As `cron.systemJob`, but the command gets the processor and the disks only when nothing else wants them.
+ *
+ * @example cron.niceSystemJob("search index", "daily", "search", "update-index --all")
+ */
+export const niceSystemJob = defproplist({
+  name: "cron.niceSystemJob",
+  args: job,
+  call: said,
+  desc: ({ desc, when }) => `${when}, when idle: ${desc}`,
+  parts: ({ desc, when, user, command }) => [systemJob(desc, when, user, nice(command))],
+  unapply: ({ desc, when, user, command }, _target, steps) =>
+    steps.unapply(systemJob(desc, when, user, nice(command))),
+});
+
+const nice = (command: string): string => shellWords(["nice", "ionice", "-c", "3", "sh", "-c", command]);
+
+/** The file by which cron knows the job, and those where it would be for other times. */
+export function places({ desc, when }: Pick<Job, "desc" | "when">): { file: string; others: string[] } {
+  const name = encodedName(desc);
+  const directory = (keyword: string) => `/etc/cron.${keyword}/${name}`;
+  const all = ["d", ...keywords].map(directory);
+  const file = directory(keywords.includes(when) ? when : "d");
+  return { file, others: all.filter((place) => place !== file) };
+}
+
+const scriptFile = ({ desc }: Pick<Job, "desc">): string => `/usr/local/bin/${encodedName(desc)}_cronjob`;
+
+const environment = "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n";
+
+/** A line of cron.d. */
+export const timedJob = (args: Job): string =>
+  `${environment}\n${args.when}\t${args.user}\tchronic ${scriptFile(args)}\n`;
+
+/** What run-parts runs as root. */
+export const keywordJob = (args: Job): string => {
+  const as = args.user === "root" ? "" : `runuser -u ${args.user} -- `;
+  return `#!/bin/sh\n\nset -e\n\n${environment}\nchronic ${as}${scriptFile(args)}\n`;
+};
+
+/** The job itself, to be run by hand too. The job file is its lock: one that runs already ends another one. */
+export const script = (args: Job): string =>
+  `#!/bin/sh\n\nset -e\n\n${shellWords(["flock", "-n", places(args).file, "sh", "-c", args.command])}\n`;

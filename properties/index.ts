@@ -1,0 +1,13 @@
+export * as apt from "./apt";
+export * as cmd from "./cmd";
+export * as container from "./container";
+export * as cron from "./cron";
+export * as file from "./file";
+export * as hostname from "./hostname";
+export * as os from "./os";
+export * as reboot from "./reboot";
+export * as service from "./service";
+export * as ssh from "./ssh";
+export * as systemd from "./systemd";
+export * as timezone from "./timezone";
+export * as user from "./user";

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { type AnyDefinition, properties } from "../../lib/property";
+import * as modules from "../../properties";
+
+const directory = path.join(__dirname, "../../properties");
+const nouns = readdirSync(directory)
+  .filter((name) => /^[a-z]\w*\.ts$/.test(name) && name !== "index.ts")
+  .map((name) => name.slice(0, -3));
+
+const definitions = Object.entries(modules as Record<string, object>).flatMap(([module, exports]) =>
+  Object.entries(exports).flatMap(([name, value]) =>
+    typeof value === "function" && "definition" in value
+      ? [[`${module}.${name}`, value.definition as AnyDefinition] as const]
+      : [],
+  ),
+);
+
+test("the index lists every file, sorted", () => {
+  assert.deepEqual(Object.keys(modules), nouns.sort());
+  const lines = nouns.map((noun) => `export * as ${noun} from "./${noun}";\n`).join("");
+  assert.equal(readFileSync(path.join(directory, "index.ts"), "utf8"), lines);
+});
+
+test("every property is known by its module and its export", () => {
+  assert.deepEqual(
+    definitions.map(([name]) => name),
+    definitions.map(([, definition]) => definition.name),
+  );
+  const named = new Set<string>(definitions.map(([name]) => name));
+  const own = properties.names().filter((name) => name.includes(".") && !/\._/.test(name));
+  assert.deepEqual(
+    own.filter((name) => !named.has(name)),
+    [],
+    "defined and not exported",
+  );
+});
+
+test("every property says what it is for people", () => {
+  const without = definitions.filter(([, { desc }]) => desc === undefined).map(([name]) => name);
+  assert.deepEqual(without, []);
+});
+
+test("every property has a doc comment with an example right above it", () => {
+  const without = definitions.filter(([name]) => !documented(name)).map(([name]) => name);
+  assert.deepEqual(without, []);
+});
+
+test("every property says when it does not fit the host, or changes and undoes something", () => {
+  const empty = definitions.filter(
+    ([, { hostattrs, parts, apply, unapply }]) => !(hostattrs || parts || apply || unapply),
+  );
+  assert.deepEqual(empty, []);
+});
+
+/** Whether the comment that ends right above the definition of `name` has an example that uses it. */
+function documented(name: string): boolean {
+  const site = properties.siteOf(name);
+  assert.ok(site, name);
+  const source = readFileSync(site.file, "utf8");
+  const exported = name.split(".")[1] ?? "";
+  const found = new RegExp(
+    `/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*(?:export )?const \\w+ = (?:defprop|defproplist)(?:<[^(]*>)?\\(\\{\\s*name: "${name.replace(".", "\\.")}"`,
+  ).exec(source);
+  const comment = found?.[1] ?? "";
+  return comment.includes("@example") && comment.split("@example").slice(1).join().includes(exported);
+}
