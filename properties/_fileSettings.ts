@@ -1,48 +1,8 @@
 import { defprop } from "../lib/property";
-import { list, nullable, object, path, type Schema, string } from "../lib/schema";
-import { type ConfStyle, equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
+import { list, nullable, object, path, string } from "../lib/schema";
+import { equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
 import { type Triple, withIniSettings } from "./_ini";
-
-/** Settings as they may be said: keys and values in turn, one object, or one list of pairs. */
-export type Pairs = string[] | [settings: Readonly<Record<string, string>>] | [settings: readonly Pair[]];
-
-/** `pairs` as a list of pairs. A key without a value gets none, which the schema then refuses. */
-export function pairsOf(pairs: Pairs): Pair[] {
-  const [first] = pairs;
-  if (Array.isArray(first)) return [...first];
-  if (typeof first === "object" && first !== null) return Object.entries(first);
-  const words = pairs as string[];
-  return words.flatMap((key, at) => (at % 2 === 0 ? [[key, words[at + 1]] as unknown as Pair] : []));
-}
-
-const tuple = <T>(...items: Schema<unknown>[]): Schema<T> => ({
-  type: "array",
-  items,
-  minItems: items.length,
-  maxItems: items.length,
-});
-
-/** Neither a comment nor, by its end, another key. */
-const wordKey = () =>
-  string({ pattern: "^[^\\s#]\\S*$", description: "a key: one word that does not begin with #" });
-const keyBeforeEquals = () =>
-  string({
-    pattern: "^[^\\s=#][^\\s=]*$",
-    description: "a key: one word without =, which does not begin with #",
-  });
-const value = () => string({ pattern: "^[^\\n\\r]*$", description: "a value, which is one line" });
-const someValue = () =>
-  string({ pattern: "^[^\\n\\r]*\\S[^\\n\\r]*$", description: "a value, which is one line and not empty" });
-
-/** The arguments of a property that sets pairs in the manner of `style`. */
-export const settingsArgs = ({ looksLikeProse }: ConfStyle) =>
-  object({
-    path: path(),
-    pairs: list(
-      looksLikeProse ? tuple<Pair>(wordKey(), someValue()) : tuple<Pair>(keyBeforeEquals(), value()),
-      { minItems: 1 },
-    ),
-  });
+import { type Pairs, pairsOf, settingsArgs, tuple, value } from "./_pairs";
 
 const call = (path: string, ...pairs: Pairs) => ({ path, pairs: pairsOf(pairs) });
 

@@ -27,7 +27,9 @@ export async function replaceFile(name: string, content: Buffer, options: PutOpt
     } finally {
       await file.close();
     }
-    await rename(temporary, target);
+    await rename(temporary, target).catch((error) =>
+      writeInPlace(error, temporary, target, content, options.mode),
+    );
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
@@ -89,6 +91,30 @@ const copiesAttributes = (from: string, to: string): Promise<boolean> =>
     const args = ["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--", from, to];
     execFile("cp", args, (error) => done(!error));
   });
+
+/**
+ * A file that is a mount point, as /etc/hosts is in many containers, cannot be replaced: it is overwritten, when what it
+ * gets has been written once without trouble.
+ */
+async function writeInPlace(
+  error: NodeJS.ErrnoException,
+  temporary: string,
+  target: string,
+  content: Buffer,
+  mode?: number,
+): Promise<void> {
+  if (error.code !== "EBUSY") throw error;
+  const file = await open(target, "r+");
+  try {
+    await file.writeFile(content);
+    await file.truncate(content.length);
+    if (mode !== undefined) await file.chmod(mode);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  rmSync(temporary);
+}
 
 /** A rename is on the disk only when its directory is. Some file systems cannot do that, and need not. */
 async function syncDirectory(directory: string): Promise<void> {

@@ -68,7 +68,7 @@ interface Put {
 
 /**
  * Replaces the file by what comes on standard input, in one step. The size is compared before the rename: a link that
- * is cut looks like the end of the input.
+ * is cut looks like the end of the input. A mount point cannot be replaced: it is overwritten.
  */
 export const put = ({ path, unique, size, mode, parents }: Put): string => `LC_ALL=C; export LC_ALL
 fail() { echo "$1" >&2; exit 1; }
@@ -98,7 +98,10 @@ else
   chmod ${mode ?? "0644"} "$new" || exit 1
 fi
 sync "$new" 2>/dev/null
-mv -f "$new" "$t" || exit 1
+said=$(mv -f "$new" "$t" 2>&1) || case $said in
+  *" busy"*) cat "$new" > "$t" && rm -f "$new"${mode === undefined ? "" : ` && chmod ${mode} "$t"`} || exit 1;;
+  *) fail "$said";;
+esac
 trap - EXIT
 sync "$d" 2>/dev/null
 exit 0`;
@@ -110,7 +113,7 @@ export const makeDirectory = (path: string, mode: string | undefined): string =>
 /** Puts the link in place in one step where mv can be kept from following the link that is there. */
 export const symlink = (path: string, to: string, unique: string): string => `p=${path}; to=${to}
 new=\${p%/*}/.$(printf %.100s "\${p##*/}").${unique}
-ln -s "$to" "$new" || exit 1
+ln -s -- "$to" "$new" || exit 1
 mv -fT "$new" "$p" 2>/dev/null || { rm -f "$p" && mv -f "$new" "$p"; } || { rm -f "$new"; exit 1; }`;
 
 /** Renames; a directory that is in the way is refused, never moved into. */

@@ -1,0 +1,484 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { test } from "node:test";
+import { definitionOf } from "../../lib/prepare";
+import { type PropApp, properties } from "../../lib/property";
+import { file } from "../../properties";
+import { onBothTargets } from "../support/targets";
+
+/** The file is called `f`; null: it does not exist. Where `unapplied` is given, that is what unapplying leaves. */
+interface Case {
+  readonly what: string;
+  readonly before: string | null;
+  readonly application: PropApp;
+  readonly after: string | null;
+  readonly unapplied?: string | null;
+}
+
+const cases: readonly Case[] = [
+  { what: "hasContent, lines", before: null, application: file.hasContent("f", ["a", "b"]), after: "a\nb\n" },
+  { what: "hasContent, a text", before: "old\n", application: file.hasContent("f", "a\nb"), after: "a\nb\n" },
+  { what: "hasContent, an ended text", before: null, application: file.hasContent("f", "a\n"), after: "a\n" },
+  { what: "hasContent, nothing", before: "old", application: file.hasContent("f", []), after: "" },
+  { what: "hasContent, an empty text", before: null, application: file.hasContent("f", ""), after: "" },
+  {
+    what: "hasContent, bytes of every sort",
+    before: null,
+    application: file.hasContent("f", "é\0\r\n$x `y`\n"),
+    after: "é\0\r\n$x `y`\n",
+  },
+  {
+    what: "existsWithContent",
+    before: "x",
+    application: file.existsWithContent("f", "y"),
+    after: "y\n",
+    unapplied: null,
+  },
+  {
+    what: "existsWithContent, absent",
+    before: null,
+    application: file.existsWithContent("f", "y"),
+    after: "y\n",
+    unapplied: null,
+  },
+  {
+    what: "containsLines",
+    before: "a\nb\n",
+    application: file.containsLines("f", "b", "c", "d"),
+    after: "a\nb\nc\nd\n",
+    unapplied: "a\n",
+  },
+  {
+    what: "containsLines, absent",
+    before: null,
+    application: file.containsLines("f", "a"),
+    after: "a\n",
+    unapplied: "",
+  },
+  {
+    what: "containsLines, nothing to do",
+    before: "a\na",
+    application: file.containsLines("f", "a"),
+    after: "a\na",
+    unapplied: "",
+  },
+  {
+    what: "containsLines, last line not ended",
+    before: "a",
+    application: file.containsLines("f", "b"),
+    after: "a\nb\n",
+    unapplied: "a\n",
+  },
+  {
+    what: "containsLines, twice the same",
+    before: "",
+    application: file.containsLines("f", "a", "a"),
+    after: "a\n",
+  },
+  {
+    what: "containsLines, a list",
+    before: "",
+    application: file.containsLines("f", ["a", "b"], "c"),
+    after: "a\nb\nc\n",
+  },
+  {
+    what: "containsLines, only whole lines",
+    before: "xa\na \n",
+    application: file.containsLines("f", "a"),
+    after: "xa\na \na\n",
+  },
+  {
+    what: "containsLines, CRLF",
+    before: "a\r\nb\r\n",
+    application: file.containsLines("f", "b", "c"),
+    after: "a\r\nb\r\nc\r\n",
+    unapplied: "a\r\n",
+  },
+  {
+    what: "containsLines, CR",
+    before: "a\rb\r",
+    application: file.containsLines("f", "c"),
+    after: "a\rb\rc\r",
+  },
+  {
+    what: "containsLines, a lone CR",
+    before: "a\rb\n",
+    application: file.containsLines("f", "c"),
+    after: "a\rb\nc\n",
+  },
+  {
+    what: "containsLines, ends of both sorts",
+    before: "a\r\nb\nc\n",
+    application: file.containsLines("f", "d"),
+    after: "a\r\nb\nc\nd\n",
+  },
+  {
+    what: "lacksLines",
+    before: "a\nb\na\nab\n",
+    application: file.lacksLines("f", "a", "x"),
+    after: "b\nab\n",
+  },
+  { what: "lacksLines, absent", before: null, application: file.lacksLines("f", "a"), after: null },
+  { what: "lacksLines, all of them", before: "a\n", application: file.lacksLines("f", "a"), after: "" },
+  {
+    what: "lacksLines, CRLF and nothing to do",
+    before: "a\r\nb",
+    application: file.lacksLines("f", "x"),
+    after: "a\r\nb",
+  },
+  {
+    what: "lacksLinesMatching",
+    before: "foo 1\nFoo 2\nbar\n",
+    application: file.lacksLinesMatching("f", "o+ \\d", /^z/),
+    after: "bar\n",
+  },
+  {
+    what: "lacksLinesMatching, flags",
+    before: "FOO\nx\n",
+    application: file.lacksLinesMatching("f", /foo/i),
+    after: "x\n",
+  },
+  {
+    what: "lacksLinesMatching, absent",
+    before: null,
+    application: file.lacksLinesMatching("f", "."),
+    after: null,
+  },
+  {
+    what: "regexReplacedLines",
+    before: "a=1 a=2\nb\n",
+    application: file.regexReplacedLines("f", "a=(\\d)", "<$1$&>"),
+    after: "<1a=1> a=2\nb\n",
+  },
+  {
+    what: "regexReplacedLines, names",
+    before: "k: v\n",
+    application: file.regexReplacedLines("f", /^(?<k>\w+): /, "$<k>="),
+    after: "k=v\n",
+  },
+  {
+    what: "regexReplacedLines, absent",
+    before: null,
+    application: file.regexReplacedLines("f", "a", "b"),
+    after: null,
+  },
+  {
+    what: "containsConfSpace",
+    before: "#Port 22\n",
+    application: file.containsConfSpace("f", "Port", "23", "X", "y z"),
+    after: "Port 23\nX y z\n",
+  },
+  {
+    what: "containsConfTab, an object",
+    before: null,
+    application: file.containsConfTab("f", { UMASK: "027" }),
+    after: "UMASK\t027\n",
+  },
+  {
+    what: "containsConfEquals, pairs",
+    before: "a=1\n",
+    application: file.containsConfEquals("f", [
+      ["a", "2"],
+      ["1", "x"],
+    ]),
+    after: "a = 2\n1 = x\n",
+  },
+  {
+    what: "containsConfUnspaced",
+    before: "a=1\r\n",
+    application: file.containsConfUnspaced("f", "b", "2"),
+    after: "a=1\r\nb=2\r\n",
+  },
+  {
+    what: "containsConfShell",
+    before: null,
+    application: file.containsConfShell("f", "A", "x y"),
+    after: 'A="x y"\n',
+  },
+  {
+    what: "containsIniSettings",
+    before: null,
+    application: file.containsIniSettings("f", ["s", "a", "1"], [null, "b", "2"]),
+    after: "b=2\n\n[s]\na=1\n",
+  },
+];
+
+for (const { what, before, application, after, unapplied } of cases) {
+  test(what, (t) =>
+    onBothTargets(t, async ({ dir, apply, applyAgain, unapply }) => {
+      const content = () => (existsSync(`${dir}/f`) ? readFileSync(`${dir}/f`, "utf8") : null);
+      if (before !== null) writeFileSync(`${dir}/f`, before);
+      if (after === before) await applyAgain(application);
+      else assert.equal(await apply(application), "changed");
+      assert.equal(content(), after);
+      if (what !== "regexReplacedLines") await applyAgain(application);
+      if (unapplied === undefined) return;
+      assert.equal(await unapply(application), "changed");
+      assert.equal(content(), unapplied);
+      assert.equal(await unapply(application), "unchanged");
+    }),
+  );
+}
+
+test("bytes that are no UTF-8 stay", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain }) => {
+    writeFileSync(`${dir}/f`, Buffer.from("# gr\xfc\xdfe\xed\xb0\x80\nb=1\n", "latin1"));
+    const application = file.containsConfUnspaced("f", "b", "grüße");
+    assert.equal(await apply(application), "changed");
+    assert.deepEqual(
+      readFileSync(`${dir}/f`),
+      Buffer.concat([Buffer.from("# gr\xfc\xdfe\xed\xb0\x80\n", "latin1"), Buffer.from("b=grüße\n")]),
+    );
+    await applyAgain(application);
+  }));
+
+test("parent directories are made, with mode 0755", (t) =>
+  onBothTargets(t, async ({ dir, apply }) => {
+    for (const application of [
+      file.hasContent("a/b/f", "x"),
+      file.existsWithContent("c/d/f", "x", { mode: 0o600 }),
+      file.containsLines("e/f", "x"),
+      file.containsIniSettings("g/f", ["a", "b", "c"]),
+      file.containsConfSpace("h/f", "a", "b"),
+      file.symlinked({ from: "i/j", to: "k" }),
+    ]) {
+      assert.equal(await apply(application), "changed");
+    }
+    for (const made of ["a", "a/b", "c/d", "e", "g", "h", "i"])
+      assert.equal(lstatSync(`${dir}/${made}`).mode & 0o7777, 0o755, made);
+    assert.equal(lstatSync(`${dir}/c/d/f`).mode & 0o7777, 0o600);
+  }));
+
+test("names of every sort", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, unapply }) => {
+    for (const name of ["a b", "it's", '"$HOME"', "-rf", "`x`;\\", "*", "ü", "a\tb", "#", "~"]) {
+      const application = file.existsWithContent(`${name}/${name}`, name);
+      assert.equal(await apply(application), "changed", name);
+      assert.equal(readFileSync(`${dir}/${name}/${name}`, "utf8"), `${name}\n`);
+      await applyAgain(application);
+      assert.equal(await apply(file.hasMode(`${name}/${name}`, 0o600)), "changed", name);
+      assert.equal(await apply(file.symlinked({ from: `${name}/l`, to: name })), "changed", name);
+      assert.equal(await apply(file.isCopyOf(`${name}/copy`, `${name}/l`)), "changed", name);
+      assert.equal(readFileSync(`${dir}/${name}/copy`, "utf8"), `${name}\n`);
+      assert.equal(await unapply(application), "changed", name);
+      assert.equal(await apply(file.directoryDoesNotExist(name)), "changed", name);
+    }
+  }));
+
+test("hasMode", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain }) => {
+    writeFileSync(`${dir}/f`, "");
+    symlinkSync("f", `${dir}/link`);
+    for (const mode of [0o4755, 0o2750, 0o1777, 0o600, 0]) {
+      assert.equal(await apply(file.hasMode("link", mode)), "changed");
+      assert.equal(lstatSync(`${dir}/f`).mode & 0o7777, mode);
+      await applyAgain(file.hasMode("f", mode));
+    }
+    await assert.rejects(apply(file.hasMode("gone", 0o600)), {
+      name: "FailedChange",
+      message: "cannot set the mode of gone: no such file or directory",
+    });
+  }));
+
+test("hasOwnership", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, target }) => {
+    writeFileSync(`${dir}/f`, "");
+    const { uid, gid, user } = await target.identity();
+    await applyAgain(file.hasOwnership("f", { user }));
+    await applyAgain(file.hasOwnership("f", { user: uid, group: String(gid) }));
+    await assert.rejects(apply(file.hasOwnership("gone", { user })), {
+      name: "FailedChange",
+      message: "cannot set the owner of gone: no such file or directory",
+    });
+    await assert.rejects(apply(file.hasOwnership("f", { group: "no-such-group" })), {
+      name: "FailedChange",
+      message: "cannot set the owner of f: there is no group no-such-group on this host",
+    });
+    await assert.rejects(apply(file.hasOwnership("f", {})), /give a user, a group, or both/);
+    if (uid !== 0) return;
+    assert.equal(await apply(file.hasOwnership("f", { user: "daemon", group: "mail" })), "changed");
+    await applyAgain(file.hasOwnership("f", { user: "daemon", group: "mail" }));
+    assert.equal(await apply(file.hasOwnership("f", { group: 4321 })), "changed");
+    assert.deepEqual([lstatSync(`${dir}/f`).uid, lstatSync(`${dir}/f`).gid], [1, 4321]);
+  }));
+
+test("doesNotExist", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, check }) => {
+    writeFileSync(`${dir}/f`, "");
+    symlinkSync("gone", `${dir}/dangling`);
+    mkdirSync(`${dir}/d`);
+    const application = file.doesNotExist("f", "dangling", "gone");
+    assert.equal(await check(application), false);
+    assert.equal(await apply(application), "changed");
+    assert.equal(await check(application), true);
+    await applyAgain(application);
+    writeFileSync(`${dir}/f`, "");
+    await assert.rejects(apply(file.doesNotExist("f", "d")), {
+      name: "AbortedChange",
+      message: "d is a directory; delete it with file.directoryDoesNotExist",
+    });
+    assert.ok(existsSync(`${dir}/f`));
+  }));
+
+test("directoryExists, containingDirectoryExists", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain }) => {
+    assert.equal(await apply(file.directoryExists("a/b")), "changed");
+    await applyAgain(file.directoryExists("a/b/"));
+    assert.equal(await apply(file.containingDirectoryExists(`${dir}/c/d/`)), "changed");
+    assert.ok(!existsSync(`${dir}/c/d`));
+    await applyAgain(file.containingDirectoryExists("c/x"));
+    await applyAgain(file.containingDirectoryExists("x"));
+    writeFileSync(`${dir}/f`, "");
+    await assert.rejects(apply(file.directoryExists("f")), {
+      name: "FailedChange",
+      message: "cannot make the directory f: there is something else of that name",
+    });
+    await assert.rejects(apply(file.directoryExists("f/g")), {
+      name: "FailedChange",
+      message: "cannot make the directory f/g: not a directory",
+    });
+  }));
+
+test("directoryDoesNotExist, emptyDirectoryDoesNotExist", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain }) => {
+    mkdirSync(`${dir}/full/inside`, { recursive: true });
+    writeFileSync(`${dir}/full/.hidden`, "");
+    mkdirSync(`${dir}/empty`);
+    mkdirSync(`${dir}/-e m`);
+    writeFileSync(`${dir}/f`, "");
+    symlinkSync("full", `${dir}/link`);
+    symlinkSync("empty", `${dir}/toEmpty`);
+    await assert.rejects(apply(file.directoryDoesNotExist("full", "link")), {
+      name: "AbortedChange",
+      message: "link is a link to a directory; delete it with file.doesNotExist",
+    });
+    const empties = file.emptyDirectoryDoesNotExist(
+      "full",
+      `${dir}/empty`,
+      `${dir}/-e m`,
+      "f",
+      "toEmpty",
+      "gone",
+    );
+    assert.equal(await apply(empties), "changed");
+    await applyAgain(empties);
+    assert.ok(existsSync(`${dir}/full/inside`));
+    assert.equal(await apply(file.directoryDoesNotExist("gone", "full", "f")), "changed");
+    await applyAgain(file.directoryDoesNotExist("gone", "full", "f"));
+    assert.ok(existsSync(`${dir}/f`));
+  }));
+
+test("symlinked", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, unapply }) => {
+    mkdirSync(`${dir}/directory`);
+    const application = file.symlinked({ from: "link", to: "directory" });
+    assert.equal(await apply(application), "changed");
+    await applyAgain(application);
+    assert.equal(await apply(file.symlinked({ from: "link", to: "../no where" })), "changed");
+    assert.equal(readlinkSync(`${dir}/link`), "../no where");
+    assert.equal(await apply(application), "changed");
+    assert.equal(await unapply(file.symlinked({ from: "link", to: "anywhere" })), "changed");
+    assert.equal(await unapply(application), "unchanged");
+    await assert.rejects(apply(file.symlinked({ from: "directory", to: "x" })), {
+      name: "FailedChange",
+      message: "cannot make the link directory: there is something of that name that is no link",
+    });
+    assert.equal(await unapply(file.symlinked({ from: "directory", to: "x" })), "unchanged");
+  }));
+
+test("isCopyOf", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, check }) => {
+    writeFileSync(`${dir}/source`, "some bytes\0");
+    chmodSync(`${dir}/source`, 0o640);
+    symlinkSync("source", `${dir}/link`);
+    symlinkSync("elsewhere", `${dir}/copy`);
+    const application = file.isCopyOf("copy", "link");
+    assert.equal(await check(application), false);
+    assert.equal(await apply(application), "changed");
+    assert.ok(lstatSync(`${dir}/copy`).isFile());
+    await applyAgain(application);
+    chmodSync(`${dir}/copy`, 0o600);
+    await applyAgain(application);
+    assert.equal(await apply(file.isCopyOf("copy", "source", { compareMetadata: true })), "changed");
+    assert.equal(lstatSync(`${dir}/copy`).mode & 0o7777, 0o640);
+    writeFileSync(`${dir}/source`, "some bytes!");
+    assert.equal(await check(application), false);
+    assert.equal(await apply(application), "changed");
+    await assert.rejects(apply(file.isCopyOf("copy", "gone")), { name: "RunFailed" });
+    mkdirSync(`${dir}/d`);
+    await assert.rejects(apply(file.isCopyOf("d", "source")), {
+      name: "FailedChange",
+      message: "d is a directory, and cannot be a copy of source",
+    });
+  }));
+
+test("what is refused when it is said", () => {
+  const refused: readonly (readonly [() => unknown, string])[] = [
+    [
+      () => file.hasContent("a\nb", ""),
+      'file.hasContent: args.path is "a\\nb"; it must be a path on the host',
+    ],
+    [
+      () => file.hasMode("f", 0o10000),
+      "file.hasMode: args.mode is 4096; it must be permission bits, such as 0o640",
+    ],
+    [() => file.containsLines("f"), "file.containsLines: args.lines has 0 items; it must have at least 1"],
+    [
+      () => file.containsLines("f", "a\nb"),
+      'file.containsLines: args.lines[0] is "a\\nb"; it must be one line, without its end',
+    ],
+    [
+      () => file.containsConfSpace("f", "Port"),
+      "file.containsConfSpace: args.pairs[0][1] is undefined; it must be a value, which is one line and not empty",
+    ],
+    [
+      () => file.containsConfSpace("f", "A", ""),
+      'file.containsConfSpace: args.pairs[0][1] is ""; it must be a value, which is one line and not empty',
+    ],
+    [
+      () => file.containsConfEquals("f", "a b", "1"),
+      'file.containsConfEquals: args.pairs[0][0] is "a b"; it must be a key: one word without =, which does not begin with #',
+    ],
+    [
+      () => file.containsConfShell("f", { A: 1 as unknown as string }),
+      "file.containsConfShell: args.pairs[0][1] is 1; it must be a value, which is one line",
+    ],
+    [
+      () => file.containsIniSettings("f", ["s", "a=b", "1"]),
+      'file.containsIniSettings: args.settings[0][1] is "a=b"; it must be a key: without =, not beginning with #, ; or [',
+    ],
+    [
+      () => file.symlinked({ from: "a" } as unknown as { from: string; to: string }),
+      "file.symlinked: args.to is missing",
+    ],
+    [
+      () => file.regexReplacedLines("f", /a/g, "b"),
+      'file.regexReplacedLines: args.regex.flags is "g"; it must be flags of a regular expression, of i, m, s, u and v',
+    ],
+  ];
+  for (const [say, message] of refused) assert.throws(say, { name: "InvalidArguments", message });
+});
+
+test("a bad regular expression is refused before connecting", (t) =>
+  onBothTargets(t, async ({ apply }) => {
+    await assert.rejects(
+      apply(file.lacksLinesMatching("f", "(")),
+      /Invalid regular expression: \/\(\/: Unterminated group/,
+    );
+  }));
+
+test("each name is file.export, and each has a description", () => {
+  for (const [name, property] of Object.entries(file)) {
+    assert.equal(properties.get(`file.${name}`), property);
+    assert.ok(definitionOf(`file.${name}`).desc, name);
+  }
+});
