@@ -39,7 +39,10 @@ export function explain(
 const reasonOf = (error: Error): string =>
   error instanceof ConsfigError || error instanceof PackageError
     ? error.message
-    : `${error.name}: ${error.message}`;
+    : `${error.name}: ${asWritten(error.message)}`;
+
+/** Names as they stand in the source, not as the compiler has made them. */
+const asWritten = (message: string): string => message.replaceAll(/\(0 ?, \w+\.([\w$.]+)\)/g, "$1");
 
 interface Complaint {
   readonly place: Place;

@@ -79,6 +79,16 @@ export class ModuleGraph implements Surroundings {
     return this.#evaluate(roots, this.#withDependents(changed));
   }
 
+  /** Drops all modules, and what they defined. */
+  clear(): void {
+    const files = [...this.#modules.keys()];
+    for (const registry of registries) registry.forget(new Set(files));
+    shareBuiltins(new Map(), files);
+    this.#modules = new Map();
+    this.#roots = [];
+    this.#failure = undefined;
+  }
+
   #failsStill({ roots, seen, missing }: Failure, now: readonly string[]): boolean {
     if (roots !== now.join("\n") || missing.some(isFile)) return false;
     for (const [file, version] of seen) if (versionNow(file, version)?.hash !== version.hash) return false;

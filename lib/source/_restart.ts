@@ -11,18 +11,23 @@ export class LoadedOnce {
   /** Where this package was installed nobody edits it. */
   readonly #installed = engineRoot.split(path.sep).includes("node_modules");
 
-  /** A sentence for each file that is no longer what was loaded, once for each content. */
+  /** A sentence about the files that are no longer what was loaded; once for each content. */
   notices(): string[] {
     if (this.#installed) return [];
     this.#remember();
-    return [...this.#versions].flatMap(([file, before]) => {
-      const now = versionNow(file, before);
-      if (now?.hash === before.hash) this.#versions.set(file, now);
-      const shown = path.relative(engineRoot, file);
-      return now?.hash === before.hash || !this.#isNew(`${file} ${now?.hash}`)
-        ? []
-        : [`${shown} changed: it is part of the engine, so this takes effect after a restart`];
-    });
+    const changed = [...this.#versions]
+      .filter(([file, before]) => this.#isNews(file, before))
+      .map(([file]) => file);
+    if (changed.length === 0) return [];
+    const files = changed.map((file) => path.relative(engineRoot, file)).join(", ");
+    return [`changed in the engine, which takes effect after a restart: ${files}`];
+  }
+
+  #isNews(file: string, before: Version): boolean {
+    const now = versionNow(file, before);
+    if (now?.hash === before.hash) this.#versions.set(file, now);
+    const text = `${file} ${now?.hash}`;
+    return now?.hash !== before.hash && !this.#said.has(text) && this.#said.add(text) !== undefined;
   }
 
   #remember(): void {
@@ -30,9 +35,5 @@ export class LoadedOnce {
       if (file.startsWith(engine) && !this.#versions.has(file))
         this.#versions.set(file, readVersion(file).version);
     }
-  }
-
-  #isNew(text: string): boolean {
-    return !this.#said.has(text) && this.#said.add(text) !== undefined;
   }
 }

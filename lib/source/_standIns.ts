@@ -15,7 +15,7 @@ module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in 
 
 const files: Readonly<Record<string, string>> = {
   "lib/agents.ts": refused,
-  "lib/connection/sandbox.ts": refused,
+  "lib/connection/sandbox.ts": hops,
   "lib/connection/via.ts": hops,
   "lib/deploy.ts": refused,
   "lib/session.ts": refused,

@@ -8,6 +8,7 @@ import { LoadedOnce } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
 import { isDirectory, sourceDirectories } from "./_sources";
 import { shorten, Trees } from "./_trees";
+import { type Watch, watchSources } from "./_watch";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
 
@@ -81,6 +82,17 @@ export class Consfig {
   /** `text`, a stack or message, in which positions in compiled files, here or on a host, are the user's own lines. */
   mapPositions(text: string): string {
     return shorten(this.#trees.mapPositions(text), this.root);
+  }
+
+  /** Calls `onSave` with the files (absolute) that were saved, created or removed; several at once are one call. */
+  watch(onSave: (files: string[]) => void): Watch {
+    return watchSources(this.#graph, onSave);
+  }
+
+  /** Forgets all that the consfig defined, so that another can be opened in this process. */
+  close(): void {
+    this.#graph.clear();
+    this.#scope = { names: {}, notices: [] };
   }
 
   /** The notices that were not there at the last refresh. */

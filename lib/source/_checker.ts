@@ -1,0 +1,81 @@
+/** Runs in a process of its own, started by check.ts: prints the complaints about a consfig as JSON. */
+import path from "node:path";
+import ts from "typescript";
+import { isSource, sourceDirectories } from "./_sources";
+import type { Diagnostic } from "./check";
+import { root as engineRoot } from "./register";
+
+const [, , root = process.cwd()] = process.argv;
+
+/** All complaints, in the order of the files. */
+function complaints(): Diagnostic[] {
+  const { fileNames, options } = configuration(root);
+  const program = ts.createProgram(fileNames, options);
+  const found = [
+    ...program.getOptionsDiagnostics(),
+    ...program
+      .getSourceFiles()
+      .filter(isOwn)
+      .flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),
+  ];
+  return found.flatMap(told).sort(inOrder);
+}
+
+/** The user's settings where there are some; what a consfig needs in order to work is ours to say. */
+function configuration(directory: string): { fileNames: string[]; options: ts.CompilerOptions } {
+  const own = ts.findConfigFile(directory, ts.sys.fileExists);
+  const isOurs = own !== undefined && path.dirname(own) === directory;
+  const config: unknown = isOurs ? ts.readConfigFile(own, ts.sys.readFile).config : {};
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, directory);
+  const fileNames = sourceDirectories.flatMap((name) => filesUnder(path.join(directory, name)));
+  return { fileNames, options: { ...defaults, ...options, ...needed } };
+}
+
+const filesUnder = (directory: string): string[] =>
+  ts.sys.directoryExists(directory)
+    ? ts.sys.readDirectory(directory, [".ts", ".tsx"], ["**/node_modules"]).filter((file) => isSource(file))
+    : [];
+
+const defaults: ts.CompilerOptions = { strict: true, jsx: ts.JsxEmit.ReactJSX };
+
+const needed: ts.CompilerOptions = {
+  noEmit: true,
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  isolatedModules: true,
+  esModuleInterop: true,
+  resolveJsonModule: true,
+  skipLibCheck: true,
+  typeRoots: [
+    path.join(engineRoot, "node_modules/@types"),
+    path.join(engineRoot, "../@types"),
+    path.join(root, "node_modules/@types"),
+  ],
+  types: ["node"],
+  paths: {
+    consfigurator: [path.join(engineRoot, "lib/index.ts")],
+    "consfigurator/properties": [path.join(engineRoot, "properties/index.ts")],
+  },
+};
+
+function isOwn({ fileName }: ts.SourceFile): boolean {
+  return fileName.startsWith(root + path.sep) && !fileName.includes("/node_modules/");
+}
+
+function told({ file, start, messageText }: ts.Diagnostic): Diagnostic[] {
+  const message = ts.flattenDiagnosticMessageText(messageText, "\n");
+  if (!file) return [{ file: "tsconfig.json", line: 1, column: 1, message, source: "" }];
+  const { line, character } = file.getLineAndCharacterOfPosition(start ?? 0);
+  const source = file.text.split(/\r?\n/)[line] ?? "";
+  return [
+    { file: path.relative(root, file.fileName), line: line + 1, column: character + 1, message, source },
+  ];
+}
+
+function inOrder(one: Diagnostic, other: Diagnostic): number {
+  return one.file.localeCompare(other.file) || one.line - other.line || one.column - other.column;
+}
+
+process.stdout.write(JSON.stringify(complaints()));

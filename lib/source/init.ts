@@ -1,0 +1,37 @@
+import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ConsfigError } from "../errors";
+import { templateFor } from "./_template";
+import { root as engineRoot } from "./register";
+
+/**
+ * Makes a consfig that works in `directory`, which is created if need be, and links this package into its node_modules
+ * so that editors know the types at once. Gives the files it wrote, relative to `directory`. Refuses, and writes
+ * nothing, when one of them is there already.
+ */
+export function initConsfig(directory: string): string[] {
+  const root = path.resolve(directory);
+  const template = templateFor(root, engineRoot);
+  const names = Object.keys(template);
+  const there = names.filter((name) => existsSync(path.join(root, name)));
+  if (there.length > 0) {
+    throw new ConsfigError(
+      `${root} has ${listed(there)} already, and nothing was written; choose another directory, or move ${there.length > 1 ? "them" : "it"} away`,
+    );
+  }
+  for (const [name, text] of Object.entries(template)) {
+    mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    writeFileSync(path.join(root, name), text, { flag: "wx" });
+  }
+  linkEngine(path.join(root, "node_modules", "consfigurator"));
+  return names;
+}
+
+const listed = (names: readonly string[]): string =>
+  names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : `${names[0]}`;
+
+function linkEngine(link: string): void {
+  if (lstatSync(link, { throwIfNoEntry: false })) return;
+  mkdirSync(path.dirname(link), { recursive: true });
+  symlinkSync(engineRoot, link, "dir");
+}
