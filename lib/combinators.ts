@@ -1,13 +1,10 @@
 import { strictly, tolerantly } from "./_sequence";
 import { InapplicableProperty } from "./errors";
-import { isApplication } from "./host";
-import { defprop, type MaybePropApp, type PropApp } from "./property";
+import { defprop, type MaybePropApp, type PropApp, withoutNothings } from "./property";
 import { list, object, propapp, string } from "./schema";
 
-/** What is said, without the nothings that a condition leaves. */
-const said = (applications: readonly MaybePropApp[]): PropApp[] => applications.filter(isApplication);
 const many = object({ applications: list(propapp()) });
-const sequence = (...applications: MaybePropApp[]) => ({ applications: said(applications) });
+const sequence = (...applications: MaybePropApp[]) => ({ applications: withoutNothings(applications) });
 const everyOne = ({ applications }: { applications: PropApp[] }, each: (application: PropApp) => boolean) =>
   applications.every(each);
 
@@ -55,8 +52,8 @@ export const unapplied = defprop({
 export const onChange = defprop({
   name: "onChange",
   kind: "posix",
-  args: object({ when: propapp(), then: list(propapp(), { minItems: 1 }) }),
-  call: (when: PropApp, ...then: MaybePropApp[]) => ({ when, then: said(then) }),
+  args: object({ when: propapp(), then: list(propapp()) }),
+  call: (when: PropApp, ...then: MaybePropApp[]) => ({ when, then: withoutNothings(then) }),
   inline: true,
   apply: async ({ when, then }, _target, steps) => {
     const change = await steps.apply(when);
@@ -76,15 +73,18 @@ export const as = defprop({
   name: "as",
   kind: "posix",
   args: object({ user: string(), applications: list(propapp()) }),
-  call: (user: string, ...applications: MaybePropApp[]) => ({ user, applications: said(applications) }),
+  call: (user: string, ...applications: MaybePropApp[]) => ({
+    user,
+    applications: withoutNothings(applications),
+  }),
   inline: true,
   hostattrs: ({ user, applications }, _host, visits) => {
+    for (const application of applications) visits.visit(application);
     if (user !== "root") {
       throw new InapplicableProperty(
         `as("${user}", …): only "root" can be said so far; use via.sudo({ user: "${user}" }) as a hop instead`,
       );
     }
-    for (const application of applications) visits.visit(application);
   },
   apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
   unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),

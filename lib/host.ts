@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
-import type { MaybePropApp, PropApp } from "./property";
+import { type MaybePropApp, type PropApp, valueAsCode, withoutNothings } from "./property";
 import { Registry } from "./registry";
-import { hostname as hostnameSchema, problems } from "./schema";
+import { hostname, list, object, optional, problems, propapp, type Schema, string } from "./schema";
 import { callSite, type Site } from "./site";
 
 /** A machine, container or image as the consfig says it should be. A value: nothing here acts. */
@@ -21,25 +21,41 @@ export interface HostOptions {
   readonly desc?: string;
 }
 
+const nameSchema = hostname();
+const hopSchema: Schema<Hop> = {
+  type: "object",
+  required: ["hop", "args"],
+  description: 'a hop, such as via.ssh({ user: "root" })',
+};
+const optionsSchema = object({ deploy: optional(list(hopSchema)), desc: optional(string()) });
+const applicationsSchema = list(propapp());
+
 /** Every host defined, by name. */
 export const hosts = new Registry<Host>("host");
 
 /**
  * Defines the host `name` (its full domain name). Properties are applied in order; one that fails does not stop the
- * next. Throws `InvalidArguments` for a name that is none, `DuplicateName` when another file has it.
+ * next. Throws `InvalidArguments` for a name that is none and for what is no property, `DuplicateName` when another file
+ * has the name.
  */
 export function defhost(name: string, options: HostOptions, ...applications: MaybePropApp[]): Host;
 export function defhost(name: string, ...applications: MaybePropApp[]): Host;
 export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): Host {
-  const complaints = problems(hostnameSchema(), name, "name");
+  const [first, ...others] = rest;
+  const hasOptions = typeof first === "object" && first !== null && !isApplication(first);
+  const options = (hasOptions ? first : {}) as HostOptions;
+  const said = withoutNothings((hasOptions ? others : rest) as MaybePropApp[]);
+  const complaints = [
+    ...problems(nameSchema, name, "name"),
+    ...problems(optionsSchema, options, "options"),
+    ...problems(applicationsSchema, said, "properties"),
+  ];
   if (complaints.length > 0) {
     const error = new InvalidArguments(`defhost: ${complaints.join("; ")}`);
     Error.captureStackTrace(error, defhost);
     throw error;
   }
-  const [first, ...others] = rest;
-  const [options, said] = isApplication(first) ? [{}, rest] : [first ?? {}, others];
-  const host = new DefinedHost(name, options as HostOptions, said.filter(isApplication), callSite());
+  const host = new DefinedHost(name, options, said, callSite());
   hosts.define(name, host, callSite());
   return host;
 }
@@ -60,9 +76,10 @@ class DefinedHost implements Host {
     readonly applications: readonly PropApp[],
     site: Site,
   ) {
-    this.deploy = options.deploy;
+    this.deploy = options.deploy && Object.freeze([...options.deploy]);
     this.desc = options.desc;
     this.#site = site;
+    Object.freeze(applications);
     Object.freeze(this);
   }
 
@@ -79,9 +96,7 @@ class DefinedHost implements Host {
     const options = { ...(this.desc && { desc: this.desc }), ...(this.deploy && { deploy: this.deploy }) };
     const written = [
       JSON.stringify(this.name),
-      ...(Object.keys(options).length > 0
-        ? [inspect(options, { depth: null, breakLength: Number.POSITIVE_INFINITY })]
-        : []),
+      ...(Object.keys(options).length > 0 ? [valueAsCode(options)] : []),
     ];
     const lines = this.applications.map((application) => `\n  ${inspect(application)}`);
     return `defhost(${[...written, ...lines].join(", ").replaceAll(", \n", ",\n")})`;

@@ -26,6 +26,10 @@ export interface PropApp {
 /** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */
 export type MaybePropApp = PropApp | null | undefined | false;
 
+/** Without the nothings that a condition leaves; what is no application stays, to be complained about. */
+export const withoutNothings = (said: readonly MaybePropApp[]): PropApp[] =>
+  said.filter((each) => each !== null && each !== undefined && each !== false);
+
 export type Direction = "apply" | "unapply";
 
 /** How a property acts on the applications among its arguments. */
@@ -162,7 +166,17 @@ class Application implements PropApp {
 
 /** `name(…)` as it would be typed. */
 export const asCode = (name: string, params: readonly unknown[]): string =>
-  `${name}(${params.map((param) => inspect(param, { depth: null, breakLength: Number.POSITIVE_INFINITY })).join(", ")})`;
+  `${name}(${params.map(valueAsCode).join(", ")})`;
+
+/** `value` as it would be typed: on one line, and all of it. */
+export const valueAsCode = (value: unknown): string =>
+  inspect(value, {
+    depth: null,
+    breakLength: Number.POSITIVE_INFINITY,
+    compact: true,
+    maxArrayLength: null,
+    maxStringLength: null,
+  });
 
 function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { inspect } from "node:util";
+import { as, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { InapplicableProperty, InvalidArguments } from "../../lib/errors";
+import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../lib/property";
+import { DuplicateName, definedBy } from "../../lib/registry";
+import { integer, list, object, optional, string } from "../../lib/schema";
+import * as toy from "../support/toy";
+
+/** The line from which it is called, as sites name it. */
+const here = () => /property\.test\.ts:\d+/.exec(new Error().stack?.split("\n")[2] ?? "")?.[0] ?? "";
+
+const listens = defprop({
+  name: "test.listens",
+  kind: "posix",
+  args: object({ port: integer({ minimum: 1 }), on: optional(list(string())) }),
+  apply: async () => "unchanged",
+});
+
+describe("an application", () => {
+  test("is frozen, all the way down", () => {
+    const application = listens({ port: 80, on: ["::1"] });
+    const { args } = application as unknown as { args: { port: number; on: string[] } };
+    assert.throws(() => Object.assign(application, { property: "other" }), TypeError);
+    assert.throws(() => Object.assign(args, { port: 81 }), TypeError);
+    assert.throws(() => args.on.push("::2"), TypeError);
+    assert.deepEqual(args, { port: 80, on: ["::1"] });
+  });
+
+  test("remembers the line that said it", () => {
+    const [application, line] = [toy.changes("a"), here()];
+    assert.ok(application.site.startsWith(`test/lib/${line}:`), application.site);
+  });
+
+  test("is JSON: property, arguments, line", () => {
+    const application = toy.changes("a");
+    assert.deepEqual(JSON.parse(JSON.stringify(application)), {
+      property: "toy.changes",
+      args: { what: "a" },
+      site: application.site,
+    });
+  });
+
+  test("is checked when it is made, every problem at once, and the stack begins at the line that made it", () => {
+    let line = "";
+    assert.throws(
+      () => {
+        line = here();
+        listens({ port: "80", onn: 1 } as never);
+      },
+      (error: Error) => {
+        assert.ok(error instanceof InvalidArguments && error instanceof InapplicableProperty);
+        assert.equal(
+          error.message,
+          'test.listens: args has no "onn"; it takes "port", "on"; args.port is "80"; it must be of type integer',
+        );
+        const [, first] = error.stack?.split(/\n\s+at /) ?? [];
+        const next = line.replace(/\d+$/, (number) => String(Number(number) + 1));
+        assert.ok(first?.includes(next), `${first} is ${next}`);
+        return true;
+      },
+    );
+  });
+
+  test("without call, takes nothing for no arguments", () => {
+    const nothing = defprop({
+      name: "test.nothing",
+      kind: "posix",
+      args: object({}),
+      apply: async () => "changed",
+    });
+    assert.deepEqual(nothing({}).args, {});
+    assert.deepEqual((nothing as unknown as () => PropApp)().args, {});
+  });
+});
+
+describe("prints as the code that makes it", () => {
+  const many = Array.from({ length: 150 }, (_, index) => `line ${index}`);
+  const deep = { a: { b: { c: { d: { e: ["f"] } } } } };
+  const cases: [name: string, value: unknown, code: string][] = [
+    ["positional arguments", toy.changes("it's"), `toy.changes("it's")`],
+    ["newlines", toy.changes("a\nb"), "toy.changes('a\\nb')"],
+    ["an object", listens({ port: 80, on: ["::1"] }), "test.listens({ port: 80, on: [ '::1' ] })"],
+    [
+      "applications inside",
+      onChange(toy.changes("a"), as("root", unapplied(toy.changes("b")))),
+      "onChange(toy.changes('a'), as('root', unapplied(toy.changes('b'))))",
+    ],
+    [
+      "nothings",
+      seqprops(toy.changes("a"), undefined, false),
+      "seqprops(toy.changes('a'), undefined, false)",
+    ],
+  ];
+  for (const [name, value, code] of cases) test(name, () => assert.equal(inspect(value), code));
+
+  test("on one line and whole, however deep, wide or long", () => {
+    const wide = defprop({
+      name: "test.wide",
+      kind: "posix",
+      args: {},
+      call: (value: unknown) => ({ value }),
+    });
+    for (const value of [deep, many, "x".repeat(20_000), { many: [many] }]) {
+      const code = inspect(wide(value));
+      assert.equal(code.includes("\n"), false);
+      assert.deepEqual(new Function("test", `return ${code}`)({ wide: (given: unknown) => given }), value);
+    }
+  });
+});
+
+describe("a definition", () => {
+  test("can be looked up by its name, and the function has that name", () => {
+    assert.equal(properties.get("test.listens"), listens as never);
+    assert.equal(listens.name, "test.listens");
+    assert.equal(listens.definition.kind, "posix");
+    assert.match(String(properties.siteOf("test.listens")), /^test\/lib\/property\.test\.ts:\d+:\d+$/);
+  });
+
+  test("said again by the same file replaces the former, for applications that exist already", () => {
+    const define = (kind: "posix" | "agent") =>
+      defprop({ name: "test.twice", kind, args: object({}), apply: async () => "changed" });
+    define("posix");
+    define("agent");
+    assert.equal(properties.get("test.twice")?.definition.kind, "agent");
+  });
+
+  test("of a name that another file has is refused", () => {
+    assert.throws(
+      () =>
+        definedBy("/consfig/properties/other.ts", () =>
+          defprop({ name: "toy.changes", kind: "posix", args: object({}), apply: async () => "changed" }),
+        ),
+      (error: Error) =>
+        error instanceof DuplicateName &&
+        /^the property "toy\.changes" is defined twice: at test\/support\/toy\.ts:\d+:\d+ and at test\/lib\/property\.test\.ts:\d+:\d+; give one of them another name$/.test(
+          error.message,
+        ),
+    );
+  });
+
+  test("made of others is of kind posix itself: its parts say what they need", () => {
+    const both = defproplist({ name: "test.both", args: object({}), parts: () => [toy.needsAgent("a")] });
+    assert.equal(both.definition.kind, "posix");
+  });
+});
+
+describe("nothing is a legal no-op where an application is expected", () => {
+  test("null, undefined and false go", () => {
+    const a = toy.changes("a");
+    assert.deepEqual(withoutNothings([null, a, undefined, false]), [a]);
+    assert.deepEqual(seqprops(null, a, false).args, { applications: [a] });
+    assert.deepEqual(onChange(a, false).args, { when: a, then: [] });
+  });
+
+  test("anything else is refused, such as a property that was not called", () => {
+    assert.throws(
+      () => seqprops(toy.changes("a"), toy.changes as never),
+      new InvalidArguments(
+        'seqprops: args.applications[1] is a function; it must be a property, such as cmd.single("true")',
+      ),
+    );
+    assert.throws(
+      () => onChange(undefined as never, toy.changes("a")),
+      new InvalidArguments("onChange: args.when is missing"),
+    );
+  });
+});
