@@ -62,11 +62,11 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract readonly homeWord: string;
   /** True: `execute` sets `env` itself, so that no other user can see it among the processes. */
   protected readonly setsEnvironment: boolean = false;
-  /** What the file `path` is, links followed, with its bytes unless `ifSize` is another size than it has. */
-  protected abstract look(
+  /** What the file `path` is, links followed, and whether its bytes are `wanted`; undefined when it does not exist. */
+  protected abstract compare(
     path: string,
-    ifSize?: number,
-  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined>;
+    wanted: Buffer,
+  ): Promise<{ stat: FileStat; same: boolean } | undefined>;
   /** Replaces the file, as `writeFile` says. */
   protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
   protected abstract findIdentity(): Promise<Identity>;
@@ -81,6 +81,7 @@ export abstract class TargetBase implements PosixTarget {
   abstract lstat(path: string): Promise<FileStat | undefined>;
   abstract readLink(path: string): Promise<string | undefined>;
   abstract list(path: string): Promise<string[] | undefined>;
+  abstract readBytes(path: string): Promise<Buffer | undefined>;
   abstract sameContent(path: string, other: string): Promise<boolean>;
   abstract makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
   abstract remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
@@ -112,10 +113,6 @@ export abstract class TargetBase implements PosixTarget {
     return this.remembered("target/identity", () => this.findIdentity());
   }
 
-  async readBytes(path: string): Promise<Buffer | undefined> {
-    return (await this.look(path))?.bytes;
-  }
-
   async readFile(path: string): Promise<string> {
     const bytes = await this.readBytes(path);
     if (bytes === undefined) throw await this.failure("read", path, "no such file or directory");
@@ -133,9 +130,9 @@ export abstract class TargetBase implements PosixTarget {
 
   async ensureContent(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<Change> {
     const wanted = bytesOf(content);
-    const found = await this.look(path, wanted.length);
+    const found = await this.compare(path, wanted);
     const modeHolds = options.mode === undefined || found?.stat.mode === options.mode;
-    if (found?.bytes?.equals(wanted) && modeHolds) return "unchanged";
+    if (found?.same && modeHolds) return "unchanged";
     await this.put(path, wanted, { ...options, parents: true });
     return "changed";
   }
@@ -145,8 +142,7 @@ export abstract class TargetBase implements PosixTarget {
     edit: (lines: readonly string[]) => readonly string[],
     options: WriteOptions = {},
   ): Promise<Change> {
-    const found = await this.look(path);
-    const before = splitLines(decode(found?.bytes ?? Buffer.alloc(0)));
+    const before = splitLines(decode((await this.readBytes(path)) ?? Buffer.alloc(0)));
     const after = edit(before.lines);
     if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
       return "unchanged";

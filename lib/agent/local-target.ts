@@ -72,6 +72,14 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
+  async readBytes(name: string): Promise<Buffer | undefined> {
+    const stat = await this.stat(name);
+    if (!stat) return undefined;
+    if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
+    if (stat.type !== "file") throw await this.failure("read", name, "it is no regular file");
+    return this.#attempt("read", name, (file) => fs.readFileSync(file));
+  }
+
   async sameContent(name: string, other: string): Promise<boolean> {
     const [one, two] = await Promise.all([this.stat(name), this.stat(other)]);
     if (one?.type !== "file" || two?.type !== "file" || one.size !== two.size) return false;
@@ -143,16 +151,14 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return spawnShell(script, how, env, this.context.signal);
   }
 
-  protected async look(
+  protected async compare(
     name: string,
-    ifSize?: number,
-  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined> {
+    wanted: Buffer,
+  ): Promise<{ stat: FileStat; same: boolean } | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
-    if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
-    if (stat.type !== "file") throw await this.failure("read", name, "it is no regular file");
-    if (ifSize !== undefined && ifSize !== stat.size) return { stat };
-    return { stat, bytes: await this.#attempt("read", name, (file) => fs.readFileSync(file)) };
+    const mayBe = stat.type !== "file" || stat.size === wanted.length;
+    return { stat, same: mayBe && (await this.readBytes(name))?.equals(wanted) === true };
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {

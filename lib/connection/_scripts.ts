@@ -35,10 +35,15 @@ if [ -d "$p" ]; then
   for name in * .[!.]* ..?*; do if [ -e "$name" ] || [ -L "$name" ]; then printf "%s\\0" "$name"; fi; done
 elif [ -e "$p" ]; then exit ${OTHER}; else absent "$p"; fi`;
 
-/** The line of \`stat\`, then the bytes of the file, if its size is the one given. */
-export const look = (path: string, ifSize: number | undefined): string => {
-  const read =
-    ifSize === undefined ? `cat "$p"` : `set -- $line; if [ "$4" -eq ${ifSize} ]; then cat "$p"; fi`;
+/**
+ * The line of `stat`, then the bytes of the file, if its size is the one given; with `digest` rather its SHA-256, where
+ * there is a tool for that.
+ */
+export const look = (path: string, ifSize?: number, digest = false): string => {
+  const bytes = digest
+    ? `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}" || cat "$p"`
+    : `cat "$p"`;
+  const read = ifSize === undefined ? bytes : `set -- $line; if [ "$4" -eq ${ifSize} ]; then ${bytes}; fi`;
   return `p=${path}
 if [ -f "$p" ]; then line=$(shown -L "$p") && printf "%s\\n" "$line" && { ${read}; }
 elif [ -d "$p" ]; then echo "it is a directory"; exit 1

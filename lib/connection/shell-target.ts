@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
 import { lastReason, type RawResult } from "../_command";
 import { shellQuote } from "../_quote";
@@ -66,6 +66,11 @@ export class ShellTarget extends TargetBase {
     return answer?.exit === 0 ? answer.output.toString("utf8").split("\0").slice(0, -1).sort() : undefined;
   }
 
+  async readBytes(path: string): Promise<Buffer | undefined> {
+    const answer = await this.#ask("read", path, scripts.look(this.pathWord(path)));
+    return answer && described(answer).rest;
+  }
+
   async sameContent(path: string, other: string): Promise<boolean> {
     const script = scripts.sameContent(this.pathWord(path), this.pathWord(other));
     return (await this.#ask(`compare with ${shellQuote(other)}`, path, script))?.exit === 0;
@@ -123,16 +128,24 @@ export class ShellTarget extends TargetBase {
     return execOver(this.connection, `: "\${HOME:=/}"; export HOME\n${script}`, how, this.context.signal);
   }
 
-  protected async look(
+  protected async compare(
     path: string,
-    ifSize?: number,
-  ): Promise<{ stat: FileStat; bytes?: Buffer } | undefined> {
-    const answer = await this.#ask("read", path, scripts.look(this.pathWord(path), ifSize));
+    wanted: Buffer,
+  ): Promise<{ stat: FileStat; same: boolean } | undefined> {
+    const digest =
+      wanted.length > MOST_FETCHED ? createHash("sha256").update(wanted).digest("hex") : undefined;
+    const answer = await this.#ask(
+      "read",
+      path,
+      scripts.look(this.pathWord(path), wanted.length, digest !== undefined),
+    );
     if (!answer) return undefined;
-    const end = answer.output.indexOf("\n");
-    const stat = parseStat(answer.output.toString("latin1", 0, end));
-    if (ifSize !== undefined && ifSize !== stat.size) return { stat };
-    return { stat, bytes: Buffer.from(answer.output.subarray(end + 1)) };
+    const { stat, rest } = described(answer);
+    if (stat.size !== wanted.length) return { stat, same: false };
+    return {
+      stat,
+      same: rest.equals(digest !== undefined && rest.length === 64 ? Buffer.from(digest) : wanted),
+    };
   }
 
   protected async put(path: string, content: Buffer, { mode, parents = false }: PutOptions): Promise<void> {
@@ -189,6 +202,15 @@ export class ShellTarget extends TargetBase {
   #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
     return this.execute(script, { input, env: undefined, output: undefined, shown });
   }
+}
+
+/** A file larger than this, in bytes, is compared by its digest. */
+const MOST_FETCHED = 16_384;
+
+/** The answer to `scripts.look`. */
+function described({ output }: Answer): { stat: FileStat; rest: Buffer } {
+  const end = output.indexOf("\n");
+  return { stat: parseStat(output.toString("latin1", 0, end)), rest: Buffer.from(output.subarray(end + 1)) };
 }
 
 /** `path` without slashes at its end, which would follow a link. */
