@@ -52,6 +52,9 @@ export function lastReason(said: string): string {
   const line = said.trim().split("\n").at(-1) ?? "";
   const reason = line.split(": ").at(-1)?.trim() ?? "";
   if (reason === "") return "it ended without saying why";
-  const plain = reason === "Directory nonexistent" ? "No such file or directory" : reason;
+  const plain = NO_DIRECTORY.test(reason) ? "No such file or directory" : reason;
   return plain.charAt(0).toLowerCase() + plain.slice(1);
 }
+
+/** How dash and busybox say it of a file they were to make. */
+const NO_DIRECTORY = /^(Directory nonexistent|nonexistent directory)$/;
