@@ -53,13 +53,14 @@ function service(moduleDetection) {
 function translate(code, file) {
   const extension = path.extname(file);
   const { compiler, collected } = service(extension === ".js" ? "auto" : "force");
-  collected.imports = [];
+  Object.assign(collected, { imports: [], refused: undefined });
   let output;
   try {
     output = compiler.compile(code, path.join(root, `compiled${extension || ".ts"}`));
   } catch (error) {
     throw compileError(error, file);
   }
+  if (collected.refused) throw new CompileError(file, { ...collected.refused, more: 0, codes: [] });
   const at = output.lastIndexOf(MAP);
   const { version, names, mappings } = JSON.parse(
     Buffer.from(output.slice(at + MAP.length), "base64").toString(),

@@ -85,16 +85,5 @@ function v8Complaint(error: Error, file: string): Complaint | undefined {
   if (found?.[1] !== file) return undefined;
   const map = mapOf(compiledForm(readFileSync(file, "utf8"), file));
   const place = map && mapped(map, Number(found[2]), (found[3] ?? "").length + 1);
-  return {
-    place: { file, ...place },
-    reason: remedies.find(([said]) => error.message.includes(said))?.[1] ?? error.message,
-  };
+  return { place: { file, ...place }, reason: error.message };
 }
-
-const remedies = [
-  [
-    "await is only valid",
-    "await stands outside of any function; consfig files are loaded without waiting: put it into a function",
-  ],
-  ["import.meta", "import.meta is not there in a consfig file; use __filename and __dirname"],
-] as const;

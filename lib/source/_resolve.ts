@@ -47,8 +47,8 @@ const placed = (file: string): Resolved => ({ kind: file.startsWith(engine) ? "e
 /** What the author of `specifier` may have meant, written as they wrote it. */
 function nearest(base: string, specifier: string): string | undefined {
   const directory = path.dirname(base);
-  if (!isDirectory(directory)) return undefined;
   const wanted = path.basename(base).replace(/\.(tsx?|js)$/, "");
+  if (!isDirectory(directory) || wanted.length < 3) return undefined;
   const names = readdirSync(directory)
     .filter((name) => /\.(tsx?|js|json)$/.test(name) && !name.endsWith(".d.ts"))
     .map((name) => asJavaScript(name).replace(/\.js$/, ""));

@@ -32,7 +32,10 @@ function keepImportsInGraph(context) {
   return (file) => ts.visitNode(file, visit);
 }
 
-/** Puts into `collected.imports` what the compiled module imports, each with its place in the source. */
+/**
+ * Puts into `collected.imports` what the compiled module imports, each with its place in the source, and into
+ * `collected.refused` the first thing that no CommonJS module can have.
+ */
 function collectImports(collected) {
   return (context) => (file) => {
     const place = (node) => {
@@ -47,11 +50,24 @@ function collectImports(collected) {
       if (specifier !== undefined) {
         collected.imports.push({ specifier, ...here, lazy, dynamic: isImport(node) });
       }
+      const reason = lazy && !ts.isMetaProperty(node) ? undefined : reasonToRefuse(node);
+      if (reason !== undefined) collected.refused ??= { reason, ...here };
       const inside = lazy || ts.isFunctionLike(node);
       return ts.visitEachChild(node, (child) => walk(child, here, inside), context);
     };
     return walk(file, { line: 1, column: 1 }, false);
   };
+}
+
+/** Why `node`, outside of any function, cannot be in a module that is loaded without waiting. */
+function reasonToRefuse(node) {
+  if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
+    return "import.meta is not there in CommonJS, which this file is compiled to; use __filename and __dirname";
+  }
+  const waits = ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier !== undefined);
+  return waits
+    ? "await stands outside of any function; this file is loaded without waiting: put it into a function"
+    : undefined;
 }
 
 const isImport = (node) => ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;

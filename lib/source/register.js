@@ -11,7 +11,7 @@ const os = require("node:os");
 const path = require("node:path");
 
 /** Raise this when the compiled form changes for a reason that no version number shows. */
-const FORMAT = 2;
+const FORMAT = 3;
 const root = path.resolve(__dirname, "../..");
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
