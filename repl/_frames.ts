@@ -1,4 +1,5 @@
 import path from "node:path";
+import { session } from "../lib/session";
 import { root } from "../lib/source/register.js";
 
 /** The frames of a stack that stand in the user's own files: neither Node's, nor ours, nor those of packages. */
@@ -16,7 +17,9 @@ const OURS = ["lib", "properties", "repl", "node_modules"].map((part) => path.jo
 function isUsers(frame: string): boolean {
   const place = /\(?([^()\s]+:\d+:\d+)\)?$/.exec(frame)?.[1];
   if (!place || place.startsWith("node:") || place.includes("/node_modules/")) return false;
-  return !OURS.some((directory) => place.replace(/^file:\/\//, "").startsWith(directory));
+  if (place.startsWith("consfigurator/")) return false;
+  const file = path.resolve(session.consfig?.root ?? ".", place.replace(/^file:\/\//, ""));
+  return !OURS.some((directory) => file.startsWith(directory));
 }
 
 /** Statements are functions named `run` for the engine; the person never wrote one. */

@@ -12,7 +12,10 @@ export const asStatements =
   (context) =>
   (file) => {
     const make = new Maker(typescript, context.factory, file);
-    return context.factory.updateSourceFile(file, [make.program()]);
+    const importing: ts.Visitor = (node) =>
+      typescript.visitEachChild(make.imported(node), importing, context);
+    const visited = typescript.visitEachChild(file, importing, context);
+    return context.factory.updateSourceFile(file, [make.program(visited.statements)]);
   };
 
 /** Parameters of the function made: what no input would name by chance. */
@@ -27,9 +30,9 @@ class Maker {
   ) {}
 
   /** `module.exports = function (scope, load) { with (scope) { return [ …statements ] } }`; functions come first. */
-  program(): ts.Statement {
+  program(all: readonly ts.Statement[]): ts.Statement {
     const { factory: f } = this;
-    const statements = this.file.statements.filter((statement) => !this.isNothing(statement));
+    const statements = all.filter((statement) => !this.isNothing(statement));
     const functions = statements.filter((statement) => this.ts.isFunctionDeclaration(statement));
     const others = statements.filter((statement) => !this.ts.isFunctionDeclaration(statement));
     const list = f.createArrayLiteralExpression(
@@ -55,6 +58,18 @@ class Maker {
     );
   }
 
+  /** `import(…)` loads as `import` does. */
+  imported(node: ts.Node): ts.Node {
+    const { ts, factory: f } = this;
+    const dynamic = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
+    if (!dynamic) return node;
+    const call = f.createCallExpression(f.createIdentifier(LOAD), undefined, [
+      ...node.arguments.slice(0, 1),
+      f.createArrayLiteralExpression(),
+    ]);
+    return ts.setTextRange(call, node);
+  }
+
   /** What TypeScript adds, and exports of names: nothing to run. */
   private isNothing(statement: ts.Statement): boolean {
     return (
@@ -74,7 +89,7 @@ class Maker {
       undefined,
       [],
       undefined,
-      f.createBlock([strict, ...body], true),
+      f.createBlock([strict, ...body.map((made) => this.placed(made, statement))], true),
     );
     return f.createObjectLiteralExpression([
       f.createPropertyAssignment("line", f.createNumericLiteral(this.lineOf(statement))),
@@ -85,6 +100,15 @@ class Maker {
       f.createPropertyAssignment("constant", constant ? f.createTrue() : f.createFalse()),
       f.createPropertyAssignment("run", run),
     ]);
+  }
+
+  /** What is made stands, for stacks, where `statement` stood. */
+  private placed(made: ts.Statement, statement: ts.Statement): ts.Statement {
+    const { ts } = this;
+    if (made.pos >= 0) return made;
+    const original = ts.getOriginalNode(statement);
+    if (original.pos < 0) return made;
+    return ts.setSourceMapRange(made, { pos: original.getStart(this.file), end: original.end });
   }
 
   private lineOf(statement: ts.Node): number {

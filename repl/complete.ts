@@ -1,4 +1,215 @@
+import { readdirSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { hops } from "../lib/connection/hop";
+import { type AnyDefinition, properties } from "../lib/property";
+import type { Schema } from "../lib/schema";
+import { memberNames, memberOf } from "./_members";
+import { type Opening, readInput } from "./_openings";
+import { commands } from "./commands";
+import { fieldType, parametersOf } from "./docs";
 import type { Shell } from "./shell";
+
+/** What fits where the cursor stands, and the text that it would take the place of. */
+export type Completions = [candidates: string[], fragment: string];
+
+/**
+ * Completes the input before the cursor from what is loaded: names, members, dot-commands, files, and inside the call
+ * of a property or hop what its schema allows. Nothing is evaluated, no getter is run, nothing is asked of a network.
+ */
 export const completer =
-  (_shell: Shell) =>
-  (line: string): [string[], string] => [[], line];
+  (shell: Shell) =>
+  (input: string): Completions => {
+    const [candidates, fragment] = commandCompletions(input, shell) ?? inputCompletions(input, shell);
+    const fitting = [...new Set(candidates)].filter(
+      (candidate) => candidate.startsWith(fragment) || fragment === "",
+    );
+    return [fitting.slice(0, MOST), fragment];
+  };
+
+const MOST = 500;
+
+function commandCompletions(input: string, shell: Shell): Completions | undefined {
+  const name = /^\s*(\.[A-Za-z]*)$/.exec(input)?.[1];
+  if (name !== undefined) return [[...commands.keys()].map((command) => `.${command}`), name];
+  const [, used = "", argument = ""] = /^\s*\.([A-Za-z]+)\s+(.*)$/.exec(input) ?? [];
+  const command = commands.get(used);
+  if (!command) return undefined;
+  if (command.takesFile) return files(argument);
+  return [[...(command.completions?.({ shell }) ?? [])], argument];
+}
+
+/** Names in the directory that `typed` is in; directories with a slash. */
+function files(typed: string, directory = process.cwd()): Completions {
+  const folder = typed.slice(0, typed.lastIndexOf("/") + 1);
+  const place = path.resolve(directory, folder.replace(/^~(?=\/)/, os.homedir()));
+  try {
+    const entries = readdirSync(place, { withFileTypes: true });
+    return [entries.map((entry) => `${folder}${entry.name}${entry.isDirectory() ? "/" : ""}`), typed];
+  } catch {
+    return [[], typed];
+  }
+}
+
+function inputCompletions(input: string, shell: Shell): Completions {
+  const { openings, string, inComment } = readInput(input);
+  if (inComment) return [[], ""];
+  const fragment = string
+    ? input.slice(string.start + 1)
+    : (/[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.exec(input)?.[0] ?? "");
+  if (string && /\b(from|import|require\()\s*$/.test(input.slice(0, string.start)))
+    return modules(fragment, shell);
+  const before = input.slice(0, input.length - fragment.length);
+  const chain = string
+    ? undefined
+    : /([\p{ID_Start}$_][\p{ID_Continue}$]*(?:\s*\??\.\s*[\p{ID_Start}$_][\p{ID_Continue}$]*)*)\s*\??\.\s*$/u.exec(
+        before,
+      )?.[1];
+  if (chain) return [memberNames(valueNamed(chain, shell)), fragment];
+  if (!string && /\.\s*$/.test(before)) return [[], fragment]; // of something that only evaluating would tell
+  const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before });
+  if (fromSchema) return [fromSchema, fragment];
+  return string ? [[], fragment] : [allNames(shell), fragment];
+}
+
+function modules(typed: string, shell: Shell): Completions {
+  if (typed.startsWith(".")) {
+    const [candidates] = files(typed, shell.workspace.consfig.root);
+    return [candidates.map((candidate) => candidate.replace(/\.tsx?$/, "")), typed];
+  }
+  return [["consfigurator", "consfigurator/properties"], typed];
+}
+
+const KEYWORDS = [
+  "await",
+  "class",
+  "const",
+  "delete",
+  "false",
+  "for",
+  "function",
+  "if",
+  "import",
+  "instanceof",
+  "let",
+  "new",
+  "null",
+  "return",
+  "throw",
+  "true",
+  "try",
+  "typeof",
+  "undefined",
+  "while",
+];
+
+const allNames = (shell: Shell): string[] => [
+  ...shell.workspace.scope.names(),
+  ...Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Za-z$]/.test(name)),
+  ...KEYWORDS,
+];
+
+/** The value of `a.b.c`, as far as it can be known without evaluating. */
+function valueNamed(chain: string, shell: Shell): unknown {
+  const [first = "", ...rest] = chain.split(/\s*\??\.\s*/);
+  const { scope } = shell.workspace;
+  let value: unknown;
+  try {
+    value = scope.has(first) ? scope.get(first) : memberOf(globalThis, first);
+  } catch {
+    return undefined; // declared, but without a value yet
+  }
+  for (const name of rest) value = memberOf(value, name);
+  return value;
+}
+
+interface Place {
+  readonly string: string | undefined;
+  readonly before: string;
+}
+
+/** What the schema of the enclosing call allows here: keys of an object, values of a field, or what it expects. */
+function argumentCompletions(
+  openings: readonly Opening[],
+  fragment: string,
+  place: Place,
+): string[] | undefined {
+  const at = openings.findLastIndex(
+    ({ bracket, callee }) => bracket === "(" && definitionOf(callee) !== undefined,
+  );
+  const call = openings[at];
+  const definition = call && definitionOf(call.callee);
+  if (!call || !definition) return undefined;
+  const inner = openings.slice(at + 1);
+  if (inner.some(({ bracket }) => bracket === "(")) return undefined;
+  let schema = parameterSchema(definition, call.index);
+  for (const [index, { bracket, key }] of inner.entries()) {
+    const outer = index === 0 ? undefined : inner[index - 1];
+    if (outer?.bracket === "{" && key !== undefined) schema = fieldOf(schema, key);
+    if (bracket === "[") schema = schema?.["items"] as AnySchema | undefined;
+  }
+  const innermost = inner.at(-1);
+  if (innermost?.bracket === "{") {
+    const key = innermost.current;
+    if (key === undefined)
+      return place.string ? [] : Object.keys(fieldsOf(schema)).map((name) => `${name}: `);
+    schema = fieldOf(schema, key);
+  }
+  const values = allowed(schema);
+  if (place.string)
+    return values.filter((value) => typeof value === "string").map((value) => `${value}${place.string}`);
+  if (values.length > 0) return values.map((value) => JSON.stringify(value));
+  return fragment === "" && inner.length === 0 ? expectations(definition, call.index) : undefined;
+}
+
+type AnySchema = Schema<unknown>;
+type Called = Pick<AnyDefinition, "name" | "args"> & { readonly call?: Function };
+
+function definitionOf(callee: string): Called | undefined {
+  const hop = /^via\.(\w+)$/.exec(callee)?.[1];
+  return hop
+    ? (hops.get(hop) as Called | undefined)
+    : (properties.get(callee)?.definition as Called | undefined);
+}
+
+/** The schema of one parameter. Options that are no field of their own are fields of the whole. */
+function parameterSchema({ args, call }: Called, index: number): AnySchema | undefined {
+  if (!call) return args;
+  const names = parametersOf(call);
+  const name = names[Math.min(index, names.length - 1)] ?? "";
+  const field = fieldsOf(args)[name.replace(/^\.\.\./, "")];
+  return name.startsWith("...") ? (field?.["items"] as AnySchema | undefined) : (field ?? args);
+}
+
+const fieldsOf = (schema: AnySchema | undefined): Record<string, AnySchema> =>
+  (branches(schema).find((branch) => branch["properties"])?.["properties"] ?? {}) as Record<
+    string,
+    AnySchema
+  >;
+
+const fieldOf = (schema: AnySchema | undefined, name: string): AnySchema | undefined =>
+  fieldsOf(schema)[name];
+
+const branches = (schema: AnySchema | undefined): AnySchema[] =>
+  schema ? [schema, ...((schema["anyOf"] ?? []) as AnySchema[])] : [];
+
+const allowed = (schema: AnySchema | undefined): unknown[] =>
+  branches(schema).flatMap((branch) =>
+    Array.isArray(branch["enum"])
+      ? (branch["enum"] as unknown[])
+      : branch["type"] === "boolean"
+        ? [true, false]
+        : [],
+  );
+
+/** Not to be typed, only to be read: what comes next. Two of them, so that neither is put in. */
+function expectations(definition: Called, index: number): string[] | undefined {
+  if (!definition.call) return undefined;
+  const names = parametersOf(definition.call);
+  const left = names.slice(index < names.length ? index : names.findIndex((name) => name.startsWith("...")));
+  const hints = left.map((name) => {
+    const schema = fieldsOf(definition.args)[name.replace(/^\.\.\./, "")];
+    return schema ? `${name}: ${fieldType(schema)}` : name;
+  });
+  return hints.length > 0 ? [...hints, `→ ${definition.name}`] : undefined;
+}

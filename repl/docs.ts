@@ -170,13 +170,14 @@ function fieldsOf(schema: Schema<unknown>): string {
   const fields = Object.entries((schema["properties"] ?? {}) as Record<string, Schema<unknown>>);
   const required = (schema["required"] ?? []) as readonly string[];
   if (fields.length === 0) return "";
-  return `{ ${fields.map(([name, field]) => `${name}${required.includes(name) ? "" : "?"}: ${typeOf(field)}`).join(", ")} }`;
+  return `{ ${fields.map(([name, field]) => `${name}${required.includes(name) ? "" : "?"}: ${fieldType(field)}`).join(", ")} }`;
 }
 
-function typeOf(schema: Schema<unknown>): string {
+export function fieldType(schema: Schema<unknown>): string {
   if (Array.isArray(schema["enum"])) return schema["enum"].map((value) => JSON.stringify(value)).join(" | ");
-  if (Array.isArray(schema["anyOf"])) return (schema["anyOf"] as Schema<unknown>[]).map(typeOf).join(" | ");
-  if (schema["type"] === "array") return `${typeOf((schema["items"] ?? {}) as Schema<unknown>)}[]`;
+  if (Array.isArray(schema["anyOf"]))
+    return (schema["anyOf"] as Schema<unknown>[]).map(fieldType).join(" | ");
+  if (schema["type"] === "array") return `${fieldType((schema["items"] ?? {}) as Schema<unknown>)}[]`;
   if (schema["type"] === "object" && schema["properties"]) return fieldsOf(schema);
   return schema["type"] === "integer" ? "number" : String(schema["type"] ?? "unknown");
 }

@@ -2,6 +2,7 @@ import { PassThrough } from "node:stream";
 import type { ReadStream } from "node:tty";
 
 const CTRL_C = 3;
+const RETURN = 13;
 
 /**
  * The keyboard as the prompt reads it. While something runs, keys are kept for later, so that nothing is echoed into
@@ -9,7 +10,8 @@ const CTRL_C = 3;
  */
 export class Keyboard extends PassThrough {
   readonly isTTY = true;
-  #kept: Buffer[] = [];
+  #kept: Buffer = Buffer.alloc(0);
+  #pumping = false;
   #onInterrupt: (() => void) | undefined;
   #taker: ((chunk: Buffer) => void) | undefined;
   #raw = false;
@@ -23,14 +25,29 @@ export class Keyboard extends PassThrough {
   /** Until `release`, keys are kept and `onInterrupt` is called for each Ctrl-C. */
   hold(onInterrupt: () => void): void {
     this.#onInterrupt = onInterrupt;
+    if (!this.#kept.includes(CTRL_C)) return;
+    this.#kept = Buffer.alloc(0);
+    setImmediate(onInterrupt);
   }
 
   /** Keys go to the prompt again, first those that were kept. */
   release(): void {
     this.#onInterrupt = undefined;
-    const kept = this.#kept;
-    this.#kept = [];
-    for (const chunk of kept) this.write(chunk);
+    this.#pump();
+  }
+
+  /** Line by line: what a line starts may hold the rest, also of what was pasted at once. */
+  #pump(): void {
+    if (this.#onInterrupt || this.#pumping || this.#kept.length === 0) return;
+    const end = this.#kept.indexOf(RETURN);
+    const line = end < 0 ? this.#kept : this.#kept.subarray(0, end + 1);
+    this.#kept = this.#kept.subarray(line.length);
+    this.#pumping = true;
+    this.write(line);
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
   }
 
   /** All keys go to `taker` until the function returned is called: for questions. */
@@ -64,11 +81,12 @@ export class Keyboard extends PassThrough {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#taker) this.#taker(chunk);
-    else if (!this.#onInterrupt) this.write(chunk);
-    else if (chunk.includes(CTRL_C)) {
-      this.#kept = [];
-      this.#onInterrupt();
-    } else this.#kept.push(chunk);
+    if (this.#taker) return this.#taker(chunk);
+    if (this.#onInterrupt && chunk.includes(CTRL_C)) {
+      this.#kept = Buffer.alloc(0);
+      return this.#onInterrupt();
+    }
+    this.#kept = Buffer.concat([this.#kept, chunk]);
+    this.#pump();
   }
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { ConsfigError } from "../lib/errors";
 import { session } from "../lib/session";
 import { root as packageRoot } from "../lib/source/register.js";
 import { near } from "./_near";
@@ -8,9 +9,7 @@ import { near } from "./_near";
 export const EXIT = { ok: 0, failed: 1, wrong: 2, interrupted: 130 } as const;
 
 /** The command line is wrong; the message says what is allowed. */
-class UsageError extends Error {
-  override readonly name = "UsageError";
-}
+class UsageError extends ConsfigError {}
 
 const USAGE = `consfig [--consfig DIR]                    the prompt; from a pipe, plays what comes
 consfig play FILE [--json] [--consfig DIR] plays a playbook; --json: one event a line

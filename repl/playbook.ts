@@ -2,13 +2,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { InvalidInput, type Statement, Unfinished } from "./_language";
 import { asCommand, runCommand } from "./commands";
+import { CommandError } from "./commands/command";
 import type { RunOptions } from "./evaluate";
 import type { Shell } from "./shell";
 
 /** A playbook that cannot be read or is no TypeScript: it was not begun. */
-export class InvalidPlaybook extends Error {
-  override readonly name = "InvalidPlaybook";
-}
+export class InvalidPlaybook extends CommandError {}
 
 /** Plays the playbook `file` in `shell`. False when a deployment failed: what stands after that was not begun. */
 export async function playFile(file: string, shell: Shell, options: RunOptions = {}): Promise<boolean> {

@@ -6,6 +6,7 @@ import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
 import { near } from "./_near";
+import { CommandError } from "./commands/command";
 import { Interrupted } from "./evaluate";
 import { finalText } from "./views/_text";
 import { treeOf } from "./views/_tree";
@@ -75,7 +76,7 @@ export function printError(
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
   const title = EXPECTED(error) ? error.message : `${error.name}: ${error.message}`;
   const hint = hintFor(error, names);
-  const stack = userFrames(mapPositions(frames(error)));
+  const stack = EXPLAINED(error) ? [] : userFrames(frames(error)).map(mapPositions);
   return [
     colour.red(title),
     ...(hint ? [hint] : []),
@@ -90,6 +91,9 @@ export function printError(
 
 /** Our own failures say in their message all that there is. */
 const EXPECTED = (error: Error): boolean => error instanceof ConsfigError && !(error instanceof RunFailed);
+
+/** Those that no line of the user's caused. */
+const EXPLAINED = (error: Error): boolean => error instanceof CommandError || error instanceof InvalidInput;
 
 /** "Did you mean", when a name is not known. */
 function hintFor(error: Error, names: () => string[]): string | undefined {

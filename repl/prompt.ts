@@ -89,14 +89,14 @@ class Prompt {
       domain: Object.assign(new EventEmitter(), { bind: (act: unknown) => act }), // a real one would slow every promise
     };
     const server = repl.start(options);
-    this.#useCommands(server);
-    this.#useInterrupts(server);
+    this.#installCommands(server);
+    this.#installInterrupts(server);
     server.setupHistory(historyFile(), () => {});
     return server;
   }
 
   /** Node's REPL looks up what follows a dot in a table: it gets one in which everything is. */
-  #useCommands(server: REPLServer): void {
+  #installCommands(server: REPLServer): void {
     const table = new Proxy(server.commands as Record<string, unknown>, {
       get: (own, name) => {
         if (typeof name !== "string" || KEPT.has(name)) return own[name as string];
@@ -189,7 +189,7 @@ class Prompt {
   }
 
   /** Ctrl-C while the prompt waits: cancels what still runs in the background, or does what Node's REPL does. */
-  #useInterrupts(server: REPLServer): void {
+  #installInterrupts(server: REPLServer): void {
     const [usual] = server.listeners("SIGINT") as (() => void)[];
     server.removeAllListeners("SIGINT");
     server.on("SIGINT", () => {

@@ -1,3 +1,4 @@
+import { ConsfigError } from "../../lib/errors";
 import type { Shell } from "../shell";
 
 /** What a dot-command works with. */
@@ -22,6 +23,4 @@ export interface Command {
 }
 
 /** A dot-command that was used wrongly: its message says how it is used. */
-export class CommandError extends Error {
-  override readonly name = "CommandError";
-}
+export class CommandError extends ConsfigError {}

@@ -16,37 +16,40 @@ export const loadInk = (): Promise<Ink> => import("ink");
 const FRAME_MS = 100;
 
 /** Draws `hosts()` on `out`, ten times a second: only what changed is written. */
-export function startPicture(
-  { Box, Text, render }: Ink,
-  out: Screen,
-  hosts: () => readonly HostTree[],
-): Picture {
-  function Deployments() {
-    const [frame, setFrame] = useState(0);
-    useEffect(() => {
-      const timer = setInterval(() => setFrame((before) => before + 1), FRAME_MS);
-      return () => clearInterval(timer);
-    }, []);
-    const { columns = 80, rows = 24 } = out;
-    return (
-      <Box flexDirection="column">
-        {liveLines(hosts(), { columns, rows, frame, now: Date.now() }).map((line) => (
-          <Text key={line.key} wrap="truncate-end">
-            {line.text}
-          </Text>
-        ))}
-      </Box>
-    );
-  }
-  const instance = render(<Deployments />, {
+export function startPicture(ink: Ink, out: Screen, hosts: () => readonly HostTree[]): Picture {
+  const instance = ink.render(<Deployments ink={ink} out={out} hosts={hosts} />, {
     stdout: out as NodeJS.WriteStream,
     exitOnCtrlC: false,
     interactive: true,
   });
   return {
     stop() {
-      instance.clear();
+      instance.rerender(null);
       instance.unmount();
     },
   };
+}
+
+interface DeploymentsProps {
+  readonly ink: Ink;
+  readonly out: Screen;
+  readonly hosts: () => readonly HostTree[];
+}
+
+function Deployments({ ink: { Box, Text }, out, hosts }: DeploymentsProps) {
+  const [frame, setFrame] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setFrame((before) => before + 1), FRAME_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const { columns = 80, rows = 24 } = out;
+  return (
+    <Box flexDirection="column">
+      {liveLines(hosts(), { columns, rows, frame, now: Date.now() }).map((line) => (
+        <Text key={line.key} wrap="truncate-end">
+          {line.text}
+        </Text>
+      ))}
+    </Box>
+  );
 }

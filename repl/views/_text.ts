@@ -78,7 +78,7 @@ const indent = ({ depth }: Step): string => "  ".repeat(depth + 1);
 /** Of a failed step: its whole output, what failed, where it was said, and the user's frames. */
 function detailLines(step: Step, full: boolean): string[] {
   const inside = `${indent(step)}  `;
-  const output = plain(step.output).trimEnd();
+  const output = plain(outputOf(step)).trimEnd();
   const printed = output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : [];
   const failedHere = step.status === "failed" && !step.children.some(({ status }) => status === "failed");
   if (!failedHere) return full ? printed : [];
@@ -89,6 +89,15 @@ function detailLines(step: Step, full: boolean): string[] {
     `${inside}${colour.dim(`${step.property}, said at ${step.site}`)}`,
     ...userFrames(step.failure?.stack).map((frame) => `${inside}${colour.dim(frame)}`),
   ];
+}
+
+/** What a step printed; of a command that failed and was not shown live, what that printed. */
+export function outputOf({ output, failure }: Step): string {
+  if (output.trim() || !failure?.command) return output;
+  return [failure.command.stdout, failure.command.stderr]
+    .filter((text) => text.trim())
+    .map((text) => text.trimEnd())
+    .join("\n");
 }
 
 /** Why the whole deployment of a host could not go on. */

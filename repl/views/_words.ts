@@ -55,7 +55,7 @@ export function outcome(tree: HostTree): string {
 
 /** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
 export const failureInWords = ({ name, message }: Failure): string =>
-  ["FailedChange", "RunFailed", "Refused", "ConnectionFailed"].includes(name)
+  ["FailedChange", "RunFailed", "Refused", "ConnectionFailed", "Cancelled"].includes(name)
     ? message
     : `${name}: ${message}`;
 
@@ -64,12 +64,11 @@ export function advice(trees: readonly HostTree[]): string | undefined {
   const failed = trees.filter(
     ({ status }) => status !== "changed" && status !== "unchanged" && status !== "running",
   );
-  const first = failed.at(0);
-  if (!first) return undefined;
+  if (failed.length === 0) return undefined;
   if (failed.some(({ status }) => status === "refused")) return "correct the consfig and deploy again";
   const site = failed.flatMap(failures).at(0)?.site;
   if (site) return `what failed was said at ${site}; the steps that hold already will not be done again`;
-  if (first.status === "failed") return "nothing was begun there; mend the reason and deploy again";
+  if (failed.every(({ status }) => status === "failed")) return undefined; // its message says what to do
   return "deploy again to go on: what holds already will not be done again";
 }
 

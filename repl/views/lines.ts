@@ -1,7 +1,7 @@
 import type { DeployEvent } from "../../lib/events";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
-import { painted } from "./_text";
+import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { advice, duration, failureInWords, outcome, plain } from "./_words";
 import type { Out, View } from "./view";
@@ -55,7 +55,7 @@ function stepLines(host: string, step: Step): string[] {
   if (step.status !== "failed" || step.children.some((child) => child.status === "failed")) return [line];
   return [
     line,
-    ...indented(plain(step.output).trimEnd()).map((text) => text.replace(/^ {10}/, "        | ")),
+    ...indented(plain(outputOf(step)).trimEnd()).map((text) => text.replace(/^ {10}/, "        | ")),
     ...(step.failure ? indented(failureInWords(step.failure)).map((text) => colour.red(text)) : []),
     ...indented(`${step.property}, said at ${step.site}`),
     ...userFrames(step.failure?.stack).flatMap(indented),

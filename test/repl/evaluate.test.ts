@@ -99,6 +99,10 @@ test("input that is wrong is refused with its place", async () => {
 
 test("stacks name the line as typed", async () => {
   const { type } = session();
+  await assert.rejects(type("1\n  missing"), (error: Error) => {
+    assert.match(error.stack ?? "", new RegExp(`prompt://${inputs}:2:3`));
+    return true;
+  });
   await assert.rejects(type("const a: number = 1\n\nthrow new Error('here')"), (error: Error) => {
     assert.match(error.stack ?? "", new RegExp(`prompt://${inputs}:3:7`));
     return true;

@@ -1,0 +1,45 @@
+import { types } from "node:util";
+
+/** The member `name` of `value`, unless only running code of it would tell. */
+export function memberOf(value: unknown, name: string): unknown {
+  for (const owner of owners(value)) {
+    const descriptor = Object.getOwnPropertyDescriptor(owner, name);
+    if (!descriptor) continue;
+    if ("value" in descriptor) return descriptor.value;
+    return isModule(owner) ? descriptor.get?.call(owner) : undefined;
+  }
+  return undefined;
+}
+
+/** The names of the members of `value`, its own first; what every object has is left out. */
+export function memberNames(value: unknown): string[] {
+  const names = owners(value)
+    .filter((owner) => owner !== Object.prototype && owner !== Function.prototype)
+    .flatMap((owner) => Object.getOwnPropertyNames(owner));
+  const hidden =
+    typeof value === "function"
+      ? new Set(["length", "name", "prototype", "arguments", "caller"])
+      : new Set(["constructor"]);
+  return [...new Set(names)].filter(
+    (name) => /^[\p{ID_Start}$][\p{ID_Continue}$]*$/u.test(name) && !hidden.has(name),
+  );
+}
+
+/** `value` and its prototypes. A proxy would be asked through its own code. */
+function owners(value: unknown): object[] {
+  const chain: object[] = [];
+  let owner: unknown = typeof value === "object" || typeof value === "function" ? value : wrapper(value);
+  while (owner !== null && owner !== undefined && !types.isProxy(owner)) {
+    chain.push(owner as object);
+    owner = Object.getPrototypeOf(owner);
+  }
+  return chain;
+}
+
+const wrapper = (value: unknown): object | undefined =>
+  value === undefined || value === null ? undefined : (Object(value) as object);
+
+/** What a compiled module gives on is behind getters that only look it up. */
+const isModule = (owner: object): boolean =>
+  types.isModuleNamespaceObject(owner) ||
+  Object.getOwnPropertyDescriptor(owner, "__esModule")?.value === true;

@@ -1,0 +1,66 @@
+/** A bracket that is open where the input ends. */
+export interface Opening {
+  readonly bracket: "(" | "[" | "{";
+  /** Of a round bracket: what is called, as `a.b`; otherwise empty. */
+  readonly callee: string;
+  /** The field of the object around it of which it is the value. */
+  readonly key: string | undefined;
+  /** How many commas stand in it. */
+  readonly index: number;
+  /** In a curly bracket: the field whose value is being written; undefined when a name is expected. */
+  readonly current: string | undefined;
+}
+
+interface Reading {
+  readonly openings: readonly Opening[];
+  /** The string in which the input ends. */
+  readonly string: { readonly quote: string; readonly start: number } | undefined;
+  readonly inComment: boolean;
+}
+
+type Open = { -readonly [K in keyof Opening]: Opening[K] };
+
+/** Reads `input` as far as it goes: which brackets are open at its end, and whether that is inside a string. */
+export function readInput(input: string): Reading {
+  const openings: Open[] = [];
+  let at = 0;
+  while (at < input.length) {
+    const letter = input[at] ?? "";
+    const innermost = openings.at(-1);
+    if (letter === "/" && input[at + 1] === "/") {
+      const end = input.indexOf("\n", at);
+      if (end < 0) return { openings, string: undefined, inComment: true };
+      at = end;
+    } else if (letter === "/" && input[at + 1] === "*") {
+      const end = input.indexOf("*/", at + 2);
+      if (end < 0) return { openings, string: undefined, inComment: true };
+      at = end + 1;
+    } else if (letter === '"' || letter === "'" || letter === "`") {
+      const end = endOfString(input, at, letter);
+      if (end < 0) return { openings, string: { quote: letter, start: at }, inComment: false };
+      at = end;
+    } else if (letter === "(" || letter === "[" || letter === "{") {
+      const callee =
+        letter === "(" ? (/[\p{ID_Start}$_][\p{ID_Continue}$.]*$/u.exec(input.slice(0, at))?.[0] ?? "") : "";
+      openings.push({ bracket: letter, callee, key: innermost?.current, index: 0, current: undefined });
+    } else if (letter === ")" || letter === "]" || letter === "}") openings.pop();
+    else if (letter === "," && innermost)
+      Object.assign(innermost, { index: innermost.index + 1, current: undefined });
+    else if (letter === ":" && innermost?.bracket === "{") {
+      innermost.current = /(?:([\p{ID_Continue}$]+)|["']([^"']*)["'])\s*$/u
+        .exec(input.slice(0, at))
+        ?.slice(1)
+        .find(Boolean);
+    }
+    at += 1;
+  }
+  return { openings, string: undefined, inComment: false };
+}
+
+function endOfString(input: string, start: number, quote: string): number {
+  for (let at = start + 1; at < input.length; at += 1) {
+    if (input[at] === "\\") at += 1;
+    else if (input[at] === quote) return at;
+  }
+  return -1;
+}

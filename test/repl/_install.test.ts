@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+
+const root = path.resolve(__dirname, "../..");
+
+let project: string;
+beforeEach(() => {
+  project = mkdtempSync(path.join(os.tmpdir(), "install-"));
+  mkdirSync(path.join(project, "repl"));
+  cpSync(path.join(root, "repl/_install.js"), path.join(project, "repl/_install.js"));
+});
+afterEach(() => rmSync(project, { recursive: true }));
+
+function write(file: string, text: string): string {
+  const place = path.join(project, file);
+  mkdirSync(path.dirname(place), { recursive: true });
+  writeFileSync(place, text);
+  return place;
+}
+
+function runNode(script: string, ...args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(process.execPath, [script, ...args], { encoding: "utf8", input: "from standard input" });
+}
+
+describe("ensureInstalled", () => {
+  function install(): string {
+    const script = write("run.js", 'require("./repl/_install.js").ensureInstalled(); console.log("ready");');
+    const { stdout, stderr, status } = runNode(script);
+    const announced = stderr
+      .split("\n")
+      .filter((line) => line.startsWith("Installing") || line.startsWith("The npm"));
+    return `${announced.join("\n")}${status === 0 ? stdout : ` exit ${status}`}`.trim();
+  }
+
+  /** A project that depends on the package `dep` beside it. */
+  function dependOn(version: string): void {
+    write("dep/package.json", JSON.stringify({ name: "dep", version }));
+    execFileSync("npm", ["pack", "./dep"], { cwd: project, stdio: "ignore" });
+    write(
+      "package.json",
+      JSON.stringify({ name: "x", version: "1.0.0", dependencies: { dep: `file:dep-${version}.tgz` } }),
+    );
+    execFileSync("npm", ["install", "--package-lock-only", "--ignore-scripts"], {
+      cwd: project,
+      stdio: "ignore",
+    });
+  }
+
+  test("installs what is missing or different, and only then", { timeout: 120_000 }, () => {
+    dependOn("1.0.0");
+    assert.equal(install(), "Installing npm packages (there are none yet) …ready");
+    assert.ok(existsSync(path.join(project, "node_modules/dep/package.json")));
+    assert.equal(install(), "ready");
+    dependOn("2.0.0");
+    assert.equal(install(), "Installing npm packages (dep is 1.0.0, should be 2.0.0) …ready");
+    assert.equal(install(), "ready");
+  });
+
+  test("leaves a project without a lock file alone", () => {
+    assert.equal(install(), "ready");
+  });
+
+  test("does not miss packages for other platforms", () => {
+    const packages = { "": {}, "node_modules/far": { version: "1.0.0", optional: true, os: ["plan9"] } };
+    write("package-lock.json", JSON.stringify({ packages }));
+    write("node_modules/.package-lock.json", JSON.stringify({ packages: {} }));
+    assert.equal(install(), "ready");
+  });
+
+  test("says what is wrong when npm cannot", () => {
+    const packages = { "": {}, "node_modules/gone": { version: "1.0.0" } };
+    write("package-lock.json", JSON.stringify({ packages }));
+    assert.equal(
+      install(),
+      "Installing npm packages (there are none yet) …\n" +
+        `The npm packages could not be installed in ${project}: npm ci ended with exit 1. Mend that, then run: npm ci exit 2`,
+    );
+  });
+});
+
+describe("onPinnedNode", () => {
+  /** Claims to be an old Node until it was run again. */
+  const old = `
+    if (!process.env.CONSFIGURATOR_ON_PINNED_NODE) Object.defineProperty(process.versions, "node", { value: "20.0.0" });
+    if (require("./repl/_install.js").onPinnedNode(__filename)) return;`;
+
+  function pin(): void {
+    mkdirSync(path.join(project, "node_modules/.bin"), { recursive: true });
+    symlinkSync(process.execPath, path.join(project, "node_modules/.bin/node"));
+  }
+
+  test("goes on with a Node that is recent enough", () => {
+    const script = write("run.js", 'console.log(require("./repl/_install.js").onPinnedNode(__filename));');
+    assert.equal(runNode(script).stdout, "false\n");
+  });
+
+  test("hands over arguments, standard input and exit code", () => {
+    pin();
+    const script = write(
+      "run.js",
+      `${old} console.log(process.argv.slice(2), require("fs").readFileSync(0, "utf8")); process.exit(7);`,
+    );
+    const { stdout, status } = runNode(script, "a", "--b");
+    assert.deepEqual([stdout, status], ["[ 'a', '--b' ] from standard input\n", 7]);
+  });
+
+  test("hands over signals, and ends as the other ended", async () => {
+    pin();
+    const script = write(
+      "run.js",
+      `${old} process.on("SIGINT", () => process.kill(process.pid, "SIGTERM")); console.log("up"); setInterval(() => {}, 1000);`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "pipe"] });
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
+  });
+
+  test("says what is needed where npm has no such Node", () => {
+    const { stderr, status } = runNode(write("run.js", old));
+    const here = `${os.platform()} ${os.arch()}`;
+    assert.equal(
+      stderr,
+      `This is Node 20.0.0, Node 24 or newer is needed, and npm has none for ${here}: install one and run this again\n`,
+    );
+    assert.equal(status, 2);
+  });
+});

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { defprop } from "../../lib/property";
+import { boolean, integer, list, object, oneOf, optional, path, string } from "../../lib/schema";
+import { completer } from "../../repl/complete";
+import { Shell } from "../../repl/shell";
+import { Workspace } from "../../repl/workspace";
+
+let touched = 0;
+const set = defprop({
+  name: "noun.set",
+  kind: "posix",
+  args: object({
+    path: path(),
+    state: oneOf("on", "off"),
+    deep: optional(object({ colour: oneOf("red", "blue"), sure: boolean() })),
+    lines: list(string()),
+  }),
+  call: (
+    path: string,
+    state: "on" | "off",
+    options: { deep?: { colour: "red" | "blue"; sure: boolean } } = {},
+    ...lines: string[]
+  ) => ({ path, state, lines, ...options }),
+  apply: async () => "unchanged",
+});
+const whole = defprop({
+  name: "noun.whole",
+  kind: "posix",
+  args: object({ size: integer(), mode: oneOf("a", "b") }),
+  apply: async () => "unchanged",
+});
+
+const consfig = {
+  noun: { set, whole },
+  web1: { name: "web1.example.org", nested: { field: 1 } },
+  web2: {
+    get danger() {
+      touched += 1;
+      return { inside: 1 };
+    },
+  },
+  mask: new Proxy(
+    {},
+    {
+      ownKeys: () => [`trap${(touched += 1)}`],
+      getOwnPropertyDescriptor: () => void (touched += 1),
+    },
+  ),
+};
+
+const workspace = new Workspace({
+  root: process.cwd(),
+  scope: () => consfig,
+  refresh: () => ({ loaded: [], removed: [], notices: [] }),
+});
+workspace.refresh();
+const view = { add: () => {}, settle: () => {} };
+const complete = completer(new Shell(workspace, { write: () => true }, () => view));
+
+const cases: [input: string, expected: string[]][] = [
+  ["we", ["web1", "web2"]],
+  ["noun.", ["set", "whole"]],
+  ["x + noun.w", ["whole"]],
+  ["web1.", ["name", "nested"]],
+  ["web1.nested.", ["field"]],
+  ["web2.danger.", []],
+  ["mask.", []],
+  ["f().", []],
+  ["noun.set(", ["path: string", 'state: "on" | "off"', "options", "...lines: string[]", "→ noun.set"]],
+  ['noun.set("/x", ', ['"on"', '"off"']],
+  ['noun.set("/x", "o', ['on"', 'off"']],
+  ['noun.set("/x", "on", { ', ["path: ", "state: ", "deep: ", "lines: "]],
+  ['noun.set("/x", "on", { de', ["deep: "]],
+  ['noun.set("/x", "on", { deep: { ', ["colour: ", "sure: "]],
+  ['noun.set("/x", "on", { deep: { sure: ', ["true", "false"]],
+  ['noun.set("/x", "on", { deep: { colour: "r', ['red"']],
+  ["noun.whole({ mode: ", ['"a"', '"b"']],
+  ["noun.whole({ size: 1, m", ["mode: "]],
+  ["const s = 'we", []],
+  ["// we", []],
+  [".pro", [".props"]],
+  [".doc noun.w", ["noun.whole"]],
+  [".load test/repl/comp", ["test/repl/complete.test.ts"]],
+  ['import { x } from "consfigurator/', ["consfigurator/properties"]],
+  ["consol", ["console"]],
+];
+
+for (const [input, expected] of cases) {
+  test(`completes ${input}`, () => {
+    assert.deepEqual(complete(input)[0], expected);
+  });
+}
+
+test("nothing of the values was run, and it was fast", () => {
+  assert.equal(touched, 0);
+  const started = performance.now();
+  for (const [input] of cases) complete(input);
+  assert.ok(performance.now() - started < 50 * cases.length);
+});
+
+test("members of what the library exports", () => {
+  assert.deepEqual(complete("via.su")[0], ["sudo"]);
+});
