@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { InapplicableProperty, Refused } from "./errors";
-import { type Host, HostModel, isApplication, shared } from "./host";
-import { type AnyDefinition, asCode, type Kind, type PropApp, properties } from "./property";
-import { applicationsIn, mapApplications, problems } from "./schema";
+import { type Host, HostModel, shared } from "./host";
+import { type AnyDefinition, asCode, type Kind, type PropApp, properties, withoutNothings } from "./property";
+import { applicationsIn, list, mapApplications, problems, propapp } from "./schema";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
 export interface PreparedHost {
@@ -47,7 +47,8 @@ export function prepare(
 
 /** `application` as it stands in a message: as code, and where it was said. */
 export const said = (application: PropApp): string => {
-  const origin = origins.get(application) ?? application;
+  let origin = application;
+  for (let before = origins.get(origin); before; before = origins.get(origin)) origin = before;
   const code = Object.hasOwn(origin, "site") ? asCode(origin.property, [origin.args]) : inspect(origin);
   return `${code} at ${origin.site}`;
 };
@@ -74,24 +75,29 @@ export function unappliable(application: PropApp): boolean {
   return !definition.apply;
 }
 
-/** `application`, those among its arguments, and its parts. */
+/** `application`, and all that it may apply. */
 export function* everything(application: PropApp): Generator<PropApp> {
   yield application;
   for (const inner of innerOf(application)) yield* everything(inner);
 }
 
-/** The applications directly inside `application`. */
-export const innerOf = (application: PropApp): readonly PropApp[] => [
-  ...applicationsIn(definitionOf(application.property).args, application.args),
-  ...(application.parts ?? []),
-];
+/** The applications directly inside `application`: what it is made of, else those among its arguments. */
+export const innerOf = (application: PropApp): readonly PropApp[] =>
+  application.parts ?? applicationsIn(definitionOf(application.property).args, application.args);
+
+const partsSchema = list(propapp());
 
 class Preparation {
   readonly complaints: string[] = [];
   readonly #refusals = new WeakSet<PropApp>();
+  readonly #prepared = new WeakSet<PropApp>();
 
-  /** A fresh tree in which every application has the arguments that its `preprocess` makes. */
+  /**
+   * A fresh tree in which every application has the arguments that its `preprocess` makes. Parts are often made of
+   * applications among the arguments: those have been here.
+   */
   preprocess(application: PropApp): PropApp {
+    if (this.#prepared.has(application)) return application;
     const { property, site } = application;
     return (
       this.#complaining(application, () => {
@@ -105,6 +111,7 @@ class Preparation {
           site,
         };
         origins.set(prepared, application);
+        this.#prepared.add(prepared);
         return prepared;
       }) ?? this.#refused(application)
     );
@@ -121,13 +128,17 @@ class Preparation {
     if (this.#refusals.has(application)) return;
     this.#complaining(application, () => {
       const { args, hostattrs, parts } = definitionOf(application.property);
-      const visits = { visit: (inner: PropApp, other = model) => this.visit(inner, other), unappliable };
+      const visits = {
+        visit: (inner: PropApp, other = model) => this.visit(inner, other),
+        unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
+      };
       if (hostattrs) hostattrs(application.args, model, visits);
-      else for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      else if (!parts) for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
       if (!parts) return;
-      const made = parts(application.args, model)
-        .filter(isApplication)
-        .map((part) => this.preprocess(part));
+      const given = withoutNothings(parts(application.args, model));
+      const complaints = problems(partsSchema, given, "parts");
+      if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
+      const made = given.map((part) => this.preprocess(part));
       for (const part of made) this.visit(part, model);
       (application as { parts?: readonly PropApp[] }).parts = made;
     });

@@ -67,7 +67,7 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
   readonly preprocess?: (args: A) => NoInfer<A>;
   /**
    * Before any connection: record facts about the host, or refuse by throwing `InapplicableProperty`. Left out, the
-   * applications among the arguments are visited in order.
+   * applications among the arguments are visited in order, unless there are `parts`.
    */
   readonly hostattrs?: (args: A, host: HostModel, visits: Visits) => void;
   /** What this property is made of; computed once, after `hostattrs`. Such a property has no `apply` of its own. */

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { InapplicableProperty, Refused } from "../../lib/errors";
+import { attribute, HostModel } from "../../lib/host";
+import { definitionOf, everything, prepare, unappliable } from "../../lib/prepare";
+import { defprop, defproplist, type MaybePropApp, type PropApp } from "../../lib/property";
+import { list, object, propapp, string } from "../../lib/schema";
+import * as toy from "../support/toy";
+
+const web1 = { name: "web1.example.org" };
+const order: string[] = [];
+const colours = attribute<string>("test/colour");
+const args = object({ what: string() });
+const call = (what: string) => ({ what });
+
+/** Says when each of its slots is asked. */
+const traced = defprop({
+  name: "test.traced",
+  kind: "posix",
+  args,
+  call,
+  preprocess: ({ what }) => {
+    order.push(`preprocess ${what}`);
+    return { what: what.toUpperCase() };
+  },
+  hostattrs: ({ what }, host) => {
+    order.push(`hostattrs ${what}, after ${host.all(colours).join(" ") || "nothing"}`);
+    host.push(colours, what);
+  },
+});
+
+/** Made of one property for each colour known so far. */
+const painted = defproplist({
+  name: "test.painted",
+  args: object({}),
+  call: () => ({}),
+  hostattrs: (_args, host) => {
+    order.push("hostattrs of the list");
+    host.push(colours, "own");
+  },
+  parts: (_args, host) => {
+    order.push("parts");
+    return host.all(colours).map((colour) => toy.changes(colour));
+  },
+});
+
+const refusing = defprop({
+  name: "test.refusing",
+  kind: "posix",
+  args,
+  call,
+  hostattrs: ({ what }) => {
+    throw new InapplicableProperty(`${what} does not fit`);
+  },
+  apply: async () => "changed",
+});
+
+/** What is refused, without the places. */
+function complaintsOf(application: PropApp): readonly string[] {
+  try {
+    prepare(web1, application);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return error.complaints.map((complaint) =>
+      complaint.replace(/ at test\/lib\/prepare\.test\.ts:\d+:\d+:/, " HERE:"),
+    );
+  }
+  throw new assert.AssertionError({ message: "it was not refused" });
+}
+
+/** An application as it would arrive from elsewhere, or from a consfig that no compiler has seen. */
+const arrived = (property: string, given: unknown): PropApp => ({
+  property,
+  args: given,
+  site: "test/lib/prepare.test.ts:1:1",
+});
+
+beforeEach(() => void order.splice(0));
+
+describe("the order of things", () => {
+  test("every preprocess, then every hostattrs, as they are written", () => {
+    prepare(web1, seqprops(traced("a"), onChange(traced("b"), eseqprops(traced("c"))), traced("d")));
+    assert.deepEqual(order, [
+      "preprocess a",
+      "preprocess b",
+      "preprocess c",
+      "preprocess d",
+      "hostattrs A, after nothing",
+      "hostattrs B, after A",
+      "hostattrs C, after B A",
+      "hostattrs D, after C B A",
+    ]);
+  });
+
+  test("parts are computed once, after the own hostattrs, from the facts so far; then prepared like the rest", () => {
+    const { application } = prepare(web1, seqprops(traced("a"), painted(), traced("b")));
+    assert.deepEqual(order.slice(2), [
+      "hostattrs A, after nothing",
+      "hostattrs of the list",
+      "parts",
+      "hostattrs B, after own A",
+    ]);
+    const [, list] = (application.args as { applications: PropApp[] }).applications;
+    assert.deepEqual(
+      list?.parts?.map((part) => part.args),
+      [{ what: "own" }, { what: "A" }],
+    );
+  });
+
+  test("parts of parts too", () => {
+    const { application, steps } = prepare(
+      web1,
+      toy.made("outer", toy.made("inner", traced("a"), undefined, toy.changes("b")), toy.changes("c")),
+    );
+    assert.deepEqual(
+      [...everything(application)].map(({ property }) => property),
+      ["toy.made", "toy.made", "test.traced", "toy.changes", "toy.changes"],
+    );
+    assert.equal(steps, 5);
+    assert.deepEqual(order, ["preprocess a", "hostattrs A, after nothing"]);
+  });
+
+  test("the application that was said is left as it was", () => {
+    const said = seqprops(traced("a"), painted());
+    const before = JSON.stringify(said);
+    const { application } = prepare(web1, said);
+    assert.equal(JSON.stringify(said), before);
+    assert.notEqual(application, said);
+    assert.equal(application.site, said.site);
+  });
+
+  test("prepared twice, it comes out the same", () => {
+    const said = seqprops(traced("a"), painted());
+    assert.deepEqual(prepare(web1, said).application, prepare(web1, said).application);
+  });
+});
+
+describe("what is known then", () => {
+  test("the name, which a property may set", () => {
+    const renamed = defprop({
+      name: "test.renamed",
+      kind: "posix",
+      args,
+      call,
+      hostattrs: ({ what }, host) => host.push(attribute<string>("hostname"), what),
+    });
+    assert.equal(prepare(web1, toy.changes("a")).name, "web1.example.org");
+    assert.equal(prepare(web1, renamed("web2.example.org")).name, "web2.example.org");
+  });
+
+  test("facts given beforehand are seen by all, and added to", () => {
+    const model = HostModel.named("web1.example.org");
+    model.push(colours, "red");
+    prepare(web1, traced("a"), model);
+    assert.deepEqual(model.all(colours), ["A", "red"]);
+  });
+
+  test("what unapplied(…) says of the host is not so", () => {
+    const undoable = defprop({
+      name: "test.undoable",
+      kind: "posix",
+      args,
+      call,
+      hostattrs: ({ what }, host) => host.push(colours, what),
+      apply: async () => "changed",
+      unapply: async () => "changed",
+    });
+    const { model } = prepare(web1, seqprops(undoable("a"), unapplied(undoable("b"))));
+    assert.deepEqual(model.all(colours), ["a"]);
+  });
+
+  test("of what a property chooses among its arguments, only what it chose", () => {
+    const either = defproplist({
+      name: "test.either",
+      args: object({ one: propapp(), other: propapp() }),
+      call: (one: PropApp, other: PropApp) => ({ one, other }),
+      parts: ({ one }) => [one],
+    });
+    const prepared = prepare(web1, either(traced("a"), toy.needsAgent("b")));
+    assert.equal(prepared.kind, "posix");
+    assert.equal(prepared.steps, 2);
+    assert.deepEqual([...prepared.properties], ["test.either", "test.traced"]);
+    assert.deepEqual(order, ["preprocess a", "hostattrs A, after nothing"]);
+  });
+
+  const kinds: [name: string, application: PropApp, kind: string, agentOnly: number][] = [
+    ["posix alone", seqprops(toy.changes("a")), "posix", 0],
+    ["one agent among posix", seqprops(toy.changes("a"), toy.needsAgent("b")), "agent", 1],
+    ["in a combinator", onChange(toy.changes("a"), as("root", toy.needsAgent("b"))), "agent", 1],
+    ["as a part", seqprops(toy.made("m", toy.needsAgent("b"))), "agent", 1],
+    ["undone", unapplied(toy.made("m", toy.changes("b"))), "posix", 0],
+    ["nothing at all", seqprops(), "posix", 0],
+  ];
+  for (const [name, application, kind, agentOnly] of kinds) {
+    test(`the kind is the highest of all: ${name}`, () => {
+      const prepared = prepare(web1, application);
+      assert.equal(prepared.kind, kind);
+      assert.equal(prepared.agentOnly.length, agentOnly);
+    });
+  }
+
+  test("the names of all properties in it, of parts too", () => {
+    const { properties } = prepare(web1, onChange(toy.made("m", toy.changes("a")), painted()));
+    assert.deepEqual([...properties].sort(), ["onChange", "test.painted", "toy.changes", "toy.made"]);
+  });
+});
+
+describe("what is refused", () => {
+  const lists = defproplist({
+    name: "test.lists",
+    args: object({ parts: list(propapp()) }),
+    call: (...parts: PropApp[]) => ({ parts }),
+    hostattrs: () => {},
+    parts: ({ parts }) => parts,
+  });
+  const mistaken = defproplist({
+    name: "test.mistaken",
+    args: object({}),
+    call: () => ({}),
+    parts: () => [toy.changes as unknown as MaybePropApp],
+  });
+  const buggy = defprop({
+    name: "test.buggy",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    hostattrs: () => {
+      throw new RangeError("out of paint");
+    },
+  });
+  const cases: [name: string, application: PropApp, complaints: string[]][] = [
+    ["by a property", refusing("a"), ["test.refusing('a') HERE: a does not fit"]],
+    [
+      "everything at once",
+      seqprops(refusing("a"), toy.changes("b"), onChange(toy.changes("c"), refusing("d"))),
+      ["test.refusing('a') HERE: a does not fit", "test.refusing('d') HERE: d does not fit"],
+    ],
+    [
+      "an unknown property, with what may be meant",
+      seqprops(arrived("toy.chages", { what: "a" })),
+      [
+        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
+      ],
+    ],
+    [
+      "an unknown property like none",
+      arrived("nowhere.tobefound", {}),
+      [
+        "nowhere.tobefound({}) HERE: there is no property nowhere.tobefound; is the file that defines it in the consfig?",
+      ],
+    ],
+    [
+      "arguments that do not fit",
+      arrived("toy.changes", { wat: 1 }),
+      ['toy.changes({ wat: 1 }) HERE: args.what is missing; args has no "wat"; it takes "what"'],
+    ],
+    [
+      "what cannot be undone",
+      unapplied(toy.oneWay("a")),
+      ["unapplied(toy.oneWay('a')) HERE: toy.oneWay cannot be unapplied"],
+    ],
+    [
+      "what cannot be undone, deep inside",
+      unapplied(seqprops(toy.changes("a"), toy.made("m", toy.oneWay("b")))),
+      [
+        "unapplied(seqprops(toy.changes('a'), toy.made('m', toy.oneWay('b')))) HERE: seqprops cannot be unapplied",
+      ],
+    ],
+    [
+      "an unknown property to be undone: said once",
+      unapplied(arrived("toy.chages", { what: "a" })),
+      [
+        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
+      ],
+    ],
+    [
+      "among parts",
+      lists(refusing("a"), toy.changes("b"), refusing("c")),
+      ["test.refusing('a') HERE: a does not fit", "test.refusing('c') HERE: c does not fit"],
+    ],
+    [
+      "a part that is none",
+      mistaken(),
+      ['test.mistaken() HERE: parts[0] is a function; it must be a property, such as cmd.single("true")'],
+    ],
+    [
+      "a mistake of its author, by its class",
+      seqprops(buggy(), refusing("a")),
+      ["test.buggy() HERE: RangeError: out of paint", "test.refusing('a') HERE: a does not fit"],
+    ],
+    [
+      "another user than root, and what stands inside",
+      as("www-data", refusing("a")),
+      [
+        "test.refusing('a') HERE: a does not fit",
+        `as('www-data', test.refusing('a')) HERE: as("www-data", …): only "root" can be said so far; use via.sudo({ user: "www-data" }) as a hop instead`,
+      ],
+    ],
+  ];
+  for (const [name, application, complaints] of cases) {
+    test(name, () => assert.deepEqual(complaintsOf(application), complaints));
+  }
+
+  test("with the line of each", () => {
+    const [a, b] = [refusing("a"), refusing("b")];
+    assert.throws(
+      () => prepare(web1, seqprops(a, b)),
+      (error: Error) =>
+        error.message ===
+        `web1.example.org: 2 complaints\n  - test.refusing('a') at ${a.site}: a does not fit\n  - test.refusing('b') at ${b.site}: b does not fit`,
+    );
+  });
+});
+
+test("definitionOf says what may be meant", () => {
+  assert.equal(definitionOf("seqprops"), seqprops.definition);
+  assert.throws(
+    () => definitionOf("seqprop"),
+    new InapplicableProperty("there is no property seqprop; did you mean seqprops or eseqprops?"),
+  );
+});
+
+describe("whether it can be undone", () => {
+  const cases: [application: PropApp, can: boolean][] = [
+    [toy.changes("a"), true],
+    [toy.oneWay("a"), false],
+    [toy.states("a"), true],
+    [seqprops(), true],
+    [seqprops(toy.changes("a"), toy.states("b")), true],
+    [eseqprops(toy.changes("a"), toy.oneWay("b")), false],
+    [onChange(toy.changes("a"), toy.oneWay("b")), true],
+    [onChange(toy.oneWay("a"), toy.changes("b")), false],
+    [as("root", toy.changes("a")), true],
+    [as("root", toy.oneWay("a")), false],
+    [unapplied(toy.changes("a")), true],
+    [toy.made("m", toy.changes("a")), true],
+    [toy.made("m", toy.oneWay("a")), false],
+  ];
+  for (const [application, can] of cases) {
+    const prepared = prepare(web1, application).application;
+    test(`${JSON.stringify(application.args)} of ${application.property}: ${can ? "yes" : "no"}`, () =>
+      assert.equal(unappliable(prepared), can));
+  }
+});
