@@ -1,3 +1,4 @@
+import { Cancelled } from "./errors";
 import type { Change, Direction, PropApp, Steps } from "./property";
 
 /** In order; a failure is passed over, and counts as a change unless nothing was touched. */
@@ -25,7 +26,8 @@ export async function strictly(
     try {
       if ((await steps[direction](application)) === "changed") change = "changed";
     } catch (error) {
-      for (const left of applications.slice(index + 1)) steps.skip(left, `${application.property} failed`);
+      const reason = error instanceof Cancelled ? error.message : `${application.property} failed`;
+      for (const left of applications.slice(index + 1)) steps.skip(left, reason);
       throw error;
     }
   }

@@ -31,6 +31,8 @@ export interface Outcome {
   readonly change: Change;
   /** True when a step failed, whether or not others went on. */
   readonly failed: boolean;
+  /** True when a step was ended, or not started, because that was asked for. */
+  readonly cancelled: boolean;
 }
 
 /** Applies the prepared tree `root`, then what was registered for the end. Failures inside are events, never thrown. */
@@ -47,21 +49,43 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
       })
       .catch(() => {});
   }
-  return { change, failed: walk.failed };
+  return { change, failed: walk.failed, cancelled: walk.cancelled };
 }
 
 /** One pass over a tree. */
 class Walk {
   failed = false;
+  cancelled = false;
+  /** How many steps may have changed something so far. */
+  changes = 0;
   #steps = 0;
   /** Errors that a step has shown already: those around it only say that they failed. */
-  readonly shown = new WeakSet<object>();
+  readonly #shown = new WeakSet<object>();
 
   constructor(readonly applying: Applying) {}
 
   nextStep(): number {
     this.#steps += 1;
     return this.#steps;
+  }
+
+  isShown(error: unknown): boolean {
+    return typeof error === "object" && error !== null && this.#shown.has(error);
+  }
+
+  /** A step ended with `error`, and says so. */
+  note(error: unknown): void {
+    this.failed = true;
+    if (error instanceof Cancelled) this.cancelled = true;
+    if (!(error instanceof AbortedChange)) this.changes += 1;
+    if (typeof error === "object" && error !== null) this.#shown.add(error);
+  }
+
+  /** Asked before each step. */
+  stopped(): string | undefined {
+    const reason = this.applying.stopped();
+    if (reason) this.cancelled = true;
+    return reason;
   }
 }
 
@@ -87,24 +111,25 @@ class StepsBelow implements Steps {
     application: PropApp,
     direction: Direction = "apply",
   ): Promise<Change | "failed" | "aborted"> {
-    const stopped = this.#walk.applying.stopped();
+    const stopped = this.#walk.stopped();
     if (stopped) {
       this.skip(application, stopped);
       return "aborted";
     }
+    const before = this.#walk.changes;
     try {
       return await this.#perform(application, direction);
     } catch (error) {
-      if (error instanceof ConnectionFailed || error instanceof Cancelled) throw error;
-      return error instanceof AbortedChange ? "aborted" : "failed";
+      if (error instanceof ConnectionFailed) throw error;
+      // What was aborted touched nothing, but what stood before it in the same application may have.
+      return error instanceof AbortedChange && this.#walk.changes === before ? "aborted" : "failed";
     }
   }
 
   skip(application: PropApp, reason: string): void {
     const definition = definitionOf(application.property);
-    const inner = definition.inline ? innerOf(application) : [];
-    if (inner.length > 0) {
-      for (const each of inner) this.skip(each, reason);
+    if (definition.inline) {
+      for (const each of innerOf(application)) this.skip(each, reason);
       return;
     }
     const step = this.#begin(
@@ -117,14 +142,23 @@ class StepsBelow implements Steps {
 
   async #perform(application: PropApp, direction: Direction): Promise<Change> {
     const definition = definitionOf(application.property);
-    if (definition.inline) {
-      const target = this.#walk.applying.target(() => {});
-      return act(definition, application, direction, target, this);
+    const { property, site } = application;
+    if (!definition.inline) {
+      const stopped = this.#walk.stopped();
+      if (stopped) this.skip(application, stopped);
+      return this.announced(property, describe(definition, application, direction), site, (target, steps) =>
+        act(definition, application, direction, target, steps),
+      );
     }
-    const desc = describe(definition, application, direction);
-    return this.announced(application.property, desc, application.site, (target, steps) =>
-      act(definition, application, direction, target, steps),
-    );
+    try {
+      return await act(definition, application, direction, this.#walk.applying.target(() => {}), this);
+    } catch (error) {
+      if (error instanceof Cancelled || this.#walk.isShown(error)) throw error;
+      // It failed by itself, not by a step inside it: then it is a step after all, or nobody would hear of it.
+      return this.announced(property, describe(definition, application, direction), site, () =>
+        Promise.reject(error),
+      );
+    }
   }
 
   /** `work` as a step of its own, with its output, its time and how it ended. */
@@ -134,8 +168,8 @@ class StepsBelow implements Steps {
     site: string,
     work: (target: PosixTarget, steps: Steps) => Promise<Change>,
   ): Promise<Change> {
-    const { applying, shown } = this.#walk;
-    const stopped = applying.stopped();
+    const { applying } = this.#walk;
+    const stopped = this.#walk.stopped();
     if (stopped) throw new Cancelled(stopped);
     const step = this.#begin(property, desc, site);
     const started = performance.now();
@@ -143,12 +177,12 @@ class StepsBelow implements Steps {
       applying.emit({ kind: "step-output", step, stream, text });
     try {
       const change = await work(applying.target(output), new StepsBelow(this.#walk, step));
+      if (change === "changed") this.#walk.changes += 1;
       this.#end(step, change, performance.now() - started, {});
       return change;
     } catch (error) {
-      this.#walk.failed = true;
-      const known = typeof error === "object" && error !== null && shown.has(error);
-      if (typeof error === "object" && error !== null) shown.add(error);
+      const known = this.#walk.isShown(error);
+      this.#walk.note(error);
       this.#end(
         step,
         "failed",

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { LinkLost, type Listener } from "./agent/client/link";
-import type { Sources } from "./agent/client/trees";
 import { type AgentConnection, isAgentConnection } from "./agent/hop";
-import type { Job, JobOutcome, JobSignal } from "./agent/messages";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
+import { rememberAgent } from "./agents";
 import { type AtEnd, applyTree } from "./apply";
+import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
-import { ConnectionPool, type Lease } from "./connection/pool";
+import type { Lease } from "./connection/pool";
 import { ShellTarget } from "./connection/shell-target";
 import {
   Cancelled,
@@ -17,14 +18,12 @@ import {
   Refused,
 } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
-import { type Host, HostModel, hosts } from "./host";
+import { type Host, HostModel, hosts, shared } from "./host";
 import { type PreparedHost, prepare, said } from "./prepare";
 import type { PropApp } from "./property";
+import { sourcesFor } from "./push";
 import { type Report, Reporter } from "./report";
 import { session } from "./session";
-
-export const connections = new ConnectionPool();
-session.onClose(() => connections.close());
 
 /** How often, and after how long, a lost link is opened again before the host is given up. */
 const RECONNECT_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
@@ -87,9 +86,9 @@ export class HostRun {
   }
 
   signal(signal: JobSignal): void {
-    this.#stopped ??= "the deployment was stopped";
+    this.#stopped ??= stoppedBy(signal);
     if (this.#toWorker) return this.#toWorker(signal);
-    if (signal === "cancel") this.#abort.abort(new Cancelled("the deployment was cancelled"));
+    if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
 
   #chain(given: readonly Hop[], defined: Host | undefined): readonly Hop[] {
@@ -106,10 +105,12 @@ export class HostRun {
     usualFacts: boolean,
   ): PreparedHost {
     const name = this.#host;
+    if (!usualFacts && !defined) throw noHost(name);
     const subject = defined ?? { name, applications: [] };
     if (!usualFacts) return prepare(subject, choose(subject));
-    const usual = prepare(subject, choose({ applications: [] }), HostModel.named(name));
-    return prepare(subject, choose(subject), usual.model);
+    const { attributes, ...usual } = prepare(subject, seqprops(...subject.applications)).model.toJSON();
+    const { [shared.data.key]: _data, ...facts } = attributes;
+    return prepare(subject, choose(subject), new HostModel({ ...usual, attributes: facts }));
   }
 
   #lease(prepared: PreparedHost, chain: readonly Hop[]): Promise<Lease> {
@@ -119,7 +120,7 @@ export class HostRun {
       signal: this.#abort.signal,
       progress: (event) => this.#emit(event),
     };
-    return connections.lease(chain, context);
+    return session.connections.lease(chain, context);
   }
 
   /** The agent does the work; we listen. When the link is lost it is opened again, and we hear what we missed. */
@@ -128,7 +129,7 @@ export class HostRun {
     prepared: PreparedHost,
     chain: readonly Hop[],
   ): Promise<JobOutcome> {
-    const sources = sourcesFor(prepared);
+    rememberAgent(this.#host, chain);
     const job: Job = {
       deployment: this.#deployment,
       host: prepared.model.toJSON(),
@@ -144,6 +145,7 @@ export class HostRun {
       onWaiting: (reason) => this.#emit({ kind: "waiting", reason }),
     };
     let { agent } = first;
+    const sources = sourcesFor(agent.using(prepared.properties));
     let begun = false;
     for (;;) {
       this.#toWorker = (signal) => agent.signal(job.deployment, signal);
@@ -185,7 +187,7 @@ export class HostRun {
   async #overShell(targets: ShellTargets, prepared: PreparedHost): Promise<JobOutcome> {
     const atEnd: AtEnd = new Map();
     const memory = new Map<string, unknown>();
-    const outcome = await applyTree(prepared.application, {
+    return applyTree(prepared.application, {
       target: (output) =>
         targets.make({
           host: prepared.model,
@@ -198,12 +200,12 @@ export class HostRun {
       stopped: () => this.#stopped,
       atEnd,
     });
-    return { ...outcome, cancelled: this.#stopped !== undefined };
   }
 
   #finish({ change, failed, cancelled, failure }: JobOutcome): Report {
     const status = cancelled ? "cancelled" : failed || failure ? "failed" : change;
-    return this.#end(status, failure);
+    const broken = cancelled ? { name: "Cancelled", message: this.#stopped ?? "it was cancelled" } : undefined;
+    return this.#end(status, failure ?? broken);
   }
 
   #failed(error: unknown): Report {
@@ -238,8 +240,21 @@ class ShellTargets {
   }
 }
 
+function noHost(name: string): InapplicableProperty {
+  const near = hosts.similar(name);
+  const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
+  return new InapplicableProperty(`there is no host ${name}; ${hint}`);
+}
+
 /** An agent property needs an agent at the end of the chain, and nothing can stand behind one yet. */
 function refuseUnfit(prepared: PreparedHost, chain: readonly Hop[]): void {
+  const unknown = chain.find(({ hop }) => !hopDefinitions.get(hop));
+  if (unknown) {
+    const known = hopDefinitions.names().map((name) => `via.${name}`);
+    throw new InapplicableProperty(
+      `${prepared.name}: there is no hop via.${unknown.hop}; there are ${known.join(", ")}`,
+    );
+  }
   const agentAt = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent);
   if (agentAt >= 0 && agentAt < chain.length - 1) {
     throw new InapplicableProperty(
@@ -253,16 +268,6 @@ function refuseUnfit(prepared: PreparedHost, chain: readonly Hop[]): void {
       (application) => `${said(application)} needs an agent on the host; add via.agent() to its hops`,
     ),
   );
-}
-
-/** What the agent must have to apply `prepared`. */
-function sourcesFor(prepared: PreparedHost): Sources {
-  const { consfig } = session;
-  if (!consfig)
-    throw new ConsfigError(
-      "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
-    );
-  return { manifest: consfig.manifest(prepared.properties), blob: (hash) => consfig.blob(hash) };
 }
 
 /** Stacks that come from the far side name compiled files there; people want their own lines. */

@@ -2,6 +2,7 @@
 export { as, eseqprops, onChange, seqprops, unapplied } from "./combinators";
 export type { Channel, Connection } from "./connection/connection";
 export { defhop, type Hop } from "./connection/hop";
+export { canClone } from "./connection/sandbox";
 export * as via from "./connection/via";
 export { Deployment, deploy, deployThese } from "./deploy";
 export {

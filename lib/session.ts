@@ -1,4 +1,5 @@
 import type { Asker } from "./connection/hop";
+import { ConnectionPool } from "./connection/pool";
 import type { Deployment } from "./deploy";
 import type { FleetReport, Report } from "./report";
 import type { Consfig } from "./source/consfig";
@@ -11,9 +12,9 @@ class Session {
   consfig: Consfig | undefined;
   /** Who answers questions; undefined: nobody, and a question is a refusal. */
   ask: Asker | undefined;
+  readonly connections = new ConnectionPool();
   readonly deployments = new Set<AnyDeployment>();
   readonly #listeners = new Set<(deployment: AnyDeployment) => void>();
-  readonly #closers = new Set<() => Promise<void>>();
 
   /** `listener` hears of each deployment as it begins. Returns what ends that. */
   onDeployment(listener: (deployment: AnyDeployment) => void): () => void {
@@ -26,14 +27,9 @@ class Session {
     for (const listener of this.#listeners) listener(deployment);
   }
 
-  /** `close` is called when the session ends. */
-  onClose(close: () => Promise<void>): void {
-    this.#closers.add(close);
-  }
-
   /** Ends every connection; what runs on hosts goes on there. */
-  async close(): Promise<void> {
-    await Promise.allSettled([...this.#closers].map((close) => close()));
+  close(): Promise<void> {
+    return this.connections.close();
   }
 }
 

@@ -8,6 +8,8 @@ import { AgentLink } from "./client/link";
 /** A connection whose far end is an agent of ours. */
 export interface AgentConnection extends Connection {
   readonly agent: AgentLink;
+  /** The hop before it, where the agent's files are. */
+  readonly parent: Connection;
 }
 
 export const isAgentConnection = (connection: Connection): connection is AgentConnection =>
@@ -36,6 +38,7 @@ export const agent = defhop({
 const agentConnection = (parent: Connection, link: AgentLink): AgentConnection => ({
   description: `${parent.description}, via.agent()`,
   agent: link,
+  parent,
   get alive() {
     return link.alive && parent.alive;
   },

@@ -63,6 +63,10 @@ export type Request =
 /** "stop": no further step is started. "cancel": the running one is ended too. */
 export type JobSignal = "stop" | "cancel";
 
+/** Why the steps that a signal keeps from being started are skipped. */
+export const stoppedBy = (signal: JobSignal): string =>
+  signal === "cancel" ? "the deployment was cancelled" : "the deployment was stopped";
+
 /** Relay → controller. */
 export type Answer =
   | Hello
@@ -99,9 +103,19 @@ export type WorkerAnswer =
       readonly first: number;
       readonly events: readonly StepEvent[];
     }
-  | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome };
+  | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome }
+  /** The answer to a ping. */
+  | ({ readonly type: "working" } & Holder);
 
-/** Relay → worker. */
+/** Who holds a host, for what, since when (milliseconds since 1970). */
+export interface Holder {
+  readonly deployment: string;
+  readonly by: string;
+  readonly since: number;
+  readonly pid: number;
+}
+
+/** Relay or supervisor → worker. */
 export type WorkerRequest =
   | { readonly type: "job"; readonly job: Buffer }
   | { readonly type: "signal"; readonly signal: JobSignal }
@@ -134,11 +148,6 @@ export interface AgentStatus {
   readonly startedAt: number;
   /** Resident memory of supervisor and workers, in bytes. */
   readonly memory: number;
-  readonly running: readonly {
-    readonly deployment: string;
-    readonly by: string;
-    readonly since: number;
-    readonly pid: number;
-  }[];
+  readonly running: readonly Holder[];
   readonly spare: boolean;
 }

@@ -127,17 +127,19 @@ export class Relay {
   #greet(): Promise<Wire<SupervisorRequest> | undefined> {
     return new Promise((settled) => {
       const socket: Socket = connect(SUPERVISOR_SOCKET);
-      socket.once("error", () => settled(undefined));
+      let ours = false;
       const wire: Wire<SupervisorRequest> = converseOver<SupervisorAnswer, SupervisorRequest>(socket, {
         onMessage: (answer) => {
           if (answer.type !== "welcome") return this.#fromSupervisor(answer);
-          if (answer.boot === this.#boot) return settled(wire);
+          ours = answer.boot === this.#boot;
+          if (ours) return settled(wire);
           wire.send({ type: "retire" });
           wire.end();
           settled(undefined);
         },
         onEnd: () => {
           settled(undefined);
+          if (!ours) return;
           this.#supervisor = undefined;
           for (const deployment of this.#jobs.keys()) this.#lost(deployment, "the agent's supervisor ended");
         },

@@ -3,12 +3,21 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { loginEnvironment } from "./_environment";
-import type { AgentStatus, SupervisorAnswer, SupervisorRequest, WorkerRequest } from "./messages";
+import type {
+  AgentStatus,
+  Holder,
+  SupervisorAnswer,
+  SupervisorRequest,
+  WorkerAnswer,
+  WorkerRequest,
+} from "./messages";
 import { type Place, SUPERVISOR_SOCKET, WORKER_SOCKET } from "./place";
 import { converseOver, type Wire } from "./wire";
 
 /** How long nobody may need us before we end. */
 const IDLE_MS = 15 * 60 * 1000;
+/** How long a worker of an earlier supervisor may take to say who it is. */
+const PATIENCE_MS = 1000;
 /** How long after a worker was taken the next spare is started, so that it does not slow that one down. */
 const SPARE_DELAY_MS = 250;
 
@@ -19,13 +28,6 @@ interface Worker {
   /** Settles when it takes work, or with the reason why it never will. */
   readonly ready: Promise<string | undefined>;
   readonly process: ChildProcess | undefined;
-}
-
-interface Holder {
-  readonly deployment: string;
-  readonly by: string;
-  readonly since: number;
-  readonly pid: number;
 }
 
 interface Waiting {
@@ -68,31 +70,36 @@ export class Supervisor {
     this.#idleFromNow();
   }
 
-  /** Workers of a supervisor that was killed go on: one that holds a deployment still holds it. */
+  /** Workers of a supervisor that was killed go on: one that holds the host still holds it, and ends with its work. */
   async #adopt(): Promise<void> {
     for (const socket of this.#place.workerSockets()) {
-      const alive = await this.#watch(socket, () => {
+      const holder = await this.#ask(socket, () => {
         this.#holder = undefined;
         this.#next();
       });
-      if (!alive) rmSync(socket, { force: true });
-      else this.#holder = { deployment: "of an earlier agent", by: "somebody", since: Date.now(), pid: 0 };
+      if (holder) this.#holder = holder;
+      else rmSync(socket, { force: true });
     }
   }
 
-  /** Whether a worker listens on `socket`; `onGone` is called when it ends. */
-  #watch(socket: string, onGone: () => void): Promise<boolean> {
+  /** Who works behind `socket`; undefined when nobody does. `onGone` is called when that one ends. */
+  #ask(socket: string, onGone: () => void): Promise<Holder | undefined> {
     return new Promise((settled) => {
-      let alive = false;
-      const connection = connectSocket(socket, () => {
-        alive = true;
-        converseOver<unknown, WorkerRequest>(connection, { onMessage: () => {}, onEnd: () => {} }).send({
-          type: "ping",
-        });
-        settled(true);
+      let works = false;
+      const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(connectSocket(socket), {
+        onMessage: (answer) => {
+          if (answer.type !== "working") return;
+          works = true;
+          settled(answer);
+        },
+        onEnd: () => (works ? onGone() : settled(undefined)),
       });
-      connection.on("error", () => {});
-      connection.on("close", () => (alive ? onGone() : settled(false)));
+      worker.send({ type: "ping" });
+      // One that is too busy to answer is at work.
+      setTimeout(() => {
+        works = true;
+        settled({ deployment: "unknown", by: "an earlier agent", since: Date.now(), pid: 0 });
+      }, PATIENCE_MS).unref();
     });
   }
 

@@ -11,7 +11,14 @@ import { properties } from "../property";
 import { problems, warm } from "../schema";
 import { Journal } from "./journal";
 import { LocalTarget } from "./local-target";
-import type { Job, JobOutcome, JobSignal, WorkerAnswer, WorkerRequest } from "./messages";
+import {
+  type Job,
+  type JobOutcome,
+  type JobSignal,
+  stoppedBy,
+  type WorkerAnswer,
+  type WorkerRequest,
+} from "./messages";
 import { Place } from "./place";
 import { converseOver, decode, type Wire } from "./wire";
 
@@ -33,6 +40,7 @@ class Worker {
   #job: Job | undefined;
   #unsent: StepEvent[] = [];
   #sent = 0;
+  #since = 0;
   #journal: Journal | undefined;
   #flush: NodeJS.Timeout | undefined;
 
@@ -42,6 +50,7 @@ class Worker {
     const server = createServer((socket) => this.#serve(socket));
     server.listen(socketName, () => {
       process.chdir(userInfo().homedir);
+      if (!process.connected) process.exit(0);
       process.send?.("ready");
     });
     // A spare whose supervisor is gone is of no use; one at work goes on.
@@ -55,6 +64,7 @@ class Worker {
       onMessage: (request) => {
         if (request.type === "job") void this.#work(request.job, link);
         if (request.type === "signal") this.#signal(request.signal);
+        if (request.type === "ping") this.#identify(link);
       },
       onEnd: () => {
         this.#links.delete(link);
@@ -63,18 +73,26 @@ class Worker {
     });
   }
 
+  /** A supervisor that came after ours wants to know who holds the host. One that is idle is of no use to it. */
+  #identify(link: Wire<WorkerAnswer>): void {
+    if (!this.#job) process.exit(0);
+    const { deployment, by } = this.#job;
+    link.send({ type: "working", deployment, by, since: this.#since, pid: process.pid });
+  }
+
   #signal(signal: JobSignal): void {
-    this.#stopping ??= "the deployment was stopped";
-    if (signal === "cancel") this.#cancel.abort(new Cancelled("the deployment was cancelled"));
+    this.#stopping ??= stoppedBy(signal);
+    if (signal === "cancel") this.#cancel.abort(new Cancelled(stoppedBy(signal)));
   }
 
   async #work(packed: Buffer, link: Wire<WorkerAnswer>): Promise<void> {
     if (this.#job) return;
     const job = decode(packed) as Job;
     this.#job = job;
+    this.#since = Date.now();
     this.#links.add(link);
     this.#journal = new Journal(this.#place, job.deployment);
-    const at = new Date().toISOString();
+    const at = new Date(this.#since).toISOString();
     this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
     const outcome = await this.#outcome(job);
     this.#send();
@@ -98,7 +116,7 @@ class Worker {
     const host = new HostModel(job.host);
     try {
       refuseUnfit(job);
-      const outcome = await applyTree(job.application, {
+      return await applyTree(job.application, {
         target: (output) =>
           new LocalTarget({
             host,
@@ -111,7 +129,6 @@ class Worker {
         stopped: () => this.#stopping,
         atEnd,
       });
-      return { ...outcome, cancelled: this.#stopping !== undefined };
     } catch (error) {
       return {
         change: "unchanged",

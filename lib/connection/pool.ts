@@ -10,6 +10,8 @@ const IDLE_MS = 10 * 60 * 1000;
 const MAX_OPEN = 256;
 
 interface Chain {
+  readonly host: string;
+  readonly hops: readonly Hop[];
   /** Outermost first. */
   readonly connections: Connection[];
   users: number;
@@ -48,14 +50,12 @@ export class ConnectionPool {
     };
   }
 
-  /** Whether the chain is open already: its next use costs nothing. */
-  isOpen(host: string, said: readonly Hop[]): boolean {
-    return this.#kept.has(JSON.stringify([host, ...said.map(({ hop, args }) => [hop, args])]));
-  }
-
-  /** Every connection that is open, innermost of each chain. */
-  connections(): Connection[] {
-    return [...this.#kept.values()].flatMap(({ connections }) => connections.slice(-1));
+  /** Every chain that is open and alive, with its innermost connection. */
+  open(): { host: string; hops: readonly Hop[]; connection: Connection }[] {
+    return [...this.#kept.values()].flatMap(({ host, hops, connections }) => {
+      const connection = connections.at(-1);
+      return connection?.alive ? [{ host, hops, connection }] : [];
+    });
   }
 
   async close(): Promise<void> {
@@ -87,7 +87,7 @@ export class ConnectionPool {
 }
 
 async function openAll(said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
-  const chain: Chain = { connections: [], users: 0, dropped: false };
+  const chain: Chain = { host: context.host.name, hops: said, connections: [], users: 0, dropped: false };
   try {
     for (const hop of said) {
       const started = performance.now();

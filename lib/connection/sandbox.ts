@@ -51,6 +51,9 @@ export interface SandboxChange {
   readonly change: "added" | "changed" | "deleted";
 }
 
+/** Whether `via.sandbox()` gives a clone of this machine here, and not just a scratch home directory. */
+export const canClone = (): boolean => whyNoClone() === undefined;
+
 let noClone: { readonly reason: string | undefined } | undefined;
 
 /** Why no clone can be made here, in half a sentence; undefined when it can. */

@@ -52,12 +52,13 @@ export async function startRelay(parent: Connection, progress: (event: Progress)
   );
 }
 
-const DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
+/** The agent's directory on a host, as shell text. */
+export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
 /** Becomes the relay when all is there; otherwise says what the host is. */
 function relayScript(boot: string, ownNode: string | undefined): string {
   const flags = NODE_FLAGS.join(" ");
-  return `umask 077; d=${DIRECTORY}
+  return `umask 077; d=${AGENT_DIRECTORY}
 ${ownNode ? `[ -x "$d/node" ] || { mkdir -p "$d" && [ -x ${shellQuote(ownNode)} ] && ln -sf ${shellQuote(ownNode)} "$d/node"; }` : ":"}
 [ -x "$d/node" ] && [ -f "$d/boot/${boot}.js" ] && exec "$d/node" ${flags} "$d/boot/${boot}.js" relay
 mkdir -p "$d/boot" "$d/runtime" && chmod 700 "$d" || exit 1

@@ -47,6 +47,8 @@ export class AgentLink {
   readonly #trees: Trees;
   readonly #running = new Map<string, Running>();
   readonly #asked = new Map<number, Asked>();
+  /** Every property that was applied over this link: what to keep ready on the host. */
+  readonly #used = new Set<string>();
   #refs = 0;
   #over: Error | undefined;
   #settleClosed: (reason: Error | undefined) => void = () => {};
@@ -156,6 +158,12 @@ export class AgentLink {
       this.#running.set(job.deployment, { ...listener, job, sources, heard, settle, fail, resend });
       begin();
     }).finally(() => this.#running.delete(job.deployment));
+  }
+
+  /** `properties`, and all that were applied over this link before: so that the tree on the host stays the same. */
+  using(properties: Iterable<string>): ReadonlySet<string> {
+    for (const property of properties) this.#used.add(property);
+    return this.#used;
   }
 
   signal(deployment: string, signal: JobSignal): void {

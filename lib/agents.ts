@@ -1,0 +1,122 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { AGENT_DIRECTORY } from "./agent/client/bootstrap";
+import { type AgentConnection, isAgentConnection } from "./agent/hop";
+import type { AgentStatus } from "./agent/messages";
+import { type Hop, hopAsCode } from "./connection/hop";
+import { ConsfigError, FailedChange } from "./errors";
+import { HostModel } from "./host";
+import { session } from "./session";
+
+/** An agent that this controller has started, in this session or an earlier one. */
+export interface AgentInfo {
+  readonly host: string;
+  /** How it was reached, as code. */
+  readonly hops: readonly string[];
+  /** Undefined: there is no connection to it now. */
+  readonly status: AgentStatus | undefined;
+}
+
+interface Known {
+  readonly host: string;
+  readonly hops: readonly Hop[];
+}
+
+/** Every agent known, those that are connected with what they say of themselves. Nobody is connected to for it. */
+export async function agents(): Promise<AgentInfo[]> {
+  const open = session.connections.open().filter(({ connection }) => isAgentConnection(connection));
+  const live = await Promise.all(
+    open.map(async ({ host, hops, connection }) => ({
+      host,
+      hops: hops.map(hopAsCode),
+      status: isAgentConnection(connection)
+        ? await connection.agent.status().catch(() => undefined)
+        : undefined,
+    })),
+  );
+  const known = new Set(live.map(({ host }) => host));
+  const others = remembered().filter(({ host }) => !known.has(host));
+  return [
+    ...live,
+    ...others.map(({ host, hops }) => ({ host, hops: hops.map(hopAsCode), status: undefined })),
+  ].sort((a, b) => (a.host < b.host ? -1 : 1));
+}
+
+/** The agent on `host` ends, after what it is doing. It starts again when it is needed. */
+export async function stopAgent(host: string): Promise<void> {
+  await withAgent(host, async (connection) => connection.agent.shutdown());
+}
+
+/** The agent on `host` ends, and nothing of it is left there: runtime, sources, journals. */
+export async function removeAgent(host: string): Promise<void> {
+  await withAgent(host, async (connection) => {
+    const { parent } = connection;
+    await connection.agent.shutdown();
+    const channel = await parent.exec(
+      `d=${AGENT_DIRECTORY}; n=0; while [ -e "$d/run/supervisor" ] && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.1; done
+rm -rf "$d" && rmdir "\${d%/agent}" 2>/dev/null; [ ! -e "$d" ]`,
+    );
+    channel.stdin.end();
+    channel.stdout.resume();
+    const [complaint, exit] = await Promise.all([text(channel.stderr), channel.exit]);
+    if (exit !== 0)
+      throw new FailedChange(`the agent's files on ${host} could not all be removed: ${complaint.trim()}`);
+  });
+  remember((known) => known.filter((each) => each.host !== host));
+}
+
+/** Notes that `host` has an agent, so that a later session knows of it. */
+export function rememberAgent(host: string, hops: readonly Hop[]): void {
+  const entry: Known = { host, hops: JSON.parse(JSON.stringify(hops)) as Hop[] };
+  const same = (each: Known) => each.host === host;
+  if (JSON.stringify(remembered().find(same)?.hops) === JSON.stringify(entry.hops)) return;
+  remember((known) => [...known.filter((each) => !same(each)), entry]);
+}
+
+async function withAgent(host: string, act: (connection: AgentConnection) => Promise<void>): Promise<void> {
+  const hops =
+    session.connections.open().find((each) => each.host === host)?.hops ??
+    remembered().find((each) => each.host === host)?.hops;
+  if (!hops) {
+    const known = (await agents()).map((each) => each.host);
+    throw new ConsfigError(
+      `no agent is known on "${host}"; ${known.length > 0 ? `there are agents on ${known.join(", ")}` : "no agent is known at all"}`,
+    );
+  }
+  const lease = await session.connections.lease(hops, {
+    host: HostModel.named(host),
+    ask: session.ask,
+    signal: new AbortController().signal,
+    progress: () => {},
+  });
+  try {
+    if (isAgentConnection(lease.connection)) await act(lease.connection);
+  } finally {
+    lease.release();
+  }
+}
+
+const stateFile = (): string =>
+  path.join(
+    process.env["XDG_STATE_HOME"] || path.join(homedir(), ".local", "state"),
+    "consfigurator",
+    "agents.json",
+  );
+
+function remembered(): Known[] {
+  try {
+    return JSON.parse(readFileSync(stateFile(), "utf8")) as Known[];
+  } catch {
+    return [];
+  }
+}
+
+function remember(change: (known: Known[]) => Known[]): void {
+  const file = stateFile();
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, JSON.stringify(change(remembered())), { mode: 0o600 });
+  renameSync(temporary, file);
+}
