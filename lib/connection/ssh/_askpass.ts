@@ -1,0 +1,60 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { shellQuote } from "../../_quote";
+import type { Asker } from "../hop";
+
+/** Lets the system's `ssh` ask the person at our terminal: the program that it runs for that asks us. */
+export interface Askpass {
+  /** To be set for `ssh`. */
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** `notice` is told what needs no answer, such as that a hardware key waits to be touched. */
+export async function askpass(ask: Asker, notice: (text: string) => void): Promise<Askpass> {
+  const directory = await mkdtemp(path.join(tmpdir(), "consfig-ask-"));
+  const program = path.join(directory, "askpass");
+  const socketPath = path.join(directory, "socket");
+  const server = createServer((socket) => void answer(socket, ask, notice).catch(() => socket.destroy()));
+  await new Promise<void>((listening) => server.listen(socketPath, listening));
+  await writeFile(path.join(directory, "client.js"), CLIENT, { mode: 0o600 });
+  const words = [process.execPath, path.join(directory, "client.js"), socketPath].map(shellQuote).join(" ");
+  await writeFile(program, `#!/bin/sh\nexec ${words} "$1"\n`, { mode: 0o700 });
+  return {
+    env: { SSH_ASKPASS: program, SSH_ASKPASS_REQUIRE: "force" },
+    close: async () => {
+      server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Sends the question, prints the answer. Ends with 1 when there is none, which `ssh` takes as a no. */
+const CLIENT = `
+const socket = require("node:net").connect(process.argv[2]);
+socket.end(JSON.stringify({ question: process.argv[3], kind: process.env.SSH_ASKPASS_PROMPT }));
+let answer = "";
+socket.setEncoding("utf8").on("data", (text) => { answer += text; });
+socket.on("error", () => process.exit(1));
+socket.on("close", () => {
+  if (answer === "") process.exit(1);
+  process.stdout.write(JSON.parse(answer) + "\\n");
+});
+`;
+
+async function answer(socket: Socket, ask: Asker, notice: (text: string) => void): Promise<void> {
+  let text = "";
+  for await (const chunk of socket.setEncoding("utf8")) text += chunk;
+  const { question, kind } = JSON.parse(text) as { question: string; kind?: string };
+  // A mere message stays until ssh ends the program, which closes the socket.
+  if (kind === "none") return notice(question.trim());
+  if (/\(yes\/no/.test(question) || kind === "confirm") {
+    const yes = await ask.confirm(question.replace(/\s*\(yes\/no.*$/s, "").trim());
+    socket.end(yes ? JSON.stringify("yes") : kind === "confirm" ? "" : JSON.stringify("no"));
+    return;
+  }
+  const secret = await ask.secret(question.replace(/:\s*$/, "").trim());
+  socket.end(secret === undefined ? "" : JSON.stringify(secret));
+}

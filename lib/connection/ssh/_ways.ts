@@ -1,0 +1,48 @@
+import { ConnectionFailed } from "../../errors";
+import { type Destination, type SshConfig, sshConfig } from "./_config";
+import { type Keys, keysFor } from "./_keys";
+import { KnownHost } from "./_known";
+
+/** One ssh connection to make, with all that there is to know about it beforehand. */
+export interface Way {
+  readonly config: SshConfig;
+  readonly known: KnownHost;
+  readonly keys: Keys;
+}
+
+/** The connections to make, each through the one before it: jump hosts first, `destination` last. */
+export async function waysTo(destination: Destination, hop: string, signal: AbortSignal): Promise<Way[]> {
+  return ways(destination, undefined, []);
+
+  /** `before`: the jump hosts that ProxyJump of a later host put in front of this one, in place of its own. */
+  async function ways(
+    to: Destination,
+    before: readonly string[] | undefined,
+    seen: readonly string[],
+  ): Promise<Way[]> {
+    if (seen.includes(to.name)) {
+      throw new ConnectionFailed(hop, `ProxyJump goes in a circle: ${[...seen, to.name].join(" → ")}`);
+    }
+    const config = await sshConfig(to, hop, signal);
+    const [known, keys] = await Promise.all([KnownHost.lookUp(config), keysFor(config, signal)]);
+    const jumps = before ?? config.list("proxyjump");
+    const last = jumps.at(-1);
+    const jump = last === undefined ? undefined : jumpDestination(last, to.config);
+    // `Host *` with a ProxyJump is said of the jump host too; OpenSSH passes over it, and so do we.
+    if (!jump || jump.name === to.name || jump.name === config.address) return [{ config, known, keys }];
+    const earlier = jumps.length > 1 ? jumps.slice(0, -1) : undefined;
+    return [...(await ways(jump, earlier, [...seen, to.name])), { config, known, keys }];
+  }
+}
+
+/** `[user@]host[:port]` or `ssh://…`, as ProxyJump has it. */
+function jumpDestination(text: string, config: string | undefined): Destination {
+  const [, user, bracketed, host, port] =
+    /^(?:ssh:\/\/)?(?:(.+)@)?(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?\/?$/.exec(text.trim()) ?? [];
+  return {
+    name: bracketed ?? host ?? text.trim(),
+    ...(user !== undefined && { user }),
+    ...(port !== undefined && { port: Number(port) }),
+    ...(config !== undefined && { config }),
+  };
+}
