@@ -102,5 +102,8 @@ class SaidHop implements Hop {
 }
 
 /** `hop` as it would be typed, whether made here or arrived from elsewhere. */
-export const hopAsCode = (hop: Hop): string =>
-  hop instanceof SaidHop ? inspect(hop) : asCode(`via.${hop.hop}`, [hop.args]);
+export function hopAsCode(hop: Hop): string {
+  if (hop instanceof SaidHop) return inspect(hop);
+  const bare = typeof hop.args === "object" && hop.args !== null && Object.keys(hop.args).length === 0;
+  return asCode(`via.${hop.hop}`, bare ? [] : [hop.args]);
+}
