@@ -31,7 +31,7 @@ export function mtu(): number {
  * bridge goes away with the last slot.
  */
 export async function networkUp(): Promise<void> {
-  if (!hooked) whenProcessEnds(networkDown);
+  if (!hooked) whenProcessEnds(removeUnusedNetwork);
   hooked = true;
   await run(["flock", lock, "sh", "-ec", upScript]);
 }
@@ -67,7 +67,8 @@ nft delete table ip cfgtest 2>/dev/null || true
 [ ! -e ${forwardBefore} ] || { cat ${forwardBefore} > /proc/sys/net/ipv4/ip_forward; rm ${forwardBefore}; }
 `;
 
-function networkDown(): void {
+/** The network is gone afterwards, unless there is a machine of whichever process. */
+export function removeUnusedNetwork(): void {
   try {
     runSync(["flock", lock, "sh", "-ec", downScript]);
   } catch (error) {

@@ -51,7 +51,8 @@ function missingCommands(): string | undefined {
   return `test machines need Debian packages that are not installed: apt-get install ${packages}`;
 }
 
-function isInstalled(command: string): boolean {
+/** Whether `command`, a name or an absolute path, is there. */
+export function isInstalled(command: string): boolean {
   const places = (process.env.PATH ?? "").split(":").concat("/usr/sbin", "/sbin");
   const candidates = path.isAbsolute(command) ? [command] : places.map((place) => path.join(place, command));
   return candidates.some((candidate) => {
