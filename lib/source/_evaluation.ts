@@ -1,16 +1,8 @@
 import path from "node:path";
 import { definedBy } from "../registry";
-import {
-  compiledForm,
-  evaluate,
-  type Import,
-  importsOf,
-  type LoadedModule,
-  newModule,
-  requireFrom,
-} from "./_module";
+import { compiledForm, evaluate, type Import, importsOf, type LoadedModule, newModule } from "./_module";
 import type { Place } from "./_positions";
-import { candidates, isRelative, type Resolved, resolve } from "./_resolve";
+import { candidates, type Resolved, resolve } from "./_resolve";
 import { readVersion, type Version } from "./_sources";
 import { ConsfigLoadError } from "./loadError";
 
@@ -132,44 +124,3 @@ export class Evaluation {
     }
   }
 }
-
-/** `specifier`, of Node, npm or the engine, as `file` gets it. */
-export function requireOutside(resolved: Exclude<Resolved, { kind: "missing" }>, file: string): unknown {
-  const wanted = "file" in resolved ? resolved.file : resolved.specifier;
-  try {
-    return definedBy(undefined, () => requireFrom(file)(wanted));
-  } catch (error) {
-    throw resolved.kind === "package" ? packageError(error, resolved.specifier, file) : error;
-  }
-}
-
-/** Two failures of npm packages in the words of a consfig; others are the package's own. */
-function packageError(error: unknown, specifier: string, file: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "MODULE_NOT_FOUND" && message.startsWith(`Cannot find module '${specifier}'`)) {
-    return new PackageError(
-      isRelative(specifier)
-        ? `cannot find '${specifier}'`
-        : `cannot find the npm package "${packageName(specifier)}"; run: npm install ${packageName(specifier)}`,
-      { cause: error },
-    );
-  }
-  if (code === "ERR_REQUIRE_ASYNC_MODULE") {
-    return new PackageError(
-      `the npm package "${packageName(specifier)}" waits while it loads (top-level await), so ${path.basename(file)} cannot import it; ` +
-        `write await import("${specifier}") inside the function that needs it`,
-      { cause: error },
-    );
-  }
-  return error;
-}
-
-/** An npm package that cannot be had. */
-export class PackageError extends Error {}
-
-/** `@scope/name/sub` is of the package `@scope/name`. */
-export const packageName = (specifier: string): string =>
-  specifier
-    .split("/")
-    .slice(0, specifier.startsWith("@") ? 2 : 1)
-    .join("/");

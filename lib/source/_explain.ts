@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ConsfigError } from "../errors";
 import type { Evaluation } from "./_evaluation";
-import { PackageError } from "./_evaluation";
 import { compiledForm } from "./_module";
+import { PackageError } from "./_outside";
 import { mapOf, mapped, type Place, placesIn } from "./_positions";
 import { ConsfigLoadError } from "./loadError";
 

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { InapplicableProperty } from "../errors";
 import { properties } from "../property";
+import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
 import { compiledForm, type Import, importsOf } from "./_module";
-import { bundleOf, importOf, installedFile, type PackageImport, placeOfPackage } from "./_packages";
+import { importOf, PackageTree } from "./_packages";
 import { withoutMap } from "./_positions";
 import { resolve } from "./_resolve";
 import { asJavaScript, contentHash } from "./_sources";
@@ -66,6 +67,7 @@ export function treeFor(names: Iterable<string>, graph: ModuleGraph): Tree {
 class Closure {
   readonly #graph: ModuleGraph;
   readonly #files = new Map<string, TreeFile>();
+  readonly #packages = new PackageTree();
   readonly #placed = new Map<string, string>();
   #standingIn = false;
 
@@ -76,8 +78,9 @@ class Closure {
     this.#files.set("node_modules/consfigurator/package.json", asFile(`${JSON.stringify(own)}\n`));
   }
 
-  files(): Iterable<[string, TreeFile]> {
-    return this.#files;
+  *files(): Iterable<[string, TreeFile]> {
+    yield* this.#files;
+    for (const [place, text] of this.#packages.files()) yield [place, asFile(text)];
   }
 
   /** What is added from now on gets a stand-in for what is of no use on a host. */
@@ -169,16 +172,12 @@ class Closure {
       }));
   }
 
-  /** A package that is not installed here is not installed there: the import fails in both places alike. */
   #addPackage(imported: PackageImport): string | undefined {
-    const installed = installedFile(imported.specifier, imported.importer);
-    if (installed === undefined) return undefined;
     const ofEngine = imported.importer.startsWith(path.join(engineRoot, "lib") + path.sep);
-    const below = ofEngine ? "node_modules/consfigurator/node_modules" : "node_modules";
-    const place = path.join(below, placeOfPackage(imported.specifier));
-    if (!this.#files.has(place) || imported.dynamic)
-      this.#files.set(place, asFile(bundleOf(imported, installed)));
-    return place;
+    return this.#packages.add(
+      imported,
+      ofEngine ? "node_modules/consfigurator/node_modules" : "node_modules",
+    );
   }
 }
 

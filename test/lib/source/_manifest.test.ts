@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { properties } from "../../../lib/property";
+import { PROMPT, Site } from "../../../lib/site";
+import { type Manifest, openConsfig } from "../../../lib/source/consfig";
+import { root as engineRoot } from "../../../lib/source/register";
+import { propertyFile, type Workspace, workspace } from "./_workspace";
+
+/** Writes the tree of `manifest` as an agent would, and gives its directory. */
+function materialised({ root, consfig }: Pick<Workspace, "root" | "consfig">, manifest: Manifest): string {
+  const tree = path.join(root, "far", "trees", manifest.hash);
+  for (const { path: place, hash } of manifest.files) {
+    mkdirSync(path.dirname(path.join(tree, place)), { recursive: true });
+    writeFileSync(path.join(tree, place), consfig.blob(hash));
+  }
+  return tree;
+}
+
+/** What plain Node, knowing nothing of TypeScript or of us, prints for `code` with the entries loaded. */
+function farOutput(tree: string, { entries }: Manifest, code: string): string {
+  const all = `for (const entry of ${JSON.stringify(entries)}) require(${JSON.stringify(`${tree}/`)} + entry);
+    const { properties } = require(${JSON.stringify(`${tree}/node_modules/consfigurator/lib/property.js`)});
+    Promise.resolve((${code})).then((value) => console.log(JSON.stringify(value)));`;
+  return execFileSync(process.execPath, ["-e", all], { cwd: "/", encoding: "utf8" }).trim();
+}
+
+const places = ({ files }: Manifest): string[] => files.map(({ path: place }) => place);
+const ofConsfig = (manifest: Manifest): string[] =>
+  places(manifest).filter((place) => !place.startsWith("node_modules/consfigurator/"));
+
+/** A property that answers with what the expression \`answer\` comes to. */
+const answering = (name: string, imports: string, answer: string): string =>
+  `${imports}\n${propertyFile(name).replace('desc: () => "unchanged"', `desc: () => JSON.stringify(${answer})`)}`;
+
+const descOf = (name: string): string => `properties.get("${name}").definition.desc({})`;
+
+test("what properties need travels, and nothing else, and plain Node runs it", (t) => {
+  const space = workspace(t, {
+    "properties/web.ts": answering(
+      "web.served",
+      'import { port } from "../shared/port";\nimport type { T } from "../shared/types";\nimport data from "../shared/data.json";\nconst used: T = port;',
+      "[used, data.key]",
+    ),
+    "properties/other.ts": propertyFile("other.one"),
+    "hosts/a.ts": 'import { defhost } from "consfigurator";\nexport const a = defhost("a.example.com");\n',
+    "shared/port.ts": "export const port: number = 80;\n",
+    "shared/types.ts": "export type T = number;\n",
+    "shared/data.json": '{ "key": "value" }',
+  });
+  assert.equal(space.consfig.refresh().error, undefined);
+  const manifest = space.consfig.manifest(["web.served", "onChange"]);
+  assert.deepEqual(ofConsfig(manifest), [
+    "consfig/properties/web.js",
+    "consfig/shared/data.json",
+    "consfig/shared/port.js",
+    "package.json",
+  ]);
+  assert.deepEqual(manifest.entries, [
+    "consfig/properties/web.js",
+    "node_modules/consfigurator/lib/combinators.js",
+  ]);
+  for (const { hash, size } of manifest.files) {
+    const content = space.consfig.blob(hash);
+    assert.equal(createHash("sha256").update(content).digest("hex"), hash);
+    assert.equal(content.length, size);
+    assert.doesNotMatch(
+      content.toString(),
+      /sourceMappingURL=data|consfig-test-/,
+      "neither maps nor paths of this machine",
+    );
+  }
+  assert.equal(
+    farOutput(
+      materialised(space, manifest),
+      manifest,
+      `[${descOf("web.served")}, properties.names().includes("other.one")]`,
+    ),
+    '["[80,\\"value\\"]",false]',
+  );
+});
+
+test("nothing that only the controller needs travels", (t) => {
+  const { consfig } = workspace(t, { "properties/web.ts": propertyFile("web.served") });
+  consfig.refresh();
+  const manifest = consfig.manifest(["web.served"]);
+  const unwanted =
+    /typescript|ts-node|esbuild|chokidar|node-ssh|ssh2|\/lib\/source\/|\/lib\/connection\/ssh|\/agent\/client\//;
+  assert.deepEqual(
+    places(manifest).filter((place) => unwanted.test(place)),
+    [],
+  );
+  const total = manifest.files.reduce((sum, { size }) => sum + size, 0);
+  assert.ok(total < 400_000, `${total} bytes`);
+});
+
+test("a file that defines hosts as well can travel", (t) => {
+  const space = workspace(t, {
+    "hosts/a.ts": `import { canClone, defhost, deploy, via } from "consfigurator";\n${propertyFile("here.one")}export const a = defhost("a.example.com", { deploy: canClone() ? [via.ssh({ user: "root" }), via.agent()] : [] });\nexport const go = () => deploy(a);\n`,
+  });
+  assert.equal(space.consfig.refresh().error, undefined);
+  const manifest = space.consfig.manifest(["here.one"]);
+  assert.equal(farOutput(materialised(space, manifest), manifest, descOf("here.one")), '"unchanged"');
+});
+
+test("built-in properties of this repository run far away", (t) => {
+  const { root } = workspace(t, {});
+  const consfig = openConsfig(engineRoot);
+  t.after(() => consfig.close());
+  consfig.refresh();
+  const manifest = consfig.manifest(["file.containsLines", "apt.installed"]);
+  const tree = materialised({ root, consfig }, manifest);
+  assert.ok(manifest.entries.every((entry) => entry.startsWith("node_modules/consfigurator/properties/")));
+  assert.equal(
+    farOutput(
+      tree,
+      manifest,
+      'typeof properties.get("file.containsLines") + typeof properties.get("apt.installed")',
+    ),
+    '"functionfunction"',
+  );
+});
+
+test("the same sources give the same manifest, in whatever order they are asked for", (t) => {
+  const space = workspace(t, {
+    "properties/a.ts": propertyFile("a.one"),
+    "properties/b.ts": propertyFile("b.one"),
+  });
+  space.consfig.refresh();
+  const one = space.consfig.manifest(["a.one", "b.one"]);
+  const again = space.reopened();
+  again.refresh();
+  assert.deepEqual(again.manifest(["b.one", "a.one", "a.one"]), one);
+  assert.notEqual(again.manifest(["a.one"]).hash, one.hash);
+  assert.deepEqual(places(one), [...places(one)].sort());
+});
+
+test("after an edit only what changed has another hash; asking again is looked up", (t) => {
+  const { consfig, write } = workspace(t, {
+    "properties/a.ts": propertyFile("a.one"),
+    "properties/b.ts": propertyFile("b.one"),
+  });
+  consfig.refresh();
+  const before = consfig.manifest(["a.one", "b.one"]);
+  write({ "properties/a.ts": propertyFile("a.one", "other") });
+  consfig.refresh();
+  const after = consfig.manifest(["a.one", "b.one"]);
+  const former = new Map(before.files.map(({ path: place, hash }) => [place, hash]));
+  assert.deepEqual(
+    after.files.filter(({ path: place, hash }) => former.get(place) !== hash).map((file) => file.path),
+    ["consfig/properties/a.js"],
+  );
+  consfig.refresh();
+  assert.equal(consfig.manifest(["b.one", "a.one"]), after);
+  for (const { hash } of before.files) assert.ok(consfig.blob(hash), "what was sent before is still there");
+});
+
+test("what cannot travel is refused", (t) => {
+  const outside = workspace(t, { "x.ts": "export const x = 1;\n" });
+  const { consfig, root } = workspace(t, {
+    "properties/a.ts": propertyFile("a.one"),
+    "properties/b.ts": `import { x } from ${JSON.stringify(path.join(outside.root, "x"))};\n${propertyFile("b.one")}export const y = x;\n`,
+    "properties/c.ts": `import "./_d";\nimport "./_d.tsx";\n${propertyFile("c.one")}`,
+    "properties/_d.ts": "export {};\n",
+    "properties/_d.tsx": "export const d = 1;\n",
+  });
+  assert.equal(consfig.refresh().error, undefined);
+  const refused = (name: string, message: string) =>
+    assert.throws(() => consfig.manifest([name]), { name: "InapplicableProperty", message });
+  refused("a.onne", 'there is no property "a.onne"; there is "a.one"');
+  refused(
+    "b.one",
+    `${outside.root}/x.ts is outside of the consfig, so it cannot travel to a host; move it below ${root}`,
+  );
+  const property = properties.get("a.one");
+  assert.ok(property);
+  properties.define("typed.one", property, new Site(PROMPT, 3, 1));
+  t.after(() => properties.forget(new Set([PROMPT])));
+  refused(
+    "typed.one",
+    'the property "typed.one" was defined at the prompt (prompt:3:1), and only files travel to a host; put it into a file of properties/',
+  );
+});
+
+test("positions far away are the user's own, also of trees that are no longer the newest", (t) => {
+  const space = workspace(t, {
+    "properties/a.ts": answering("a.one", "interface Long {\n  a: number;\n}\n", "fail()"),
+  });
+  space.write({
+    "properties/a.ts": `interface Long {\n  a: number;\n}\n${propertyFile("a.one").replace('desc: () => "unchanged"', "desc: () => fail()")}\nfunction fail(): string {\n  throw new Error("here");\n}\n`,
+  });
+  space.consfig.refresh();
+  const manifest = space.consfig.manifest(["a.one"]);
+  const tree = materialised(space, manifest);
+  const stack = farOutput(
+    tree,
+    manifest,
+    `(() => { try { ${descOf("a.one")} } catch (error) { return error.stack } })()`,
+  );
+  space.write({ "properties/a.ts": propertyFile("a.one") });
+  space.consfig.refresh();
+  space.consfig.manifest(["a.one"]);
+  const mapped = space.consfig.mapPositions(JSON.parse(stack)).split("\n");
+  assert.deepEqual(mapped.slice(0, 3), [
+    "Error: here",
+    "    at fail (properties/a.ts:15:9)",
+    "    at Object.desc (properties/a.ts:10:15)",
+  ]);
+  assert.equal(
+    space.consfig
+      .mapPositions(
+        `at f (/root/.cache/x/trees/${manifest.hash}/node_modules/consfigurator/lib/registry.js:99:1)`,
+      )
+      .replace(/\d+:\d+/, "L:C"),
+    "at f (consfigurator/lib/registry.ts:L:C)",
+  );
+  assert.equal(
+    space.consfig.mapPositions(
+      "at f (/x/trees/abc/consfig/a.js:1:2), at file:///x/trees/abc/consfig/b.js:3:4",
+    ),
+    "at f (consfig/a.js:1:2), at consfig/b.js:3:4",
+    "of a tree that nobody knows: as it is, without where it lies",
+  );
+  assert.equal(space.consfig.mapPositions(`at f (${space.root}/hosts/a.ts:1:2)`), "at f (hosts/a.ts:1:2)");
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import path from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { workspace } from "./_workspace";
+
+test("saved, created and removed sources are told, several at once in one call, and nothing else", {
+  timeout: 20_000,
+}, async (t) => {
+  const { consfig, root, write, remove } = workspace(t, {
+    "hosts/a.ts": 'import "../shared/b";\n',
+    "shared/b.ts": "export {};\n",
+    "properties/p.ts": "export {};\n",
+  });
+  consfig.refresh();
+  const saves = new EventEmitter();
+  const watch = consfig.watch((files) =>
+    saves.emit(
+      "save",
+      files.map((file) => path.relative(root, file)),
+    ),
+  );
+  t.after(() => watch.close());
+  const next = async (): Promise<unknown> => (await once(saves, "save"))[0];
+  await started(saves, () => write({ "hosts/probe.ts": `// ${performance.now()}\n` }));
+
+  write({
+    "hosts/notes.txt": "no source",
+    "hosts/node_modules/x/a.ts": "",
+    "shared/b.ts": "export const b = 1;\n",
+    "properties/p.ts": "export const p = 1;\n",
+  });
+  assert.deepEqual(await next(), ["properties/p.ts", "shared/b.ts"]);
+  write({ "hosts/new.ts": "export {};\n" });
+  assert.deepEqual(await next(), ["hosts/new.ts"]);
+  remove("hosts/new.ts");
+  assert.deepEqual(await next(), ["hosts/new.ts"]);
+  await watch.close();
+  write({ "hosts/a.ts": "export {};\n" });
+  saves.once("save", () => assert.fail("told after it was closed"));
+  await delay(150);
+});
+
+/** A watcher is ready some time after it was asked for: `save` is done until it is told. */
+async function started(saves: EventEmitter, save: () => void): Promise<void> {
+  const told = once(saves, "save");
+  const timer = setInterval(save, 100);
+  await told;
+  clearInterval(timer);
+  await delay(200);
+}
+
+test("a watch that is closed at once never starts", async (t) => {
+  const { consfig } = workspace(t, { "hosts/a.ts": "export {};\n" });
+  await consfig.watch(() => assert.fail("told")).close();
+});

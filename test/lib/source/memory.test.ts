@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { propertyFile, workspace } from "./_workspace";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+test("a thousand reloads, each with a manifest, do not grow the heap", async (t) => {
+  const others = Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`properties/other${i}.ts`, propertyFile(`other${i}.one`)]),
+  );
+  const { consfig, write } = workspace(t, {
+    ...others,
+    "hosts/a.ts":
+      'import { defhost } from "consfigurator";\nimport { is } from "../properties/p";\nexport const a = defhost("a.example.com", is());\n',
+    "properties/p.ts": propertyFile("p.is"),
+  });
+  const reload = (i: number): void => {
+    // A few contents over and over, so that it is the reload that is measured and not the compiler.
+    const name = i % 2 === 0 ? "p" : `other${i % 10}`;
+    const file =
+      name === "p"
+        ? propertyFile("p.is", `answer ${i % 4}`)
+        : propertyFile(`${name}.one`, `answer ${i % 20}`);
+    write({
+      [`properties/${name}.ts`]: `${file}export const ballast = "${"x".repeat(20_000)}".split("");\n`,
+    });
+    const { error, loaded } = consfig.refresh();
+    assert.equal(error, undefined);
+    assert.ok(loaded.length > 0);
+    consfig.manifest(["p.is", "other1.one"]);
+  };
+  const heap = async (): Promise<number> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    return process.memoryUsage().heapUsed / 1024 / 1024;
+  };
+  for (let i = 0; i < 200; i++) reload(i);
+  const before = await heap();
+  for (let i = 200; i < 1200; i++) reload(i);
+  const grown = (await heap()) - before;
+  assert.ok(grown < 5, `grew by ${grown.toFixed(1)} MB`);
+});

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import { compile, root as engineRoot } from "../../../lib/source/register";
+import { propertyFile, workspace } from "./_workspace";
+
+const register = path.join(engineRoot, "lib/source/register.js");
+
+/** What a fresh process prints that has its caches in `home` and runs `code` as TypeScript. */
+function printed(t: TestContext, home: string, code: string): string {
+  const directory = mkdtempSync(path.join(tmpdir(), "register-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = path.join(directory, "main.ts");
+  writeFileSync(file, code);
+  const env = { ...process.env, XDG_CACHE_HOME: home };
+  return execFileSync(process.execPath, ["--require", register, file], { env, encoding: "utf8" }).trim();
+}
+
+const loading = (root: string): string => `
+import { openConsfig } from ${JSON.stringify(path.join(engineRoot, "lib/source/consfig"))};
+const consfig = openConsfig(${JSON.stringify(root)});
+const { loaded, error } = consfig.refresh();
+if (error) throw error;
+consfig.manifest(["p0.is", "file.hasContent"]);
+const heavy = Object.keys(require.cache).filter((file) => /\\/(typescript\\/lib|ts-node\\/dist|esbuild\\/lib|chokidar|ssh2|node-ssh|ink)\\//.test(file));
+console.log(JSON.stringify({ loaded: loaded.length, heavy }));
+`;
+
+test("nothing heavy is loaded where the caches are warm", (t) => {
+  const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const { root } = workspace(t, {
+    "properties/p0.ts": propertyFile("p0.is"),
+    "hosts/a.js": "exports.a = 1;\n",
+  });
+  const code = loading(root);
+  const cold = JSON.parse(printed(t, home, code));
+  assert.ok(cold.heavy.some((file: string) => file.includes("typescript")));
+  const { heavy, loaded } = JSON.parse(printed(t, home, code).replace(/^.*\n(?=\{)/s, ""));
+  // The main file lies elsewhere each time, so that one is compiled; the question is what the consfig takes.
+  assert.deepEqual(
+    heavy.filter((file: string) => !/typescript\/lib|ts-node\/dist/.test(file)),
+    [],
+  );
+  assert.equal(loaded, cold.loaded);
+});
+
+test("a file is compiled as CommonJS whatever its package says; import() stays for packages, not for our own", () => {
+  const output = compile(
+    'import { a } from "./a.ts";\nexport const b = [a, import("ink"), import("./c")];\n',
+    "/x/type-module/b.ts",
+  );
+  assert.match(output, /require\("\.\/a\.js"\)/);
+  assert.match(output, /import\("ink"\)/);
+  assert.match(output, /Promise\.resolve\(\)\.then\(\(\) => require\("\.\/c"\)\)/);
+});
+
+test("what the compiler says has its place, and comes again from a second call", () => {
+  for (const _ of [1, 2]) {
+    assert.throws(() => compile("const a = 1;\nconst b = (;\nconst c = );\n", "/x/b.ts"), {
+      name: "CompileError",
+      message: "/x/b.ts:2:12: Expression expected. (and 2 more)",
+      line: 2,
+      column: 12,
+    });
+  }
+});
+
+test("plain JavaScript that says nothing of modules is left as it is", () => {
+  const output = compile("exports.a = require('./b');\n", "/x/b.js");
+  assert.doesNotMatch(output, /__esModule/);
+});
+
+test("caches: what was not used for 30 days goes, at most once a day; what is in use is marked", async (t) => {
+  const { prune } = (await import("../../../lib/source/_prune.js")) as unknown as {
+    prune(home: string, used: Set<string>, now?: number): Promise<void>;
+  };
+  const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const day = 24 * 3600;
+  const now = Date.now() / 1000;
+  const place = (name: string, age: number): string => {
+    const file = path.join(home, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, "");
+    utimesSync(file, now - age * day, now - age * day);
+    return file;
+  };
+  const used = place("compiled/used.js", 40);
+  place("compiled/fresh.js", 29);
+  place("compiled/old.js", 31);
+  place("bundles/old.json", 31);
+  place("bytecode/v24/old.cache", 31);
+  place("boot/old.js", 400);
+  const files = (): string[] =>
+    readdirSync(home, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => entry.name)
+      .sort();
+  await prune(home, new Set([used, path.join(home, "compiled/gone.js")]));
+  assert.deepEqual(files(), ["fresh.js", "old.js", "pruned", "used.js"], "boot/ is not ours");
+  assert.ok(Math.abs(statSync(used).mtimeMs / 1000 - now) < 60);
+  place("compiled/old2.js", 31);
+  await prune(home, new Set());
+  assert.ok(files().includes("old2.js"), "once a day");
+  await prune(home, new Set(), Date.now() + 25 * 3600_000);
+  assert.ok(!files().includes("old2.js"));
+});
