@@ -137,7 +137,7 @@ class StepsBelow implements Steps {
       describe(definition, application, "apply"),
       application.site,
     );
-    this.#end(step, "skipped", 0, { reason });
+    this.#end(step, "skipped", 0, { reason: this.#walk.stopped() ?? reason });
   }
 
   async #perform(application: PropApp, direction: Direction): Promise<Change> {
@@ -151,7 +151,13 @@ class StepsBelow implements Steps {
       );
     }
     try {
-      return await act(definition, application, direction, this.#walk.applying.target(() => {}), this);
+      return await act(
+        definition,
+        application,
+        direction,
+        this.#walk.applying.target(() => {}),
+        this,
+      );
     } catch (error) {
       if (error instanceof Cancelled || this.#walk.isShown(error)) throw error;
       // It failed by itself, not by a step inside it: then it is a step after all, or nobody would hear of it.

@@ -1,0 +1,398 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+
+import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { Cancelled, ConnectionFailed, FailedChange } from "../../lib/errors";
+
+import { prepare } from "../../lib/prepare";
+import { type Change, defprop, defproplist, type PropApp } from "../../lib/property";
+
+import { boolean, object, oneOf, propapp, string } from "../../lib/schema";
+import { type Applied, applied, assertApplied, table } from "../support/applying";
+import { targetOf } from "../support/targets";
+import * as toy from "../support/toy";
+
+beforeEach(() => void toy.takeDone());
+
+describe("one property", () => {
+  /** Has the slots named, and remembers which of them were asked. */
+  const slots = ["hostattrs", "check", "apply", "unapply"] as const;
+  let asked: string[] = [];
+  const withSlots = (has: readonly (typeof slots)[number][], holds: boolean) => {
+    const all = {
+      hostattrs: () => {},
+      check: async () => {
+        asked.push("check");
+        return holds;
+      },
+      apply: async (): Promise<Change> => {
+        asked.push("apply");
+        return "changed";
+      },
+      unapply: async (): Promise<Change> => {
+        asked.push("unapply");
+        return "changed";
+      },
+    };
+    const chosen = Object.fromEntries(has.map((slot) => [slot, all[slot]]));
+    return defprop({ name: "test.slots", kind: "posix", args: object({}), call: () => ({}), ...chosen });
+  };
+  beforeEach(() => {
+    asked = [];
+  });
+
+  const rules: [
+    has: readonly (typeof slots)[number][],
+    holds: boolean,
+    apply: [asked: string, came: string],
+    unapply: [asked: string, came: string] | "refused",
+  ][] = [
+    [["apply"], false, ["apply", "changed"], "refused"],
+    [["apply", "unapply"], false, ["apply", "changed"], ["unapply", "changed"]],
+    [["check", "apply"], true, ["check", "unchanged"], "refused"],
+    [["check", "apply", "unapply"], true, ["check", "unchanged"], ["check unapply", "changed"]],
+    [["check", "apply", "unapply"], false, ["check apply", "changed"], ["check", "unchanged"]],
+    [["hostattrs"], false, ["", "unchanged"], ["", "unchanged"]],
+    [["hostattrs", "check"], true, ["check", "unchanged"], ["", "unchanged"]],
+    [["hostattrs", "check"], false, ["check", "unchanged"], ["", "unchanged"]],
+    [["hostattrs", "unapply"], false, ["", "unchanged"], ["unapply", "changed"]],
+    [
+      [],
+      false,
+      ["", "AbortedChange: test.slots has nothing to apply; is the file that defines it complete?"],
+      ["", "unchanged"],
+    ],
+  ];
+  for (const [has, holds, apply, unapply] of rules) {
+    const title = `with ${has.join(", ") || "nothing"}${has.includes("check") ? `, which says ${holds}` : ""}`;
+    const cameTo = ({ events }: Applied) =>
+      events.flatMap((event) =>
+        event.kind === "step-ended"
+          ? [event.failure ? `${event.failure.name}: ${event.failure.message}` : event.status]
+          : [],
+      );
+    test(`${title}: apply`, async () => {
+      const outcome = await applied(withSlots(has, holds)());
+      assert.deepEqual([asked.join(" "), ...cameTo(outcome)], apply);
+    });
+    test(`${title}: unapply`, async () => {
+      const application = withSlots(has, holds)();
+      if (unapply === "refused") {
+        assert.throws(
+          () => prepare({ name: "web1" }, unapplied(application)),
+          /test\.slots cannot be unapplied/,
+        );
+        return;
+      }
+      const outcome = await applied(unapplied(application));
+      assert.deepEqual([asked.join(" "), ...cameTo(outcome)], unapply);
+    });
+  }
+
+  test("told to be unapplied by a combinator that did not ask whether it can be, fails", async () => {
+    const careless = defprop({
+      name: "test.careless",
+      kind: "posix",
+      args: object({ application: propapp() }),
+      call: (application: PropApp) => ({ application }),
+      inline: true,
+      apply: ({ application }, _target, steps) => steps.unapply(application),
+    });
+    assertApplied(await applied(careless(toy.oneWay("a"))), {
+      change: "changed",
+      failed: true,
+      steps: ["failed not: a: FailedChange: toy.oneWay cannot be unapplied"],
+      done: [],
+    });
+  });
+});
+
+describe("what is announced", () => {
+  test("each step begins and ends once, with its line, its output between", async () => {
+    const runs = toy.runs("echo a; echo b >&2");
+    const { events } = await applied(seqprops(runs));
+    const [started, ...others] = events;
+    const last = others.pop();
+    assert.deepEqual(started, {
+      kind: "step-started",
+      step: 1,
+      property: "toy.runs",
+      desc: "echo a; echo b >&2",
+      site: runs.site,
+    });
+    const output = others.map((event) =>
+      event.kind === "step-output" ? `${event.step} ${event.stream} ${event.text}` : event.kind,
+    );
+    assert.deepEqual(output.sort(), ["1 stderr b\n", "1 stdout a\n"]);
+    assert.ok(last?.kind === "step-ended" && last.step === 1 && last.status === "changed" && last.ms >= 0);
+  });
+
+  test("without a desc, the property as code", async () => {
+    const plain = defprop({
+      name: "test.plain",
+      kind: "posix",
+      args: object({ on: boolean() }),
+      apply: async () => "unchanged",
+    });
+    assert.deepEqual((await applied(plain({ on: true }))).steps, ["unchanged test.plain({ on: true })"]);
+  });
+
+  table({
+    "steps inside a property made of others stand below it": [
+      () => toy.made("all", toy.changes("a"), toy.made("some", toy.rests("b"), toy.changes("c"))),
+      {
+        change: "changed",
+        steps: ["changed all", "  changed a", "  changed some", "    unchanged b", "    changed c"],
+        done: ["a", "c"],
+      },
+    ],
+    "a combinator is not announced, what is in it is": [
+      () => seqprops(eseqprops(as("root", onChange(toy.changes("a"), toy.rests("b"))))),
+      { change: "changed", steps: ["changed a", "unchanged b"] },
+    ],
+    "a failure is told once, where it was": [
+      () => toy.made("all", toy.made("some", toy.fails("a"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "failed all (a step inside it failed)",
+          "  failed some (a step inside it failed)",
+          "    failed a: FailedChange: a went wrong",
+        ],
+      },
+    ],
+    "nothing at all": [() => seqprops(), { change: "unchanged", steps: [] }],
+  });
+
+  test("a combinator that fails by itself is announced after all", async () => {
+    const clumsy = defprop({
+      name: "test.clumsy",
+      kind: "posix",
+      args: object({ how: oneOf("check", "apply") }),
+      inline: true,
+      check: async ({ how }) => {
+        if (how === "check") throw new FailedChange("it tripped");
+        return false;
+      },
+      apply: async () => {
+        throw new TypeError("it fell");
+      },
+    });
+    assertApplied(
+      await applied(seqprops(clumsy({ how: "check" }), clumsy({ how: "apply" }), toy.changes("a"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "failed test.clumsy({ how: 'check' }): FailedChange: it tripped",
+          "failed test.clumsy({ how: 'apply' }): TypeError: it fell",
+          "changed a",
+        ],
+      },
+    );
+  });
+
+  test("a command that failed has its output in the failure, and its exit code", async () => {
+    const { events } = await applied(toy.runs("echo so; echo no >&2; exit 3"));
+    const ended = events.find((event) => event.kind === "step-ended");
+    assert.ok(ended?.kind === "step-ended");
+    const { name, message, command } = ended.failure ?? {};
+    assert.deepEqual(
+      { name, message, command },
+      {
+        name: "RunFailed",
+        message: "`echo so; echo no >&2; exit 3` ended with exit code 3: no",
+        command: { command: "echo so; echo no >&2; exit 3", exit: 3, stdout: "so\n", stderr: "no\n" },
+      },
+    );
+  });
+});
+
+describe("at the end", () => {
+  table({
+    "last registered first, told what all the rest came to": [
+      () => seqprops(toy.atEnd("a"), toy.atEnd("b"), toy.changes("c")),
+      {
+        change: "changed",
+        steps: ["unchanged a", "unchanged b", "changed c", "changed at the end", "changed at the end"],
+        done: ["c", "b, after changed", "a, after changed"],
+      },
+    ],
+    "each key once": [
+      () => seqprops(toy.atEnd("a"), toy.atEnd("a")),
+      {
+        change: "unchanged",
+        steps: ["unchanged a", "unchanged a", "changed at the end"],
+        done: ["a, after unchanged"],
+      },
+    ],
+    "also when a property failed": [
+      () => seqprops(toy.atEnd("a"), toy.fails("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["unchanged a", "failed b: FailedChange: b went wrong", "changed at the end"],
+        done: ["b", "a, after changed"],
+      },
+    ],
+    "a failure there is one of the deployment, and does not keep the others from being done": [
+      () => seqprops(toy.atEnd("a"), toy.atEnd("failing b")),
+      {
+        change: "unchanged",
+        failed: true,
+        steps: [
+          "unchanged a",
+          "unchanged failing b",
+          "failed at the end: FailedChange: failing b went wrong",
+          "changed at the end",
+        ],
+        done: ["failing b, after unchanged", "a, after unchanged"],
+      },
+    ],
+  });
+});
+
+describe("a lost connection", () => {
+  const loses = defprop({
+    name: "test.loses",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    desc: () => "loses",
+    apply: async () => {
+      throw new ConnectionFailed("via.ssh({ user: 'root' })", "the link was lost");
+    },
+  });
+
+  test("ends it all: nothing more is tried, nothing is done at the end", async () => {
+    await assert.rejects(
+      applied(seqprops(toy.atEnd("a"), seqprops(loses(), toy.changes("b")), toy.changes("c"))),
+      new ConnectionFailed("via.ssh({ user: 'root' })", "the link was lost"),
+    );
+    assert.deepEqual(toy.takeDone(), []);
+  });
+});
+
+describe("asked to stop", () => {
+  /** Stops when the step called `when` has ended. */
+  function stopping(application: PropApp, when: string): Promise<Applied> {
+    let stopped: string | undefined;
+    const called = new Map<number, string>();
+    return applied(application, {
+      stopped: () => stopped,
+      emit: (event) => {
+        if (event.kind === "step-started") called.set(event.step, event.desc);
+        if (event.kind === "step-ended" && called.get(event.step) === when) stopped = "it was stopped";
+      },
+    });
+  }
+
+  const cases: Record<string, [application: () => PropApp, steps: string[], failed: boolean]> = {
+    "in seqprops": [
+      () => seqprops(toy.rests("x"), toy.changes("a"), toy.changes("b"), eseqprops(toy.changes("c"))),
+      ["unchanged x", "changed a", "skipped b (it was stopped)", "skipped c (it was stopped)"],
+      false,
+    ],
+    "in eseqprops, and outside of it": [
+      () => seqprops(eseqprops(toy.changes("a"), toy.changes("b"), toy.changes("c")), toy.changes("d")),
+      ["changed a", "skipped b (it was stopped)", "skipped c (it was stopped)", "skipped d (it was stopped)"],
+      false,
+    ],
+    "among the parts of a property": [
+      () => seqprops(toy.made("all", toy.changes("a"), toy.changes("b")), toy.changes("c")),
+      [
+        "failed all: Cancelled: it was stopped",
+        "  changed a",
+        "  skipped b (it was stopped)",
+        "skipped c (it was stopped)",
+      ],
+      true,
+    ],
+    "before what a change brings about": [
+      () => seqprops(onChange(toy.changes("a"), toy.changes("b")), toy.changes("c")),
+      ["changed a", "skipped b (it was stopped)", "skipped c (it was stopped)"],
+      false,
+    ],
+    "before what is to be done at the end": [
+      () => seqprops(toy.atEnd("x"), toy.changes("a")),
+      ["unchanged x", "changed a"],
+      false,
+    ],
+  };
+  for (const [name, [application, steps, failed]] of Object.entries(cases)) {
+    test(`${name}: nothing more is begun, and each step left out says so`, async () => {
+      const outcome = await stopping(application(), "a");
+      assert.deepEqual(outcome.steps, steps);
+      assert.deepEqual(outcome.done, ["a"]);
+      assert.equal(outcome.cancelled, true);
+      assert.equal(outcome.failed, failed);
+      assert.equal(outcome.change, "changed");
+    });
+  }
+
+  test("when all was done already, it was not stopped", async () => {
+    const outcome = await stopping(seqprops(toy.changes("b"), toy.changes("a")), "a");
+    assert.equal(outcome.cancelled, false);
+    assert.deepEqual(outcome.done, ["b", "a"]);
+  });
+});
+
+test("cancelled, the running command is ended, and the rest is skipped", async () => {
+  const abort = new AbortController();
+  const running = applied(
+    seqprops(eseqprops(toy.runs("echo on; exec sleep 30"), toy.changes("a")), toy.changes("b")),
+    {
+      target: (output) =>
+        targetOf("agent", {
+          signal: abort.signal,
+          output: (stream, text) => {
+            output(stream, text);
+            abort.abort(new Cancelled("it was cancelled"));
+          },
+        }),
+      stopped: () => (abort.signal.aborted ? "it was cancelled" : undefined),
+    },
+  );
+  const { steps, done, cancelled } = await running;
+  assert.deepEqual(steps, [
+    "failed echo on; exec sleep 30: Cancelled: cancelled: `echo on; exec sleep 30` was ended",
+    "skipped a (it was cancelled)",
+    "skipped b (it was cancelled)",
+  ]);
+  assert.deepEqual(done, []);
+  assert.equal(cancelled, true);
+});
+
+test("a property sees the arguments that its preprocess made, in every slot", async () => {
+  const seen: string[] = [];
+  const loud = defprop({
+    name: "test.loud",
+    kind: "posix",
+    args: object({ what: string() }),
+    call: (what: string) => ({ what }),
+    preprocess: ({ what }) => ({ what: what.toUpperCase() }),
+    desc: ({ what }) => what,
+    hostattrs: ({ what }) => void seen.push(`hostattrs ${what}`),
+    check: async ({ what }) => seen.push(`check ${what}`) < 0,
+    apply: async ({ what }) => (seen.push(`apply ${what}`) > 0 ? "changed" : "unchanged"),
+  });
+  const { steps } = await applied(loud("a"));
+  assert.deepEqual(steps, ["changed A"]);
+  assert.deepEqual(seen, ["hostattrs A", "check A", "apply A"]);
+});
+
+test("parts may be chosen by what is known of the host", async () => {
+  const chosen = defproplist({
+    name: "test.chosen",
+    args: object({}),
+    call: () => ({}),
+    desc: () => "chosen",
+    parts: (_args, host) => [host.newest(toy.fact) === "blue" ? toy.changes("a") : null],
+  });
+  assert.deepEqual((await applied(seqprops(toy.states("blue"), chosen()))).done, ["a"]);
+  assert.deepEqual((await applied(seqprops(toy.states("red"), chosen()))).steps, [
+    "unchanged red",
+    "unchanged chosen",
+  ]);
+});

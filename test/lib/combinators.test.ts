@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { type Change, defprop, type PropApp } from "../../lib/property";
+import { list, object, propapp } from "../../lib/schema";
+import { applied, table } from "../support/applying";
+import * as toy from "../support/toy";
+
+beforeEach(() => void toy.takeDone());
+
+describe("seqprops goes on after a failure", () =>
+  table({
+    "all well": [
+      () => seqprops(toy.changes("a"), toy.rests("b")),
+      { change: "changed", steps: ["changed a", "unchanged b"] },
+    ],
+    "nothing to do": [
+      () => seqprops(toy.rests("a"), toy.rests("b")),
+      { change: "unchanged", steps: ["unchanged a", "unchanged b"] },
+    ],
+    "what failed may have changed something": [
+      () => seqprops(toy.fails("a"), toy.rests("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: FailedChange: a went wrong", "unchanged b"],
+      },
+    ],
+    "what was aborted has not": [
+      () => seqprops(toy.aborts("a"), toy.rests("b")),
+      {
+        change: "unchanged",
+        failed: true,
+        steps: ["failed a: AbortedChange: a cannot begin", "unchanged b"],
+      },
+    ],
+    "what was aborted is alone in being left out, however deep": [
+      () => seqprops(seqprops(toy.aborts("a"), toy.changes("b")), toy.changes("c")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: AbortedChange: a cannot begin", "changed b", "changed c"],
+        done: ["b", "c"],
+      },
+    ],
+    "a mistake of an author is a failure of that entry": [
+      () => seqprops(toy.breaks("a"), toy.changes("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: TypeError: a is not a function", "changed b"],
+      },
+    ],
+    "undone, in reverse": [
+      () => unapplied(seqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["changed not: c", "failed not: b: FailedChange: not b went wrong", "changed not: a"],
+        done: ["not c", "not a"],
+      },
+    ],
+  }));
+
+describe("eseqprops stops at the first failure", () =>
+  table({
+    "the rest is skipped, and says why": [
+      () => eseqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"), seqprops(toy.rests("d"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "changed a",
+          "failed b: FailedChange: b went wrong",
+          "skipped c (toy.fails failed)",
+          "skipped d (toy.fails failed)",
+        ],
+        done: ["a", "b"],
+      },
+    ],
+    "as one entry of seqprops, after which the next is applied": [
+      () => seqprops(eseqprops(toy.fails("a"), toy.changes("b")), toy.changes("c")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: FailedChange: a went wrong", "skipped b (toy.fails failed)", "changed c"],
+        done: ["a", "c"],
+      },
+    ],
+    "aborted at once: nothing was changed": [
+      () => seqprops(eseqprops(toy.aborts("a"), toy.changes("b"))),
+      {
+        change: "unchanged",
+        failed: true,
+        steps: ["failed a: AbortedChange: a cannot begin", "skipped b (toy.aborts failed)"],
+      },
+    ],
+    "aborted after a change: that is still a change": [
+      () => seqprops(eseqprops(toy.changes("a"), toy.aborts("b"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["changed a", "failed b: AbortedChange: b cannot begin"],
+      },
+    ],
+    "a tolerant sequence inside does not stop it": [
+      () => eseqprops(seqprops(toy.fails("a")), toy.changes("b")),
+      { change: "changed", failed: true, steps: ["failed a: FailedChange: a went wrong", "changed b"] },
+    ],
+    "parts of a property do the same": [
+      () => toy.made("all", toy.fails("a"), toy.changes("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "failed all (a step inside it failed)",
+          "  failed a: FailedChange: a went wrong",
+          "  skipped b (toy.fails failed)",
+        ],
+      },
+    ],
+    "undone, in reverse": [
+      () => unapplied(eseqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "changed not: c",
+          "failed not: b: FailedChange: not b went wrong",
+          "skipped a (toy.fails failed)",
+        ],
+        done: ["not c"],
+      },
+    ],
+    "parts undone, in reverse": [
+      () => unapplied(toy.made("all", toy.changes("a"), toy.changes("b"))),
+      {
+        change: "changed",
+        steps: ["changed not: all", "  changed not: b", "  changed not: a"],
+        done: ["not b", "not a"],
+      },
+    ],
+  }));
+
+describe("onChange", () => {
+  table({
+    "applies the rest when the first was changed": [
+      () => onChange(toy.changes("a"), toy.changes("b"), toy.rests("c")),
+      { change: "changed", steps: ["changed a", "changed b", "unchanged c"] },
+    ],
+    "and only then": [
+      () => onChange(toy.rests("a"), toy.changes("b")),
+      { change: "unchanged", steps: ["unchanged a"] },
+    ],
+    "does not apply the rest when the first failed": [
+      () => seqprops(onChange(toy.fails("a"), toy.changes("b")), toy.rests("c")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: FailedChange: a went wrong", "unchanged c"],
+        done: ["a"],
+      },
+    ],
+    "fails when the rest does": [
+      () => eseqprops(onChange(toy.changes("a"), toy.fails("b"), toy.changes("c")), toy.changes("d")),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "changed a",
+          "failed b: FailedChange: b went wrong",
+          "skipped c (toy.fails failed)",
+          "skipped d (onChange failed)",
+        ],
+      },
+    ],
+    "undone, applies the rest when that was a change": [
+      () => unapplied(onChange(toy.changes("a"), toy.changes("b"))),
+      { change: "changed", steps: ["changed not: a", "changed b"], done: ["not a", "b"] },
+    ],
+    "undone without a change, does not": [
+      () => unapplied(onChange(toy.rests("a"), toy.changes("b"))),
+      { change: "unchanged", steps: ["unchanged not: a"], done: [] },
+    ],
+  });
+
+  test("comes to what the first came to, whatever the rest did", async () => {
+    const cameTo: (Change | "failed" | "aborted")[] = [];
+    const asks = defprop({
+      name: "test.asks",
+      kind: "posix",
+      args: object({ applications: list(propapp()) }),
+      call: (...applications: PropApp[]) => ({ applications }),
+      inline: true,
+      apply: async ({ applications }, _target, steps) => {
+        for (const each of applications) cameTo.push(await steps.attempt(each));
+        return "unchanged";
+      },
+    });
+    await applied(
+      asks(onChange(toy.rests("a"), toy.changes("b")), onChange(toy.changes("c"), toy.rests("d"))),
+    );
+    assert.deepEqual(cameTo, ["unchanged", "changed"]);
+  });
+});
+
+describe("unapplied and as", () =>
+  table({
+    "unapplied undoes, and is told as such": [
+      () => unapplied(toy.changes("a")),
+      { change: "changed", steps: ["changed not: a"], done: ["not a"] },
+    ],
+    "twice, it applies": [
+      () => unapplied(unapplied(toy.changes("a"))),
+      { change: "changed", steps: ["changed a"], done: ["a"] },
+    ],
+    "facts have nothing to undo": [
+      () => unapplied(toy.states("a")),
+      { change: "unchanged", steps: ["unchanged not: a"] },
+    ],
+    'as("root", …) is strict': [
+      () => seqprops(as("root", toy.fails("a"), toy.changes("b")), toy.changes("c")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed a: FailedChange: a went wrong", "skipped b (toy.fails failed)", "changed c"],
+      },
+    ],
+    'as("root", …) undone, in reverse': [
+      () => unapplied(as("root", toy.changes("a"), toy.changes("b"))),
+      { change: "changed", steps: ["changed not: b", "changed not: a"] },
+    ],
+  }));

@@ -1,0 +1,62 @@
+/** The engine without a deployment around it: a tree is applied on this machine, and all that was said is kept. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Applying, type AtEnd, applyTree } from "../../lib/apply";
+import type { StepEvent } from "../../lib/events";
+import { prepare } from "../../lib/prepare";
+import type { Change, PropApp } from "../../lib/property";
+import { Reporter } from "../../lib/report";
+import { outline } from "./outline";
+import { targetOf } from "./targets";
+import * as toy from "./toy";
+
+export interface Applied {
+  readonly change: Change;
+  readonly failed: boolean;
+  readonly cancelled: boolean;
+  readonly steps: string[];
+  readonly done: string[];
+  readonly events: StepEvent[];
+}
+
+/** Applies through the engine, and says what it came to. */
+export async function applied(application: PropApp, more: Partial<Applying> = {}): Promise<Applied> {
+  const events: StepEvent[] = [];
+  const reporter = new Reporter();
+  const atEnd: AtEnd = new Map();
+  const outcome = await applyTree(prepare({ name: "web1" }, application).application, {
+    target: (output) => targetOf("agent", { output, atEnd: (key, act) => void atEnd.set(key, act) }),
+    stopped: () => undefined,
+    atEnd,
+    ...more,
+    emit: (event) => {
+      events.push(event);
+      reporter.add(event);
+      more.emit?.(event);
+    },
+  });
+  const { steps } = reporter.finish("web1", "1", "unchanged", 0);
+  return { ...outcome, steps: outline(steps), done: toy.takeDone(), events };
+}
+
+export interface Expected {
+  readonly change: Change;
+  readonly failed?: boolean;
+  readonly steps: string[];
+  readonly done?: string[];
+}
+
+export function assertApplied(actual: Applied, { change, failed = false, steps, done }: Expected): void {
+  assert.deepEqual(actual.steps, steps);
+  assert.equal(actual.change, change);
+  assert.equal(actual.failed, failed);
+  assert.equal(actual.cancelled, false);
+  if (done) assert.deepEqual(actual.done, done);
+}
+
+/** A test for each row: what is applied, and what that comes to. */
+export const table = (cases: Record<string, [application: () => PropApp, expected: Expected]>): void => {
+  for (const [name, [application, expected]] of Object.entries(cases)) {
+    test(name, async () => assertApplied(await applied(application()), expected));
+  }
+};
