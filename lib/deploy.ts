@@ -1,13 +1,24 @@
 import { eseqprops, seqprops } from "./combinators";
 import { type Hop, isHop } from "./connection/hop";
+import { InvalidArguments } from "./errors";
 import type { DeployEvent } from "./events";
 import { type Host, isApplication } from "./host";
 import { HostRun } from "./host-run";
-import type { MaybePropApp, PropApp } from "./property";
+import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
 import { type FleetReport, fleetReport, type Report } from "./report";
+import { either, hop, list, problems, propapp, string } from "./schema";
 import { session } from "./session";
 
 type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];
+
+const subjectsSchema = list(
+  either(string(), {
+    type: "object",
+    required: ["name", "applications"],
+    description: "a host as defhost makes it",
+  }),
+);
+const saidSchema = list(either(hop(), propapp()));
 
 /**
  * Makes the machine match its definition: the properties of `host`, then further applications. Hops given here stand in
@@ -42,7 +53,9 @@ function begin<R extends Report | FleetReport>(
 ): Deployment<R> {
   const many = Array.isArray(subject);
   const subjects = (many ? subject : [subject]) as readonly (Host | string)[];
-  const said = rest.flat() as (Hop | MaybePropApp)[];
+  const said = withoutNothings(rest.flat() as PropApp[]) as (Hop | PropApp)[];
+  const complaints = [...problems(subjectsSchema, subjects, "hosts"), ...problems(saidSchema, said, "rest")];
+  if (complaints.length > 0) throw new InvalidArguments(`deploy: ${complaints.join("; ")}`);
   const hops = said.filter(isHop);
   const more = said.filter(isApplication);
   const deployment = new Deployment<R>(

@@ -9,16 +9,9 @@ import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
 import type { Lease } from "./connection/pool";
 import { ShellTarget } from "./connection/shell-target";
-import {
-  Cancelled,
-  ConnectionFailed,
-  ConsfigError,
-  failureOf,
-  InapplicableProperty,
-  Refused,
-} from "./errors";
+import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty, Refused } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
-import { type Host, HostModel, hosts, shared } from "./host";
+import { type Host, hosts, shared } from "./host";
 import { type PreparedHost, prepare, said } from "./prepare";
 import type { PropApp } from "./property";
 import { sourcesFor } from "./push";
@@ -54,6 +47,7 @@ export class HostRun {
     let lease: Lease | undefined;
     try {
       const defined = hosts.get(this.#host);
+      if (!defined && !usualFacts) throw noHost(this.#host);
       const chain = this.#chain(given, defined);
       const prepared = this.#prepared(defined, choose, usualFacts);
       refuseUnfit(prepared, chain);
@@ -104,13 +98,10 @@ export class HostRun {
     choose: (host: Pick<Host, "applications">) => PropApp,
     usualFacts: boolean,
   ): PreparedHost {
-    const name = this.#host;
-    if (!usualFacts && !defined) throw noHost(name);
-    const subject = defined ?? { name, applications: [] };
+    const subject = defined ?? { name: this.#host, applications: [] };
     if (!usualFacts) return prepare(subject, choose(subject));
-    const { attributes, ...usual } = prepare(subject, seqprops(...subject.applications)).model.toJSON();
-    const { [shared.data.key]: _data, ...facts } = attributes;
-    return prepare(subject, choose(subject), new HostModel({ ...usual, attributes: facts }));
+    const { model } = prepare(subject, seqprops(...subject.applications));
+    return prepare(subject, choose(subject), model.without(shared.data));
   }
 
   #lease(prepared: PreparedHost, chain: readonly Hop[]): Promise<Lease> {
@@ -204,7 +195,9 @@ export class HostRun {
 
   #finish({ change, failed, cancelled, failure }: JobOutcome): Report {
     const status = cancelled ? "cancelled" : failed || failure ? "failed" : change;
-    const broken = cancelled ? { name: "Cancelled", message: this.#stopped ?? "it was cancelled" } : undefined;
+    const broken = cancelled
+      ? { name: "Cancelled", message: this.#stopped ?? "it was cancelled" }
+      : undefined;
     return this.#end(status, failure ?? broken);
   }
 
@@ -242,7 +235,8 @@ class ShellTargets {
 
 function noHost(name: string): InapplicableProperty {
   const near = hosts.similar(name);
-  const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
+  const hint =
+    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
   return new InapplicableProperty(`there is no host ${name}; ${hint}`);
 }
 

@@ -3,7 +3,7 @@ import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
 import { type MaybePropApp, type PropApp, valueAsCode, withoutNothings } from "./property";
 import { Registry } from "./registry";
-import { hostname, list, object, optional, problems, propapp, type Schema, string } from "./schema";
+import { hop, hostname, list, object, optional, problems, propapp, string } from "./schema";
 import { callSite, type Site } from "./site";
 
 /** A machine, container or image as the consfig says it should be. A value: nothing here acts. */
@@ -22,12 +22,7 @@ export interface HostOptions {
 }
 
 const nameSchema = hostname();
-const hopSchema: Schema<Hop> = {
-  type: "object",
-  required: ["hop", "args"],
-  description: 'a hop, such as via.ssh({ user: "root" })',
-};
-const optionsSchema = object({ deploy: optional(list(hopSchema)), desc: optional(string()) });
+const optionsSchema = object({ deploy: optional(list(hop())), desc: optional(string()) });
 const applicationsSchema = list(propapp());
 
 /** Every host defined, by name. */
@@ -186,6 +181,12 @@ export class HostModel implements HostFacts {
   /** A copy: what is pushed there is not seen here. */
   copy(): HostModel {
     return new HostModel(this.toJSON());
+  }
+
+  /** A copy that knows nothing of `attribute`. */
+  without(attribute: Attribute<unknown>): HostModel {
+    const { [attribute.key]: _dropped, ...attributes } = this.toJSON().attributes;
+    return new HostModel({ ...this.toJSON(), attributes });
   }
 
   toJSON(): HostState {

@@ -1,5 +1,6 @@
 import type Ajv from "ajv";
 import type { ErrorObject, ValidateFunction } from "ajv";
+import type { Hop } from "./connection/hop";
 import type { PropApp } from "./property";
 
 /**
@@ -97,6 +98,13 @@ export const propapp = (): Schema<PropApp> => ({
   required: ["property", "args"],
   application: true,
   description: 'a property, such as cmd.single("true")',
+});
+
+/** A hop, as `via.ssh(…)` makes it. */
+export const hop = (): Schema<Hop> => ({
+  type: "object",
+  required: ["hop", "args"],
+  description: 'a hop, such as via.ssh({ user: "root" })',
 });
 
 /** `value` with each application that `schema` finds in it replaced by what `change` makes of it. */

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { agent } from "../../lib/agent/hop";
+import { defhop, type Hop } from "../../lib/connection/hop";
+import { local } from "../../lib/connection/local";
+import { deploy } from "../../lib/deploy";
+import { ConnectionFailed, InapplicableProperty } from "../../lib/errors";
+import type { DeployEvent } from "../../lib/events";
+import { defhost, type Host } from "../../lib/host";
+import { defprop, type PropApp } from "../../lib/property";
+import type { Report } from "../../lib/report";
+import { object } from "../../lib/schema";
+import { session } from "../../lib/session";
+import { openConsfig } from "../../lib/source/consfig";
+import { outline } from "../support/outline";
+import * as toy from "../support/toy";
+
+let dir: string;
+before(() => {
+  dir = mkdtempSync(path.join(tmpdir(), "host-run-"));
+});
+beforeEach(() => void toy.takeDone());
+after(async () => {
+  await session.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const refuses = defprop({
+  name: "test.refuses",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  hostattrs: () => {
+    throw new InapplicableProperty("it does not fit");
+  },
+});
+
+/** A hop that leads nowhere. */
+const nowhere = defhop({
+  name: "nowhere",
+  args: object({}),
+  open: async () => {
+    throw new ConnectionFailed("via.nowhere()", "there is no way");
+  },
+});
+
+const host = (...applications: (PropApp | false)[]): Host =>
+  defhost("web1.example.org", { deploy: [local()] }, ...applications);
+
+describe("what is refused, nobody being connected to", () => {
+  const refusals: [name: string, start: () => PromiseLike<Report>, message: string | RegExp][] = [
+    [
+      "a host without hops",
+      () => deploy(defhost("bare.example.org", toy.changes("a"))),
+      'bare.example.org has no hops of its own, and none were given; say deploy(host, via.ssh({ user: "root" }), via.agent()), or give it { deploy: […] } in defhost',
+    ],
+    [
+      "a host that nobody defined",
+      () => deploy("bare.exmaple.org" as unknown as Host, local()),
+      "there is no host bare.exmaple.org; did you mean bare.example.org?",
+    ],
+    [
+      "a property that does not fit",
+      () => deploy(host(toy.changes("a"), refuses())),
+      /^web1\.example\.org: test\.refuses\(\) at test\/lib\/host-run\.test\.ts:\d+:\d+: it does not fit$/,
+    ],
+    [
+      "every complaint at once",
+      () => deploy(host(refuses()), refuses()),
+      /^web1\.example\.org: 2 complaints\n {2}- test\.refuses\(\) at .*: it does not fit\n {2}- test\.refuses\(\) at .*: it does not fit$/,
+    ],
+    [
+      "an agent property without an agent",
+      () => deploy(host(toy.changes("a"), toy.needsAgent("b"))),
+      /^web1\.example\.org: toy\.needsAgent\('b'\) at test\/lib\/host-run\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
+    ],
+    [
+      "a hop behind an agent",
+      () => deploy(host(toy.changes("a")), agent(), local()),
+      "web1.example.org: via.local() stands behind via.agent(); via.agent() must come last",
+    ],
+    [
+      "a hop that there is not",
+      () => deploy(host(toy.changes("a")), local(), { hop: "shh", args: {}, site: "here:1:1" } as Hop),
+      /^web1\.example\.org: there is no hop via\.shh; there are (via\.\w+, )+via\.\w+$/,
+    ],
+  ];
+  for (const [name, start, message] of refusals) {
+    test(name, async () => {
+      const report = await start();
+      assert.equal(report.status, "refused");
+      assert.equal(report.ok, false);
+      assert.deepEqual(report.steps, []);
+      if (typeof message === "string") assert.equal(report.failure?.message, message);
+      else assert.match(report.failure?.message ?? "", message);
+      assert.deepEqual(toy.takeDone(), []);
+    });
+  }
+
+  test("and there are no events but the end", async () => {
+    const deployment = deploy(host(refuses()));
+    const events: string[] = [];
+    deployment.subscribe((event) => events.push(event.kind));
+    await deployment;
+    assert.deepEqual(events, ["deployment-ended"]);
+  });
+
+  test("a consfig that cannot be loaded: each host is refused for that", async (t) => {
+    const root = path.join(dir, "consfig");
+    for (const each of ["hosts", "properties"]) mkdirSync(path.join(root, each), { recursive: true });
+    writeFileSync(path.join(root, "hosts", "web.ts"), "export const web = ;\n");
+    t.after(() => {
+      session.consfig = undefined;
+    });
+    session.consfig = openConsfig(root);
+    const web1 = host(toy.changes("a"));
+    const { reports } = await deploy([web1, web1]);
+    for (const { status, failure } of reports) {
+      assert.equal(status, "refused");
+      assert.match(failure?.message ?? "", /hosts\/web\.ts/);
+    }
+    assert.deepEqual(toy.takeDone(), []);
+  });
+});
+
+test("a hop that cannot be opened fails the deployment, with the reason", async () => {
+  const report = await deploy(host(toy.changes("a")), nowhere());
+  assert.equal(report.status, "failed");
+  const { name, message } = report.failure ?? {};
+  assert.deepEqual(
+    { name, message },
+    { name: "ConnectionFailed", message: "via.nowhere(): there is no way" },
+  );
+  assert.deepEqual(toy.takeDone(), []);
+});
+
+describe("broken off", () => {
+  const begun = (deployment: { subscribe(listener: (event: DeployEvent) => void): unknown }, text: string) =>
+    new Promise<void>((settled) =>
+      deployment.subscribe((event) => event.kind === "step-output" && event.text.includes(text) && settled()),
+    );
+
+  test("stop: the running step goes on to its end, the rest is skipped", async () => {
+    const go = path.join(dir, "go");
+    const deployment = deploy(
+      host(toy.runs(`echo on; while [ ! -e ${go} ]; do sleep 0.02; done`), toy.changes("b"), toy.atEnd("c")),
+    );
+    await begun(deployment, "on");
+    deployment.stop();
+    await pause(50);
+    assert.equal(deployment.over, false);
+    writeFileSync(go, "");
+    const report = await deployment;
+    assert.deepEqual(
+      outline(report.steps).map((line) => line.replace(/while.*done/, "…")),
+      [
+        "changed echo on; …",
+        "skipped b (the deployment was stopped)",
+        "skipped c (the deployment was stopped)",
+      ],
+    );
+    assert.deepEqual([report.status, report.ok, report.skipped.length], ["cancelled", false, 2]);
+    assert.equal(report.failure?.message, "the deployment was stopped");
+    assert.deepEqual(toy.takeDone(), []);
+  });
+
+  test("cancel: the running step is ended too", async () => {
+    const deployment = deploy(host(toy.runs("echo on; sleep 60"), toy.changes("b")));
+    await begun(deployment, "on");
+    const asked = performance.now();
+    deployment.cancel();
+    const report = await deployment;
+    assert.ok(performance.now() - asked < 10_000);
+    assert.deepEqual(outline(report.steps), [
+      "failed echo on; sleep 60: Cancelled: cancelled: `echo on; sleep 60` was ended",
+      "skipped b (the deployment was cancelled)",
+    ]);
+    assert.equal(report.status, "cancelled");
+  });
+
+  test("before anything was begun: nothing is", async () => {
+    const deployment = deploy(host(toy.changes("a")));
+    deployment.stop();
+    const report = await deployment;
+    assert.equal(report.status, "cancelled");
+    assert.deepEqual(toy.takeDone(), []);
+  });
+
+  test("when all was done, it is as if nobody had asked", async () => {
+    const deployment = deploy(host(toy.changes("a")));
+    const report = await deployment;
+    deployment.stop();
+    assert.equal(report.status, "changed");
+    assert.equal((await deployment).status, "changed");
+  });
+});
