@@ -1,9 +1,15 @@
 /** One test file, run in a process of its own by node:test, and what came of it. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { SourceMap } from "node:module";
 import path from "node:path";
 import { run } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { inspect } from "node:util";
+
+const { compile } = require("../../lib/source/register.js") as {
+  compile(code: string, file: string): string;
+};
 
 export interface Failure {
   /** Suites and test, outermost first. */
@@ -52,8 +58,7 @@ export async function runTestFile(
     abort.abort();
     ended = endChildren(absolute, grace);
   }, timeout);
-  const register = path.join(root, "lib/source/register.js");
-  const execArgv = ["--enable-source-maps", "--require", register];
+  const execArgv = ["--require", path.join(root, "lib/source/register.js")];
   try {
     for await (const event of run({ files: [absolute], execArgv, cwd: root, signal: abort.signal })) {
       collected.take(event);
@@ -75,6 +80,7 @@ interface TestData {
   readonly name: string;
   readonly file?: string;
   readonly line?: number;
+  readonly column?: number;
   readonly message?: string;
   readonly testId?: number;
   readonly parentId?: number;
@@ -157,10 +163,24 @@ class Collected {
     return parent === undefined ? data.name : `${this.#nameOf(parent)} › ${data.name}`;
   }
 
-  #placeOf({ file = this.#file, line }: TestData): string {
+  #placeOf({ file = this.#file, line, column }: TestData): string {
     const place = path.relative(this.#root, file);
-    return line === undefined ? place : `${place}:${line}`;
+    if (line === undefined || column === undefined) return place;
+    return `${place}:${lineAsWritten(file, line, column)}`;
   }
+}
+
+/** node:test tells places of the compiled file. */
+function lineAsWritten(file: string, line: number, column: number): number {
+  const map = /^\/\/# sourceMappingURL=data:[^,]*;base64,(.*)$/m.exec(
+    compile(readFileSync(file, "utf8"), file),
+  )?.[1];
+  if (map === undefined) return line;
+  const entry = new SourceMap(JSON.parse(Buffer.from(map, "base64").toString())).findEntry(
+    line - 1,
+    column - 1,
+  );
+  return "originalLine" in entry ? entry.originalLine + 1 : line;
 }
 
 function howItEnded(error: TestError | undefined): string {
