@@ -31,7 +31,7 @@ export async function systemctl(
 
 /** Throws `AbortedChange` unless the connected user's manager runs. */
 export async function canBeReached(target: PosixTarget): Promise<void> {
-  if (await target.stat(`${await runtimeDirectory(target)}/bus`)) return;
+  if (await target.stat(`${await runtimeDirectory(target)}/systemd/private`)) return;
   const { user } = await target.identity();
   throw new AbortedChange(
     `no systemd runs for the user ${user}; put systemd.lingeringEnabled("${user}"), applied as root, before this property`,

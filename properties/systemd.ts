@@ -10,7 +10,7 @@ import { isInhibited } from "./service";
 const instance = { userInstance: optional(boolean()) };
 const one = object({
   unit: string({
-    pattern: "^[A-Za-z0-9:_.@\\\\-]+$",
+    pattern: "^(?!-[^.])[A-Za-z0-9:_.@\\\\-]+$",
     maxLength: 255,
     description: 'a unit, such as "nginx.service"',
   }),

@@ -2,6 +2,7 @@
 import { type AtEnd, applyTree } from "../../lib/apply";
 import type { Failure } from "../../lib/errors";
 import type { HostModel } from "../../lib/host";
+import { definitionOf } from "../../lib/prepare";
 import type { Change, PropApp } from "../../lib/property";
 import type { PosixTarget } from "../../lib/target";
 import type { TargetContext } from "../../lib/target-base";
@@ -16,6 +17,37 @@ export interface Applied {
   readonly steps: readonly string[];
   /** Every command that was run: processes, where the target is our own process there. */
   readonly commands: readonly string[];
+}
+
+/** What the `check` of a property says, and the commands it ran. */
+export interface Checked {
+  readonly holds: boolean;
+  readonly commands: readonly string[];
+}
+
+export async function checked(
+  { property, args }: PropApp,
+  host: HostModel,
+  target: (context: TargetContext) => PosixTarget,
+): Promise<Checked> {
+  const { check } = definitionOf(property) as {
+    check?: (args: unknown, on: PosixTarget) => Promise<boolean>;
+  };
+  if (!check) throw new Error(`${property} has no check`);
+  const signal = new AbortController().signal;
+  const made = target({ host, signal, output: () => {}, memory: new Map(), atEnd: () => {} });
+  const commands = listening(made);
+  return { holds: await check(args, made), commands };
+}
+
+/** The commands that `target` runs from now on. */
+function listening(target: PosixTarget, commands: string[] = []): string[] {
+  const run = target.run.bind(target);
+  target.run = (command, options) => {
+    commands.push(typeof command === "string" ? command : command.join(" "));
+    return run(command, options);
+  };
+  return commands;
 }
 
 export async function applied(
@@ -36,11 +68,7 @@ export async function applied(
         memory,
         atEnd: (key, act) => void atEnd.set(key, act),
       });
-      const run = made.run.bind(made);
-      made.run = (command, options) => {
-        result.commands.push(typeof command === "string" ? command : command.join(" "));
-        return run(command, options);
-      };
+      listening(made, result.commands);
       return made;
     },
     emit: (event) => {

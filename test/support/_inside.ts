@@ -9,22 +9,24 @@ import { LocalTarget } from "../../lib/agent/local-target";
 import { failureOf } from "../../lib/errors";
 import { HostModel, type HostState } from "../../lib/host";
 import type { PropApp } from "../../lib/property";
-import { applied } from "./_applied";
+import { applied, checked } from "./_applied";
 
 const properties = path.join(__dirname, "../../properties");
 for (const name of readdirSync(properties))
   if (/^[a-z]\w*\.ts$/.test(name)) require(path.join(properties, name));
 
 interface Request {
+  readonly work: "apply" | "check";
   readonly application: PropApp;
   readonly host: HostState;
 }
 
 async function answer(line: string): Promise<object> {
-  const { application, host } = JSON.parse(line) as Request;
+  const { work, application, host } = JSON.parse(line) as Request;
   const model = new HostModel(host);
   try {
-    return await applied(application, model, (context) => new LocalTarget(context));
+    const act = work === "apply" ? applied : checked;
+    return await act(application, model, (context) => new LocalTarget(context));
   } catch (error) {
     return { error: failureOf(error) };
   }

@@ -14,8 +14,9 @@ import type { HostModel } from "../../lib/host";
 import { prepare } from "../../lib/prepare";
 import type { PropApp } from "../../lib/property";
 import { cacheHome, root } from "../../lib/source/register";
+import type { TargetContext } from "../../lib/target-base";
 import { debianStable } from "../../properties/os";
-import { type Applied, applied } from "./_applied";
+import { type Applied, applied, type Checked, checked } from "./_applied";
 import { bootMachines, type Machine } from "./machines";
 import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from "./snapshot";
 
@@ -28,6 +29,8 @@ export interface Side {
   /** Applies `application`, to a bookworm host. Failures are in the answer. */
   apply(application: PropApp): Promise<Applied>;
   unapply(application: PropApp): Promise<Applied>;
+  /** Asks the property's `check`. */
+  check(application: PropApp): Promise<Checked>;
 }
 
 /** Both, until `stop`. */
@@ -46,11 +49,15 @@ export async function bootSides(user?: string): Promise<Sides> {
   const [first, second] = machines;
   if (!first || !second) throw new Error("two machines were to be booted");
   const inside = new Inside(first, user);
+  const shellTarget = (context: TargetContext) => new ShellTarget(shellInto(second, user), context);
   const each = [
-    side("agent", first, (application, host) => inside.applied(application, host)),
-    side("posix", second, (application, host) => {
-      const connection = shellInto(second, user);
-      return applied(application, host, (context) => new ShellTarget(connection, context));
+    side("agent", first, {
+      apply: (application, host) => inside.ask<Applied>("apply", application, host),
+      check: (application, host) => inside.ask<Checked>("check", application, host),
+    }),
+    side("posix", second, {
+      apply: (application, host) => applied(application, host, shellTarget),
+      check: (application, host) => checked(application, host, shellTarget),
     }),
   ] as const;
   return {
@@ -104,18 +111,27 @@ const bookworm = debianStable("bookworm", "amd64");
 const cacheInside = "/opt/test-cache";
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-function side(
-  kind: Side["kind"],
-  machine: Machine,
-  perform: (application: PropApp, host: HostModel) => Promise<Applied>,
-): Side {
+/** How one side works. */
+interface Work {
+  apply(application: PropApp, host: HostModel): Promise<Applied>;
+  check(application: PropApp, host: HostModel): Promise<Checked>;
+}
+
+function side(kind: Side["kind"], machine: Machine, work: Work): Side {
   const subject = { name: "web1.example.org" };
-  const apply = (application: PropApp) => {
+  const prepared = (application: PropApp) => {
     const { model } = prepare(subject, bookworm);
-    const prepared = prepare(subject, application, model);
-    return perform(prepared.application, prepared.model);
+    return prepare(subject, application, model);
   };
-  return { kind, machine, apply, unapply: (application) => apply(unapplied(application)) };
+  const apply = (said: PropApp) => {
+    const { application, model } = prepared(said);
+    return work.apply(application, model);
+  };
+  const check = (said: PropApp) => {
+    const { application, model } = prepared(said);
+    return work.check(application, model);
+  };
+  return { kind, machine, apply, unapply: (said) => apply(unapplied(said)), check };
 }
 
 /** What stands before a command to run it in `machine`. */
@@ -148,11 +164,11 @@ class Inside {
     readonly user: string | undefined,
   ) {}
 
-  async applied(application: PropApp, host: HostModel): Promise<Applied> {
+  async ask<T>(work: keyof Work, application: PropApp, host: HostModel): Promise<T> {
     const { stdin } = this.#started();
     const answered = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    stdin?.write(`${JSON.stringify({ application, host })}\n`);
-    const answer = JSON.parse(await answered) as Applied & { error?: { name: string; message: string } };
+    stdin?.write(`${JSON.stringify({ work, application, host })}\n`);
+    const answer = JSON.parse(await answered) as T & { error?: { name: string; message: string } };
     if (answer.error) throw Object.assign(new Error(answer.error.message), { name: answer.error.name });
     return answer;
   }
