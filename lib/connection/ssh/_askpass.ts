@@ -17,7 +17,10 @@ export async function askpass(ask: Asker, notice: (text: string) => void): Promi
   const directory = await mkdtemp(path.join(tmpdir(), "consfig-ask-"));
   const program = path.join(directory, "askpass");
   const socketPath = path.join(directory, "socket");
-  const server = createServer((socket) => void answer(socket, ask, notice).catch(() => socket.destroy()));
+  const server = createServer(
+    { allowHalfOpen: true },
+    (socket) => void answer(socket, ask, notice).catch(() => socket.destroy()),
+  );
   await new Promise<void>((listening) => server.listen(socketPath, listening));
   await writeFile(path.join(directory, "client.js"), CLIENT, { mode: 0o600 });
   const words = [process.execPath, path.join(directory, "client.js"), socketPath].map(shellQuote).join(" ");

@@ -63,10 +63,9 @@ export class KnownHost {
     return [...this.keys, ...this.portless].some(({ mark }) => mark === "authority");
   }
 
-  /** The name that leads OpenSSH to the same keys; undefined when it finds them by itself. */
-  get alias(): string | undefined {
-    const found = this.keys.find(isPlain)?.name ?? this.name;
-    return found === this.name ? this.name : undefined;
+  /** The name that leads OpenSSH to the same keys, as its HostKeyAlias. */
+  get alias(): string {
+    return [...this.keys, ...this.portless].find(isPlain)?.name ?? this.name;
   }
 
   /** Host key algorithms to offer, those of known keys first, so that the host shows a key that can be compared. */

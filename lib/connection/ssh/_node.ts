@@ -5,7 +5,7 @@ import type { Progress } from "../../events";
 import type { Channel, Connection } from "../connection";
 import type { Asker } from "../hop";
 import { Authentication } from "./_auth";
-import { channelOf } from "./_channel";
+import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
 import { Deadline } from "./_deadline";
 import { HostKeyCheck } from "./_hostkey";
@@ -14,6 +14,7 @@ import { loginCommand } from "./_login";
 import { Marks } from "./_marks";
 import { Sessions } from "./_sessions";
 import { explained, tcpSocket, unanswered } from "./_socket";
+import { SpareSession, startCommand } from "./_spare";
 import type { Way } from "./_ways";
 
 /** How connections are made and kept. */
@@ -42,6 +43,7 @@ export async function connectByNode(ways: readonly Way[], terms: Terms): Promise
     }
   }
   if (!connection) throw new ConnectionFailed(terms.hop, "there is nowhere to connect to");
+  connection.prepare();
   return connection;
 }
 
@@ -149,6 +151,7 @@ class NodeConnection implements Connection {
   #received = 0;
   #watchdog: NodeJS.Timeout | undefined;
   readonly #sessions = new Sessions();
+  readonly #spare: SpareSession;
 
   constructor(
     private readonly client: Client,
@@ -157,6 +160,7 @@ class NodeConnection implements Connection {
     private readonly terms: Terms,
     private readonly through: NodeConnection | undefined,
   ) {
+    this.#spare = new SpareSession(client);
     this.closed = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -198,6 +202,11 @@ class NodeConnection implements Connection {
     this.#watchdog.unref();
   }
 
+  /** Makes ready for the first command. A jump host runs none. */
+  prepare(): void {
+    this.#spare.prepare();
+  }
+
   #traffic(): { received: number; sent: number; waiting: number } {
     const { bytesWritten = 0 } = this.socket as Partial<Socket>;
     const waiting = this.socket.writableLength;
@@ -220,22 +229,22 @@ class NodeConnection implements Connection {
 
   async #start(command: string): Promise<Channel> {
     if (!this.alive) throw this.#failure("cannot start a command");
+    const channel = await this.#spare.take();
     const marks = new Marks();
-    const line = loginCommand(command, marks.telling);
-    return new Promise((resolve, reject) => {
-      this.client.exec(line, (error, channel) => {
-        if (error) return reject(error);
-        channel.once("close", () => this.#sessions.ended());
-        resolve(
-          channelOf(channel, {
-            marks,
-            closed: this.closed,
-            kill: (ids, signal) => this.#kill(ids, signal),
-            lost: (what) => this.#failure(what),
-          }),
-        );
-      });
+    let refused = false;
+    const link: Link = {
+      marks,
+      kill: (ids, signal) => this.#kill(ids, signal),
+      closed: this.closed,
+      lost: (what) => this.#failure(refused ? "the host does not start commands" : what),
+    };
+    channel.once("close", () => this.#sessions.ended());
+    startCommand(this.client, channel, loginCommand(command, marks.telling), () => {
+      // A lost link ends what is pending in the same way.
+      refused = this.alive;
+      channel.close();
     });
+    return channelOf(channel, link);
   }
 
   #kill(ids: string, signal: NodeJS.Signals): void {

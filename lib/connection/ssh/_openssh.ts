@@ -171,9 +171,10 @@ class OpensshConnection implements Connection {
     private readonly socket: string,
   ) {
     this.closed = ending.exit.then(() => {
+      if (this.#closing) return undefined;
       const last = ending.text.trim().split(/\r?\n/).at(-1);
       this.#lost = this.#failure(`the link to ${this.#place} was lost${last && `: ${last}`}`);
-      return this.#closing ? undefined : this.#lost;
+      return this.#lost;
     });
   }
 
@@ -201,9 +202,10 @@ class OpensshConnection implements Connection {
     let ids = "";
     const stdout = outputOf(channel.stdout);
     const started = Promise.withResolvers<boolean>();
+    const coded = Promise.withResolvers<number>();
     const stderr = marks.filter(channel.stderr, (text) => {
       if (ids === "") ids = text;
-      else code = Number(text);
+      else coded.resolve((code = Number(text)));
       started.resolve(true);
     });
     const ended = channel.exit
@@ -218,9 +220,10 @@ class OpensshConnection implements Connection {
       this.#mustLive();
       throw this.#failure(`the host does not start commands: ${said || "ssh said nothing"}`);
     }
+    void ended.then(() => this.#sessions.ended());
     const exit = (async () => {
-      await ended;
-      this.#sessions.ended();
+      // This machine's ssh ends only when its output has been read, which is not ours to wait for.
+      await Promise.race([coded.promise, ended]);
       await Promise.all([drained(stdout), drained(stderr)]);
       if (code !== undefined) return code;
       await this.#settled();
@@ -231,6 +234,8 @@ class OpensshConnection implements Connection {
     exit.catch(() => {});
     const kill = (signal: NodeJS.Signals = "SIGTERM") => {
       killed = signal;
+      void drained(stdout);
+      void drained(stderr);
       void this.#signal(ids, signal);
     };
     return { stdin: channel.stdin, stdout, stderr, exit, kill };

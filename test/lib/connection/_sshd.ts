@@ -87,7 +87,7 @@ export async function sshd(options: SshdOptions = {}): Promise<Sshd> {
     log += data;
   });
   const stop = () => stopped(child, directory);
-  after(stop);
+  cleanups.push(stop);
   await listening(port, () => log);
   return {
     directory,
@@ -95,18 +95,12 @@ export async function sshd(options: SshdOptions = {}): Promise<Sshd> {
     identity,
     config: at("config"),
     knownHosts: at("known_hosts"),
-    hostKey: readFileSync(at(`host_${types[0]}.pub`), "utf8")
-      .split(" ")
-      .slice(0, 2)
-      .join(" "),
-    fingerprint: fingerprintOf(at(`host_${types[0]}.pub`)),
+    hostKey: types[0] === undefined ? "" : publicKey(at(`host_${types[0]}`)),
+    fingerprint: types[0] === undefined ? "" : fingerprintOf(at(`host_${types[0]}.pub`)),
     log: () => log,
     trust: (...names) => {
       for (const type of types) {
-        const key = readFileSync(at(`host_${type}.pub`), "utf8")
-          .split(" ")
-          .slice(0, 2)
-          .join(" ");
+        const key = publicKey(at(`host_${type}`));
         appendFileSync(at("known_hosts"), names.map((name) => `${name} ${key}\n`).join(""));
       }
       chmodSync(at("known_hosts"), 0o600);
@@ -117,6 +111,10 @@ export async function sshd(options: SshdOptions = {}): Promise<Sshd> {
 
 export const fingerprintOf = (file: string): string =>
   execFileSync("ssh-keygen", ["-lf", file], { encoding: "utf8" }).split(" ")[1] ?? "";
+
+/** `ssh-ed25519 AAAA…` of a key made by `keygen`. */
+export const publicKey = (file: string): string =>
+  readFileSync(`${file}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
 
 export function keygen(file: string, ...args: string[]): void {
   execFileSync("ssh-keygen", ["-q", "-N", "", "-C", "test", "-f", file, ...args]);
@@ -178,7 +176,7 @@ export async function proxyTo(port: number, delay = 0) {
     for (const socket of sockets) socket.destroy();
     server.close();
   };
-  after(close);
+  cleanups.push(async () => close());
   return {
     port: typeof address === "object" && address ? address.port : 0,
     /** From now on nothing arrives, and nobody is told. */
@@ -201,8 +199,11 @@ export interface OpenOptions {
   readonly parent?: Connection;
 }
 
-const connections: Connection[] = [];
-after(() => Promise.all(connections.map((connection) => connection.close())));
+/** What the file leaves behind, newest first; one at a time, for servers end after the connections to them. */
+const cleanups: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const cleanUp of cleanups.reverse()) await cleanUp();
+});
 
 /** Opens `hop` as a deployment would, to the host `name`. */
 export async function open(
@@ -219,7 +220,7 @@ export async function open(
     signal: signal ?? new AbortController().signal,
     progress: (event) => progress.push(event),
   });
-  connections.push(connection);
+  cleanups.push(() => connection.close());
   return { connection, progress };
 }
 
