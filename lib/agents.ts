@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { AGENT_DIRECTORY } from "./agent/client/bootstrap";
 import { type AgentConnection, isAgentConnection } from "./agent/hop";
 import type { AgentStatus } from "./agent/messages";
+import { controllerKit } from "./controller-kit";
 import { type Hop, hopAsCode } from "./connection/hop";
 import { ConsfigError, FailedChange } from "./errors";
 import { HostModel } from "./host";
@@ -89,6 +90,7 @@ async function withAgent(host: string, act: (connection: AgentConnection) => Pro
     host: HostModel.named(host),
     ask: session.ask,
     signal: new AbortController().signal,
+    kit: controllerKit,
     progress: () => {},
   });
   try {

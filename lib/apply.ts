@@ -1,4 +1,5 @@
 import { strictly } from "./_sequence";
+import type { JobOutcome } from "./agent/messages";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange, failureOf } from "./errors";
 import type { StepEvent, StepStatus } from "./events";
 import { definitionOf, innerOf } from "./prepare";
@@ -7,6 +8,7 @@ import {
   asCode,
   type Change,
   type Direction,
+  type Nested,
   type PropApp,
   type Steps,
 } from "./property";
@@ -21,6 +23,8 @@ export interface Applying {
   stopped(): string | undefined;
   /** What properties want done at the end, last registered first. */
   readonly atEnd: AtEnd;
+  /** Makes a deployment from here; its events are told as they come. Left out: nothing can be nested here. */
+  nest?(nested: Nested, emit: (event: StepEvent) => void): Promise<JobOutcome>;
 }
 
 /** Work for the end of a deployment: each key once. */
@@ -172,7 +176,7 @@ class StepsBelow implements Steps {
     property: string,
     desc: string,
     site: string,
-    work: (target: PosixTarget, steps: Steps) => Promise<Change>,
+    work: (target: PosixTarget, steps: StepsBelow) => Promise<Change>,
   ): Promise<Change> {
     const { applying } = this.#walk;
     const stopped = this.#walk.stopped();
@@ -197,6 +201,31 @@ class StepsBelow implements Steps {
       );
       throw error;
     }
+  }
+
+  /** A deployment from here: its steps become steps inside of this one. */
+  async deploy(nested: Nested): Promise<Change> {
+    const { applying } = this.#walk;
+    const numbers = new Map<number, number>();
+    if (!applying.nest) throw new AbortedChange("no deployment can be made from here");
+    const outcome = await applying.nest(nested, (event) => {
+      if (event.kind === "step-started") {
+        const step = this.#walk.nextStep();
+        numbers.set(event.step, step);
+        const parent = event.parent === undefined ? this.#parent : numbers.get(event.parent);
+        const { parent: _theirs, ...rest } = event;
+        applying.emit({ ...rest, step, ...(parent !== undefined && { parent }) });
+      } else if ("step" in event) {
+        applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
+      } else {
+        applying.emit(event);
+      }
+    });
+    if (outcome.change === "changed") this.#walk.changes += 1;
+    if (outcome.failed) this.#walk.failed = true;
+    if (outcome.failure) throw new FailedChange(outcome.failure.message);
+    if (outcome.cancelled) throw new Cancelled(this.#walk.stopped() ?? "the deployment was stopped");
+    return outcome.change;
   }
 
   #begin(property: string, desc: string, site: string): number {
@@ -226,15 +255,16 @@ class StepsBelow implements Steps {
 /** Applies or unapplies one application, as the property's slots say. */
 async function act(
   definition: AnyDefinition,
-  { args, parts, property }: PropApp,
+  { args, parts, nested, property }: PropApp,
   direction: Direction,
   target: PosixTarget,
-  steps: Steps,
+  steps: StepsBelow,
 ): Promise<Change> {
   const slots = definition as Definition;
   if (direction === "apply") {
     if (await slots.check?.(args, target)) return "unchanged";
     if (slots.apply) return slots.apply(args, target, steps);
+    if (nested) return steps.deploy(nested);
     if (parts) return strictly(parts, "apply", steps);
     if (slots.hostattrs) return "unchanged";
     throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);

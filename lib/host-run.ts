@@ -30,8 +30,8 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #abort = new AbortController();
   #stopped: string | undefined;
-  /** Passes a signal on to where the work is. */
-  #toWorker: ((signal: JobSignal) => void) | undefined;
+  /** What passes a signal on to where the work is. */
+  readonly #workers = new Set<(signal: JobSignal) => void>();
 
   constructor(host: string, emit: (event: DeployEvent) => void) {
     this.#host = host;
@@ -50,18 +50,20 @@ export class HostRun {
       if (!defined && !usualFacts) throw noHost(this.#host);
       const chain = this.#chain(given, defined);
       const prepared = this.#prepared(defined, choose, usualFacts);
-      refuseUnfit(prepared, chain);
+      refuseUnfit(prepared.name, prepared.application, chain);
       this.#emit({
         kind: "deployment-started",
         at: new Date().toISOString(),
         hops: chain.map(hopAsCode),
         steps: prepared.steps,
       });
-      lease = await this.#lease(prepared, chain);
+      const [here, behind] = atAgent(chain);
+      const work: Nested = { host: prepared.model.toJSON(), application: prepared.application, hops: behind };
+      lease = await this.#lease(prepared.model, here);
       const { connection } = lease;
       const outcome = isAgentConnection(connection)
-        ? await this.#throughAgent(connection, prepared, chain)
-        : await this.#overShell(new ShellTargets(connection), prepared);
+        ? await this.#throughAgent(connection, work, here)
+        : await applyHere(work, { connection, ownProcess: false }, this.#course(), (event) => this.#emit(event));
       return this.#finish(outcome);
     } catch (error) {
       return this.#failed(error);
@@ -81,8 +83,9 @@ export class HostRun {
 
   signal(signal: JobSignal): void {
     this.#stopped ??= stoppedBy(signal);
-    if (this.#toWorker) return this.#toWorker(signal);
-    if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
+    for (const pass of this.#workers) pass(signal);
+    // Where an agent does the work it ends it itself, and tells.
+    if (signal === "cancel" && this.#workers.size === 0) this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
 
   #chain(given: readonly Hop[], defined: Host | undefined): readonly Hop[] {
@@ -104,11 +107,12 @@ export class HostRun {
     return prepare(subject, choose(subject), model.without(shared.data));
   }
 
-  #lease(prepared: PreparedHost, chain: readonly Hop[]): Promise<Lease> {
+  #lease(host: HostFacts, chain: readonly Hop[]): Promise<Lease> {
     const context: Omit<HopContext, "parent"> = {
-      host: prepared.model,
+      host,
       ask: session.ask,
       signal: this.#abort.signal,
+      kit: controllerKit,
       progress: (event) => this.#emit(event),
     };
     return session.connections.lease(chain, context);
@@ -117,16 +121,11 @@ export class HostRun {
   /** The agent does the work; we listen. When the link is lost it is opened again, and we hear what we missed. */
   async #throughAgent(
     first: AgentConnection,
-    prepared: PreparedHost,
+    work: Nested,
     chain: readonly Hop[],
   ): Promise<JobOutcome> {
     rememberAgent(this.#host, chain);
-    const job: Job = {
-      deployment: this.#deployment,
-      host: prepared.model.toJSON(),
-      application: prepared.application,
-      by: controller(),
-    };
+    const job: Job = { ...work, deployment: this.#deployment, by: controller() };
     let heard = 0;
     const listener: Listener = {
       onEvents: (events) => {
@@ -136,10 +135,12 @@ export class HostRun {
       onWaiting: (reason) => this.#emit({ kind: "waiting", reason }),
     };
     let { agent } = first;
-    const sources = sourcesFor(agent.using(prepared.properties));
+    const sources = agent.sources(controllerKit, ...travelling(work));
     let begun = false;
     for (;;) {
-      this.#toWorker = (signal) => agent.signal(job.deployment, signal);
+      const pass = (signal: JobSignal) => agent.signal(job.deployment, signal);
+      this.#workers.clear();
+      this.#workers.add(pass);
       if (this.#stopped) throw new Cancelled(this.#stopped);
       try {
         const outcome = begun
@@ -153,18 +154,18 @@ export class HostRun {
           kind: "notice",
           text: `the link to ${this.#host} was lost; the work there goes on, connecting again`,
         });
-        agent = (await this.#again(prepared, chain, error)).agent;
+        agent = (await this.#again(work, chain, error)).agent;
       }
     }
   }
 
   /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
-  async #again(prepared: PreparedHost, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
+  async #again(work: Nested, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
     for (const wait of RECONNECT_MS) {
       await new Promise((settled) => setTimeout(settled, wait));
       if (this.#stopped) break;
       try {
-        const { connection, release } = await this.#lease(prepared, chain);
+        const { connection, release } = await this.#lease(new HostModel(work.host), chain);
         release();
         if (isAgentConnection(connection)) return connection;
       } catch (error) {
@@ -174,23 +175,16 @@ export class HostRun {
     throw lost;
   }
 
-  /** No process of ours is there: every step is one command or a few. */
-  async #overShell(targets: ShellTargets, prepared: PreparedHost): Promise<JobOutcome> {
-    const atEnd: AtEnd = new Map();
-    const memory = new Map<string, unknown>();
-    return applyTree(prepared.application, {
-      target: (output) =>
-        targets.make({
-          host: prepared.model,
-          signal: this.#abort.signal,
-          output,
-          atEnd: (key, act) => void atEnd.set(key, act),
-          memory,
-        }),
-      emit: (event) => this.#emit(event),
+  #course(): Course {
+    return {
+      deployment: this.#deployment,
+      by: controller(),
+      kit: controllerKit,
+      ask: session.ask,
+      signal: this.#abort.signal,
       stopped: () => this.#stopped,
-      atEnd,
-    });
+      workers: this.#workers,
+    };
   }
 
   #finish({ change, failed, cancelled, failure }: JobOutcome): Report {
@@ -220,17 +214,10 @@ export class HostRun {
   }
 }
 
-/** What runs each step over a shell. */
-class ShellTargets {
-  readonly #connection;
-
-  constructor(connection: ConstructorParameters<typeof ShellTarget>[0]) {
-    this.#connection = connection;
-  }
-
-  make(context: ConstructorParameters<typeof ShellTarget>[1]): ShellTarget {
-    return new ShellTarget(this.#connection, context);
-  }
+/** The hops up to the first agent, and those that it opens itself. */
+function atAgent(chain: readonly Hop[]): [here: readonly Hop[], behind: readonly Hop[]] {
+  const at = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent);
+  return at < 0 ? [chain, []] : [chain.slice(0, at + 1), chain.slice(at + 1)];
 }
 
 function noHost(name: string): InapplicableProperty {
@@ -238,30 +225,6 @@ function noHost(name: string): InapplicableProperty {
   const hint =
     near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
   return new InapplicableProperty(`there is no host ${name}; ${hint}`);
-}
-
-/** An agent property needs an agent at the end of the chain, and nothing can stand behind one yet. */
-function refuseUnfit(prepared: PreparedHost, chain: readonly Hop[]): void {
-  const unknown = chain.find(({ hop }) => !hopDefinitions.get(hop));
-  if (unknown) {
-    const known = hopDefinitions.names().map((name) => `via.${name}`);
-    throw new InapplicableProperty(
-      `${prepared.name}: there is no hop via.${unknown.hop}; there are ${known.join(", ")}`,
-    );
-  }
-  const agentAt = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent);
-  if (agentAt >= 0 && agentAt < chain.length - 1) {
-    throw new InapplicableProperty(
-      `${prepared.name}: ${hopAsCode(chain[agentAt + 1] as Hop)} stands behind via.agent(); via.agent() must come last`,
-    );
-  }
-  if (agentAt >= 0 || prepared.kind === "posix") return;
-  throw new Refused(
-    prepared.name,
-    prepared.agentOnly.map(
-      (application) => `${said(application)} needs an agent on the host; add via.agent() to its hops`,
-    ),
-  );
 }
 
 /** Stacks that come from the far side name compiled files there; people want their own lines. */

@@ -189,6 +189,11 @@ export class HostModel implements HostFacts {
     return new HostModel({ ...this.toJSON(), attributes });
   }
 
+  /** All facts are those of `other`, but for `except`. */
+  adopt<T>(other: HostModel, except: Attribute<T>): void {
+    for (const [key, values] of other.#attributes) if (key !== except.key) this.#attributes.set(key, [...values]);
+  }
+
   toJSON(): HostState {
     return {
       name: this.state.name,

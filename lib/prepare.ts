@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, shared } from "./host";
-import { type AnyDefinition, asCode, type Kind, type PropApp, properties, withoutNothings } from "./property";
+import { type AnyDefinition, asCode, type Kind, type Nested, type NestedPlan, type PropApp, properties, withoutNothings } from "./property";
 import { applicationsIn, list, mapApplications, problems, propapp } from "./schema";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
@@ -13,8 +13,9 @@ export interface PreparedHost {
   readonly kind: Kind;
   /** Those that need an agent, for the refusal when there is none. */
   readonly agentOnly: readonly PropApp[];
-  /** Names of all properties in it: what must travel. */
+  /** Names of all properties in it, and of all hops of deployments nested in it: what must travel. */
   readonly properties: ReadonlySet<string>;
+  readonly hops: ReadonlySet<string>;
   /** How many steps applying it will announce. */
   readonly steps: number;
 }
@@ -31,16 +32,19 @@ export function prepare(
   const preparation = new Preparation();
   const prepared = preparation.preprocess(application);
   preparation.visit(prepared, model);
+  preparation.finish();
   if (preparation.complaints.length > 0) throw new Refused(host.name, preparation.complaints);
   const all = [...everything(prepared)];
-  const agentOnly = all.filter(({ property }) => definitionOf(property).kind === "agent");
+  const [names, hops] = travelling({ application: prepared, hops: [] });
+  const agentOnly = [...here(prepared)].filter(({ property }) => definitionOf(property).kind === "agent");
   return {
     name: model.newest(shared.hostname) ?? host.name,
     model,
     application: prepared,
     kind: agentOnly.length > 0 ? "agent" : "posix",
     agentOnly,
-    properties: new Set(all.map(({ property }) => property)),
+    properties: names,
+    hops,
     steps: all.filter(({ property }) => !definitionOf(property).inline).length,
   };
 }
@@ -70,15 +74,35 @@ export function definitionOf(name: string): AnyDefinition {
 export function unappliable(application: PropApp): boolean {
   const definition = definitionOf(application.property);
   if (definition.unappliable) return definition.unappliable(application.args, unappliable);
+  if (application.nested) return false;
   if (definition.unapply) return true;
   if (definition.parts) return (application.parts ?? []).every(unappliable);
   return !definition.apply;
 }
 
-/** `application`, and all that it may apply. */
+/** `application`, and all that it may apply, wherever that is. */
 export function* everything(application: PropApp): Generator<PropApp> {
+  for (const each of here(application)) {
+    yield each;
+    if (each.nested) yield* everything(each.nested.application);
+  }
+}
+
+/** Names of the properties and of the hops in `work`: what must travel to whoever does it. */
+export function travelling({
+  application,
+  hops,
+}: Pick<Nested, "application" | "hops">): [properties: ReadonlySet<string>, hops: ReadonlySet<string>] {
+  const all = [...everything(application)];
+  const chains = [hops, ...all.flatMap(({ nested }) => (nested ? [nested.hops] : []))];
+  return [new Set(all.map(({ property }) => property)), new Set(chains.flat().map(({ hop }) => hop))];
+}
+
+/** `application`, and all that it may apply where it is applied itself. */
+export function* here(application: PropApp): Generator<PropApp> {
   yield application;
-  for (const inner of innerOf(application)) yield* everything(inner);
+  if (application.nested) return;
+  for (const inner of innerOf(application)) yield* here(inner);
 }
 
 /** The applications directly inside `application`: what it is made of, else those among its arguments. */
@@ -89,6 +113,7 @@ const partsSchema = list(propapp());
 
 class Preparation {
   readonly complaints: string[] = [];
+  readonly #finishers: (() => void)[] = [];
   readonly #refusals = new WeakSet<PropApp>();
   readonly #prepared = new WeakSet<PropApp>();
 
@@ -127,13 +152,15 @@ class Preparation {
   visit(application: PropApp, model: HostModel): void {
     if (this.#refusals.has(application)) return;
     this.#complaining(application, () => {
-      const { args, hostattrs, parts } = definitionOf(application.property);
+      const { args, hostattrs, parts, nested } = definitionOf(application.property);
       const visits = {
         visit: (inner: PropApp, other = model) => this.visit(inner, other),
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
       };
       if (hostattrs) hostattrs(application.args, model, visits);
-      else if (!parts) for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      else if (!parts && !nested) for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      const plan = nested?.(application.args, model);
+      if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
       const given = withoutNothings(parts(application.args, model));
       const complaints = problems(partsSchema, given, "parts");
@@ -142,6 +169,29 @@ class Preparation {
       for (const part of made) this.visit(part, model);
       (application as { parts?: readonly PropApp[] }).parts = made;
     });
+  }
+
+  /**
+   * What a nested deployment of the same host pushes is seen by what comes after it, and in the end it sees what was
+   * pushed later. Of prerequisite data it gets its own only; the host around it needs that too, to pass it on.
+   */
+  #nest(application: PropApp, { hops, application: said, host }: NestedPlan, around: HostModel): void {
+    const inner = host ?? around.without(shared.data);
+    const prepared = this.preprocess(said);
+    this.visit(prepared, inner);
+    if (!host) around.adopt(inner, shared.data);
+    around.pushNew(shared.data, ...inner.all(shared.data));
+    this.#finishers.push(() => {
+      if (!host) inner.adopt(around, shared.data);
+      const nested: Nested = { hops, host: inner.toJSON(), application: prepared };
+      (application as { nested?: Nested }).nested = nested;
+    });
+    (application as { nested?: Nested }).nested = { hops, host: inner.toJSON(), application: prepared };
+  }
+
+  /** Done when everything has been visited. */
+  finish(): void {
+    for (const finish of this.#finishers) finish();
   }
 
   /** Complaints are collected, so that all of them can be said at once. */

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { InvalidArguments } from "./errors";
-import type { HostModel } from "./host";
+import type { Hop } from "./connection/hop";
+import type { HostModel, HostState } from "./host";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
@@ -21,6 +22,22 @@ export interface PropApp {
   readonly site: string;
   /** Of a property made of others, once prepared: what it is made of. */
   readonly parts?: readonly PropApp[];
+  /** Of a property that makes a deployment from where it is applied, once prepared: that deployment. */
+  readonly nested?: Nested;
+}
+
+/** A deployment made from where a property is applied: further hops, and what is applied behind them. */
+export interface Nested {
+  readonly hops: readonly Hop[];
+  readonly host: HostState;
+  readonly application: PropApp;
+}
+
+/** What is to be nested, before it is prepared. Without a host it is the same host: as it is known at that point. */
+export interface NestedPlan {
+  readonly hops: readonly Hop[];
+  readonly application: PropApp;
+  readonly host?: HostModel;
 }
 
 /** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */
@@ -72,6 +89,8 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
   readonly hostattrs?: (args: A, host: HostModel, visits: Visits) => void;
   /** What this property is made of; computed once, after `hostattrs`. Such a property has no `apply` of its own. */
   readonly parts?: (args: A, host: HostModel) => readonly MaybePropApp[];
+  /** The deployment that this property makes; computed once, after `hostattrs`. It stands in place of `parts`. */
+  readonly nested?: (args: A, host: HostModel) => NestedPlan | undefined;
   /** True when it holds already; a plan asks this and nothing else. */
   readonly check?: (args: A, target: TargetOf<K>) => Promise<boolean>;
   readonly apply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;

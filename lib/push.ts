@@ -1,18 +1,6 @@
-import type { Sources } from "./agent/client/trees";
 import { isAgentConnection } from "./agent/hop";
-import { ConsfigError } from "./errors";
+import { controllerKit } from "./controller-kit";
 import { session } from "./session";
-
-/** What an agent must have to apply `properties`. Throws `ConsfigError` when there is no consfig to take it from. */
-export function sourcesFor(properties: ReadonlySet<string>): Sources {
-  const { consfig } = session;
-  if (!consfig) {
-    throw new ConsfigError(
-      "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
-    );
-  }
-  return { manifest: consfig.manifest(properties), blob: (hash) => consfig.blob(hash) };
-}
 
 /**
  * Every agent that is connected has the newest sources of what it applied last, and a worker that has loaded them: the
@@ -23,5 +11,5 @@ export async function pushSources(): Promise<void> {
   const links = session.connections
     .open()
     .flatMap(({ connection }) => (isAgentConnection(connection) ? [connection.agent] : []));
-  await Promise.allSettled(links.map((link) => link.push(sourcesFor(link.using([])))));
+  await Promise.allSettled(links.map((link) => link.push(link.sources(controllerKit, [], []))));
 }

@@ -23,10 +23,10 @@ export const agent = defhop({
   name: "agent",
   args: object({}),
   agent: true,
-  open: async (_args, { parent, progress, signal }) => {
+  open: async (_args, { parent, kit, progress, signal }) => {
     try {
       signal.throwIfAborted();
-      const link = await AgentLink.open(await startRelay(parent, progress));
+      const link = await AgentLink.open(await startRelay(parent, kit, progress));
       return agentConnection(parent, link);
     } catch (error) {
       if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;

@@ -1,3 +1,4 @@
+import type { Hop } from "../connection/hop";
 import type { Failure } from "../errors";
 import type { StepEvent } from "../events";
 import type { HostState } from "../host";
@@ -31,6 +32,8 @@ export interface Job {
   readonly deployment: string;
   readonly host: HostState;
   readonly application: PropApp;
+  /** What stands behind the agent, still to be opened from there. */
+  readonly hops: readonly Hop[];
   /** Who asked, such as "ana@laptop". */
   readonly by: string;
 }
@@ -104,6 +107,8 @@ export type WorkerAnswer =
       readonly events: readonly StepEvent[];
     }
   | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome }
+  /** A child has loaded, and takes a job. */
+  | { readonly type: "ready" }
   /** The answer to a ping. */
   | ({ readonly type: "working" } & Holder);
 

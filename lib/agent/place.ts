@@ -34,6 +34,11 @@ export class Place {
     return path.join(this.root, "blobs");
   }
 
+  /** The file that a relay or supervisor is started from. */
+  boot(hash: string): string {
+    return path.join(this.root, "boot", `${hash}.js`);
+  }
+
   get trees(): string {
     return path.join(this.root, "trees");
   }

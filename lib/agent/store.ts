@@ -18,6 +18,7 @@ import type { Place } from "./place";
 
 /** What a tree holds, kept beside it. */
 interface TreeRecord {
+  readonly tree: string;
   readonly files: readonly TreeFile[];
   readonly entries: readonly string[];
 }
@@ -51,7 +52,7 @@ export class Store {
     if (this.has(change.tree)) return true;
     const files = this.#filesOf(change);
     if (!files?.every(({ hash }) => existsSync(this.#blob(hash)))) return false;
-    this.#build(change.tree, { files, entries: change.entries });
+    this.#build({ tree: change.tree, files, entries: change.entries });
     this.#prune(change.tree);
     return true;
   }
@@ -83,7 +84,8 @@ export class Store {
     return [...base.files.filter((file) => !gone.has(file.path)), ...change.files];
   }
 
-  #build(tree: string, record: TreeRecord): void {
+  #build(record: TreeRecord): void {
+    const { tree } = record;
     const final = this.#place.tree(tree);
     const building = `${final}.${process.pid}`;
     rmSync(building, { recursive: true, force: true });

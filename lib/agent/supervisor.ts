@@ -209,7 +209,7 @@ export class Supervisor {
       "agent",
       "worker.js",
     );
-    const child = spawn(process.execPath, [...NODE_FLAGS, main, this.#place.root, WORKER_SOCKET + id], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, main, this.#place.root, WORKER_SOCKET + id, this.#place.boot(this.#boot)], {
       stdio: ["ignore", log, log, "ipc"],
       cwd: this.#place.run,
       env: loginEnvironment(),

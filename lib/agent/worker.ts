@@ -1,16 +1,17 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
-import { userInfo } from "node:os";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { createServer, Socket } from "node:net";
+import { homedir } from "node:os";
 import path from "node:path";
-import { type AtEnd, applyTree } from "../apply";
+import { applyBehind, type Course } from "../chain";
+import { localConnection } from "../connection/local";
 import { Cancelled, FailedChange, failureOf } from "../errors";
 import type { StepEvent } from "../events";
-import { HostModel } from "../host";
 import { definitionOf, everything } from "../prepare";
 import { properties } from "../property";
 import { problems, warm } from "../schema";
+import { CHILD, CHILD_FD } from "./child";
 import { Journal } from "./journal";
-import { LocalTarget } from "./local-target";
+import type { Kit } from "./kit";
 import {
   type Job,
   type JobOutcome,
@@ -20,6 +21,7 @@ import {
   type WorkerRequest,
 } from "./messages";
 import { Place } from "./place";
+import { workerKit } from "./worker-kit";
 import { converseOver, decode, type Wire } from "./wire";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
@@ -32,8 +34,10 @@ const BATCH_MS = 4;
  * link does not stop it.
  */
 class Worker {
-  readonly #place: Place;
-  readonly #socketName: string;
+  readonly #kit: Kit;
+  readonly #origin: Origin;
+  /** Those that do parts of the work for us. */
+  readonly #workers = new Set<(signal: JobSignal) => void>();
   readonly #links = new Set<Wire<WorkerAnswer>>();
   readonly #cancel = new AbortController();
   #stopping: string | undefined;
@@ -44,22 +48,34 @@ class Worker {
   #journal: Journal | undefined;
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(place: Place, socketName: string) {
-    this.#place = place;
-    this.#socketName = socketName;
-    const server = createServer((socket) => this.#serve(socket));
-    server.listen(socketName, () => {
-      process.chdir(userInfo().homedir);
+  constructor(kit: Kit, origin: Origin) {
+    this.#kit = kit;
+    this.#origin = origin;
+    process.chdir(existsSync(homedir()) ? homedir() : "/");
+  }
+
+  /** Takes a job from whoever connects to our socket. A spare whose supervisor is gone ends; one at work goes on. */
+  listen(place: Place, socketName: string): void {
+    const directory = process.cwd();
+    // The name is relative to the directory of the sockets: see Place.
+    process.chdir(place.run);
+    createServer((socket) => this.#serve(socket)).listen(socketName, () => {
+      process.chdir(directory);
       if (!process.connected) process.exit(0);
       process.send?.("ready");
     });
-    // A spare whose supervisor is gone is of no use; one at work goes on.
     process.on("disconnect", () => {
       if (!this.#job) process.exit(0);
     });
   }
 
-  #serve(socket: Socket): void {
+  /** Takes a job from the worker that started us, and ends when that one does. */
+  obey(socket: Socket): void {
+    const link: Wire<WorkerAnswer> = this.#serve(socket, () => process.exit(0));
+    link.send({ type: "ready" });
+  }
+
+  #serve(socket: Socket, onEnd = () => {}): Wire<WorkerAnswer> {
     const link: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
       onMessage: (request) => {
         if (request.type === "job") void this.#work(request.job, link);
@@ -69,8 +85,10 @@ class Worker {
       onEnd: () => {
         this.#links.delete(link);
         socket.destroy();
+        onEnd();
       },
     });
+    return link;
   }
 
   /** A supervisor that came after ours wants to know who holds the host. One that is idle is of no use to it. */
@@ -82,6 +100,7 @@ class Worker {
 
   #signal(signal: JobSignal): void {
     this.#stopping ??= stoppedBy(signal);
+    for (const pass of this.#workers) pass(signal);
     if (signal === "cancel") this.#cancel.abort(new Cancelled(stoppedBy(signal)));
   }
 
@@ -91,18 +110,19 @@ class Worker {
     this.#job = job;
     this.#since = Date.now();
     this.#links.add(link);
-    this.#journal = new Journal(this.#place, job.deployment);
     const at = new Date(this.#since).toISOString();
-    this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
+    const { place, socketName: socket } = this.#origin;
+    this.#journal = place && new Journal(place, job.deployment);
+    this.#journal?.write({ started: { host: job.host.name, by: job.by, at, socket } });
     const outcome = await this.#outcome(job);
     this.#send();
-    this.#journal.write({ outcome });
-    this.#journal.close();
+    this.#journal?.write({ outcome });
+    this.#journal?.close();
     for (const each of this.#links) {
       each.send({ type: "outcome", deployment: job.deployment, outcome });
       each.end();
     }
-    rmSync(path.join(this.#place.run, this.#socketName), { force: true });
+    if (place) rmSync(path.join(place.run, socket), { force: true });
     // Whoever is still connected gets what was written; nobody can hold us longer than this.
     setTimeout(() => process.exit(0), 2000).unref();
     process.disconnect?.();
@@ -111,24 +131,19 @@ class Worker {
   }
 
   async #outcome(job: Job): Promise<JobOutcome> {
-    const atEnd: AtEnd = new Map();
-    const memory = new Map<string, unknown>();
-    const host = new HostModel(job.host);
+    const course: Course = {
+      deployment: job.deployment,
+      by: job.by,
+      kit: this.#kit,
+      ask: undefined,
+      signal: this.#cancel.signal,
+      stopped: () => this.#stopping,
+      workers: this.#workers,
+    };
+    const ground = { connection: localConnection(), ownProcess: true };
     try {
       refuseUnfit(job);
-      return await applyTree(job.application, {
-        target: (output) =>
-          new LocalTarget({
-            host,
-            signal: this.#cancel.signal,
-            output,
-            atEnd: (key, act) => void atEnd.set(key, act),
-            memory,
-          }),
-        emit: (event) => this.#emit(event),
-        stopped: () => this.#stopping,
-        atEnd,
-      });
+      return await applyBehind(job, ground, course, (event) => this.#emit(event));
     } catch (error) {
       return {
         change: "unchanged",
@@ -178,9 +193,20 @@ function load(tree: string): void {
   for (const property of properties.values()) warm(property.definition.args);
 }
 
+/** Whether this is a spare of a supervisor, with a socket and a journal, or the child of another worker, with neither. */
+interface Origin {
+  readonly place: Place | undefined;
+  readonly socketName: string;
+}
+
 process.umask(0o022);
-const [, self = "", root = "", socketName = ""] = process.argv;
-const place = new Place(root);
-mkdirSync(place.run, { recursive: true, mode: 0o700 });
-load(path.resolve(path.dirname(self), "../../../.."));
-new Worker(place, socketName);
+const [, self = "", root = "", socketName = "", boot = ""] = process.argv;
+const tree = path.resolve(path.dirname(self), "../../../..");
+load(tree);
+if (root === CHILD) {
+  const kit = workerKit({ node: process.execPath, boot: path.join(path.dirname(tree), "boot.js"), tree });
+  new Worker(kit, { place: undefined, socketName: "" }).obey(new Socket({ fd: CHILD_FD, readable: true, writable: true }));
+} else {
+  const place = new Place(root);
+  new Worker(workerKit({ node: process.execPath, boot, tree }), { place, socketName }).listen(place, socketName);
+}

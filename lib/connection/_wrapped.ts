@@ -1,5 +1,5 @@
-import { text } from "node:stream/consumers";
 import { ConnectionFailed } from "../errors";
+import { ask } from "./_ask";
 import type { Connection } from "./connection";
 
 /** How a hop that is a command around commands works. */
@@ -16,13 +16,7 @@ interface Wrapping {
 /** A connection whose every command is wrapped and run over `parent`. Throws `ConnectionFailed` when the proof fails. */
 export async function wrapped(parent: Connection, hop: string, wrapping: Wrapping): Promise<Connection> {
   const { command, proof, remedy, close } = wrapping;
-  const channel = await parent.exec(command(proof));
-  channel.stdin.end();
-  const [stdout, stderr, exit] = await Promise.all([
-    text(channel.stdout),
-    text(channel.stderr),
-    channel.exit,
-  ]);
+  const { stdout, stderr, exit } = await ask(parent, command(proof));
   if (exit !== 0) {
     const words = (stderr.trim() || stdout.trim() || `exit code ${exit}`).split("\n").at(-1) ?? "";
     const advice = remedy?.(stderr + stdout);

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
-import { InvalidArguments } from "../errors";
+import type { Kit } from "../agent/kit";
+import { ConnectionFailed, InvalidArguments } from "../errors";
 import type { Progress } from "../events";
 import type { HostFacts } from "../host";
 import { asCode } from "../property";
@@ -30,6 +31,8 @@ export interface HopContext {
   readonly host: HostFacts;
   readonly ask: Asker | undefined;
   readonly signal: AbortSignal;
+  /** What an agent is started with. */
+  readonly kit: Kit;
   progress(event: Progress): void;
 }
 
@@ -41,8 +44,34 @@ export interface HopDefinition<A, P extends unknown[]> {
   readonly call?: (...params: P) => NoInfer<A>;
   /** True: this hop is our own process on the far side, which takes over the rest of the work. */
   readonly agent?: boolean;
+  /** True: it is about the machine that the person sits at, and nothing can stand before it. */
+  readonly first?: boolean;
   /** Opens it. Throws `ConnectionFailed`, naming the hop and what it ran. */
   readonly open: (args: A, context: HopContext) => Promise<Connection>;
+  /**
+   * How a process of ours gets inside, from one that stands before it: what such a worker does is done by a new,
+   * pristine worker there. Left out, or undefined, or where Node cannot run inside: `open`, and a shell.
+   */
+  readonly enter?: (args: A, context: EnterContext) => Promise<Entrance | undefined>;
+}
+
+/** What a hop is entered with, by a worker. */
+export interface EnterContext {
+  /** A shell here. */
+  readonly parent: Connection;
+  /** Who the worker is. */
+  readonly uid: number;
+}
+
+/** A way into a narrower context, as shell text. It is run in a mount namespace of its own. */
+export interface Entrance {
+  /** True: processes outside cannot be seen from inside. */
+  readonly ownProcesses?: boolean;
+  /**
+   * Prepares the context, and ends in becoming the worker: `exec … "$@"`. What `$@` names stands below
+   * `/run/consfigurator`, which must be made visible inside under that very name.
+   */
+  readonly script: string;
 }
 
 export type AnyHopDefinition = HopDefinition<unknown, unknown[]>;
@@ -67,6 +96,14 @@ export function defhop<A, P extends unknown[] = [args?: A]>(
   };
   hops.define(name, definition as unknown as AnyHopDefinition, callSite());
   return Object.defineProperty(construct, "name", { value: name });
+}
+
+/** The definition of `hop`. Throws `ConnectionFailed` when there is none. */
+export function hopDefinition({ hop }: Hop): AnyHopDefinition {
+  const definition = hops.get(hop);
+  if (definition) return definition;
+  const names = hops.names().map((name) => `via.${name}`);
+  throw new ConnectionFailed(`via.${hop}`, `there is no such hop; there are ${names.join(", ")}`);
 }
 
 export const isHop = (value: unknown): value is Hop =>

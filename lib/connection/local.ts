@@ -9,6 +9,7 @@ import { defhop } from "./hop";
 export const local = defhop({
   name: "local",
   args: object({}),
+  first: true,
   open: async () => localConnection(),
 });
 

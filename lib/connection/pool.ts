@@ -1,7 +1,6 @@
 import { LRUCache } from "lru-cache";
-import { ConnectionFailed } from "../errors";
 import type { Connection } from "./connection";
-import { type Hop, type HopContext, hopAsCode, hops } from "./hop";
+import { type Hop, type HopContext, hopAsCode, hopDefinition } from "./hop";
 import { localConnection } from "./local";
 
 /** How long an unused connection is kept. */
@@ -93,7 +92,7 @@ async function openAll(said: readonly Hop[], context: Omit<HopContext, "parent">
       const started = performance.now();
       context.progress({ kind: "hop-opening", hop: hopAsCode(hop) });
       const parent = chain.connections.at(-1) ?? localConnection();
-      chain.connections.push(await openHop(hop, { ...context, parent }));
+      chain.connections.push(await hopDefinition(hop).open(hop.args, { ...context, parent }));
       context.progress({
         kind: "hop-opened",
         hop: hopAsCode(hop),
@@ -106,19 +105,6 @@ async function openAll(said: readonly Hop[], context: Omit<HopContext, "parent">
     await closeAll(chain);
     throw error;
   }
-}
-
-function openHop(hop: Hop, context: HopContext): Promise<Connection> {
-  const definition = hops.get(hop.hop);
-  if (!definition)
-    throw new ConnectionFailed(
-      `via.${hop.hop}`,
-      `there is no such hop; there are ${hops
-        .names()
-        .map((name) => `via.${name}`)
-        .join(", ")}`,
-    );
-  return definition.open(hop.args, context);
 }
 
 function drop(chain: Chain): void {

@@ -22,6 +22,7 @@ const HOP = "via.sandbox()";
 export const sandbox = defhop({
   name: "sandbox",
   args: object({ name: optional(string({ pattern: "^[a-z0-9-]{1,32}$", description: "a short name" })) }),
+  first: true,
   open: async ({ name = "sandbox" }, { progress }) => {
     const reason = whyNoClone();
     if (reason === undefined) return cloneConnection(await clone(name));

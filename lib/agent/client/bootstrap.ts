@@ -6,9 +6,9 @@ import type { Channel, Connection } from "../../connection/connection";
 import { ConnectionFailed, ConsfigError } from "../../errors";
 import type { Progress } from "../../events";
 import { BANNER } from "../messages";
+import type { Kit } from "../kit";
 import { NODE_FLAGS } from "../supervisor";
-import { bootBundle } from "./boot-bundle";
-import { type Compression, type Runtime, runtimeFor } from "./runtime";
+import type { Compression, Runtime } from "./runtime";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */
 const SUITABLE_NODE = 24;
@@ -34,8 +34,12 @@ interface Facts {
  * Starts a relay over `parent`, and gives its channel, its banner already read. A host that has everything costs one
  * command; one that has nothing is sent the runtime and the boot file first.
  */
-export async function startRelay(parent: Connection, progress: (event: Progress) => void): Promise<Channel> {
-  const boot = await bootBundle();
+export async function startRelay(
+  parent: Connection,
+  kit: Kit,
+  progress: (event: Progress) => void,
+): Promise<Channel> {
+  const boot = await kit.boot();
   const script = relayScript(boot.hash, parent.local ? process.execPath : undefined);
   for (let attempt = 0; attempt < 3; attempt++) {
     const channel = await parent.exec(script);
@@ -44,7 +48,7 @@ export async function startRelay(parent: Connection, progress: (event: Progress)
     if (!said.includes(BARE))
       throw new ConsfigError(`the agent did not start: ${said.trim() || "no word from it"}`);
     const facts = factsFrom(said);
-    if (!facts.runtime) await sendRuntime(parent, facts, progress);
+    if (!facts.runtime) await sendRuntime(parent, facts, kit, progress);
     if (!facts.boot) await sendBoot(parent, facts, boot);
   }
   throw new ConsfigError(
@@ -121,6 +125,7 @@ function factsFrom(said: string): Facts {
 async function sendRuntime(
   parent: Connection,
   facts: Facts,
+  kit: Kit,
   progress: (event: Progress) => void,
 ): Promise<void> {
   const link = `${shellQuote(facts.directory)}/node`;
@@ -129,7 +134,7 @@ async function sendRuntime(
     await run(parent, `ln -sf ${shellQuote(own)} ${link}`);
     return;
   }
-  const runtime = await runtimeFor(facts.uname, facts.compression);
+  const runtime = await kit.runtime(facts.uname, facts.compression);
   const file = `${facts.directory}/runtime/${runtime.id}`;
   const part = `${file}.${facts.compression}.part`;
   const here = Math.min(facts.parts.get(part) ?? 0, runtime.compressed.size);

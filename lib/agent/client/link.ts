@@ -1,6 +1,7 @@
 import type { Channel } from "../../connection/connection";
 import { ConnectionFailed, FailedChange } from "../../errors";
 import type { StepEvent } from "../../events";
+import type { Kit } from "../kit";
 import {
   type AgentStatus,
   type Answer,
@@ -47,8 +48,9 @@ export class AgentLink {
   readonly #trees: Trees;
   readonly #running = new Map<string, Running>();
   readonly #asked = new Map<number, Asked>();
-  /** Every property that was applied over this link: what to keep ready on the host. */
-  readonly #used = new Set<string>();
+  /** What was applied over this link: to be kept ready on the host. */
+  readonly #properties = new Set<string>();
+  readonly #hops = new Set<string>();
   #refs = 0;
   #over: Error | undefined;
   #settleClosed: (reason: Error | undefined) => void = () => {};
@@ -160,10 +162,11 @@ export class AgentLink {
     }).finally(() => this.#running.delete(job.deployment));
   }
 
-  /** `properties`, and all that were applied over this link before: so that the tree on the host stays the same. */
-  using(properties: Iterable<string>): ReadonlySet<string> {
-    for (const property of properties) this.#used.add(property);
-    return this.#used;
+  /** For `properties` and `hops`, and all that were asked for before: so that the tree on the host stays the same. */
+  sources(kit: Kit, properties: Iterable<string>, hops: Iterable<string>): Sources {
+    for (const property of properties) this.#properties.add(property);
+    for (const hop of hops) this.#hops.add(hop);
+    return kit.sources(this.#properties, this.#hops);
   }
 
   signal(deployment: string, signal: JobSignal): void {

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream, openSync, readFileSync, statSync, unlinkSync } from "node:fs";
+import { arch, platform, tmpdir } from "node:os";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { ConsfigError } from "../errors";
+import type { Compression, Runtime } from "./client/runtime";
+import type { Kit, KitFiles } from "./kit";
+import type { TreeFile } from "./messages";
+
+/** The kit of a worker: its own runtime, its own boot file, its own tree, handed on as they are. */
+export function workerKit(files: KitFiles): Kit {
+  return {
+    files,
+    boot: async () => {
+      const code = readFileSync(files.boot);
+      return { hash: createHash("sha256").update(code).digest("hex").slice(0, 32), code };
+    },
+    runtime: (uname, compression) => ownRuntime(files.node, uname, compression),
+    sources: () => {
+      const record = JSON.parse(readFileSync(path.join(files.tree, "tree.json"), "utf8")) as TreeRecord;
+      const places = new Map(record.files.map((file) => [file.hash, file.path]));
+      return {
+        manifest: { hash: record.tree, files: record.files.map((file) => ({ ...file, size: 0 })), entries: record.entries },
+        blob: (hash) => readFileSync(path.join(files.tree, places.get(hash) ?? "")),
+      };
+    },
+  };
+}
+
+interface TreeRecord {
+  readonly tree: string;
+  readonly files: readonly TreeFile[];
+  readonly entries: readonly string[];
+}
+
+/** What `uname -sm` says on machines for which our own runtime is right. */
+const ownUname = (): string => {
+  const machine = { x64: "x86_64", arm64: platform() === "darwin" ? "arm64" : "aarch64" }[arch() as "x64" | "arm64"];
+  return `${platform() === "darwin" ? "Darwin" : "Linux"} ${machine}`;
+};
+
+let made: Promise<Runtime> | undefined;
+
+/** Our own binary, compressed once for as long as this worker lives. */
+function ownRuntime(node: string, uname: string, compression: Compression): Promise<Runtime> {
+  if (uname !== ownUname()) {
+    throw new ConsfigError(`the host between runs ${ownUname()} and has no Node for ${uname}; deploy to it from a controller, or install Node 24 there`);
+  }
+  made ??= compress(node, compression);
+  return made;
+}
+
+/** The file has no name, so that nothing of it stays when we are killed. */
+async function compress(node: string, compression: Compression): Promise<Runtime> {
+  const place = path.join(tmpdir(), `consfigurator-runtime-${process.pid}`);
+  const unnamed = openSync(place, "wx+", 0o600);
+  unlinkSync(place);
+  const file = `/proc/self/fd/${unnamed}`;
+  const compressor =
+    compression === "zstd"
+      ? createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } })
+      : createGzip({ level: 6 });
+  const hash = createHash("sha256");
+  await Promise.all([
+    pipeline(createReadStream(node), compressor, createWriteStream(file)),
+    pipeline(createReadStream(node), hash),
+  ]);
+  return {
+    id: `node-${process.version.slice(1)}-${platform()}-${arch()}`,
+    sha256: hash.digest("hex"),
+    size: statSync(node).size,
+    compressed: { file, size: statSync(file).size },
+  };
+}

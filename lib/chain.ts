@@ -1,0 +1,166 @@
+import { type ChildWorker, startChild } from "./agent/child";
+import type { AgentLink } from "./agent/client/link";
+import { isAgentConnection } from "./agent/hop";
+import type { Kit } from "./agent/kit";
+import { LocalTarget } from "./agent/local-target";
+import type { Job, JobOutcome, JobSignal } from "./agent/messages";
+import { type AtEnd, applyTree } from "./apply";
+import type { Connection } from "./connection/connection";
+import { type Asker, type Hop, hopAsCode, hopDefinition } from "./connection/hop";
+import { ShellTarget } from "./connection/shell-target";
+import { AbortedChange, ConnectionFailed, FailedChange } from "./errors";
+import type { StepEvent } from "./events";
+import { HostModel } from "./host";
+import { definitionOf, here, travelling } from "./prepare";
+import type { Nested } from "./property";
+import type { PosixTarget } from "./target";
+import type { TargetContext } from "./target-base";
+
+/** Where we stand: a shell, and whether the process that runs this code is there itself. */
+export interface Ground {
+  readonly connection: Connection;
+  readonly ownProcess: boolean;
+}
+
+/** One deployment in this process, with all that is nested in it. */
+export interface Course {
+  readonly deployment: string;
+  readonly by: string;
+  readonly kit: Kit;
+  readonly ask: Asker | undefined;
+  readonly signal: AbortSignal;
+  stopped(): string | undefined;
+  /** What passes a signal on to where work is done for us; taken out when that ends. */
+  readonly workers: Set<(signal: JobSignal) => void>;
+}
+
+/** Opens `work.hops` from `ground`, applies behind them, and closes them, innermost first. */
+export async function applyBehind(
+  work: Nested,
+  ground: Ground,
+  course: Course,
+  emit: (event: StepEvent) => void,
+): Promise<JobOutcome> {
+  const opened: Connection[] = [];
+  let { connection, ownProcess } = ground;
+  try {
+    for (const [index, hop] of work.hops.entries()) {
+      const rest = { ...work, hops: work.hops.slice(index + 1) };
+      if (ownProcess) {
+        const child = await childBehind(hop, rest, connection, course);
+        if (child) return await throughChild(child, rest, course, emit);
+      }
+      connection = await open(hop, connection, work, course, emit);
+      opened.push(connection);
+      ownProcess = false;
+      if (isAgentConnection(connection)) return await throughAgent(connection.agent, rest, course, emit);
+    }
+    return await applyHere(work, { connection, ownProcess }, course, emit);
+  } finally {
+    for (const each of opened.reverse()) await each.close().catch(() => {});
+  }
+}
+
+/** Applies where we stand; what is nested goes on from here. */
+export async function applyHere(
+  work: Nested,
+  ground: Ground,
+  course: Course,
+  emit: (event: StepEvent) => void,
+): Promise<JobOutcome> {
+  refuseAgentProperties(work, ground);
+  const atEnd: AtEnd = new Map();
+  const memory = new Map<string, unknown>();
+  const host = new HostModel(work.host);
+  return applyTree(work.application, {
+    target: (output) =>
+      makeTarget(ground, {
+        host,
+        signal: course.signal,
+        output,
+        atEnd: (key, act) => void atEnd.set(key, act),
+        memory,
+      }),
+    emit,
+    stopped: () => course.stopped(),
+    atEnd,
+    nest: (nested, embed) => applyBehind(nested, ground, course, embed),
+  });
+}
+
+const makeTarget = ({ connection, ownProcess }: Ground, context: TargetContext): PosixTarget =>
+  ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
+
+/** Seen to before anybody was connected to, but for a context in which Node turned out not to run. */
+function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Ground): void {
+  if (ownProcess) return;
+  const unfit = [...here(application)].find(({ property }) => definitionOf(property).kind === "agent");
+  if (!unfit) return;
+  const where = hops.length > 0 ? ` behind ${hops.map(hopAsCode).join(", ")}` : "";
+  throw new AbortedChange(`${unfit.property} at ${unfit.site} needs a process of ours${where}, and there is only a shell`);
+}
+
+/** A worker behind `hop`; undefined where that is no way to enter it, or Node cannot run there. */
+async function childBehind(
+  hop: Hop,
+  rest: Nested,
+  connection: Connection,
+  course: Course,
+): Promise<ChildWorker | undefined> {
+  const { files } = course.kit;
+  const definition = hopDefinition(hop);
+  const entrance = files && (await definition.enter?.(hop.args, { parent: connection, uid: process.getuid?.() ?? -1 }));
+  if (!files || !entrance) return undefined;
+  try {
+    return await startChild(files, entrance);
+  } catch (error) {
+    if (!(error instanceof FailedChange)) throw error;
+    const needed = rest.hops.length > 0 || [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
+    if (needed) throw new ConnectionFailed(hopAsCode(hop), `no process of ours can run behind it: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function throughChild(child: ChildWorker, rest: Nested, course: Course, emit: (event: StepEvent) => void): Promise<JobOutcome> {
+  const pass = (signal: JobSignal) => child.signal(signal);
+  course.workers.add(pass);
+  try {
+    return await child.run(jobOf(rest, course), emit);
+  } finally {
+    course.workers.delete(pass);
+  }
+}
+
+async function throughAgent(
+  agent: AgentLink,
+  rest: Nested,
+  course: Course,
+  emit: (event: StepEvent) => void,
+): Promise<JobOutcome> {
+  const job = jobOf(rest, course);
+  const pass = (signal: JobSignal) => agent.signal(job.deployment, signal);
+  course.workers.add(pass);
+  try {
+    return await agent.deploy(job, course.kit.sources(...travelling(rest)), {
+      onEvents: (events) => {
+        for (const event of events) emit(event);
+      },
+      onWaiting: (reason) => emit({ kind: "waiting", reason }),
+    });
+  } finally {
+    course.workers.delete(pass);
+  }
+}
+
+const jobOf = (rest: Nested, { deployment, by }: Course): Job => ({ ...rest, deployment, by });
+
+async function open(
+  hop: Hop,
+  parent: Connection,
+  work: Nested,
+  course: Course,
+  emit: (event: StepEvent) => void,
+): Promise<Connection> {
+  const { ask, signal, kit } = course;
+  return hopDefinition(hop).open(hop.args, { parent, host: new HostModel(work.host), ask, signal, kit, progress: emit });
+}

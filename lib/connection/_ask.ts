@@ -1,0 +1,11 @@
+import { text } from "node:stream/consumers";
+import type { CommandResult } from "../errors";
+import type { Connection } from "./connection";
+
+/** What `command` comes to over `connection`. For hops, while they are opened. */
+export async function ask(connection: Connection, command: string): Promise<CommandResult> {
+  const channel = await connection.exec(command);
+  channel.stdin.end();
+  const [stdout, stderr, exit] = await Promise.all([text(channel.stdout), text(channel.stderr), channel.exit]);
+  return { stdout, stderr, exit };
+}

@@ -1,0 +1,62 @@
+import { shellQuote } from "../_quote";
+import { account, object } from "../schema";
+import { wrapped } from "./_wrapped";
+import type { Connection } from "./connection";
+import { ask } from "./_ask";
+import { defhop } from "./hop";
+import { ConnectionFailed } from "../errors";
+
+/**
+ * As the user `user` of the same machine; it takes root before it, or to be that user already. No password, no login
+ * shell, no PAM session: it works for users whose shell is nologin. In an agent it is a pristine worker of that user.
+ */
+export const as = defhop({
+  name: "as",
+  args: object({ user: account() }),
+  call: (user: string) => ({ user }),
+  open: async ({ user }, { parent }) => {
+    const hop = hopText(user);
+    const { uid, name } = await whoIs(parent);
+    if (name === user) return wrapped(parent, hop, { command: (command) => command, proof: "true" });
+    if (uid !== 0) throw new ConnectionFailed(hop, `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`);
+    await accountOf(parent, user, hop);
+    return wrapped(parent, hop, {
+      command: (command) => `${become(user)} /bin/sh -c ${shellQuote(command)}`,
+      proof: "true",
+    });
+  },
+  enter: async ({ user }, { parent, uid }) => {
+    const hop = hopText(user);
+    const { name } = await whoIs(parent);
+    if (uid !== 0 && name !== user) throw new ConnectionFailed(hop, `it takes root, and the agent runs as ${name}; add via.sudo() before via.agent()`);
+    const { home, ids } = await accountOf(parent, user, hop);
+    const become = uid === 0 ? `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups -- ` : "";
+    const environment = `HOME=${home} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(uidPath(Number(ids[0])))}`;
+    return { script: `cd ${shellQuote(home)} 2>/dev/null || cd /\nexec ${become}env -i ${environment} "$@"` };
+  },
+});
+
+const hopText = (user: string): string => `via.as(${JSON.stringify(user)})`;
+
+/** runuser(1) where there is one, else su(1) with a shell that any account accepts. */
+const become = (user: string): string => {
+  const name = shellQuote(user);
+  return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- "$@"; else exec su -s /bin/sh ${name} -c 'exec "$0" "$@"' -- "$@"; fi; }; HOME=$(eval echo ~${name}); export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
+};
+
+const uidPath = (uid: number): string =>
+  uid === 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : "/usr/local/bin:/usr/bin:/bin";
+
+async function whoIs(parent: Connection): Promise<{ uid: number; name: string }> {
+  const { stdout } = await ask(parent, "id -u; id -un");
+  const [uid = "", name = ""] = stdout.split("\n");
+  return { uid: Number(uid), name };
+}
+
+async function accountOf(parent: Connection, user: string, hop: string): Promise<{ home: string; ids: readonly string[] }> {
+  const name = shellQuote(user);
+  const { stdout, exit } = await ask(parent, `id -u ${name} && id -g ${name} && eval echo ~${name}`);
+  const [uid = "", gid = "", home = "/"] = stdout.split("\n");
+  if (exit !== 0) throw new ConnectionFailed(hop, `there is no user ${user} on the host; user.hasAccount("${user}") makes one`);
+  return { home, ids: [uid, gid] };
+}

@@ -1,0 +1,20 @@
+import { bootBundle } from "./agent/client/boot-bundle";
+import { runtimeFor } from "./agent/client/runtime";
+import type { Kit } from "./agent/kit";
+import { ConsfigError } from "./errors";
+import { session } from "./session";
+
+/** What the controller starts agents with: the boot file made from our own sources, Node from npm, the live consfig. */
+export const controllerKit: Kit = {
+  boot: bootBundle,
+  runtime: runtimeFor,
+  sources: (properties, hops) => {
+    const { consfig } = session;
+    if (!consfig) {
+      throw new ConsfigError(
+        "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
+      );
+    }
+    return { manifest: consfig.manifest(properties, hops), blob: (hash) => consfig.blob(hash) };
+  },
+};
