@@ -9,13 +9,16 @@ export interface DebianSources {
   readonly additional: readonly string[];
 }
 
+/** Releases whose backports have left the archive: apt could not fetch their lists. */
+const withoutBackports = new Set(["stretch", "buster", "bullseye"]);
+
 /** Debian's archive in deb822 form. */
 export function debianSources({ suite, stable, testing, mirrors, additional }: DebianSources): string {
   const old = suite === "stretch" || suite === "buster";
   const archive = [
     suite,
     ...(stable ? [`${suite}-updates`] : []),
-    ...(stable && !old ? [`${suite}-backports`] : []),
+    ...(stable && !withoutBackports.has(suite) ? [`${suite}-backports`] : []),
     ...additional.filter((each) => !each.endsWith("-security")),
   ];
   const security = [

@@ -1,4 +1,5 @@
 /** Services through service(8), and hosts on which none may be started. */
+import { shellQuote } from "../lib/_quote";
 import { attribute } from "../lib/host";
 import { type Change, defprop } from "../lib/property";
 import { object, string } from "../lib/schema";
@@ -31,7 +32,7 @@ export const running = defprop({
   args: one,
   call: byName,
   desc: ({ name }) => `${name} running`,
-  check: async ({ name }, target) => isInhibited(target) || target.succeeds(["service", name, "status"]),
+  check: async ({ name }, target) => isInhibited(target) || isRunning(target, name),
   apply: async ({ name }, target) => {
     await needsRoot(target, "service.running");
     // A script that knows no "status" fails to start what runs already: no change, and no failure.
@@ -41,6 +42,12 @@ export const running = defprop({
     return "unchanged";
   },
 });
+
+/** Where systemd runs it is what service(8) would ask, and says too much of. */
+const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
+  target.succeeds(
+    `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`,
+  );
 
 /**
  * The service `name` has been restarted: each time, so it stands in `onChange`. Where services are inhibited nothing is done.

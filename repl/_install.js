@@ -26,15 +26,25 @@ function ensureInstalled({ quiet = false } = {}) {
   const reason = reasonToInstall();
   if (reason === undefined) return;
   process.stderr.write(`Installing npm packages (${reason}) …\n`);
-  const args = ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"];
+  // Not `npm ci`: it gives up when an optional package of another platform has no entry in the lock file, as happens when
+  // the registry had none when that was made. What has an entry is installed as it says in either case.
+  const args = [
+    "install",
+    "--no-save",
+    "--include=dev",
+    "--include=optional",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   // What npm says must not get into what the program says on standard output.
   const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", process.stderr, process.stderr];
   const { status, error, stdout, stderr } = spawnSync("npm", args, { cwd: root, stdio, encoding: "utf8" });
   if (status === 0 && reasonToInstall() === undefined) return;
   if (quiet) process.stderr.write(`${stdout ?? ""}${stderr ?? ""}`);
-  const why = error?.message ?? (status === 0 ? reasonToInstall() : `npm ci ended with exit ${status}`);
+  const why = error?.message ?? (status === 0 ? reasonToInstall() : `npm install ended with exit ${status}`);
   process.stderr.write(
-    `The npm packages could not be installed in ${root}: ${why}. Mend that, then run: npm ci\n`,
+    `The npm packages could not be installed in ${root}: ${why}. Mend that, then run: npm install\n`,
   );
   process.exit(2);
 }
@@ -44,7 +54,11 @@ function ensureInstalled({ quiet = false } = {}) {
  * runs now is recent enough. True when it does: then the caller has nothing more to do, and this process ends as that one.
  */
 function onPinnedNode(script) {
-  if (Number.parseInt(process.versions.node, 10) >= neededMajor) return false;
+  if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
+    // Nothing that is started from here is meant.
+    delete process.env.CONSFIGURATOR_ON_PINNED_NODE;
+    return false;
+  }
   if (!fs.existsSync(pinnedNode) || process.env.CONSFIGURATOR_ON_PINNED_NODE !== undefined) {
     const here = `${os.platform()} ${os.arch()}`;
     process.stderr.write(
@@ -114,7 +128,12 @@ function isForHere({ optional, devOptional, peer, os: systems, cpu, libc }) {
 }
 
 function allows(list, here) {
-  return list === undefined || (list.includes(here) && !list.includes(`!${here}`));
+  // In some packages it is one word, not a list.
+  const words = [list ?? here].flat();
+  return (
+    words.every((word) => word !== `!${here}`) &&
+    (words.includes(here) || words.every((word) => word.startsWith("!")))
+  );
 }
 
 function libcHere() {

@@ -69,7 +69,7 @@ function inputCompletions(input: string, shell: Shell): Completions {
   if (!string && /\.\s*$/.test(before)) return [[], fragment]; // of something that only evaluating would tell
   const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before });
   if (fromSchema) return [fromSchema, fragment];
-  return string ? [[], fragment] : [allNames(shell), fragment];
+  return string ? [[], fragment] : [allNames(shell, fragment), fragment];
 }
 
 function modules(typed: string, shell: Shell): Completions {
@@ -103,11 +103,13 @@ const KEYWORDS = [
   "while",
 ];
 
-const allNames = (shell: Shell): string[] => [
-  ...shell.workspace.scope.names(),
-  ...Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Za-z$]/.test(name)),
-  ...KEYWORDS,
-];
+/** Before the first letter, only what is not everywhere. */
+const allNames = (shell: Shell, fragment: string): string[] => {
+  const names = shell.workspace.scope.names();
+  if (!fragment) return names;
+  const globals = Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name));
+  return [...names, ...globals, ...KEYWORDS];
+};
 
 /** The value of `a.b.c`, as far as it can be known without evaluating. */
 function valueNamed(chain: string, shell: Shell): unknown {

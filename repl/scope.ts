@@ -51,11 +51,11 @@ export class Scope {
     return variable ? variable.value : this.#layerOf(name)?.();
   }
 
-  /** All names, without JavaScript's globals; `__` names are made by the compiler. */
+  /** All names, without JavaScript's globals and Node's modules; `__` names are made by the compiler. */
   names(): string[] {
-    const ours = [...this.#variables.keys()].filter((name) => !name.startsWith("__"));
     const { consfig, library } = this.layers;
-    return [...new Set([...ours, "_", ...Object.keys(consfig()), ...Object.keys(library()), ...MODULES])];
+    const all = [...this.#variables.keys(), "_", ...Object.keys(consfig()), ...Object.keys(library())];
+    return [...new Set(all)].filter((name) => !name.startsWith("__"));
   }
 
   /** The names declared at the prompt. */

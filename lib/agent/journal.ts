@@ -50,10 +50,16 @@ export function readJournal(place: Place, deployment: string): JournalLine[] | u
     return undefined;
   }
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  return whole
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as JournalLine);
+  return whole.split("\n").filter(Boolean).flatMap(lineOf);
+}
+
+/** None for a line that a full disk has torn: what comes after it is worth reading. */
+function lineOf(text: string): JournalLine[] {
+  try {
+    return [JSON.parse(text) as JournalLine];
+  } catch {
+    return [];
+  }
 }
 
 function oldest(place: Place): string[] {

@@ -108,7 +108,7 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
   };
   input.on("data", (chunk: Buffer) => {
     try {
-      for (const frame of splitter.push(chunk)) events.onMessage(decode(frame) as In, frame);
+      for (const frame of splitter.push(chunk)) events.onMessage(typed(decode(frame)) as In, frame);
     } catch (error) {
       input.destroy();
       finish(error as Error);
@@ -131,6 +131,12 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
       return output.writableLength;
     },
   };
+}
+
+/** Whether its other fields are there is for those to see who know the type; both ends are of one version. */
+function typed(message: unknown): unknown {
+  if (typeof message === "object" && message !== null && "type" in message) return message;
+  throw new GarbledFrame(`a message has no type: ${JSON.stringify(message)?.slice(0, 80)}`);
 }
 
 export const converseOver = <In, Out>(stream: Duplex, events: WireEvents<In>): Wire<Out> =>

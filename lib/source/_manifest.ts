@@ -1,15 +1,13 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { InapplicableProperty } from "../errors";
 import { properties } from "../property";
 import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
-import { compiledForm, type Import, importsOf } from "./_module";
+import type { Import } from "./_module";
 import { importOf, PackageTree } from "./_packages";
-import { withoutMap } from "./_positions";
-import { resolve } from "./_resolve";
 import { asJavaScript, contentHash } from "./_sources";
 import { standInFor } from "./_standIns";
+import { asFile, type TreeFile, travellingForm } from "./_travelling";
 import { root as engineRoot } from "./register";
 
 /** Everything that must be on a host so that its agent can apply certain properties. */
@@ -28,14 +26,6 @@ export interface ManifestFile {
   readonly hash: string;
   /** Bytes. */
   readonly size: number;
-}
-
-/** One file of a tree, with what stays here: the source, and the compiled form with its map. */
-export interface TreeFile {
-  readonly hash: string;
-  readonly content: Buffer;
-  readonly source?: string;
-  readonly compiled?: string;
 }
 
 export interface Tree {
@@ -102,8 +92,8 @@ class Closure {
       );
     }
     if (this.#isSource(file)) return this.add(file);
-    const imports = [...this.#graph.modules.values()].flatMap((loaded) =>
-      this.#packagesOf(loaded.file, loaded.imports),
+    const imports = [...this.#graph.modules.keys()].flatMap((importer) =>
+      travellingForm(importer, this.#graph).packages.map((imported) => this.#said(imported, importer)),
     );
     return this.#addPackage(importOf(file, imports)) ?? "";
   }
@@ -123,15 +113,10 @@ class Closure {
       this.#put(place, asFile(standIn), file);
       return place;
     }
-    const { compiled, imports, travelling } = this.#graph.modules.has(file)
-      ? graphSource(file, this.#graph)
-      : engineSource(file);
-    this.#put(place, { ...travelling, source: file, compiled }, file);
-    for (const { specifier } of imports) {
-      const resolved = resolve(specifier, file);
-      if ("file" in resolved) this.add(resolved.file);
-    }
-    for (const imported of this.#packagesOf(file, imports)) this.#addPackage(imported);
+    const { file: content, modules, packages } = travellingForm(file, this.#graph);
+    this.#put(place, content, file);
+    for (const module of modules) this.add(module);
+    for (const imported of packages) this.#addPackage(this.#said(imported, file));
     return place;
   }
 
@@ -161,15 +146,8 @@ class Closure {
     );
   }
 
-  #packagesOf(file: string, imports: readonly Import[]): PackageImport[] {
-    return imports
-      .filter(({ specifier }) => resolve(specifier, file).kind === "package")
-      .map(({ specifier, line, dynamic }) => ({
-        specifier,
-        importer: file,
-        at: `${this.#graph.show(file)}:${line}`,
-        dynamic,
-      }));
+  #said({ specifier, line, dynamic }: Import, importer: string): PackageImport {
+    return { specifier, importer, at: `${this.#graph.show(importer)}:${line}`, dynamic };
   }
 
   #addPackage(imported: PackageImport): string | undefined {
@@ -179,38 +157,4 @@ class Closure {
       ofEngine ? "node_modules/consfigurator/node_modules" : "node_modules",
     );
   }
-}
-
-interface Source {
-  readonly compiled: string;
-  readonly imports: readonly Import[];
-  readonly travelling: TreeFile;
-}
-
-const travelling = new WeakMap<object, Source>();
-
-function graphSource(file: string, graph: ModuleGraph): Source {
-  const loaded = graph.modules.get(file);
-  if (!loaded) throw new Error(`${file} is not loaded`);
-  const { compiled, imports } = loaded;
-  const known = travelling.get(loaded) ?? { compiled, imports, travelling: asFile(withoutMap(compiled)) };
-  travelling.set(loaded, known);
-  return known;
-}
-
-const engineSources = new Map<string, Source>();
-
-/** The engine is read once, as it is loaded once: both ends run the same. */
-function engineSource(file: string): Source {
-  const known = engineSources.get(file);
-  if (known) return known;
-  const compiled = compiledForm(readFileSync(file, "utf8"), file);
-  const read = { compiled, imports: importsOf(compiled), travelling: asFile(withoutMap(compiled)) };
-  engineSources.set(file, read);
-  return read;
-}
-
-function asFile(text: string): TreeFile {
-  const content = Buffer.from(text);
-  return { content, hash: contentHash(content) };
 }

@@ -5,9 +5,9 @@ import type { Resolved } from "./_resolve";
 
 /** What is not in the graph, of Node, npm or the engine, as `file` gets it. Loaded once in the life of a process. */
 export function requireOutside(resolved: Exclude<Resolved, { kind: "missing" }>, file: string): unknown {
-  const wanted = "file" in resolved ? resolved.file : resolved.specifier;
+  if ("file" in resolved) return definedBy(undefined, () => require(resolved.file));
   try {
-    return definedBy(undefined, () => requireFrom(file)(wanted));
+    return definedBy(undefined, () => requireFrom(file)(resolved.specifier));
   } catch (error) {
     throw resolved.kind === "package"
       ? packageError(error as NodeJS.ErrnoException, resolved.specifier, file)

@@ -2,25 +2,44 @@ import path from "node:path";
 import { readVersion, type Version, versionNow } from "./_sources";
 import { root as engineRoot } from "./register";
 
-const engine = path.join(engineRoot, "lib") + path.sep;
-
 /** Watches over what is loaded once in the life of a process: the engine. */
 export class LoadedOnce {
+  readonly #directory: string;
   readonly #versions = new Map<string, Version>();
   readonly #said = new Set<string>();
-  /** Where this package was installed nobody edits it. */
-  readonly #installed = engineRoot.split(path.sep).includes("node_modules");
+  #begun = false;
+
+  constructor(directory = path.join(engineRoot, "lib")) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Takes what is loaded at present as it is now, a moment from now: reading it all must not hold up a start. Where
+   * this package was installed nobody edits it, and nothing is done.
+   */
+  begin(): void {
+    if (this.#begun || engineRoot.split(path.sep).includes("node_modules")) return;
+    this.#begun = true;
+    setTimeout(() => this.remember(), 1000).unref();
+  }
+
+  remember(): void {
+    for (const file of Object.keys(require.cache)) {
+      if (!file.startsWith(this.#directory + path.sep) || this.#versions.has(file)) continue;
+      try {
+        this.#versions.set(file, readVersion(file).version);
+      } catch {} // It is gone already.
+    }
+  }
 
   /** A sentence about the files that are no longer what was loaded; once for each content. */
   notices(): string[] {
-    if (this.#installed) return [];
-    this.#remember();
     const changed = [...this.#versions]
       .filter(([file, before]) => this.#isNews(file, before))
-      .map(([file]) => file);
+      .map(([file]) => path.relative(path.dirname(this.#directory), file));
+    if (this.#versions.size > 0) this.remember();
     if (changed.length === 0) return [];
-    const files = changed.map((file) => path.relative(engineRoot, file)).join(", ");
-    return [`changed in the engine, which takes effect after a restart: ${files}`];
+    return [`changed in the engine, which takes effect after a restart: ${changed.join(", ")}`];
   }
 
   #isNews(file: string, before: Version): boolean {
@@ -28,12 +47,5 @@ export class LoadedOnce {
     if (now?.hash === before.hash) this.#versions.set(file, now);
     const text = `${file} ${now?.hash}`;
     return now?.hash !== before.hash && !this.#said.has(text) && this.#said.add(text) !== undefined;
-  }
-
-  #remember(): void {
-    for (const file of Object.keys(require.cache)) {
-      if (file.startsWith(engine) && !this.#versions.has(file))
-        this.#versions.set(file, readVersion(file).version);
-    }
   }
 }

@@ -2,9 +2,10 @@ import type { SourceMap } from "node:module";
 import path from "node:path";
 import { ConsfigError } from "../errors";
 import type { ModuleGraph } from "./_graph";
-import { type Manifest, type Tree, type TreeFile, treeFor } from "./_manifest";
+import { type Manifest, type Tree, treeFor } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
+import type { TreeFile } from "./_travelling";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */
 const REMEMBERED = 32;

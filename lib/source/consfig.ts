@@ -58,6 +58,7 @@ export class Consfig {
    */
   refresh(): Refresh {
     loadEngine();
+    this.#loadedOnce.begin();
     const { loaded, removed, error } = this.#graph.refresh();
     if (loaded.length > 0 || removed.length > 0) this.#scope = scopeOf(this.#graph);
     const notices = [...this.#news(), ...this.#loadedOnce.notices()];

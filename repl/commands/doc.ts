@@ -1,5 +1,6 @@
 import { properties } from "../../lib/property";
 import { colour } from "../_colour";
+import { wrapped } from "../_layout";
 import { near } from "../_near";
 import { docOf, documentedNames } from "../docs";
 import { type Command, CommandError } from "./command";
@@ -21,9 +22,7 @@ export const doc: Command = {
     shell.say(
       [
         colour.bold(found.signature),
-        ...(found.text
-          ? [found.text.replace(/^/gm, "  ").trimEnd()]
-          : ["  (no doc comment stands above it)"]),
+        ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment stands above it)"]),
         ...found.facts.map((fact) => colour.dim(`  ${fact}`)),
         colour.dim(`  ${found.site}`),
       ].join("\n"),

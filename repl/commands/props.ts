@@ -1,5 +1,6 @@
 import { properties } from "../../lib/property";
 import { colour } from "../_colour";
+import { columns, cut, wrapped } from "../_layout";
 import { docOf } from "../docs";
 import type { Command } from "./command";
 
@@ -25,7 +26,9 @@ const nounOf = (name: string): string => name.split(".")[0] ?? name;
 function withDocs(names: readonly string[], root: string): string {
   const width = Math.max(...names.map((name) => name.length));
   return names
-    .map((name) => `${colour.cyan(name.padEnd(width))}  ${docOf(name, root)?.summary ?? ""}`.trimEnd())
+    .map((name) =>
+      `${colour.cyan(name.padEnd(width))}  ${cut(docOf(name, root)?.summary ?? "", columns() - width - 3)}`.trimEnd(),
+    )
     .join("\n");
 }
 
@@ -33,7 +36,10 @@ function byNoun(names: readonly string[]): string {
   return [...Map.groupBy(names, nounOf)]
     .map(([noun, all]) => {
       const own = all.map((name) => name.slice(noun.length + 1)).filter(Boolean);
-      return own.length > 0 ? `${colour.cyan(noun)}: ${own.join(", ")}` : colour.cyan(noun);
+      if (own.length === 0) return colour.cyan(noun);
+      return wrapped(`${noun}: ${own.join(", ")}`, "")
+        .replace(noun, colour.cyan(noun))
+        .replaceAll("\n", "\n  ");
     })
     .join("\n");
 }

@@ -104,8 +104,8 @@ function briefLine(tree: HostTree, width: number, { frame, now }: LiveOptions): 
   const said = running && lastLine(running.output);
   const parts = [
     tree.announced > 0 ? `${over}/${Math.max(over, tree.announced)}` : "",
-    tree.progress || running?.desc || "",
     duration(Math.max(0, now - tree.began)),
+    tree.progress || running?.desc || "",
     said ? colour.dim(`| ${said}`) : "",
   ];
   return `${spinner} ${name} ${parts.filter(Boolean).join("  ")}`;

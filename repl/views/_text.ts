@@ -21,16 +21,17 @@ export const sign = (status: keyof typeof SIGNS): string => SIGNS[status].paint(
 
 /** Above this, steps that were as they should be are counted instead of listed. */
 const LISTED = 12;
-/** Above this many hosts, those where all went well have one line each. */
+/** Above this many hosts, only what failed is shown besides a line for each. */
 const HOSTS_IN_FULL = 3;
 
 /** What stays on the screen after a deployment: no wider than it must be, as long as it needs. */
 export function finalText(trees: readonly HostTree[], { full = false } = {}): string {
-  const lines = trees.flatMap((tree) => {
-    const brief =
-      !full && trees.length > HOSTS_IN_FULL && (tree.status === "changed" || tree.status === "unchanged");
-    return [...(brief ? [] : [...stepLines(tree, full), ...troubleLines(tree)]), hostLine(tree)];
-  });
+  const brief = !full && trees.length > HOSTS_IN_FULL;
+  const lines = trees.flatMap((tree) => [
+    ...(brief ? failures(tree).flatMap((step) => shownStep(step, full)) : stepLines(tree, full)),
+    ...troubleLines(tree),
+    hostLine(tree),
+  ]);
   const next = advice(trees);
   if (trees.length > 1) lines.push(fleetLine(trees));
   if (next) lines.push(colour.dim(`  ${next}`));
@@ -56,12 +57,14 @@ function stepLines(tree: HostTree, full: boolean): string[] {
   const all = inOrder(tree.roots);
   const hidden = !full && all.length > LISTED;
   const shown = hidden ? all.filter(({ status }) => status !== "unchanged") : all;
-  const lines = shown.flatMap((step) => [stepLine(step), ...detailLines(step, full)]);
+  const lines = shown.flatMap((step) => shownStep(step, full));
   const unchanged = counts(tree).unchanged;
   if (hidden && unchanged > 0)
     lines.push(colour.dim(`  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} unchanged`));
   return [...tree.notices.map((notice) => colour.dim(`  ${notice}`)), ...lines];
 }
+
+const shownStep = (step: Step, full: boolean): string[] => [stepLine(step), ...detailLines(step, full)];
 
 export function stepLine(step: Step): string {
   const time = step.ms >= SLOW ? colour.dim(` ${duration(step.ms)}`) : "";

@@ -28,6 +28,14 @@ const suites = (text: string) => [...text.matchAll(/^Suites:(.*(?:\n .*)*)/gm)].
 test("an old release has its security fixes under another name, and no backports", () => {
   const text = debianSources({ suite: "buster", stable: true, testing: false, mirrors, additional: [] });
   assert.deepEqual(suites(text), [" buster buster-updates", " buster/updates"]);
+  const bullseye = debianSources({
+    suite: "bullseye",
+    stable: true,
+    testing: false,
+    mirrors,
+    additional: [],
+  });
+  assert.deepEqual(suites(bullseye), [" bullseye bullseye-updates", " bullseye-security"]);
 });
 
 test("testing has security fixes, unstable has not", () => {

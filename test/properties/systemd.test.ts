@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { eseqprops } from "../../lib/combinators";
+import { eseqprops, seqprops } from "../../lib/combinators";
 import { prepare } from "../../lib/prepare";
 import * as service from "../../properties/service";
 import * as systemd from "../../properties/systemd";
@@ -166,6 +166,14 @@ describe("systemd on real hosts", needsMachines(), () => {
           {
             input: "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=default.target\n",
           },
+        );
+        const withoutManager = seqprops(service.noServices(), enabled("own", own));
+        const { steps } = await side.apply(withoutManager);
+        assert.deepEqual(steps, ["no services started: failed", "own enabled for the user: changed"]);
+        const wanted = ".config/systemd/user/default.target.wants/own.service";
+        assert.equal(
+          await side.machine.run(`cd /home/plain; readlink ${wanted}; rm ${wanted}`),
+          "/home/plain/.config/systemd/user/own.service\n",
         );
         const early = await side.apply(systemd.started("own", own));
         assert.deepEqual(

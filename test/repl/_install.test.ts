@@ -92,7 +92,7 @@ describe("ensureInstalled", () => {
       // Each npm has its own number for a file that is missing.
       install().replace(/ended with exit \d+/, "ended with exit N"),
       "Installing npm packages (there are none yet) …\n" +
-        `The npm packages could not be installed in ${project}: npm ci ended with exit N. Mend that, then run: npm ci exit 2`,
+        `The npm packages could not be installed in ${project}: npm install ended with exit N. Mend that, then run: npm install exit 2`,
     );
   });
 });

@@ -61,7 +61,14 @@ function bootsMachines(file: string): boolean {
 
 async function runChecks(): Promise<FileResult[]> {
   const tool = (name: string) => [process.execPath, path.join(root, "node_modules/.bin", name)];
-  const format = await check("format", [...tool("biome"), "ci", "--max-diagnostics=100", root]);
+  const format = await check("format", [
+    ...tool("biome"),
+    "ci",
+    "--colors=off",
+    "--diagnostic-level=warn",
+    "--max-diagnostics=100",
+    root,
+  ]);
   const types = await check("types", [...tool("tsc"), "--project", root, "--noEmit", "--pretty", "false"]);
   return [format, types];
 }

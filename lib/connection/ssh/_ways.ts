@@ -27,9 +27,8 @@ export async function waysTo(destination: Destination, hop: string, signal: Abor
     const [known, keys] = await Promise.all([KnownHost.lookUp(config), keysFor(config, signal)]);
     const jumps = before ?? config.list("proxyjump");
     const last = jumps.at(-1);
-    const jump = last === undefined ? undefined : jumpDestination(last, to.config);
-    // `Host *` with a ProxyJump is said of the jump host too; OpenSSH passes over it, and so do we.
-    if (!jump || jump.name === to.name || jump.name === config.address) return [{ config, known, keys }];
+    if (last === undefined) return [{ config, known, keys }];
+    const jump = jumpDestination(last, to.config);
     const earlier = jumps.length > 1 ? jumps.slice(0, -1) : undefined;
     return [...(await ways(jump, earlier, [...seen, to.name])), { config, known, keys }];
   }

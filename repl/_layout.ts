@@ -1,0 +1,30 @@
+/** How wide text may be: the terminal's width, or 100 where there is none. */
+export const columns = (): number => process.stdout.columns ?? 100;
+
+/** `text` in lines no wider than `width`, each begun with `indent`. Paragraphs and lists stay apart. */
+export function wrapped(text: string, indent: string, width = columns()): string {
+  const blocks = text.split(/\n(?=\s*(?:[-*@]|\d+\.)\s?|\s*\n)|\n\s*\n/);
+  return blocks
+    .flatMap((block) => {
+      const hanging = /^\s*[-*]\s/.test(block) ? `${indent}  ` : indent;
+      return filled(block.trim().split(/\s+/), indent, hanging, width);
+    })
+    .join("\n");
+}
+
+function filled(words: readonly string[], first: string, others: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of words) {
+    const start = lines.length === 0 ? first : others;
+    if (line && start.length + line.length + word.length >= width) {
+      lines.push(start + line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return [...lines, (lines.length === 0 ? first : others) + line];
+}
+
+/** `text` cut to `width`, with a sign that it was. */
+export const cut = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text;

@@ -1,0 +1,117 @@
+/** What the measurements have in common: a consfig, machines behind links of a chosen delay, deployments to them. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Hop } from "../../lib/connection/hop";
+import { agent, ssh } from "../../lib/connection/via";
+import { deploy } from "../../lib/deploy";
+import { type Host, HostModel } from "../../lib/host";
+import type { Report } from "../../lib/report";
+import { session } from "../../lib/session";
+import { type Consfig, openConsfig } from "../../lib/source/consfig";
+import { type Machine, writeKnownHosts } from "../support/machines";
+import { type DelayProxy, delayProxy } from "../support/proxy";
+
+/** A copy of the consfig beside this file, which may be edited, open in this session. */
+export interface Workplace extends Disposable {
+  readonly root: string;
+  readonly consfig: Consfig;
+  host(name: "six" | "hundred"): Host;
+}
+
+export function openWorkplace(): Workplace {
+  const root = mkdtempSync(path.join(tmpdir(), "consfig-bench-"));
+  cpSync(path.join(__dirname, "consfig"), root, { recursive: true });
+  const consfig = openConsfig(root);
+  session.consfig = consfig;
+  const { error } = consfig.refresh();
+  if (error) throw error;
+  return {
+    root,
+    consfig,
+    host: (name) => consfig.scope()[name] as Host,
+    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** A machine's sshd behind a link that is slow and counts. */
+export interface Link extends AsyncDisposable {
+  readonly proxy: DelayProxy;
+  readonly hops: readonly Hop[];
+}
+
+export async function linkTo(machine: Machine, roundTripMs: number): Promise<Link> {
+  const proxy = await delayProxy({ to: { host: machine.address, port: machine.port }, roundTripMs });
+  const config = sshConfig(machine, `[127.0.0.1]:${proxy.port}`);
+  const { identity } = machine;
+  return {
+    proxy,
+    hops: [ssh({ user: "root", hop: proxy.host, port: proxy.port, identity, config }), agent()],
+    [Symbol.asyncDispose]: () => proxy.close(),
+  };
+}
+
+/** The way to `machine` with nothing in between. */
+export function hopsTo(machine: Machine): readonly Hop[] {
+  const { address, identity } = machine;
+  return [ssh({ user: "root", hop: address, identity, config: sshConfig(machine, address) }), agent()];
+}
+
+function sshConfig(machine: Machine, name: string): string {
+  const directory = path.dirname(machine.knownHosts);
+  const knownHosts = path.join(directory, `known_hosts-${name.replaceAll(/\W+/g, "-")}`);
+  writeKnownHosts(knownHosts, machine, [name]);
+  writeFileSync(`${knownHosts}.config`, `Host *\n  UserKnownHostsFile ${knownHosts}\n`);
+  return `${knownHosts}.config`;
+}
+
+/** One deployment, and the milliseconds it took from the call to the report. Throws when it did not go well. */
+export async function timed(host: Host, hops: readonly Hop[]): Promise<{ ms: number; report: Report }> {
+  const started = performance.now();
+  const report = await deploy(host, ...hops);
+  const ms = performance.now() - started;
+  if (!report.ok) {
+    const failed = report.failed.map(({ desc, failure }) => `${desc}: ${failure?.message}`);
+    throw new Error(`${host.name}: ${report.failure?.message ?? failed.join("; ")}`);
+  }
+  return { ms, report };
+}
+
+/** As `timed`, for a host on which nothing is left to do. */
+export async function timedUnchanged(host: Host, hops: readonly Hop[]): Promise<number> {
+  const { ms, report } = await timed(host, hops);
+  if (report.status === "unchanged") return ms;
+  throw new Error(`${host.name} was to be unchanged: ${report.changed.map(({ desc }) => desc).join(", ")}`);
+}
+
+/** L1: milliseconds that `true` takes over the ssh connection which `host` is deployed through. */
+export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number> {
+  const { connection, release } = await session.connections.lease(hops, {
+    host: HostModel.named(host.name),
+    ask: undefined,
+    signal: new AbortController().signal,
+    progress: () => {},
+  });
+  try {
+    const started = performance.now();
+    const channel = await connection.exec("true");
+    channel.stdin.end();
+    const [exit] = await Promise.all([channel.exit, text(channel.stdout), text(channel.stderr)]);
+    if (exit !== 0) throw new Error(`true on ${host.name}: exit ${exit}`);
+    return performance.now() - started;
+  } finally {
+    release();
+  }
+}
+
+/** Time for the host to have a spare worker ready again, and for all to come to rest: as when a person types. */
+export const pause = (milliseconds = 900): Promise<void> => sleep(milliseconds);
+
+/** `act` called `count` times, one after the other. */
+export async function repeated<T>(count: number, act: (n: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let n = 0; n < count; n++) results.push(await act(n));
+  return results;
+}

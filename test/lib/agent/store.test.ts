@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, beforeEach, describe, test } from "node:test";
+import type { TreeChange } from "../../../lib/agent/messages";
+import { Place } from "../../../lib/agent/place";
+import { Store } from "../../../lib/agent/store";
+import { ConsfigError } from "../../../lib/errors";
+
+const dir = mkdtempSync(path.join(tmpdir(), "store-"));
+let place: Place;
+let store: Store;
+let count = 0;
+beforeEach(() => {
+  count += 1;
+  place = new Place(path.join(dir, String(count)));
+  store = new Store(place);
+});
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+const hashOf = (content: string) => createHash("sha256").update(content).digest("hex");
+const filesOf = (files: Record<string, string>) =>
+  Object.entries(files).map(([name, content]) => ({ path: name, hash: hashOf(content) }));
+const blobsOf = (...contents: string[]) =>
+  Object.fromEntries(contents.map((content) => [hashOf(content), Buffer.from(content)]));
+
+/** A tree sent whole, with all its contents. */
+const whole = (tree: string, files: Record<string, string>): TreeChange => ({
+  tree,
+  files: filesOf(files),
+  removed: [],
+  entries: Object.keys(files).slice(0, 1),
+  blobs: blobsOf(...Object.values(files)),
+});
+
+/** What stands on disk of a tree. */
+function contentsOf(tree: string): Record<string, string> {
+  const root = place.tree(tree);
+  const names = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name !== "tree.json" && statSync(path.join(root, name)).isFile(),
+  );
+  return Object.fromEntries(names.sort().map((name) => [name, readFileSync(path.join(root, name), "utf8")]));
+}
+
+describe("a tree sent whole", () => {
+  test("stands on disk, with what to begin with", () => {
+    const files = { "consfig/a.js": "a", "node_modules/x/b.js": "b" };
+    assert.equal(store.has("t1"), false);
+    assert.equal(store.add(whole("t1", files)), true);
+    assert.equal(store.has("t1"), true);
+    assert.deepEqual(store.trees(), ["t1"]);
+    assert.deepEqual(contentsOf("t1"), files);
+    const { entries } = JSON.parse(readFileSync(path.join(place.tree("t1"), "tree.json"), "utf8"));
+    assert.deepEqual(entries, ["consfig/a.js"]);
+  });
+
+  test("said again is there already", () => {
+    store.add(whole("t1", { "a.js": "a" }));
+    const { ino } = statSync(place.tree("t1"));
+    assert.equal(store.add(whole("t1", { "a.js": "a" })), true);
+    assert.equal(statSync(place.tree("t1")).ino, ino);
+  });
+
+  test("is closed to others", () => {
+    store.add(whole("t1", { "deep/a.js": "a" }));
+    for (const name of ["", "deep", "deep/a.js", "tree.json"]) {
+      assert.equal(statSync(path.join(place.tree("t1"), name)).mode & 0o077, 0, name);
+    }
+  });
+
+  test("cannot put a file outside of itself", () => {
+    store.add(whole("t1", { "../../outside.js": "a" }));
+    assert.deepEqual(contentsOf("t1"), { "outside.js": "a" });
+  });
+});
+
+describe("a tree sent as what differs", () => {
+  const base = { "a.js": "a", "b.js": "b", "c.js": "c" };
+  const change: TreeChange = {
+    tree: "t2",
+    base: "t1",
+    files: filesOf({ "b.js": "new b", "d.js": "a" }),
+    removed: ["c.js"],
+    entries: ["d.js"],
+    blobs: blobsOf("new b"),
+  };
+
+  test("has the files of its base, but for those changed and removed", () => {
+    store.add(whole("t1", base));
+    assert.equal(store.add(change), true);
+    assert.deepEqual(contentsOf("t2"), { "a.js": "a", "b.js": "new b", "d.js": "a" });
+    assert.deepEqual(contentsOf("t1"), base, "the base is left as it was");
+  });
+
+  test("without its base it must be sent whole", () => {
+    assert.equal(store.add(change), false);
+    assert.equal(store.has("t2"), false);
+  });
+
+  test("without one of its contents too", () => {
+    store.add(whole("t1", base));
+    assert.equal(store.add({ ...change, blobs: {} }), false);
+    assert.equal(store.has("t2"), false);
+    assert.equal(store.add(change), true);
+  });
+});
+
+describe("what arrives broken", () => {
+  test("is refused, and nothing of it is kept", () => {
+    const hash = hashOf("a");
+    const broken: TreeChange = { ...whole("t1", { "a.js": "a" }), blobs: { [hash]: Buffer.from("other") } };
+    assert.throws(
+      () => store.add(broken),
+      new ConsfigError(`a source arrived broken: ${hash} has other content`),
+    );
+    assert.equal(store.has("t1"), false);
+    assert.deepEqual(readdirSync(place.blobs), []);
+    assert.equal(store.add(whole("t1", { "a.js": "a" })), true);
+  });
+
+  test("what a killed relay left half made is not taken for whole, and not in the way", () => {
+    const half = `${place.tree("t1")}.${process.pid}`;
+    writeFileSync(path.join(place.blobs, `${hashOf("a")}.${process.pid}`), "hal");
+    mkdirSync(half);
+    writeFileSync(path.join(half, "tree.json"), "{");
+    assert.equal(store.has("t1"), false);
+    assert.deepEqual(store.trees(), []);
+    assert.equal(store.add(whole("t1", { "a.js": "a" })), true);
+    assert.deepEqual(contentsOf("t1"), { "a.js": "a" });
+  });
+});
+
+describe("discard", () => {
+  test("a tree with a content that rotted goes with that content; the others stay", () => {
+    store.add(whole("t1", { "a.js": "a", "b.js": "b" }));
+    writeFileSync(path.join(place.tree("t1"), "a.js"), "rotten");
+    store.discard("t1");
+    assert.equal(store.has("t1"), false);
+    assert.equal(existsSync(path.join(place.blobs, hashOf("a"))), false);
+    assert.equal(existsSync(path.join(place.blobs, hashOf("b"))), true);
+    const again: TreeChange = { ...whole("t1", { "a.js": "a", "b.js": "b" }), blobs: {} };
+    assert.equal(store.add(again), false, "the rotten content has to be sent again");
+    assert.equal(store.add({ ...again, blobs: blobsOf("a") }), true);
+    assert.deepEqual(contentsOf("t1"), { "a.js": "a", "b.js": "b" });
+  });
+
+  test("of a tree that is not there is nothing", () => store.discard("t9"));
+});
+
+describe("old trees go", () => {
+  test("six are kept, the latest used, and only the contents that these have", () => {
+    for (let day = 1; day <= 6; day++) {
+      store.add(whole(`t${day}`, { "a.js": "shared", "b.js": `of ${day}` }));
+      utimesSync(place.tree(`t${day}`), day, day);
+    }
+    assert.equal(store.trees().length, 6);
+    store.add(whole("t7", { "a.js": "shared", "b.js": "of 7" }));
+    assert.deepEqual(store.trees().sort(), ["t2", "t3", "t4", "t5", "t6", "t7"]);
+    const kept = ["shared", "of 2", "of 3", "of 4", "of 5", "of 6", "of 7"].map(hashOf);
+    assert.deepEqual(readdirSync(place.blobs).sort(), kept.sort());
+    assert.deepEqual(contentsOf("t7"), { "a.js": "shared", "b.js": "of 7" });
+  });
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import * as cmd from "../../properties/cmd";
+import { onBothTargets } from "../support/targets";
+
+test("one word is shell text, several are words, lists are spliced in", () => {
+  assert.deepEqual(cmd.single("echo $HOME | wc").args, { command: "echo $HOME | wc" });
+  assert.deepEqual(cmd.single("echo", null, ["a b", ["c"]], undefined).args, {
+    command: ["echo", "a b", "c"],
+  });
+  assert.deepEqual(cmd.single(["true"], { timeout: 3 }).args, { command: "true", timeout: 3 });
+  assert.equal(
+    inspect(cmd.single("echo", "a b", { mayFail: true })),
+    "cmd.single('echo', 'a b', { mayFail: true })",
+  );
+});
+
+test("no command, and options that are none, are refused", () => {
+  assert.throws(() => cmd.single({ mayFail: true }), { name: "InvalidArguments" });
+  assert.throws(() => cmd.single("true", { timeOut: 3 } as object), {
+    message:
+      'cmd.single: args has no "timeOut"; it takes "command", "env", "cwd", "input", "inform", "mayFail", "timeout", "creates", "removes", "onlyIf", "unless"',
+  });
+});
+
+test("it is run each time, and is a change each time", (t) =>
+  onBothTargets(t, async ({ apply, snapshot }) => {
+    const property = cmd.single("echo x >> log");
+    assert.equal(await apply(property), "changed");
+    assert.equal(await apply(property), "changed");
+    assert.match(snapshot()["log"] ?? "", /^100644/);
+  }));
+
+test("a failure has the command and what it said", (t) =>
+  onBothTargets(t, async ({ apply, unapply }) => {
+    await assert.rejects(apply(cmd.single("sh", "-c", "echo no such shop >&2; exit 3")), {
+      name: "RunFailed",
+      message: "`sh -c 'echo no such shop >&2; exit 3'` ended with exit code 3: no such shop",
+    });
+    assert.equal(await apply(cmd.single("exit 3", { mayFail: true })), "changed");
+    await assert.rejects(unapply(cmd.single("true")), /cmd\.single cannot be unapplied/);
+  }));
+
+test("environment, directory, input, live output", (t) =>
+  onBothTargets(t, async ({ apply, dir, output }) => {
+    await apply(cmd.single("mkdir sub"));
+    const options = { env: { A: "1 2", HOME: null }, cwd: "sub", input: "given", inform: true };
+    await apply(cmd.single('echo "$A ${HOME-unset} $(pwd) $(cat)"', options));
+    assert.equal(output(), `1 2 unset ${dir}/sub given\n`);
+  }));
+
+test("guards say whether it holds already", (t) =>
+  onBothTargets(t, async ({ apply, dir, check }) => {
+    writeFileSync(`${dir}/there`, "");
+    const holds = {
+      creates: [{ creates: "there" }, { creates: "absent" }],
+      removes: [{ removes: "absent" }, { removes: "there" }],
+      onlyIf: [{ onlyIf: "false" }, { onlyIf: 'test "$A" = 1', env: { A: "1" } }],
+      unless: [{ unless: "true" }, { unless: "false" }],
+    };
+    for (const [name, [already = {}, not = {}]] of Object.entries(holds)) {
+      assert.equal(await check(cmd.single("true", already)), true, name);
+      assert.equal(await check(cmd.single("true", not)), false, name);
+    }
+    assert.equal(await apply(cmd.single("echo > made", { creates: "made" })), "changed");
+    assert.equal(await apply(cmd.single("echo > made", { creates: "made" })), "unchanged");
+    assert.equal(await apply(cmd.single("rm made", { removes: "made" })), "changed");
+    assert.equal(existsSync(`${dir}/made`), false);
+  }));
+
+test("what takes too long is ended", (t) =>
+  onBothTargets(t, async ({ apply }) => {
+    await assert.rejects(apply(cmd.single("sleep 20", { timeout: 1 })), {
+      name: "FailedChange",
+      message: "`sleep 20` was ended: it took longer than 1 s",
+    });
+    await assert.rejects(apply(cmd.single("exit 4", { timeout: 5 })), {
+      message: "`exit 4` ended with exit code 4",
+    });
+    assert.equal(await apply(cmd.single("exit 4", { timeout: 5, mayFail: true })), "changed");
+  }));

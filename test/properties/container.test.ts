@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { eseqprops } from "../../lib/combinators";
+import { HostModel } from "../../lib/host";
+import { prepare } from "../../lib/prepare";
+import * as cmd from "../../properties/cmd";
+import * as container from "../../properties/container";
+import { applied } from "../support/_applied";
+import { targetOf } from "../support/targets";
+
+const model = (...said: Parameters<typeof eseqprops>) => prepare({ name: "web1" }, eseqprops(...said)).model;
+const apply = (...said: Parameters<typeof eseqprops>) => {
+  const { application, model } = prepare({ name: "web1" }, eseqprops(...said));
+  return applied(application, model, (context) => targetOf("agent", context));
+};
+
+describe("isContained", () => {
+  test("a host that is no container contains everything", () => {
+    assert.equal(container.isContained(HostModel.named("web1"), "reboot", "hostname"), true);
+  });
+
+  test("a container contains what it was declared to, in one place or several", () => {
+    const host = model(container.contained("filesystem"), container.contained("hostname"));
+    assert.equal(container.isContained(host, "filesystem", "hostname"), true);
+    assert.equal(container.isContained(host, "filesystem", "reboot"), false);
+    assert.equal(container.isContained(host), true);
+  });
+
+  test("a container that contains nothing is one all the same", () => {
+    assert.equal(container.isContained(model(container.contained()), "reboot"), false);
+  });
+
+  test("a factor that does not exist is refused", () => {
+    assert.throws(() => container.contained("rebot" as "reboot"), {
+      message:
+        'container.contained: args.factors[0] is "rebot"; it must be one of "filesystem", "hostname", "reboot", "efiNvram", "physicalDisks"',
+    });
+  });
+});
+
+describe("whenContained", () => {
+  const both = container.whenContained(["reboot"], cmd.single("true"), cmd.single(": second"));
+
+  test("applies in order where it is", async () => {
+    const { change, steps } = await apply(both);
+    assert.equal(change, "changed");
+    assert.deepEqual(steps, ["true: changed", ": second: changed"]);
+  });
+
+  test("skips and says why where it is not", async () => {
+    const { change, steps } = await apply(container.contained("filesystem"), both);
+    assert.equal(change, "unchanged");
+    assert.deepEqual(steps, [
+      "is a container with its own filesystem: unchanged",
+      "true: skipped (reboot: not contained here)",
+      ": second: skipped (reboot: not contained here)",
+    ]);
+  });
+
+  test("the facts of what is inside count in any case", () => {
+    const host = model(
+      container.contained(),
+      container.whenContained(["reboot"], container.contained("hostname")),
+    );
+    assert.equal(container.isContained(host, "hostname"), true);
+  });
+});

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import * as cron from "../../properties/cron";
+import { needsMachines } from "../support/machines";
+import { bootSides, holds, holdsAfterwards, isUndone, type Sides } from "../support/sides";
+
+const job = { desc: "dump v1.2 of", when: "0 3 * * *", user: "plain", command: 'echo "it\'s" $(id -un)' };
+const name = "dump_20_v1_2E_2_20_of";
+
+test("where a job stands, and where it would for other times", () => {
+  assert.deepEqual(cron.places(job), {
+    file: `/etc/cron.d/${name}`,
+    others: ["hourly", "daily", "weekly", "monthly"].map((keyword) => `/etc/cron.${keyword}/${name}`),
+  });
+  assert.equal(cron.places({ desc: "x", when: "daily" }).file, "/etc/cron.daily/x");
+  assert.equal(cron.places({ desc: "a_b/c-d", when: "daily" }).file, "/etc/cron.daily/a_5F_b_2F_c_2D_d");
+});
+
+test("what cron and run-parts are given", () => {
+  const environment = "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n\n";
+  assert.equal(
+    cron.timedJob(job),
+    `${environment}0 3 * * *\tplain\tchronic /usr/local/bin/${name}_cronjob\n`,
+  );
+  const daily = { ...job, when: "daily" };
+  assert.equal(
+    cron.keywordJob(daily),
+    `#!/bin/sh\n\nset -e\n\n${environment}chronic runuser -u plain -- /usr/local/bin/${name}_cronjob\n`,
+  );
+  assert.equal(
+    cron.keywordJob({ ...daily, user: "root" }),
+    `#!/bin/sh\n\nset -e\n\n${environment}chronic /usr/local/bin/${name}_cronjob\n`,
+  );
+  assert.equal(
+    cron.script(job),
+    `#!/bin/sh\n\nset -e\n\nflock -n /etc/cron.d/${name} sh -c 'echo "it'\\''s" $(id -un)'\n`,
+  );
+});
+
+test("a time that is none is refused", () => {
+  for (const when of ["dayly", "0 3 * *", "* * * * * *", "0 3 * * *\n", ""]) {
+    assert.throws(() => cron.systemJob("x", when, "root", "true"), {
+      name: "InvalidArguments",
+      message: `cron.systemJob: args.when is ${JSON.stringify(when)}; it must be "hourly", "daily", "weekly", "monthly", or a time as in crontab(5) such as "0 3 * * *"`,
+    });
+  }
+  for (const when of ["daily", "@reboot", "*/5 0-6 1,15 jan mon"]) cron.systemJob("x", when, "root", "true");
+});
+
+describe("cron on real hosts", needsMachines(), () => {
+  let sides: Sides;
+  before(async () => {
+    sides = await bootSides();
+  });
+  after(() => sides?.stop());
+
+  test("a job runs as its user, and leaves nothing behind when it is undone", () =>
+    sides.both(async (side) => {
+      const { machine } = side;
+      const property = cron.systemJob(job.desc, "daily", "plain", "id -un > /tmp/ran; echo quiet");
+      await holdsAfterwards(side, property);
+      const { commands } = await holds(side, property);
+      if (side.kind === "agent") assert.equal(commands.length, 1);
+      assert.equal(
+        await machine.run("run-parts /etc/cron.daily --test | grep dump"),
+        `/etc/cron.daily/${name}\n`,
+      );
+      assert.equal(await machine.run(`/etc/cron.daily/${name}; cat /tmp/ran`), "plain\n");
+      // Another time is another place.
+      const timed = cron.systemJob(job.desc, job.when, "plain", "echo heard; false");
+      await holdsAfterwards(side, timed);
+      assert.equal((await machine.exec(`ls /etc/cron.*/${name}`)).stdout, `/etc/cron.d/${name}\n`);
+      const failing = await machine.exec(`chronic /usr/local/bin/${name}_cronjob`, { user: "plain" });
+      assert.match(failing.stdout, /heard/);
+      assert.notEqual(failing.exit, 0);
+      await isUndone(side, timed);
+      assert.equal((await machine.exec(`ls /etc/cron.*/${name} /usr/local/bin/${name}_cronjob`)).stdout, "");
+    }));
+
+  test("only one of a job runs at a time", () =>
+    sides.both(async (side) => {
+      const property = cron.niceSystemJob("slow", "hourly", "root", "echo x >> /tmp/slow; sleep 1");
+      await holdsAfterwards(side, property);
+      const script = "/usr/local/bin/slow_cronjob";
+      const { stdout } = await side.machine.exec(
+        `${script} & sleep 0.3; ${script}; echo "second: $?"; wait; cat /tmp/slow`,
+      );
+      assert.equal(stdout, "second: 1\nx\n");
+      await isUndone(side, property);
+    }));
+});

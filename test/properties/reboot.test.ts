@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { eseqprops } from "../../lib/combinators";
+import { prepare } from "../../lib/prepare";
+import * as cmd from "../../properties/cmd";
+import * as container from "../../properties/container";
+import * as reboot from "../../properties/reboot";
+import { applied } from "../support/_applied";
+import { needsMachines } from "../support/machines";
+import { bootSides, type Sides, succeeds } from "../support/sides";
+import { targetOf } from "../support/targets";
+
+test("in a container whose reboot is not its own nothing is done", async () => {
+  const { application, model } = prepare({ name: "web1" }, eseqprops(container.contained(), reboot.atEnd()));
+  const { change, output, commands } = await applied(application, model, (context) =>
+    targetOf("agent", context),
+  );
+  assert.equal(change, "unchanged");
+  assert.equal(output, "no reboot: it would be that of the machine around this container\n");
+  assert.deepEqual(commands, []);
+});
+
+describe("reboot on real hosts", needsMachines(), () => {
+  let sides: Sides;
+  before(async () => {
+    sides = await bootSides();
+  });
+  after(() => sides?.stop());
+
+  test("it is asked for once, after everything else", () =>
+    sides.both(async (side) => {
+      const result = await succeeds(
+        side.apply(eseqprops(reboot.atEnd(), cmd.single("echo between"), reboot.atEnd())),
+      );
+      assert.deepEqual(result.commands, ["echo between", "shutdown -r +1"]);
+      assert.match(
+        result.output,
+        /web1\.example\.org REBOOTS IN ONE MINUTE; "shutdown -c" there calls it off\n/,
+      );
+      assert.match(await side.machine.run("cat /run/systemd/shutdown/scheduled"), /^MODE=reboot$/m);
+      await side.machine.run("shutdown -c");
+    }));
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import * as timezone from "../../properties/timezone";
+import { needsMachines } from "../support/machines";
+import { bootSides, holds, holdsAfterwards, type Sides } from "../support/sides";
+
+test("a name that leads out of the zones is refused", () => {
+  for (const zone of ["../../etc/passwd", "/etc/passwd", "Europe/", ""]) {
+    assert.throws(() => timezone.configured(zone), {
+      message: `timezone.configured: args.zone is "${zone}"; it must be a time zone, such as "Europe/London"`,
+    });
+  }
+});
+
+describe("timezone on real hosts", needsMachines(), () => {
+  let sides: Sides;
+  before(async () => {
+    sides = await bootSides();
+  });
+  after(() => sides?.stop());
+
+  test("configured", () =>
+    sides.both(async (side) => {
+      await holdsAfterwards(side, timezone.configured("Europe/London"));
+      await holdsAfterwards(side, timezone.configured("Asia/Kolkata"));
+      assert.equal(
+        await side.machine.run("date +%Z; readlink /etc/localtime; cat /etc/timezone"),
+        "IST\n/usr/share/zoneinfo/Asia/Kolkata\nAsia/Kolkata\n",
+      );
+      assert.match(await side.machine.run("debconf-show tzdata"), /tzdata\/Zones\/Asia: Kolkata/);
+      const { commands } = await holds(side, timezone.configured("Asia/Kolkata"));
+      assert.deepEqual(commands, []);
+    }));
+
+  test("a zone that does not exist changes nothing", () =>
+    sides.both(async (side) => {
+      const { failures } = await side.apply(timezone.configured("Europe/Atlantis"));
+      assert.deepEqual(
+        failures.map(({ name, message }) => [name, message]),
+        [
+          [
+            "AbortedChange",
+            'there is no time zone "Europe/Atlantis": /usr/share/zoneinfo/Europe/Atlantis is missing; is the name right, and tzdata installed?',
+          ],
+        ],
+      );
+      assert.equal(await side.machine.run("cat /etc/timezone"), "Asia/Kolkata\n");
+    }));
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import test from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { LiveScreen, warmUp } from "../../../repl/views/live";
+import { mixed } from "./_recorded";
+
+/** A terminal of which everything written is kept. */
+function terminal() {
+  const stream = Object.assign(new PassThrough(), { columns: 80, rows: 24, isTTY: true });
+  let all = "";
+  stream.on("data", (chunk: Buffer) => (all += chunk.toString()));
+  return { stream, text: () => all };
+}
+
+test("what is over at once is only written", async () => {
+  const { stream, text } = terminal();
+  const view = new LiveScreen(stream).view();
+  for (const event of mixed()) view.add(event);
+  view.settle();
+  await wait(300);
+  assert.match(text(), /^ {2}\+ nginx is installed 1\.2 s\n/);
+  assert.equal(text().match(/nginx is installed/g)?.length, 1);
+});
+
+test("what takes longer is drawn, and then written in its place", async () => {
+  await warmUp();
+  const { stream, text } = terminal();
+  const view = new LiveScreen(stream).view();
+  const events = mixed();
+  for (const event of events.slice(0, 11)) view.add(event);
+  await wait(500);
+  assert.match(text(), /nginx -t [0-9]+ ms/);
+  assert.match(text(), /\| in line 3/);
+  for (const event of events.slice(11)) view.add(event);
+  const drawn = text().length;
+  view.settle();
+  await wait(100);
+  assert.match(
+    text().slice(drawn),
+    /✗ web1\.example\.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1\.3 s/,
+  );
+  const over = text().length;
+  await wait(300);
+  assert.equal(text().length, over, "nothing is drawn any more");
+});

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Reporter } from "../../../lib/report";
+import { liveLines } from "../../../repl/views/_live";
+import { finalText } from "../../../repl/views/_text";
+import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";
+import { duration } from "../../../repl/views/_words";
+import { calm, mixed, unreachable } from "./_recorded";
+
+function treesOf(...deployments: ReturnType<typeof mixed>[]): readonly HostTree[] {
+  const trees = new Trees(() => 0);
+  for (const event of deployments.flat()) trees.add(event);
+  return trees.hosts;
+}
+
+test("what stays of a deployment with a failure", () => {
+  assert.equal(
+    finalText(treesOf(mixed())),
+    `  + nginx is installed 1.2 s
+  ✗ the site is served
+    = /srv/index.html has its content
+    ✗ nginx -t
+      | nginx: bad config
+      | in line 3
+      \`nginx -t\` ended with exit code 1: in line 3
+      cmd.single, said at properties/site.ts:10:5
+      at serve (/srv/consfig/properties/site.ts:10:5)
+  - nginx runs (site.served failed)
+✗ web1.example.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1.3 s
+  what failed was said at properties/site.ts:10:5; the steps that hold already will not be done again`,
+  );
+});
+
+test("steps that were as they should be are counted when there are many", () => {
+  assert.equal(finalText(treesOf(calm("a", 100))), "  = 100 steps unchanged\n= a: 100 unchanged in 12 ms");
+});
+
+test("a host that could not be reached says why, and nothing else", () => {
+  assert.equal(
+    finalText(treesOf(unreachable("b"))),
+    "  via.ssh(): connection refused; is sshd running there?\n✗ b: failed in 20 ms",
+  );
+});
+
+test("of many hosts, only what failed is shown besides a line for each", () => {
+  const text = finalText(treesOf(calm("a"), calm("b"), calm("c"), mixed("d")));
+  assert.equal(
+    text,
+    `= a: 2 unchanged in 12 ms
+= b: 2 unchanged in 12 ms
+= c: 2 unchanged in 12 ms
+    ✗ nginx -t
+      | nginx: bad config
+      | in line 3
+      \`nginx -t\` ended with exit code 1: in line 3
+      cmd.single, said at properties/site.ts:10:5
+      at serve (/srv/consfig/properties/site.ts:10:5)
+✗ d: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1.3 s
+4 hosts: 3 unchanged, 1 failed in 1.3 s
+  what failed was said at properties/site.ts:10:5; the steps that hold already will not be done again`,
+  );
+});
+
+test("a report prints as its deployment did", () => {
+  const reporter = new Reporter();
+  for (const event of mixed()) reporter.add(event);
+  const report = reporter.finish("web1.example.org", "1", "failed", 1300);
+  assert.equal(finalText([treeOf(report)]), finalText(treesOf(mixed())));
+});
+
+test("live, a host is a tree of what runs and what became other", () => {
+  const lines = liveLines(treesOf(mixed().slice(0, 11)), { columns: 80, rows: 24, frame: 0, now: 2000 });
+  assert.deepEqual(
+    lines.map(({ text }) => text),
+    [
+      "  + nginx is installed 1.2 s",
+      "  ⠋ the site is served 2.0 s",
+      "    ⠋ nginx -t 2.0 s",
+      "      | in line 3",
+      "⠋ web1.example.org: 1 changed, 1 unchanged, 2.0 s",
+    ],
+  );
+});
+
+test("live, many hosts have one line each, and never more than the terminal has", () => {
+  const hosts = treesOf(...Array.from({ length: 30 }, (_, index) => mixed(`host${index}`).slice(0, 11)));
+  const lines = liveLines(hosts, { columns: 80, rows: 12, frame: 0, now: 2000 });
+  assert.equal(lines.length, 10);
+  assert.equal(lines[0]?.text, "⠋ host0 2/5  2.0 s  nginx -t  | in line 3");
+  assert.equal(lines.at(-1)?.text, "  and 21 more, 0 of 30 over");
+});
+
+test("durations", () => {
+  assert.deepEqual([0, 12.4, 999, 1250, 59_949, 125_000].map(duration), [
+    "0 ms",
+    "12 ms",
+    "999 ms",
+    "1.3 s",
+    "59.9 s",
+    "2 min 5 s",
+  ]);
+});
