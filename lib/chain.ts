@@ -97,7 +97,9 @@ function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Gr
   const unfit = [...here(application)].find(({ property }) => definitionOf(property).kind === "agent");
   if (!unfit) return;
   const where = hops.length > 0 ? ` behind ${hops.map(hopAsCode).join(", ")}` : "";
-  throw new AbortedChange(`${unfit.property} at ${unfit.site} needs a process of ours${where}, and there is only a shell`);
+  throw new AbortedChange(
+    `${unfit.property} at ${unfit.site} needs a process of ours${where}, and there is only a shell`,
+  );
 }
 
 /** A worker behind `hop`; undefined where that is no way to enter it, or Node cannot run there. */
@@ -109,19 +111,28 @@ async function childBehind(
 ): Promise<ChildWorker | undefined> {
   const { files } = course.kit;
   const definition = hopDefinition(hop);
-  const entrance = files && (await definition.enter?.(hop.args, { parent: connection, uid: process.getuid?.() ?? -1 }));
+  const entrance =
+    files && (await definition.enter?.(hop.args, { parent: connection, uid: process.getuid?.() ?? -1 }));
   if (!files || !entrance) return undefined;
   try {
     return await startChild(files, entrance);
   } catch (error) {
     if (!(error instanceof FailedChange)) throw error;
-    const needed = rest.hops.length > 0 || [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
-    if (needed) throw new ConnectionFailed(hopAsCode(hop), `no process of ours can run behind it: ${error.message}`);
+    const needed =
+      rest.hops.length > 0 ||
+      [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
+    if (needed)
+      throw new ConnectionFailed(hopAsCode(hop), `no process of ours can run behind it: ${error.message}`);
     return undefined;
   }
 }
 
-async function throughChild(child: ChildWorker, rest: Nested, course: Course, emit: (event: StepEvent) => void): Promise<JobOutcome> {
+async function throughChild(
+  child: ChildWorker,
+  rest: Nested,
+  course: Course,
+  emit: (event: StepEvent) => void,
+): Promise<JobOutcome> {
   const pass = (signal: JobSignal) => child.signal(signal);
   course.workers.add(pass);
   try {
@@ -162,5 +173,12 @@ async function open(
   emit: (event: StepEvent) => void,
 ): Promise<Connection> {
   const { ask, signal, kit } = course;
-  return hopDefinition(hop).open(hop.args, { parent, host: new HostModel(work.host), ask, signal, kit, progress: emit });
+  return hopDefinition(hop).open(hop.args, {
+    parent,
+    host: new HostModel(work.host),
+    ask,
+    signal,
+    kit,
+    progress: emit,
+  });
 }

@@ -1,7 +1,7 @@
 import { strictly, tolerantly } from "./_sequence";
 import { InapplicableProperty } from "./errors";
 import { defprop, type MaybePropApp, type PropApp, withoutNothings } from "./property";
-import { list, object, propapp, string } from "./schema";
+import { list, object, propapp } from "./schema";
 
 const many = object({ applications: list(propapp()) });
 const sequence = (...applications: MaybePropApp[]) => ({ applications: withoutNothings(applications) });
@@ -66,27 +66,4 @@ export const onChange = defprop({
     return change;
   },
   unappliable: ({ when }, each) => each(when),
-});
-
-/** Each of `applications` in order, as the user `user`. For now `user` can only be "root". */
-export const as = defprop({
-  name: "as",
-  kind: "posix",
-  args: object({ user: string(), applications: list(propapp()) }),
-  call: (user: string, ...applications: MaybePropApp[]) => ({
-    user,
-    applications: withoutNothings(applications),
-  }),
-  inline: true,
-  hostattrs: ({ user, applications }, _host, visits) => {
-    for (const application of applications) visits.visit(application);
-    if (user !== "root") {
-      throw new InapplicableProperty(
-        `as("${user}", …): only "root" can be said so far; use via.sudo({ user: "${user}" }) as a hop instead`,
-      );
-    }
-  },
-  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
-  unappliable: everyOne,
 });

@@ -8,7 +8,10 @@ import type { Kind, PropApp } from "./property";
  * will only be a shell. Throws `Refused`.
  */
 export function refuseUnfit(host: string, application: PropApp, chain: readonly Hop[]): void {
-  const complaints = [...chainComplaints(chain, true), ...(chain.every(isKnown) ? misfits(application, kindBehind(chain, "posix")) : [])];
+  const complaints = [
+    ...chainComplaints(chain, true),
+    ...(chain.every(isKnown) ? misfits(application, kindBehind(chain, "posix")) : []),
+  ];
   if (complaints.length > 0) throw new Refused(host, complaints);
 }
 
@@ -32,7 +35,9 @@ function chainComplaints(chain: readonly Hop[], first: boolean): string[] {
     }
     const before = chain[index - 1];
     if (definition.agent && before && hopDefinitions.get(before.hop)?.agent) {
-      return [`${hopAsCode(hop)} follows ${hopAsCode(before)}: that is a process of ours already; leave one out`];
+      return [
+        `${hopAsCode(hop)} follows ${hopAsCode(before)}: that is a process of ours already; leave one out`,
+      ];
     }
     if (definition.first && (index > 0 || !first)) {
       return [`${hopAsCode(hop)} can only stand first: it is about the machine that you sit at`];
@@ -42,14 +47,22 @@ function chainComplaints(chain: readonly Hop[], first: boolean): string[] {
 }
 
 function misfits(application: PropApp, kind: Kind): string[] {
-  const unfit = kind === "agent" ? [] : [...here(application)].filter(({ property }) => definitionOf(property).kind === "agent");
+  const unfit =
+    kind === "agent"
+      ? []
+      : [...here(application)].filter(({ property }) => definitionOf(property).kind === "agent");
   const nested = [...here(application)].flatMap((each) => (each.nested ? nestedComplaints(each, kind) : []));
-  return [...unfit.map((each) => `${said(each)} needs an agent on the host; add via.agent() to its hops`), ...nested];
+  return [
+    ...unfit.map((each) => `${said(each)} needs an agent on the host; add via.agent() to its hops`),
+    ...nested,
+  ];
 }
 
 function nestedComplaints(application: PropApp, kind: Kind): string[] {
   const { nested } = application;
   if (!nested) return [];
-  const complaints = chainComplaints(nested.hops, false).map((complaint) => `${said(application)}: ${complaint}`);
+  const complaints = chainComplaints(nested.hops, false).map(
+    (complaint) => `${said(application)}: ${complaint}`,
+  );
   return complaints.length > 0 ? complaints : misfits(nested.application, kindBehind(nested.hops, kind));
 }

@@ -4,17 +4,17 @@ import { LinkLost, type Listener } from "./agent/client/link";
 import { type AgentConnection, isAgentConnection } from "./agent/hop";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
 import { rememberAgent } from "./agents";
-import { type AtEnd, applyTree } from "./apply";
+import { applyHere, type Course } from "./chain";
 import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
 import type { Lease } from "./connection/pool";
-import { ShellTarget } from "./connection/shell-target";
-import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty, Refused } from "./errors";
+import { controllerKit } from "./controller-kit";
+import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
-import { type Host, hosts, shared } from "./host";
-import { type PreparedHost, prepare, said } from "./prepare";
-import type { PropApp } from "./property";
-import { sourcesFor } from "./push";
+import { refuseUnfit } from "./fit";
+import { type Host, type HostFacts, HostModel, hosts, shared } from "./host";
+import { type PreparedHost, prepare, travelling } from "./prepare";
+import type { Nested, PropApp } from "./property";
 import { type Report, Reporter } from "./report";
 import { session } from "./session";
 
@@ -63,7 +63,9 @@ export class HostRun {
       const { connection } = lease;
       const outcome = isAgentConnection(connection)
         ? await this.#throughAgent(connection, work, here)
-        : await applyHere(work, { connection, ownProcess: false }, this.#course(), (event) => this.#emit(event));
+        : await applyHere(work, { connection, ownProcess: false }, this.#course(), (event) =>
+            this.#emit(event),
+          );
       return this.#finish(outcome);
     } catch (error) {
       return this.#failed(error);
@@ -119,11 +121,7 @@ export class HostRun {
   }
 
   /** The agent does the work; we listen. When the link is lost it is opened again, and we hear what we missed. */
-  async #throughAgent(
-    first: AgentConnection,
-    work: Nested,
-    chain: readonly Hop[],
-  ): Promise<JobOutcome> {
+  async #throughAgent(first: AgentConnection, work: Nested, chain: readonly Hop[]): Promise<JobOutcome> {
     rememberAgent(this.#host, chain);
     const job: Job = { ...work, deployment: this.#deployment, by: controller() };
     let heard = 0;

@@ -146,6 +146,11 @@ export class HostModel implements HostFacts {
     return new HostModel({ name, attributes: { [shared.hostname.key]: [name] } });
   }
 
+  /** A host of that name, deployed from `around`, whose facts it can ask for as its parent's. */
+  static inside(name: string, around: HostModel): HostModel {
+    return new HostModel({ name, attributes: { [shared.hostname.key]: [name] }, parent: around.toJSON() });
+  }
+
   get name(): string {
     return this.newest(shared.hostname) ?? this.state.name;
   }
@@ -191,7 +196,8 @@ export class HostModel implements HostFacts {
 
   /** All facts are those of `other`, but for `except`. */
   adopt<T>(other: HostModel, except: Attribute<T>): void {
-    for (const [key, values] of other.#attributes) if (key !== except.key) this.#attributes.set(key, [...values]);
+    for (const [key, values] of other.#attributes)
+      if (key !== except.key) this.#attributes.set(key, [...values]);
   }
 
   toJSON(): HostState {

@@ -1,5 +1,5 @@
 /** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
-export { as, eseqprops, onChange, seqprops, unapplied } from "./combinators";
+export { eseqprops, onChange, seqprops, unapplied } from "./combinators";
 export type { Channel, Connection } from "./connection/connection";
 export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
@@ -38,4 +38,5 @@ export {
 } from "./property";
 export type { FleetReport, Report, StepReport } from "./report";
 export * as schema from "./schema";
+export { as, deploys, deploysThese, reconnects } from "./subdeployments";
 export type { AgentTarget, FileStat, PosixTarget } from "./target";

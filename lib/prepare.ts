@@ -1,7 +1,16 @@
 import { inspect } from "node:util";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, shared } from "./host";
-import { type AnyDefinition, asCode, type Kind, type Nested, type NestedPlan, type PropApp, properties, withoutNothings } from "./property";
+import {
+  type AnyDefinition,
+  asCode,
+  type Kind,
+  type Nested,
+  type NestedPlan,
+  type PropApp,
+  properties,
+  withoutNothings,
+} from "./property";
 import { applicationsIn, list, mapApplications, problems, propapp } from "./schema";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
@@ -158,7 +167,8 @@ class Preparation {
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
       };
       if (hostattrs) hostattrs(application.args, model, visits);
-      else if (!parts && !nested) for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      else if (!parts && !nested)
+        for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
       const plan = nested?.(application.args, model);
       if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
@@ -175,8 +185,10 @@ class Preparation {
    * What a nested deployment of the same host pushes is seen by what comes after it, and in the end it sees what was
    * pushed later. Of prerequisite data it gets its own only; the host around it needs that too, to pass it on.
    */
-  #nest(application: PropApp, { hops, application: said, host }: NestedPlan, around: HostModel): void {
-    const inner = host ?? around.without(shared.data);
+  #nest(application: PropApp, { hops, application: said, host, facts }: NestedPlan, around: HostModel): void {
+    const whole = host ?? around.without(shared.data);
+    if (facts) this.visit(this.preprocess(facts), whole);
+    const inner = facts ? whole.without(shared.data) : whole;
     const prepared = this.preprocess(said);
     this.visit(prepared, inner);
     if (!host) around.adopt(inner, shared.data);

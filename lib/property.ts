@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
-import { InvalidArguments } from "./errors";
 import type { Hop } from "./connection/hop";
+import { InvalidArguments } from "./errors";
 import type { HostModel, HostState } from "./host";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
@@ -38,6 +38,8 @@ export interface NestedPlan {
   readonly hops: readonly Hop[];
   readonly application: PropApp;
   readonly host?: HostModel;
+  /** Visited before `application` for the facts it records, and not applied. */
+  readonly facts?: PropApp;
 }
 
 /** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */

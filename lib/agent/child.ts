@@ -4,7 +4,7 @@ import type { Entrance } from "../connection/hop";
 import { FailedChange } from "../errors";
 import type { StepEvent } from "../events";
 import { loginEnvironment } from "./_environment";
-import type { Kit } from "./kit";
+import type { KitFiles } from "./kit";
 import type { Job, JobOutcome, JobSignal, WorkerAnswer, WorkerRequest } from "./messages";
 import { NODE_FLAGS } from "./supervisor";
 import { converseOver, encode, type Wire } from "./wire";
@@ -23,7 +23,7 @@ const START_MS = 20_000;
  * It is our child, so that it can never have more than we have, and ends with us. Throws `FailedChange` when Node
  * cannot run there.
  */
-export async function startChild(kit: Kit, entrance: Entrance): Promise<ChildWorker> {
+export async function startChild(kit: KitFiles, entrance: Entrance): Promise<ChildWorker> {
   const child = process.getuid?.() === 0 ? spawnIsolated(kit, entrance) : spawnPlain(kit, entrance);
   let complaint = "";
   child.stderr?.on("data", (chunk: Buffer) => {
@@ -37,20 +37,33 @@ export async function startChild(kit: Kit, entrance: Entrance): Promise<ChildWor
 }
 
 /** In a mount namespace of its own, in which the kit has its place; the processes of others hidden where that is asked. */
-function spawnIsolated(kit: Kit, { script, ownProcesses }: Entrance): ChildProcess {
-  const flags = ["--mount", "--propagation", "private", ...(ownProcesses ? ["--pid", "--fork", "--kill-child"] : [])];
-  return spawn("unshare", [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...KIT_COMMAND], options(kit));
+function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance): ChildProcess {
+  const flags = [
+    "--mount",
+    "--propagation",
+    "private",
+    ...(ownProcesses ? ["--pid", "--fork", "--kill-child"] : []),
+  ];
+  return spawn(
+    "unshare",
+    [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...KIT_COMMAND],
+    options(kit),
+  );
 }
 
 /** Without root there is no other context than our own: the kit is used where it is. */
-function spawnPlain(kit: Kit, { script }: Entrance): ChildProcess {
-  return spawn("/bin/sh", ["-c", script, "sh", kit.node, ...NODE_FLAGS, `${kit.tree}/${WORKER}`, CHILD], options(kit));
+function spawnPlain(kit: KitFiles, { script }: Entrance): ChildProcess {
+  return spawn(
+    "/bin/sh",
+    ["-c", script, "sh", kit.node, ...NODE_FLAGS, `${kit.tree}/${WORKER}`, CHILD],
+    options(kit),
+  );
 }
 
 const WORKER = "node_modules/consfigurator/lib/agent/worker.js";
 const KIT_COMMAND = [`${KIT_PLACE}/node`, ...NODE_FLAGS, `${KIT_PLACE}/tree/${WORKER}`, CHILD];
 
-const options = ({ node, boot, tree }: Kit) => ({
+const options = ({ node, boot, tree }: KitFiles) => ({
   cwd: "/",
   env: { ...loginEnvironment(), KIT_NODE: node, KIT_BOOT: boot, KIT_TREE: tree },
   stdio: ["ignore", "ignore", "pipe", "pipe"] as ("ignore" | "pipe")[],

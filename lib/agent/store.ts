@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -25,6 +26,8 @@ interface TreeRecord {
 
 /** How many trees are kept: today's, and some to go back to. */
 const KEPT_TREES = 6;
+/** Sources are no secrets; the directory around them is closed. */
+const READABLE = 0o644;
 const RECORD = "tree.json";
 
 /**
@@ -72,7 +75,8 @@ export class Store {
       throw new ConsfigError(`a source arrived broken: ${hash} has other content`);
     const blob = this.#blob(hash);
     const temporary = `${blob}.${process.pid}`;
-    writeFileSync(temporary, content, { mode: 0o600 });
+    writeFileSync(temporary, content);
+    chmodSync(temporary, READABLE);
     renameSync(temporary, blob);
   }
 
@@ -87,19 +91,23 @@ export class Store {
   #build(record: TreeRecord): void {
     const { tree } = record;
     const final = this.#place.tree(tree);
+    // Workers of other users read trees, where one is bound into their view; nobody else can reach them.
+    const umask = process.umask(0o022);
     const building = `${final}.${process.pid}`;
     rmSync(building, { recursive: true, force: true });
     for (const { path: place, hash } of record.files) {
       const file = path.join(building, path.normalize(`/${place}`));
-      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      mkdirSync(path.dirname(file), { recursive: true });
       linkSync(this.#blob(hash), file);
     }
-    writeFileSync(path.join(building, RECORD), JSON.stringify(record), { mode: 0o600 });
+    writeFileSync(path.join(building, RECORD), JSON.stringify(record));
     try {
       renameSync(building, final);
     } catch (error) {
       rmSync(building, { recursive: true, force: true });
       if (!this.has(tree)) throw error;
+    } finally {
+      process.umask(umask);
     }
   }
 

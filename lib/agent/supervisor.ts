@@ -209,12 +209,16 @@ export class Supervisor {
       "agent",
       "worker.js",
     );
-    const child = spawn(process.execPath, [...NODE_FLAGS, main, this.#place.root, WORKER_SOCKET + id, this.#place.boot(this.#boot)], {
-      stdio: ["ignore", log, log, "ipc"],
-      cwd: this.#place.run,
-      env: loginEnvironment(),
-      detached: true,
-    });
+    const child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, main, this.#place.root, WORKER_SOCKET + id, this.#place.boot(this.#boot)],
+      {
+        stdio: ["ignore", log, log, "ipc"],
+        cwd: this.#place.run,
+        env: loginEnvironment(),
+        detached: true,
+      },
+    );
     const ready = new Promise<string | undefined>((settled) => {
       child.once("message", () => settled(undefined));
       child.once("error", (error) => settled(error.message));

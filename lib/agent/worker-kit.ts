@@ -22,7 +22,11 @@ export function workerKit(files: KitFiles): Kit {
       const record = JSON.parse(readFileSync(path.join(files.tree, "tree.json"), "utf8")) as TreeRecord;
       const places = new Map(record.files.map((file) => [file.hash, file.path]));
       return {
-        manifest: { hash: record.tree, files: record.files.map((file) => ({ ...file, size: 0 })), entries: record.entries },
+        manifest: {
+          hash: record.tree,
+          files: record.files.map((file) => ({ ...file, size: 0 })),
+          entries: record.entries,
+        },
         blob: (hash) => readFileSync(path.join(files.tree, places.get(hash) ?? "")),
       };
     },
@@ -37,7 +41,9 @@ interface TreeRecord {
 
 /** What `uname -sm` says on machines for which our own runtime is right. */
 const ownUname = (): string => {
-  const machine = { x64: "x86_64", arm64: platform() === "darwin" ? "arm64" : "aarch64" }[arch() as "x64" | "arm64"];
+  const machine = { x64: "x86_64", arm64: platform() === "darwin" ? "arm64" : "aarch64" }[
+    arch() as "x64" | "arm64"
+  ];
   return `${platform() === "darwin" ? "Darwin" : "Linux"} ${machine}`;
 };
 
@@ -46,7 +52,9 @@ let made: Promise<Runtime> | undefined;
 /** Our own binary, compressed once for as long as this worker lives. */
 function ownRuntime(node: string, uname: string, compression: Compression): Promise<Runtime> {
   if (uname !== ownUname()) {
-    throw new ConsfigError(`the host between runs ${ownUname()} and has no Node for ${uname}; deploy to it from a controller, or install Node 24 there`);
+    throw new ConsfigError(
+      `the host between runs ${ownUname()} and has no Node for ${uname}; deploy to it from a controller, or install Node 24 there`,
+    );
   }
   made ??= compress(node, compression);
   return made;

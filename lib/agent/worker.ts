@@ -21,8 +21,8 @@ import {
   type WorkerRequest,
 } from "./messages";
 import { Place } from "./place";
-import { workerKit } from "./worker-kit";
 import { converseOver, decode, type Wire } from "./wire";
+import { workerKit } from "./worker-kit";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
 const MAX_PENDING = 16 * 1024 * 1024;
@@ -205,8 +205,13 @@ const tree = path.resolve(path.dirname(self), "../../../..");
 load(tree);
 if (root === CHILD) {
   const kit = workerKit({ node: process.execPath, boot: path.join(path.dirname(tree), "boot.js"), tree });
-  new Worker(kit, { place: undefined, socketName: "" }).obey(new Socket({ fd: CHILD_FD, readable: true, writable: true }));
+  new Worker(kit, { place: undefined, socketName: "" }).obey(
+    new Socket({ fd: CHILD_FD, readable: true, writable: true }),
+  );
 } else {
   const place = new Place(root);
-  new Worker(workerKit({ node: process.execPath, boot, tree }), { place, socketName }).listen(place, socketName);
+  new Worker(workerKit({ node: process.execPath, boot, tree }), { place, socketName }).listen(
+    place,
+    socketName,
+  );
 }

@@ -6,6 +6,10 @@ import type { Connection } from "./connection";
 export async function ask(connection: Connection, command: string): Promise<CommandResult> {
   const channel = await connection.exec(command);
   channel.stdin.end();
-  const [stdout, stderr, exit] = await Promise.all([text(channel.stdout), text(channel.stderr), channel.exit]);
+  const [stdout, stderr, exit] = await Promise.all([
+    text(channel.stdout),
+    text(channel.stderr),
+    channel.exit,
+  ]);
   return { stdout, stderr, exit };
 }

@@ -1,10 +1,10 @@
 import { shellQuote } from "../_quote";
+import { ConnectionFailed } from "../errors";
 import { account, object } from "../schema";
+import { ask } from "./_ask";
 import { wrapped } from "./_wrapped";
 import type { Connection } from "./connection";
-import { ask } from "./_ask";
 import { defhop } from "./hop";
-import { ConnectionFailed } from "../errors";
 
 /**
  * As the user `user` of the same machine; it takes root before it, or to be that user already. No password, no login
@@ -18,7 +18,11 @@ export const as = defhop({
     const hop = hopText(user);
     const { uid, name } = await whoIs(parent);
     if (name === user) return wrapped(parent, hop, { command: (command) => command, proof: "true" });
-    if (uid !== 0) throw new ConnectionFailed(hop, `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`);
+    if (uid !== 0)
+      throw new ConnectionFailed(
+        hop,
+        `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`,
+      );
     await accountOf(parent, user, hop);
     return wrapped(parent, hop, {
       command: (command) => `${become(user)} /bin/sh -c ${shellQuote(command)}`,
@@ -28,7 +32,11 @@ export const as = defhop({
   enter: async ({ user }, { parent, uid }) => {
     const hop = hopText(user);
     const { name } = await whoIs(parent);
-    if (uid !== 0 && name !== user) throw new ConnectionFailed(hop, `it takes root, and the agent runs as ${name}; add via.sudo() before via.agent()`);
+    if (uid !== 0 && name !== user)
+      throw new ConnectionFailed(
+        hop,
+        `it takes root, and the agent runs as ${name}; add via.sudo() before via.agent()`,
+      );
     const { home, ids } = await accountOf(parent, user, hop);
     const become = uid === 0 ? `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups -- ` : "";
     const environment = `HOME=${home} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(uidPath(Number(ids[0])))}`;
@@ -53,10 +61,18 @@ async function whoIs(parent: Connection): Promise<{ uid: number; name: string }>
   return { uid: Number(uid), name };
 }
 
-async function accountOf(parent: Connection, user: string, hop: string): Promise<{ home: string; ids: readonly string[] }> {
+async function accountOf(
+  parent: Connection,
+  user: string,
+  hop: string,
+): Promise<{ home: string; ids: readonly string[] }> {
   const name = shellQuote(user);
   const { stdout, exit } = await ask(parent, `id -u ${name} && id -g ${name} && eval echo ~${name}`);
   const [uid = "", gid = "", home = "/"] = stdout.split("\n");
-  if (exit !== 0) throw new ConnectionFailed(hop, `there is no user ${user} on the host; user.hasAccount("${user}") makes one`);
+  if (exit !== 0)
+    throw new ConnectionFailed(
+      hop,
+      `there is no user ${user} on the host; user.hasAccount("${user}") makes one`,
+    );
   return { home, ids: [uid, gid] };
 }

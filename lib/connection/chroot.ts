@@ -40,7 +40,8 @@ export const chroot = defhop({
 
 const hopText = (into: string): string => `via.chroot(${JSON.stringify(into)})`;
 
-const ENVIRONMENT = "HOME=/root USER=root LOGNAME=root SHELL=/bin/sh PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const ENVIRONMENT =
+  "HOME=/root USER=root LOGNAME=root SHELL=/bin/sh PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Mounts below $r what a system expects; each is left out where it is there already. Run in a namespace of its own. */
 const MOUNTS = `on() { mountpoint -q "$r$1" || { [ -d "$r$1" ] && shift && mount "$@"; }; }
@@ -71,11 +72,16 @@ fi`;
 
 async function refuseUnfit(parent: Connection, into: string, hop: string): Promise<void> {
   const place = shellQuote(into);
-  const { stdout } = await ask(parent, `id -u; [ -d ${place} ] && echo there; [ -x ${place}/bin/sh ] && echo shell; uname`);
+  const { stdout } = await ask(
+    parent,
+    `id -u; [ -d ${place} ] && echo there; [ -x ${place}/bin/sh ] && echo shell; uname`,
+  );
   const [uid, ...facts] = stdout.split("\n");
   if (uid !== "0") throw new ConnectionFailed(hop, "it takes root; add via.sudo() before it");
-  if (!facts.includes("there")) throw new ConnectionFailed(hop, `there is no directory ${into} on the machine before it`);
-  if (!facts.includes("shell")) throw new ConnectionFailed(hop, `${into} has no /bin/sh: is a system installed there?`);
+  if (!facts.includes("there"))
+    throw new ConnectionFailed(hop, `there is no directory ${into} on the machine before it`);
+  if (!facts.includes("shell"))
+    throw new ConnectionFailed(hop, `${into} has no /bin/sh: is a system installed there?`);
   if (!facts.includes("Linux")) throw new ConnectionFailed(hop, "it takes Linux");
 }
 
@@ -88,18 +94,22 @@ interface Holder {
 /** A process that holds the mounts for the hop's commands. It ends when its input does: with the hop, or the link. */
 async function hold(parent: Connection, into: string, hop: string): Promise<Holder> {
   const script = `set -e; r=${shellQuote(into)}; ${MOUNTS}\necho "ready $(cut -d" " -f4 /proc/self/stat)"; exec cat >/dev/null`;
-  const channel = await parent.exec(`exec unshare --mount --propagation private -- /bin/sh -c ${shellQuote(script)}`);
+  const channel = await parent.exec(
+    `exec unshare --mount --propagation private -- /bin/sh -c ${shellQuote(script)}`,
+  );
   let complaint = "";
   channel.stderr.on("data", (chunk: Buffer) => {
     complaint += chunk.toString();
   });
   let alive = true;
-  const ended = channel.exit.then(
-    () => {},
-    () => {},
-  ).then(() => {
-    alive = false;
-  });
+  const ended = channel.exit
+    .then(
+      () => {},
+      () => {},
+    )
+    .then(() => {
+      alive = false;
+    });
   const pid = await new Promise<string>((settled, failed) => {
     let said = "";
     channel.stdout.on("data", (chunk: Buffer) => {
@@ -107,7 +117,9 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
       const ready = /ready (\d+)\n/.exec(said);
       if (ready?.[1]) settled(ready[1]);
     });
-    void ended.then(() => failed(new ConnectionFailed(hop, complaint.trim() || "its mounts could not be made")));
+    void ended.then(() =>
+      failed(new ConnectionFailed(hop, complaint.trim() || "its mounts could not be made")),
+    );
   });
   return { pid, alive: () => alive, release: () => void channel.stdin.end() };
 }

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { hops } from "../connection/hop";
 import { InapplicableProperty } from "../errors";
 import { properties } from "../property";
 import type { PackageImport } from "./_bundle";
@@ -37,12 +38,22 @@ export interface Tree {
 const worker = path.join(engineRoot, "lib/agent/worker.ts");
 const engineVersion = (require(path.join(engineRoot, "package.json")) as { version: string }).version;
 
-/** The tree that `names` of properties need. Refuses, with `InapplicableProperty`, what cannot travel. */
-export function treeFor(names: Iterable<string>, graph: ModuleGraph): Tree {
+/** What a tree is for, by name. */
+export interface Wanted {
+  readonly properties: readonly string[];
+  readonly hops: readonly string[];
+}
+
+/** The tree that `wanted` needs. Refuses, with `InapplicableProperty`, what cannot travel. */
+export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   const closure = new Closure(graph);
   closure.add(worker);
   closure.standInFromHere();
-  const entries = [...new Set([...names].map((name) => closure.addProperty(name)))].sort();
+  const places = [
+    ...wanted.properties.map((name) => closure.addProperty(name)),
+    ...wanted.hops.map((name) => closure.addHop(name)),
+  ];
+  const entries = [...new Set(places)].sort();
   const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
   const listed = [...files].map(([place, { hash, content }]) => ({
     path: place,
@@ -96,6 +107,17 @@ class Closure {
       travellingForm(importer, this.#graph).packages.map((imported) => this.#said(imported, importer)),
     );
     return this.#addPackage(importOf(file, imports)) ?? "";
+  }
+
+  /** Adds what defines the hop `name`, and gives the place to require. */
+  addHop(name: string): string {
+    const file = hops.fileOf(name);
+    if (file === undefined || !this.#isSource(file)) {
+      throw new InapplicableProperty(
+        `the hop via.${name} cannot be opened from a host: it is defined in no file that travels`,
+      );
+    }
+    return this.add(file);
   }
 
   #isSource(file: string): boolean {

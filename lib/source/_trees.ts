@@ -23,15 +23,17 @@ export class Trees {
     this.#graph = graph;
   }
 
-  /** The manifest for `names`; looked up when nothing was loaded since it was asked for last. */
-  manifest(names: Iterable<string>): Manifest {
+  /** The manifest for `properties` and `hops`; looked up when nothing was loaded since it was asked for last. */
+  manifest(properties: Iterable<string>, hops: Iterable<string>): Manifest {
     if (this.#answersFor !== this.#graph.modules) {
       this.#answers = new Map();
       this.#answersFor = this.#graph.modules;
     }
-    const wanted = [...new Set(names)].sort();
-    const key = wanted.join("\n");
-    const manifest = this.#answers.get(key) ?? this.#remember(treeFor(wanted, this.#graph));
+    const wanted = { properties: [...new Set(properties)].sort(), hops: [...new Set(hops)].sort() };
+    const key = JSON.stringify(wanted);
+    const known = this.#answers.get(key);
+    if (known) return known;
+    const manifest = this.#remember(treeFor(wanted, this.#graph));
     this.#answers.set(key, manifest);
     return manifest;
   }

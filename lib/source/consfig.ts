@@ -71,8 +71,8 @@ export class Consfig {
    * with `InapplicableProperty`, a name that nobody defines, one defined at the prompt, and npm packages that are not
    * pure JavaScript.
    */
-  manifest(properties: Iterable<string>): Manifest {
-    return this.#trees.manifest(properties);
+  manifest(properties: Iterable<string>, hops: Iterable<string> = []): Manifest {
+    return this.#trees.manifest(properties, hops);
   }
 
   /** The content of one file of a manifest, by its hash. */

@@ -5,8 +5,8 @@ import { shellQuote } from "../../_quote";
 import type { Channel, Connection } from "../../connection/connection";
 import { ConnectionFailed, ConsfigError } from "../../errors";
 import type { Progress } from "../../events";
-import { BANNER } from "../messages";
 import type { Kit } from "../kit";
+import { BANNER } from "../messages";
 import { NODE_FLAGS } from "../supervisor";
 import type { Compression, Runtime } from "./runtime";
 
@@ -164,7 +164,7 @@ if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
 [ -x ${f} ] && { cat >/dev/null; ln -sf ${f} ${link}; exit 0; }
 rm -f ${f}.[0-9]*; touch ${p} && sum=$({ cat ${p}; tee -a ${p}; } | ${compression} -dc | tee "$t" | sha256sum) || exit 1
 [ "\${sum%% *}" = ${runtime.sha256} ] || { [ "$(wc -c <${p})" -ge ${runtime.compressed.size} ] && rm -f ${p}; echo "the runtime arrived broken: sha256 \${sum%% *}" >&2; exit 1; }
-chmod 700 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link}`;
+chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link}`;
 }
 
 async function upload(
@@ -201,7 +201,7 @@ async function sendBoot(
   const others = `${shellQuote(directory)}/boot/*.js`;
   await run(
     parent,
-    `umask 077; cat >${file}.$$ && mv -f ${file}.$$ ${file} && find ${others} -mtime +30 -exec rm -f {} +`,
+    `umask 077; cat >${file}.$$ && chmod 644 ${file}.$$ && mv -f ${file}.$$ ${file} && find ${others} -mtime +30 -exec rm -f {} +`,
     boot.code,
   );
 }
