@@ -208,19 +208,21 @@ class StepsBelow implements Steps {
     const { applying } = this.#walk;
     const numbers = new Map<number, number>();
     if (!applying.nest) throw new AbortedChange("no deployment can be made from here");
-    const outcome = await applying.nest(nested, (event) => {
-      if (event.kind === "step-started") {
-        const step = this.#walk.nextStep();
-        numbers.set(event.step, step);
-        const parent = event.parent === undefined ? this.#parent : numbers.get(event.parent);
-        const { parent: _theirs, ...rest } = event;
-        applying.emit({ ...rest, step, ...(parent !== undefined && { parent }) });
-      } else if ("step" in event) {
-        applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
-      } else {
-        applying.emit(event);
-      }
-    });
+    const outcome = await nestedly(
+      applying.nest(nested, (event) => {
+        if (event.kind === "step-started") {
+          const step = this.#walk.nextStep();
+          numbers.set(event.step, step);
+          const parent = event.parent === undefined ? this.#parent : numbers.get(event.parent);
+          const { parent: _theirs, ...rest } = event;
+          applying.emit({ ...rest, step, ...(parent !== undefined && { parent }) });
+        } else if ("step" in event) {
+          applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
+        } else {
+          applying.emit(event);
+        }
+      }),
+    );
     if (outcome.change === "changed") this.#walk.changes += 1;
     if (outcome.failed) this.#walk.failed = true;
     if (outcome.failure) throw new FailedChange(outcome.failure.message);
@@ -249,6 +251,15 @@ class StepsBelow implements Steps {
     more: { reason?: string; failure?: ReturnType<typeof failureOf> },
   ): void {
     this.#walk.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
+  }
+}
+
+/** That a further host cannot be reached is the failure of one step: we ourselves are still where we were. */
+async function nestedly(outcome: Promise<JobOutcome>): Promise<JobOutcome> {
+  try {
+    return await outcome;
+  } catch (error) {
+    throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
   }
 }
 

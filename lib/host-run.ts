@@ -201,8 +201,10 @@ export class HostRun {
 
   #end(status: Report["status"], failure: Report["failure"]): Report {
     const ms = Math.round(performance.now() - this.#started);
-    this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
-    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure);
+    const ended = mapPositions({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
+    this.#emit(ended);
+    const mapped = "failure" in ended ? ended.failure : undefined;
+    return this.#reporter.finish(this.#host, this.#deployment, status, ms, mapped);
   }
 
   #emit(event: StepEvent): void {

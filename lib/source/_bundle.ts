@@ -14,6 +14,11 @@ export interface PackageImport {
   readonly at: string;
   /** Imported by `import()`, which gives an ES module, even one that waits while it loads. */
   readonly dynamic: boolean;
+  /**
+   * Packages that the same file imports besides: where this one depends on such a one, they share it. A class, or a
+   * symbol, of two copies would not be the same.
+   */
+  readonly besides: readonly string[];
 }
 
 /** A package in one file: CommonJS, or an ES module for `import()`. */
@@ -25,7 +30,7 @@ export interface Bundle {
 
 /** Bundles a package with all it depends on. Refuses what cannot travel, naming package and importing line. */
 export function bundle(imported: PackageImport): Bundle {
-  return withoutAddons(imported, []);
+  return withoutAddons(imported, imported.besides);
 }
 
 /** Native packages that are optional to the package that wants them are left out, as if they had not installed. */
@@ -50,6 +55,9 @@ function build(imported: PackageImport, left: readonly string[]): Bundle {
       ? buildModule(imported, left)
       : esbuild(imported, left, `module.exports = require(${JSON.stringify(specifier)})`).bundle;
   } catch (error) {
+    // An addon that was never built is missing here too, and whoever asks for it gets along without.
+    const [, unbuilt] = /Could not resolve "([^"]+\.node)"/.exec(firstComplaint(error)) ?? [];
+    if (unbuilt !== undefined && !left.includes(unbuilt)) return build(imported, [...left, unbuilt]);
     throw new InapplicableProperty(
       `the npm package "${packageName(specifier)}", imported at ${at}, cannot travel to a host: ${firstComplaint(error)}`,
       { cause: error },

@@ -104,7 +104,9 @@ class Closure {
     }
     if (this.#isSource(file)) return this.add(file);
     const imports = [...this.#graph.modules.keys()].flatMap((importer) =>
-      travellingForm(importer, this.#graph).packages.map((imported) => this.#said(imported, importer)),
+      travellingForm(importer, this.#graph).packages.map((imported, _index, all) =>
+        this.#said(imported, importer, all),
+      ),
     );
     return this.#addPackage(importOf(file, imports)) ?? "";
   }
@@ -138,7 +140,7 @@ class Closure {
     const { file: content, modules, packages } = travellingForm(file, this.#graph);
     this.#put(place, content, file);
     for (const module of modules) this.add(module);
-    for (const imported of packages) this.#addPackage(this.#said(imported, file));
+    for (const imported of packages) this.#addPackage(this.#said(imported, file, packages));
     return place;
   }
 
@@ -168,8 +170,15 @@ class Closure {
     );
   }
 
-  #said({ specifier, line, dynamic }: Import, importer: string): PackageImport {
-    return { specifier, importer, at: `${this.#graph.show(importer)}:${line}`, dynamic };
+  #said({ specifier, line, dynamic }: Import, importer: string, all: readonly Import[]): PackageImport {
+    const besides = all.filter((other) => !other.dynamic).map((other) => other.specifier);
+    return {
+      specifier,
+      importer,
+      at: `${this.#graph.show(importer)}:${line}`,
+      dynamic,
+      besides: besides.filter((other) => other !== specifier).sort(),
+    };
   }
 
   #addPackage(imported: PackageImport): string | undefined {

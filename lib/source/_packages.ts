@@ -34,7 +34,8 @@ export class PackageTree {
     const common = placeOfPackage(imported.specifier);
     const place = imported.dynamic ? common.replace(/(\.c?js|\.json)?$/, ".mjs") : common;
     const directory = path.join(below, name);
-    this.#files.set(path.join(below, place), bundleOf(imported, installed));
+    const besides = imported.besides.filter((other) => isShared(other, imported.importer, installed));
+    this.#files.set(path.join(below, place), bundleOf({ ...imported, besides }, installed));
     const ways = this.#ways.get(directory) ?? new Map<string, Ways>();
     const subpath = `.${imported.specifier.slice(name.length)}`;
     const way = { [imported.dynamic ? "import" : "default"]: `.${place.slice(name.length)}` };
@@ -78,9 +79,18 @@ function installedFile({ specifier, importer }: PackageImport): string | undefin
   }
 }
 
+/** Whether the package `other` is the very same for `importer` and for the package whose file is `installed`. */
+function isShared(other: string, importer: string, installed: string): boolean {
+  try {
+    return requireFrom(importer).resolve(other) === requireFrom(installed).resolve(other);
+  } catch {
+    return false;
+  }
+}
+
 /** As for a process: what was bundled once is not looked at again. */
 function bundleOf(imported: PackageImport, installed: string): string {
-  const name = JSON.stringify([imported.specifier, installed, imported.dynamic]);
+  const name = JSON.stringify([imported.specifier, installed, imported.dynamic, imported.besides]);
   const known = bundles.get(name);
   if (known !== undefined) return known;
   const version = (require("esbuild/package.json") as { version: string }).version;
