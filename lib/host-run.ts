@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LinkLost, type Listener } from "./agent/client/link";
 import { type AgentConnection, isAgentConnection } from "./agent/hop";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
@@ -9,7 +10,14 @@ import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
 import type { Lease } from "./connection/pool";
 import { ShellTarget } from "./connection/shell-target";
-import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty, Refused } from "./errors";
+import {
+  Cancelled,
+  ConnectionFailed,
+  type Failure,
+  failureOf,
+  InapplicableProperty,
+  Refused,
+} from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import { type Host, hosts, shared } from "./host";
 import { type PreparedHost, prepare, said } from "./prepare";
@@ -30,6 +38,7 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #abort = new AbortController();
   #stopped: string | undefined;
+  #signalled: JobSignal | undefined;
   /** Passes a signal on to where the work is. */
   #toWorker: ((signal: JobSignal) => void) | undefined;
 
@@ -81,7 +90,8 @@ export class HostRun {
 
   signal(signal: JobSignal): void {
     this.#stopped ??= stoppedBy(signal);
-    if (this.#toWorker) return this.#toWorker(signal);
+    this.#signalled = signal;
+    this.#toWorker?.(signal);
     if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
 
@@ -137,15 +147,11 @@ export class HostRun {
     };
     let { agent } = first;
     const sources = sourcesFor(agent.using(prepared.properties));
-    let begun = false;
+    if (this.#stopped) throw new Cancelled(this.#stopped);
+    this.#toWorker = (signal) => agent.signal(job.deployment, signal);
+    let outcome = agent.deploy(job, sources, listener);
     for (;;) {
-      this.#toWorker = (signal) => agent.signal(job.deployment, signal);
-      if (this.#stopped) throw new Cancelled(this.#stopped);
       try {
-        const outcome = begun
-          ? agent.follow(job, sources, listener, heard)
-          : agent.deploy(job, sources, listener);
-        begun = true;
         return await outcome;
       } catch (error) {
         if (!(error instanceof LinkLost)) throw error;
@@ -154,6 +160,9 @@ export class HostRun {
           text: `the link to ${this.#host} was lost; the work there goes on, connecting again`,
         });
         agent = (await this.#again(prepared, chain, error)).agent;
+        outcome = agent.follow(job, sources, listener, heard);
+        // What was said while nobody could hear it.
+        if (this.#signalled) agent.signal(job.deployment, this.#signalled);
       }
     }
   }
@@ -161,8 +170,13 @@ export class HostRun {
   /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
   async #again(prepared: PreparedHost, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
     for (const wait of RECONNECT_MS) {
-      await new Promise((settled) => setTimeout(settled, wait));
-      if (this.#stopped) break;
+      await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => {});
+      if (this.#abort.signal.aborted) {
+        throw new Cancelled(
+          `${stoppedBy("cancel")} while the link to ${this.#host} was lost; the step that ran goes on there`,
+          { cause: lost },
+        );
+      }
       try {
         const { connection, release } = await this.#lease(prepared, chain);
         release();
@@ -210,7 +224,7 @@ export class HostRun {
   #end(status: Report["status"], failure: Report["failure"]): Report {
     const ms = Math.round(performance.now() - this.#started);
     this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
-    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure);
+    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure && mapped(failure));
   }
 
   #emit(event: StepEvent): void {
@@ -264,12 +278,20 @@ function refuseUnfit(prepared: PreparedHost, chain: readonly Hop[]): void {
   );
 }
 
-/** Stacks that come from the far side name compiled files there; people want their own lines. */
+/** What comes from the far side names compiled files there; people want their own lines. */
 function mapPositions(event: StepEvent): StepEvent {
-  if (!("failure" in event) || !event.failure?.stack || !session.consfig) return event;
+  if (!("failure" in event) || !event.failure) return event;
+  return { ...event, failure: mapped(event.failure) };
+}
+
+function mapped(failure: Failure): Failure {
+  const { consfig } = session;
+  if (!consfig) return failure;
+  const { message, stack } = failure;
   return {
-    ...event,
-    failure: { ...event.failure, stack: session.consfig.mapPositions(event.failure.stack) },
+    ...failure,
+    message: consfig.mapPositions(message),
+    ...(stack && { stack: consfig.mapPositions(stack) }),
   };
 }
 

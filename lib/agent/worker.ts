@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
@@ -9,17 +9,20 @@ import { HostModel } from "../host";
 import { definitionOf, everything } from "../prepare";
 import { properties } from "../property";
 import { problems, warm } from "../schema";
-import { Journal } from "./journal";
+import { eventsFrom, Journal, readJournal } from "./journal";
 import { LocalTarget } from "./local-target";
 import {
   type Job,
   type JobOutcome,
   type JobSignal,
+  LEAVE,
   stoppedBy,
   type WorkerAnswer,
   type WorkerRequest,
+  type WorkerState,
+  workerRequestShapes,
 } from "./messages";
-import { Place } from "./place";
+import { listenPrivately, Place } from "./place";
 import { converseOver, decode, type Wire } from "./wire";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
@@ -47,22 +50,40 @@ class Worker {
   constructor(place: Place, socketName: string) {
     this.#place = place;
     this.#socketName = socketName;
-    const server = createServer((socket) => this.#serve(socket));
-    server.listen(socketName, () => {
-      process.chdir(userInfo().homedir);
-      if (!process.connected) process.exit(0);
-      process.send?.("ready");
-    });
+  }
+
+  async start(): Promise<void> {
+    process.chdir(this.#place.run);
+    await listenPrivately(
+      createServer((socket) => this.#serve(socket)),
+      this.#socketName,
+    );
+    process.chdir(userInfo().homedir);
+    if (!process.connected) process.exit(0);
     // A spare whose supervisor is gone is of no use; one at work goes on.
-    process.on("disconnect", () => {
-      if (!this.#job) process.exit(0);
+    process.on("disconnect", () => this.#leave());
+    process.on("message", (message) => {
+      if (message === LEAVE) this.#leave();
     });
+    this.#tell("ready");
+  }
+
+  #tell(state: WorkerState): void {
+    if (process.connected) process.send?.(state, () => {});
+  }
+
+  #leave(): void {
+    if (this.#job) return;
+    rmSync(path.join(this.#place.run, this.#socketName), { force: true });
+    process.exit(0);
   }
 
   #serve(socket: Socket): void {
     const link: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
+      shapes: workerRequestShapes,
       onMessage: (request) => {
         if (request.type === "job") void this.#work(request.job, link);
+        if (request.type === "follow") this.#follow(request.after, link);
         if (request.type === "signal") this.#signal(request.signal);
         if (request.type === "ping") this.#identify(link);
       },
@@ -73,9 +94,19 @@ class Worker {
     });
   }
 
+  /** Somebody who lost the link hears what was missed, and is there for the rest. */
+  #follow(after: number, link: Wire<WorkerAnswer>): void {
+    if (!this.#job) return this.#leave();
+    this.#send();
+    const { deployment } = this.#job;
+    for (const run of eventsFrom(readJournal(this.#place, deployment) ?? [], after + 1))
+      link.send({ type: "events", deployment, ...run });
+    this.#links.add(link);
+  }
+
   /** A supervisor that came after ours wants to know who holds the host. One that is idle is of no use to it. */
   #identify(link: Wire<WorkerAnswer>): void {
-    if (!this.#job) process.exit(0);
+    if (!this.#job) return this.#leave();
     const { deployment, by } = this.#job;
     link.send({ type: "working", deployment, by, since: this.#since, pid: process.pid });
   }
@@ -88,10 +119,16 @@ class Worker {
   async #work(packed: Buffer, link: Wire<WorkerAnswer>): Promise<void> {
     if (this.#job) return;
     const job = decode(packed) as Job;
+    try {
+      this.#journal = new Journal(this.#place, job.deployment);
+    } catch {
+      // It has begun elsewhere, and whoever asked follows that.
+      return this.#leave();
+    }
     this.#job = job;
+    this.#tell("begun");
     this.#since = Date.now();
     this.#links.add(link);
-    this.#journal = new Journal(this.#place, job.deployment);
     const at = new Date(this.#since).toISOString();
     this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
     const outcome = await this.#outcome(job);
@@ -103,9 +140,9 @@ class Worker {
       each.end();
     }
     rmSync(path.join(this.#place.run, this.#socketName), { force: true });
+    this.#tell("over");
     // Whoever is still connected gets what was written; nobody can hold us longer than this.
     setTimeout(() => process.exit(0), 2000).unref();
-    process.disconnect?.();
     await Promise.all([...this.#links].map((each) => each.finished));
     process.exit(0);
   }
@@ -150,11 +187,11 @@ class Worker {
     const events = this.#unsent;
     if (events.length === 0 || !this.#job) return;
     this.#unsent = [];
-    this.#journal?.write(...events.map((event) => ({ event })));
     const first = this.#sent;
+    this.#journal?.write(...events.map((event, index) => ({ n: first + index, event })));
     this.#sent += events.length;
     for (const link of this.#links) {
-      if (link.pending > MAX_PENDING) this.#links.delete(link);
+      if (link.pending > MAX_PENDING) link.break();
       else link.send({ type: "events", deployment: this.#job.deployment, first, events });
     }
   }
@@ -181,6 +218,5 @@ function load(tree: string): void {
 process.umask(0o022);
 const [, self = "", root = "", socketName = ""] = process.argv;
 const place = new Place(root);
-mkdirSync(place.run, { recursive: true, mode: 0o700 });
 load(path.resolve(path.dirname(self), "../../../.."));
-new Worker(place, socketName);
+void new Worker(place, socketName).start();
