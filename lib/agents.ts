@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { AGENT_DIRECTORY } from "./agent/client/bootstrap";
-import { type AgentConnection, isAgentConnection } from "./agent/hop";
+import { type AgentConnection, isAgentConnection } from "./agent/connection";
 import type { AgentStatus } from "./agent/messages";
 import { type Hop, hopAsCode } from "./connection/hop";
 import { controllerKit } from "./controller-kit";
@@ -50,14 +50,24 @@ export async function stopAgent(host: string): Promise<void> {
   await withAgent(host, async (connection) => connection.agent.shutdown());
 }
 
-/** The agent on `host` ends, and nothing of it is left there: runtime, sources, journals. */
+/**
+ * The agent on `host` ends, and nothing of it is left there: runtime, sources, journals. Throws `FailedChange` while a
+ * deployment runs there.
+ */
 export async function removeAgent(host: string): Promise<void> {
   await withAgent(host, async (connection) => {
-    const { parent } = connection;
-    await connection.agent.shutdown();
+    const { parent, agent } = connection;
+    const { pid, running } = await agent.status();
+    const [held] = running;
+    if (held) {
+      throw new FailedChange(
+        `deployment ${held.deployment} by ${held.by} runs on ${host}; remove the agent when it is over`,
+      );
+    }
+    await agent.shutdown();
     const channel = await parent.exec(
-      `d=${AGENT_DIRECTORY}; n=0; while [ -e "$d/run/supervisor" ] && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.1; done
-rm -rf "$d" && rmdir "\${d%/agent}" 2>/dev/null; [ ! -e "$d" ]`,
+      `d=${AGENT_DIRECTORY}; n=0; while kill -0 ${pid} 2>/dev/null && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.1; done
+rm -rf "$d" && rmdir "\${d%/agent}" "\${d%/consfigurator/agent}" 2>/dev/null; [ ! -e "$d" ]`,
     );
     channel.stdin.end();
     channel.stdout.resume();

@@ -1,6 +1,6 @@
 import { type ChildWorker, startChild } from "./agent/child";
 import type { AgentLink } from "./agent/client/link";
-import { isAgentConnection } from "./agent/hop";
+import { isAgentConnection } from "./agent/connection";
 import type { Kit } from "./agent/kit";
 import { LocalTarget } from "./agent/local-target";
 import type { Job, JobOutcome, JobSignal } from "./agent/messages";

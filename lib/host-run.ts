@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LinkLost, type Listener } from "./agent/client/link";
-import { type AgentConnection, isAgentConnection } from "./agent/hop";
+import { type AgentConnection, isAgentConnection } from "./agent/connection";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
 import { rememberAgent } from "./agents";
 import { applyHere, type Course } from "./chain";
@@ -9,7 +10,7 @@ import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
 import type { Lease } from "./connection/pool";
 import { controllerKit } from "./controller-kit";
-import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty } from "./errors";
+import { Cancelled, ConnectionFailed, type Failure, failureOf, InapplicableProperty } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import { refuseUnfit } from "./fit";
 import { type Host, type HostFacts, HostModel, hosts, shared } from "./host";
@@ -30,6 +31,7 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #abort = new AbortController();
   #stopped: string | undefined;
+  #signalled: JobSignal | undefined;
   /** What passes a signal on to where the work is. */
   readonly #workers = new Set<(signal: JobSignal) => void>();
 
@@ -58,7 +60,7 @@ export class HostRun {
         steps: prepared.steps,
       });
       const [here, behind] = atAgent(chain);
-      const work: Nested = { host: prepared.model.toJSON(), application: prepared.application, hops: behind };
+      const work = { host: prepared.model.toJSON(), application: prepared.application, hops: behind };
       lease = await this.#lease(prepared.model, here);
       const { connection } = lease;
       const outcome = isAgentConnection(connection)
@@ -85,9 +87,9 @@ export class HostRun {
 
   signal(signal: JobSignal): void {
     this.#stopped ??= stoppedBy(signal);
+    this.#signalled = signal;
     for (const pass of this.#workers) pass(signal);
-    // Where an agent does the work it ends it itself, and tells.
-    if (signal === "cancel" && this.#workers.size === 0) this.#abort.abort(new Cancelled(stoppedBy(signal)));
+    if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
 
   #chain(given: readonly Hop[], defined: Host | undefined): readonly Hop[] {
@@ -134,17 +136,11 @@ export class HostRun {
     };
     let { agent } = first;
     const sources = agent.sources(controllerKit, ...travelling(work));
-    let begun = false;
+    if (this.#stopped) throw new Cancelled(this.#stopped);
+    this.#workers.add((signal) => agent.signal(job.deployment, signal));
+    let outcome = agent.deploy(job, sources, listener);
     for (;;) {
-      const pass = (signal: JobSignal) => agent.signal(job.deployment, signal);
-      this.#workers.clear();
-      this.#workers.add(pass);
-      if (this.#stopped) throw new Cancelled(this.#stopped);
       try {
-        const outcome = begun
-          ? agent.follow(job, sources, listener, heard)
-          : agent.deploy(job, sources, listener);
-        begun = true;
         return await outcome;
       } catch (error) {
         if (!(error instanceof LinkLost)) throw error;
@@ -153,6 +149,9 @@ export class HostRun {
           text: `the link to ${this.#host} was lost; the work there goes on, connecting again`,
         });
         agent = (await this.#again(work, chain, error)).agent;
+        outcome = agent.follow(job, sources, listener, heard);
+        // What was said while nobody could hear it.
+        if (this.#signalled) agent.signal(job.deployment, this.#signalled);
       }
     }
   }
@@ -160,8 +159,13 @@ export class HostRun {
   /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
   async #again(work: Nested, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
     for (const wait of RECONNECT_MS) {
-      await new Promise((settled) => setTimeout(settled, wait));
-      if (this.#stopped) break;
+      await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => {});
+      if (this.#abort.signal.aborted) {
+        throw new Cancelled(
+          `${stoppedBy("cancel")} while the link to ${this.#host} was lost; the step that ran goes on there`,
+          { cause: lost },
+        );
+      }
       try {
         const { connection, release } = await this.#lease(new HostModel(work.host), chain);
         release();
@@ -201,10 +205,8 @@ export class HostRun {
 
   #end(status: Report["status"], failure: Report["failure"]): Report {
     const ms = Math.round(performance.now() - this.#started);
-    const ended = mapPositions({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
-    this.#emit(ended);
-    const mapped = "failure" in ended ? ended.failure : undefined;
-    return this.#reporter.finish(this.#host, this.#deployment, status, ms, mapped);
+    this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
+    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure && mapped(failure));
   }
 
   #emit(event: StepEvent): void {
@@ -227,12 +229,20 @@ function noHost(name: string): InapplicableProperty {
   return new InapplicableProperty(`there is no host ${name}; ${hint}`);
 }
 
-/** Stacks that come from the far side name compiled files there; people want their own lines. */
+/** What comes from the far side names compiled files there; people want their own lines. */
 function mapPositions(event: StepEvent): StepEvent {
-  if (!("failure" in event) || !event.failure?.stack || !session.consfig) return event;
+  if (!("failure" in event) || !event.failure) return event;
+  return { ...event, failure: mapped(event.failure) };
+}
+
+function mapped(failure: Failure): Failure {
+  const { consfig } = session;
+  if (!consfig) return failure;
+  const { message, stack } = failure;
   return {
-    ...event,
-    failure: { ...event.failure, stack: session.consfig.mapPositions(event.failure.stack) },
+    ...failure,
+    message: consfig.mapPositions(message),
+    ...(stack && { stack: consfig.mapPositions(stack) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { isAgentConnection } from "./agent/hop";
+import { isAgentConnection } from "./agent/connection";
 import { controllerKit } from "./controller-kit";
 import { session } from "./session";
 

@@ -91,9 +91,7 @@ async function unlocked(target: PosixTarget, words: readonly string[]): Promise<
 }
 
 const isLocked = ({ stdout, stderr }: CommandResult): boolean =>
-  /Could not get lock \/var\/lib\/apt\/lists|dpkg (frontend |status database )?(lock )?is locked by another process/.test(
-    stdout + stderr,
-  );
+  /Could not get lock \/var\/lib\/apt\/lists|locked by another process/.test(stdout + stderr);
 
 /** Why installing failed: names that apt does not know, or what it said. */
 async function explained(

@@ -4,7 +4,9 @@ import os from "node:os";
 import path from "node:path";
 import repl, { type REPLServer, type ReplOptions } from "node:repl";
 import type { ReadStream, WriteStream } from "node:tty";
+import { pushSources } from "../lib/push";
 import { session } from "../lib/session";
+import type { Watch } from "../lib/source/_watch";
 import { colour } from "./_colour";
 import { Unfinished, warmUp as warmUpCompiler } from "./_language";
 import { terminalAsker } from "./asker";
@@ -42,6 +44,8 @@ class Prompt {
   /** Breaks off what runs now; undefined while the prompt waits. */
   #running: AbortController | undefined;
   #saidRefreshError = "";
+  /** A file of the consfig was saved while something ran. */
+  #saved = false;
 
   constructor(
     workspace: Workspace,
@@ -59,12 +63,15 @@ class Prompt {
     this.#refresh();
     const server = this.#start();
     this.#server = server;
+    let watch: Watch | undefined;
     const warm = setTimeout(() => {
       warmUpCompiler();
       void warmUpView();
+      watch = session.consfig?.watch(() => this.#pushAhead());
     }, WARM_UP_AFTER_MS);
     await new Promise((resolve) => server.once("exit", resolve));
     clearTimeout(warm);
+    await watch?.close();
     session.ask = undefined;
     this.#shell.end();
     this.keyboard.close();
@@ -162,6 +169,15 @@ class Prompt {
     }
   }
 
+  /** Agents that are connected get what was saved, so that the next deployment need not wait for it. */
+  #pushAhead(): void {
+    this.#saved = true;
+    if (this.#running) return; // what runs goes on with the consfig that it began with
+    this.#saved = false;
+    this.#shell.workspace.refreshAhead();
+    pushSources().catch(() => {}); // a deployment sends what is missing, and says what is wrong
+  }
+
   /** Runs `act` with the keyboard held; Ctrl-C breaks it off. Whatever it throws is shown. */
   async #guarded(act: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const controller = new AbortController();
@@ -174,6 +190,7 @@ class Prompt {
       this.#shell.sayError(error);
     } finally {
       this.#running = undefined;
+      if (this.#saved) setImmediate(() => this.#pushAhead());
       setImmediate(() => this.keyboard.release());
     }
   }

@@ -16,8 +16,8 @@ interface Variable {
   assigned: boolean;
 }
 
-/** `class`, `function` and the like cannot be names; a module named so is not offered. */
-const MODULES = new Set(builtinModules.filter((name) => /^[a-z]\w*$/.test(name)));
+/** Node's modules by name, but those that are there as globals. */
+const MODULES = new Set(builtinModules.filter((name) => /^[a-z]\w*$/.test(name) && !(name in globalThis)));
 
 /**
  * The names that can be used at the prompt: what was declared there, the consfig's, the library's, Node's modules, in

@@ -14,6 +14,8 @@ export interface Reload extends Refresh {
 export class Workspace {
   readonly scope: Scope;
   #consfig: Readonly<Record<string, unknown>> = {};
+  #latest: Refresh = { loaded: [], removed: [], notices: [] };
+  readonly #unsaid: Reload[] = [];
   #library: Record<string, unknown> | undefined;
 
   constructor(
@@ -27,10 +29,28 @@ export class Workspace {
   }
 
   /**
-   * Loads what changed in the consfig. A name declared at the prompt gives way to one of a file that is now another
-   * than before, so that the last definition stands, wherever it was made.
+   * Loads what changed in the consfig, and says all that was loaded since this was last asked. A name declared at the
+   * prompt gives way to one of a file that is now another than before, so that the last definition stands, wherever it
+   * was made.
    */
   refresh(): Reload {
+    this.refreshAhead();
+    const { error } = this.#latest;
+    const said = this.#unsaid.splice(0);
+    const all = <K extends "loaded" | "removed" | "notices" | "replaced">(key: K): string[] => [
+      ...new Set(said.flatMap((reload) => reload[key])),
+    ];
+    return {
+      loaded: all("loaded"),
+      removed: all("removed"),
+      notices: all("notices"),
+      replaced: all("replaced"),
+      ...(error && { error }),
+    };
+  }
+
+  /** As `refresh`, while nobody waits; what it did is said by the next `refresh`. */
+  refreshAhead(): void {
     const refreshed = this.consfig.refresh();
     const before = this.#consfig;
     this.#consfig = this.consfig.scope();
@@ -38,7 +58,8 @@ export class Workspace {
       .declared()
       .filter((name) => Object.hasOwn(before, name) && before[name] !== this.#consfig[name])
       .filter((name) => this.scope.forget(name));
-    return { ...refreshed, replaced };
+    this.#latest = refreshed;
+    this.#unsaid.push({ ...refreshed, replaced });
   }
 
   /** Everything that the consfig gives by name. */

@@ -4,17 +4,23 @@ import type { Entrance } from "../connection/hop";
 import { FailedChange } from "../errors";
 import type { StepEvent } from "../events";
 import { loginEnvironment } from "./_environment";
+import { NODE_FLAGS } from "./_worker-process";
 import type { KitFiles } from "./kit";
-import type { Job, JobOutcome, JobSignal, WorkerAnswer, WorkerRequest } from "./messages";
-import { NODE_FLAGS } from "./supervisor";
+import {
+  type Job,
+  type JobOutcome,
+  type JobSignal,
+  type WorkerAnswer,
+  type WorkerRequest,
+  workerAnswerShapes,
+} from "./messages";
+
 import { converseOver, encode, type Wire } from "./wire";
 
 /** Where the kit stands in every context that is entered. A tmpfs of the context's own, gone with it. */
 export const KIT_PLACE = "/run/consfigurator";
 /** The descriptor on which a child speaks with the worker that asked for it. */
 export const CHILD_FD = 3;
-/** The argument by which a worker knows that it is one. */
-export const CHILD = "child";
 /** How long a child may take to load. */
 const START_MS = 20_000;
 
@@ -55,13 +61,13 @@ function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance): Child
 function spawnPlain(kit: KitFiles, { script }: Entrance): ChildProcess {
   return spawn(
     "/bin/sh",
-    ["-c", script, "sh", kit.node, ...NODE_FLAGS, `${kit.tree}/${WORKER}`, CHILD],
+    ["-c", script, "sh", kit.node, ...NODE_FLAGS, `${kit.tree}/${WORKER}`],
     options(kit),
   );
 }
 
-const WORKER = "node_modules/consfigurator/lib/agent/worker.js";
-const KIT_COMMAND = [`${KIT_PLACE}/node`, ...NODE_FLAGS, `${KIT_PLACE}/tree/${WORKER}`, CHILD];
+const WORKER = "node_modules/consfigurator/lib/agent/child-worker.js";
+const KIT_COMMAND = [`${KIT_PLACE}/node`, ...NODE_FLAGS, `${KIT_PLACE}/tree/${WORKER}`];
 
 const options = ({ node, boot, tree }: KitFiles) => ({
   cwd: "/",
@@ -102,6 +108,7 @@ export class ChildWorker {
       begun = settled;
     });
     this.#wire = converseOver<WorkerAnswer, WorkerRequest>(child.stdio[CHILD_FD] as Duplex, {
+      shapes: workerAnswerShapes,
       onMessage: (answer) => {
         if (answer.type === "ready") begun(undefined);
         else if (answer.type === "events") for (const event of answer.events) this.#onEvent(event);

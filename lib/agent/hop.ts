@@ -4,16 +4,7 @@ import { ConnectionFailed, ConsfigError } from "../errors";
 import { object } from "../schema";
 import { startRelay } from "./client/bootstrap";
 import { AgentLink } from "./client/link";
-
-/** A connection whose far end is an agent of ours. */
-export interface AgentConnection extends Connection {
-  readonly agent: AgentLink;
-  /** The hop before it, where the agent's files are. */
-  readonly parent: Connection;
-}
-
-export const isAgentConnection = (connection: Connection): connection is AgentConnection =>
-  "agent" in connection;
+import type { AgentConnection } from "./connection";
 
 /**
  * Our own process on the host: it takes over the work, and keeps on with it when the link is lost. What it needs is put

@@ -16,28 +16,38 @@ export type JournalLine =
         readonly socket: string;
       };
     }
-  | { readonly event: StepEvent }
+  /** The event numbered `n`, from 0. */
+  | { readonly n: number; readonly event: StepEvent }
   | { readonly outcome: JobOutcome };
 
 /** What happened in one deployment, line by line, on the host itself: for whoever lost the link, and for later. */
 export class Journal {
-  readonly #file: number;
+  readonly #file: number | undefined;
 
+  /** Throws when there is one of `deployment` already: it has begun elsewhere. */
   constructor(place: Place, deployment: string) {
     for (const old of oldest(place)) rmSync(old, { force: true });
-    this.#file = openSync(place.journal(deployment), "ax", 0o600);
+    this.#file = unlessFull(() => openSync(place.journal(deployment), "ax", 0o600));
   }
 
   write(...lines: JournalLine[]): void {
-    try {
-      writeSync(this.#file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    } catch {
-      // A full disk must not stop the work that may be there to free it.
-    }
+    const file = this.#file;
+    if (file === undefined) return;
+    unlessFull(() => writeSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
+  }
+}
+
+/** A full disk must not stop the work that may be there to free it. */
+function unlessFull<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (["ENOSPC", "EDQUOT", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }
 
@@ -49,17 +59,29 @@ export function readJournal(place: Place, deployment: string): JournalLine[] | u
   } catch {
     return undefined;
   }
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  return whole.split("\n").filter(Boolean).flatMap(lineOf);
+  return text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as JournalLine];
+    } catch {
+      // The last one may be half written, and so may one that met a full disk.
+      return [];
+    }
+  });
 }
 
-/** None for a line that a full disk has torn: what comes after it is worth reading. */
-function lineOf(text: string): JournalLine[] {
-  try {
-    return [JSON.parse(text) as JournalLine];
-  } catch {
-    return [];
+/** The events from the one numbered `from` on, in runs without a gap. */
+export function eventsFrom(
+  lines: readonly JournalLine[],
+  from: number,
+): { first: number; events: StepEvent[] }[] {
+  const runs: { first: number; events: StepEvent[] }[] = [];
+  for (const line of lines) {
+    if (!("event" in line) || line.n < from) continue;
+    const last = runs.at(-1);
+    if (last && last.first + last.events.length === line.n) last.events.push(line.event);
+    else runs.push({ first: line.n, events: [line.event] });
   }
+  return runs;
 }
 
 function oldest(place: Place): string[] {

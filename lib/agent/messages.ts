@@ -3,6 +3,7 @@ import type { Failure } from "../errors";
 import type { StepEvent } from "../events";
 import type { HostState } from "../host";
 import type { PropApp } from "../property";
+import type { ShapesOf } from "./wire";
 
 /** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */
 export const PROTOCOL = 1;
@@ -85,6 +86,8 @@ export type Answer =
   | { readonly type: "lacking"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
   | { readonly type: "waiting"; readonly deployment: string; readonly reason: string }
   | WorkerAnswer
+  /** The host knows nothing of this deployment: it never began. */
+  | { readonly type: "unknown"; readonly deployment: string }
   /** The worker of this deployment is gone without a word. */
   | { readonly type: "lost"; readonly deployment: string; readonly reason: string };
 
@@ -123,15 +126,24 @@ export interface Holder {
 /** Relay or supervisor → worker. */
 export type WorkerRequest =
   | { readonly type: "job"; readonly job: Buffer }
+  /** Everything after the event numbered `after`, and what comes. */
+  | { readonly type: "follow"; readonly after: number }
   | { readonly type: "signal"; readonly signal: JobSignal }
   | { readonly type: "ping" };
+
+/** Worker → supervisor, over the channel between parent and child: it can take work, has begun, is done. */
+export type WorkerState = "ready" | "begun" | "over";
+/** Supervisor → worker, the same way: end, unless you have begun. */
+export const LEAVE = "leave";
 
 /** Relay → supervisor. */
 export type SupervisorRequest =
   | { readonly type: "worker"; readonly deployment: string; readonly tree: string; readonly by: string }
+  /** This deployment wants no worker any more. */
+  | { readonly type: "withdraw"; readonly deployment: string }
   | { readonly type: "spare"; readonly tree: string }
-  | { readonly type: "status" }
-  | { readonly type: "shutdown" }
+  | { readonly type: "status"; readonly ref: number }
+  | { readonly type: "shutdown"; readonly ref: number }
   /** Another version takes over: finish what runs, take nothing new. */
   | { readonly type: "retire" };
 
@@ -140,9 +152,11 @@ export type SupervisorAnswer =
   | { readonly type: "welcome"; readonly boot: string; readonly pid: number }
   | { readonly type: "worker"; readonly deployment: string; readonly socket: string }
   | { readonly type: "busy"; readonly deployment: string; readonly reason: string }
-  | { readonly type: "broken"; readonly deployment: string; readonly reason: string }
-  | { readonly type: "status"; readonly status: AgentStatus }
-  | { readonly type: "done" };
+  | { readonly type: "broken"; readonly deployment: string; readonly tree: string; readonly reason: string }
+  | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
+  | { readonly type: "done"; readonly ref: number }
+  /** Sent to whoever sends what we do not understand. */
+  | { readonly type: "refused"; readonly message: string };
 
 /** An agent as `.agents` shows it. */
 export interface AgentStatus {
@@ -151,8 +165,62 @@ export interface AgentStatus {
   readonly boot: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  /** Resident memory of supervisor and workers, in bytes. */
+  /** Memory of supervisor and workers, in bytes; what they share is counted once. */
   readonly memory: number;
   readonly running: readonly Holder[];
   readonly spare: boolean;
 }
+
+export const requestShapes: ShapesOf<Request> = {
+  sources: { ref: "number", change: "object" },
+  deploy: { deployment: "string", tree: "string", by: "string", job: "object" },
+  follow: { deployment: "string", after: "number" },
+  signal: { deployment: "string", signal: "string" },
+  status: { ref: "number" },
+  shutdown: { ref: "number" },
+};
+
+export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
+  events: { deployment: "string", first: "number", events: "object" },
+  outcome: { deployment: "string", outcome: "object" },
+  ready: {},
+  working: { deployment: "string", by: "string", since: "number", pid: "number" },
+};
+
+export const answerShapes: ShapesOf<Answer> = {
+  ...workerAnswerShapes,
+  hello: { protocol: "number" },
+  done: { ref: "number" },
+  status: { ref: "number", status: "object" },
+  refused: { message: "string" },
+  lacking: { tree: "string" },
+  waiting: { deployment: "string", reason: "string" },
+  unknown: { deployment: "string" },
+  lost: { deployment: "string", reason: "string" },
+};
+
+export const workerRequestShapes: ShapesOf<WorkerRequest> = {
+  job: { job: "object" },
+  follow: { after: "number" },
+  signal: { signal: "string" },
+  ping: {},
+};
+
+export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
+  worker: { deployment: "string", tree: "string", by: "string" },
+  withdraw: { deployment: "string" },
+  spare: { tree: "string" },
+  status: { ref: "number" },
+  shutdown: { ref: "number" },
+  retire: {},
+};
+
+export const supervisorAnswerShapes: ShapesOf<SupervisorAnswer> = {
+  welcome: { boot: "string", pid: "number" },
+  worker: { deployment: "string", socket: "string" },
+  busy: { deployment: "string", reason: "string" },
+  broken: { deployment: "string", tree: "string", reason: "string" },
+  status: { ref: "number", status: "object" },
+  done: { ref: "number" },
+  refused: { message: "string" },
+};

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, statSync } from "node:fs";
+import type { Server } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
 import { ConsfigError } from "../errors";
@@ -68,6 +69,11 @@ export class Place {
     return readdirSync(this.run).filter((name) => name.startsWith(WORKER_SOCKET));
   }
 
+  /** Whether a worker, at work or spare, has loaded the tree `hash`. */
+  isInUse(hash: string): boolean {
+    return this.workerSockets().some((name) => name.endsWith(`-${hash.slice(0, 16)}`));
+  }
+
   tree(hash: string): string {
     return path.join(this.trees, hash);
   }
@@ -75,4 +81,14 @@ export class Place {
   journal(deployment: string): string {
     return path.join(this.journals, `${deployment}.jsonl`);
   }
+}
+
+/** A server that only this user can reach, besides standing in a directory that is closed to others. */
+export function listenPrivately(server: Server, socket: string): Promise<void> {
+  return new Promise((listening, failed) => {
+    server.once("error", failed);
+    const umask = process.umask(0o177);
+    server.listen(socket, () => listening());
+    process.umask(umask);
+  });
 }

@@ -1,29 +1,36 @@
-import { spawn } from "node:child_process";
-import { openSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { FailedChange } from "../errors";
-import { readJournal } from "./journal";
+import { connect } from "node:net";
+import { Supervised } from "./_supervised";
+import { eventsFrom, type JournalLine, readJournal } from "./journal";
 import {
   type Answer,
   BANNER,
+  type JobOutcome,
+  type JobSignal,
   PROTOCOL,
   type Request,
+  requestShapes,
   type SupervisorAnswer,
-  type SupervisorRequest,
   type TreeChange,
   type WorkerAnswer,
   type WorkerRequest,
+  workerAnswerShapes,
 } from "./messages";
-import { type Place, SUPERVISOR_SOCKET } from "./place";
+import type { Place } from "./place";
 import { Store } from "./store";
-import { LOCK_FD, NODE_FLAGS } from "./supervisor";
 import { converse, converseOver, type Wire } from "./wire";
 
-/** How long a supervisor may take to listen. */
-const START_MS = 5000;
-/** How often a journal is looked at for somebody who lost the link. */
-const FOLLOW_MS = 100;
+/** How often a deployment is offered to a supervisor that ends before it has given a worker. */
+const MOST_OFFERS = 3;
+/** How much may wait for the controller, in bytes, before a worker is no longer listened to. */
+const MAX_PENDING = 4 * 1024 * 1024;
+
+/** A deployment that waits for its worker. */
+interface Waiting {
+  readonly job: Buffer;
+  readonly tree: string;
+  readonly by: string;
+  offers: number;
+}
 
 /**
  * The host's end of one link: keeps the sources, starts the supervisor when there is none, and passes messages between
@@ -31,23 +38,30 @@ const FOLLOW_MS = 100;
  */
 export class Relay {
   readonly #place: Place;
-  readonly #boot: string;
   readonly #store: Store;
   readonly #controller: Wire<Answer>;
-  #supervisor: Promise<Wire<SupervisorRequest>> | undefined;
-  /** Called with the answers of the supervisor, in the order of the questions that have one. */
-  readonly #statusAsked: number[] = [];
-  readonly #jobs = new Map<string, Buffer>();
+  readonly #supervised: Supervised;
+  /** Questions that the supervisor has not answered yet. */
+  readonly #asked = new Map<number, "status" | "shutdown">();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #workers = new Map<string, Wire<WorkerRequest>>();
+  /** Deployments whose tree was found broken, and asked for once more. */
+  readonly #mended = new Set<string>();
 
+  /** `boot`: the file that both of us are run from. */
   constructor(place: Place, boot: string) {
     this.#place = place;
-    this.#boot = boot;
     this.#store = new Store(place);
+    this.#supervised = new Supervised(place, boot, {
+      onAnswer: (answer) => this.#fromSupervisor(answer),
+      onLost: () => this.#askAgain(),
+    });
     process.stdout.write(BANNER);
     this.#controller = converse<Request, Answer>(process.stdin, process.stdout, {
+      shapes: requestShapes,
       onMessage: (request) => void this.#serve(request),
-      onEnd: () => process.exit(0),
+      refusal: ({ message }) => ({ type: "refused", message }) satisfies Answer,
+      onEnd: (error) => (error ? setTimeout(() => process.exit(1), 200) : process.exit(0)),
     });
     this.#controller.send({
       type: "hello",
@@ -58,7 +72,7 @@ export class Relay {
       trees: this.#store.trees(),
     });
     // Started at once, so that the first deployment need not wait for it.
-    void this.#connected().catch(() => {});
+    void this.#supervised.connected().catch(() => {});
   }
 
   async #serve(request: Request): Promise<void> {
@@ -77,23 +91,23 @@ export class Relay {
         const { ref, change } = request;
         if (!this.#store.add(change))
           return this.#controller.send({ type: "lacking", ref, tree: change.tree });
-        (await this.#connected()).send({ type: "spare", tree: change.tree });
+        await this.#supervised.send({ type: "spare", tree: change.tree });
         return this.#controller.send({ type: "done", ref });
       }
       case "deploy": {
         const { deployment, tree, change, by, job } = request;
         if (!this.#hasTree(tree, change)) return this.#controller.send({ type: "lacking", deployment, tree });
-        this.#jobs.set(deployment, job);
-        return (await this.#connected()).send({ type: "worker", deployment, tree, by });
+        this.#waiting.set(deployment, { job, tree, by, offers: 0 });
+        return this.#offer(deployment);
       }
       case "signal":
         return this.#signal(request.deployment, request.signal);
       case "follow":
-        return this.#follow(request.deployment, request.after);
+        return this.#follow(request.deployment, request.after + 1);
       case "status":
       case "shutdown":
-        this.#statusAsked.push(request.ref);
-        return (await this.#connected()).send({ type: request.type });
+        this.#asked.set(request.ref, request.type);
+        return this.#supervised.send({ type: request.type, ref: request.ref });
     }
   }
 
@@ -101,50 +115,26 @@ export class Relay {
     return change ? this.#store.add(change) : this.#store.has(tree);
   }
 
-  /** A conversation with a supervisor of our own version, started if need be. */
-  #connected(): Promise<Wire<SupervisorRequest>> {
-    this.#supervisor ??= this.#connect().catch((error) => {
-      this.#supervisor = undefined;
-      throw error;
-    });
-    return this.#supervisor;
+  /** Asks the supervisor for a worker. */
+  async #offer(deployment: string): Promise<void> {
+    const waiting = this.#waiting.get(deployment);
+    if (!waiting) return;
+    waiting.offers += 1;
+    if (waiting.offers > MOST_OFFERS) return this.#lost(deployment, "the agent's supervisor ended");
+    const { tree, by } = waiting;
+    const wire = await this.#supervised.connected();
+    if (this.#waiting.has(deployment)) wire.send({ type: "worker", deployment, tree, by });
   }
 
-  async #connect(): Promise<Wire<SupervisorRequest>> {
-    const deadline = Date.now() + START_MS;
-    for (let started = false; Date.now() < deadline; await sleep(5)) {
-      const wire = await this.#greet();
-      if (wire) return wire;
-      if (!started) startSupervisor(this.#place, process.argv[1] ?? "");
-      started = true;
+  /** The supervisor ended: another one is asked what this one has not answered. */
+  #askAgain(): void {
+    for (const [ref, question] of this.#asked) {
+      this.#asked.delete(ref);
+      if (question === "shutdown") this.#controller.send({ type: "done", ref });
+      else void this.#serve({ type: question, ref });
     }
-    throw new FailedChange(
-      `the agent's supervisor did not start within ${START_MS / 1000} s; ${this.#place.log} on the host says why`,
-    );
-  }
-
-  /** Undefined when nobody listens, or one of another version, which is then asked to go. */
-  #greet(): Promise<Wire<SupervisorRequest> | undefined> {
-    return new Promise((settled) => {
-      const socket: Socket = connect(SUPERVISOR_SOCKET);
-      let ours = false;
-      const wire: Wire<SupervisorRequest> = converseOver<SupervisorAnswer, SupervisorRequest>(socket, {
-        onMessage: (answer) => {
-          if (answer.type !== "welcome") return this.#fromSupervisor(answer);
-          ours = answer.boot === this.#boot;
-          if (ours) return settled(wire);
-          wire.send({ type: "retire" });
-          wire.end();
-          settled(undefined);
-        },
-        onEnd: () => {
-          settled(undefined);
-          if (!ours) return;
-          this.#supervisor = undefined;
-          for (const deployment of this.#jobs.keys()) this.#lost(deployment, "the agent's supervisor ended");
-        },
-      });
-    });
+    for (const deployment of this.#waiting.keys())
+      void this.#offer(deployment).catch((error: Error) => this.#refuse(deployment, error.message));
   }
 
   #fromSupervisor(answer: SupervisorAnswer): void {
@@ -158,113 +148,123 @@ export class Relay {
           reason: answer.reason,
         });
       case "broken":
-        return this.#refuse(answer.deployment, answer.reason);
-      case "status": {
-        const ref = this.#statusAsked.shift();
-        if (ref !== undefined) this.#controller.send({ type: "status", ref, status: answer.status });
-        return;
-      }
-      case "done": {
-        const ref = this.#statusAsked.shift();
-        if (ref !== undefined) this.#controller.send({ type: "done", ref });
-        return;
-      }
+        return this.#mend(answer.deployment, answer.tree, answer.reason);
+      case "status":
+        this.#asked.delete(answer.ref);
+        return this.#controller.send({ type: "status", ref: answer.ref, status: answer.status });
+      case "done":
+        this.#asked.delete(answer.ref);
+        return this.#controller.send({ type: "done", ref: answer.ref });
+      case "refused":
       case "welcome":
     }
   }
 
+  /** A worker that does not start may have met broken files: they are sent once more before that is said. */
+  #mend(deployment: string, tree: string, reason: string): void {
+    if (!this.#waiting.has(deployment)) return;
+    if (this.#mended.has(deployment)) return this.#refuse(deployment, reason);
+    this.#mended.add(deployment);
+    this.#waiting.delete(deployment);
+    this.#store.discard(tree);
+    this.#controller.send({ type: "lacking", deployment, tree });
+  }
+
   /** Hands the job to its worker, and from then on passes on what that says. */
-  #start(deployment: string, socketName: string): void {
-    const job = this.#jobs.get(deployment);
-    this.#jobs.delete(deployment);
-    if (!job) return;
+  #start(deployment: string, socket: string): void {
+    const waiting = this.#waiting.get(deployment);
+    this.#waiting.delete(deployment);
+    if (waiting && !readJournal(this.#place, deployment))
+      return this.#attach(deployment, socket, { type: "job", job: waiting.job }, 0);
+    // Withdrawn meanwhile, or begun over a link that was lost: this worker goes, asked what it does while it does nothing.
+    const worker = this.#speak(socket, { type: "ping" });
+    worker.end();
+    if (waiting) this.#follow(deployment, 0);
+  }
+
+  #attach(deployment: string, socketName: string, request: WorkerRequest, from: number): void {
+    let next = from;
     let over = false;
-    const socket = connect(socketName);
+    let connected = false;
+    const socket = connect(socketName, () => {
+      connected = true;
+    });
     const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(socket, {
+      shapes: workerAnswerShapes,
       onMessage: (answer, frame) => {
         over ||= answer.type === "outcome";
+        if (answer.type === "events") next = Math.max(next, answer.first + answer.events.length);
         this.#controller.forward(frame);
+        if (this.#controller.pending <= MAX_PENDING) return;
+        socket.pause();
+        process.stdout.once("drain", () => socket.resume());
       },
       onEnd: () => {
         this.#workers.delete(deployment);
         socket.destroy();
-        // Its journal knows more than we do: it may have ended in good order after all.
-        if (!over) void this.#follow(deployment, -1);
+        if (over) return;
+        // It gave us up because we were slow, or it was killed: its journal knows more than we do.
+        if (connected) this.#follow(deployment, next);
+        else this.#lastWords(deployment, next);
       },
     });
     this.#workers.set(deployment, worker);
-    worker.send({ type: "job", job });
+    worker.send(request);
   }
 
-  #signal(deployment: string, signal: "stop" | "cancel"): void {
+  #signal(deployment: string, signal: JobSignal): void {
     const worker = this.#workers.get(deployment);
     if (worker) return worker.send({ type: "signal", signal });
-    const socketName = startedLine(readJournal(this.#place, deployment))?.socket;
-    if (!socketName) return;
-    const wire = converseOver<unknown, WorkerRequest>(connect(socketName), {
+    if (this.#waiting.delete(deployment)) {
+      void this.#supervised.send({ type: "withdraw", deployment }).catch(() => {});
+      const outcome = { change: "unchanged", failed: false, cancelled: true } as const;
+      return this.#controller.send({ type: "outcome", deployment, outcome });
+    }
+    const socket = startedLine(readJournal(this.#place, deployment))?.socket;
+    if (socket) this.#speak(socket, { type: "signal", signal }).end();
+  }
+
+  #speak(socket: string, request: WorkerRequest): Wire<WorkerRequest> {
+    const wire = converseOver<WorkerAnswer, WorkerRequest>(connect(socket), {
+      shapes: workerAnswerShapes,
       onMessage: () => {},
       onEnd: () => {},
     });
-    wire.send({ type: "signal", signal });
-    wire.end();
+    wire.send(request);
+    return wire;
   }
 
-  /** Tells what happened in `deployment` after the event numbered `after`, up to its end. */
-  async #follow(deployment: string, after: number): Promise<void> {
-    let next = after + 1;
-    for (;;) {
-      const lines = readJournal(this.#place, deployment);
-      if (!lines) return this.#lost(deployment, "the host has no journal of it");
-      const alive = await isListening(startedLine(lines)?.socket ?? "");
-      const now = alive ? lines : (readJournal(this.#place, deployment) ?? lines);
-      const events = now.flatMap((line) => ("event" in line ? [line.event] : []));
-      const fresh = events.slice(next);
-      if (fresh.length > 0) this.#controller.send({ type: "events", deployment, first: next, events: fresh });
-      next = Math.max(next, events.length);
-      const end = now.find((line) => "outcome" in line);
-      if (end && "outcome" in end)
-        return this.#controller.send({ type: "outcome", deployment, outcome: end.outcome });
-      if (!alive) return this.#lost(deployment, "the worker that applied it was killed");
-      await sleep(FOLLOW_MS);
-    }
+  /** Tells what happened in `deployment` from the event numbered `from` on, up to its end. */
+  #follow(deployment: string, from: number): void {
+    const lines = readJournal(this.#place, deployment);
+    const socket = startedLine(lines)?.socket;
+    if (!lines || !socket || outcomeIn(lines)) return this.#lastWords(deployment, from);
+    this.#attach(deployment, socket, { type: "follow", after: from - 1 }, from);
+  }
+
+  /** What the journal says when there is nobody left who could say more. */
+  #lastWords(deployment: string, from: number): void {
+    const lines = readJournal(this.#place, deployment);
+    if (!lines) return this.#controller.send({ type: "unknown", deployment });
+    for (const run of eventsFrom(lines, from)) this.#controller.send({ type: "events", deployment, ...run });
+    const outcome = outcomeIn(lines);
+    if (outcome) this.#controller.send({ type: "outcome", deployment, outcome });
+    else this.#lost(deployment, "the worker that applied it was killed");
   }
 
   #refuse(deployment: string, message: string): void {
-    this.#jobs.delete(deployment);
+    this.#waiting.delete(deployment);
     this.#controller.send({ type: "refused", deployment, message });
   }
 
   #lost(deployment: string, reason: string): void {
-    this.#jobs.delete(deployment);
+    this.#waiting.delete(deployment);
     this.#controller.send({ type: "lost", deployment, reason });
   }
 }
 
-const startedLine = (lines: ReturnType<typeof readJournal>) =>
+const startedLine = (lines: readonly JournalLine[] | undefined) =>
   lines?.flatMap((line) => ("started" in line ? [line.started] : []))[0];
 
-function isListening(socketName: string): Promise<boolean> {
-  if (!socketName) return Promise.resolve(false);
-  return new Promise((settled) => {
-    const socket = connect(socketName, () => {
-      settled(true);
-      socket.destroy();
-    });
-    socket.once("error", () => settled(false));
-  });
-}
-
-/**
- * Starts a supervisor that outlives us, in a session of its own. It holds a lock for as long as it lives (where the
- * host has flock), so that of two that start at once one ends.
- */
-function startSupervisor(place: Place, boot: string): void {
-  rmSync(place.log, { force: true });
-  const log = openSync(place.log, "a", 0o600);
-  const script = `exec ${LOCK_FD}>lock; if command -v flock >/dev/null; then flock -n ${LOCK_FD} || exit 0; fi; exec "$@"`;
-  spawn("/bin/sh", ["-c", script, "sh", process.execPath, ...NODE_FLAGS, boot, "supervisor"], {
-    detached: true,
-    stdio: ["ignore", log, log],
-    cwd: place.run,
-  }).unref();
-}
+const outcomeIn = (lines: readonly JournalLine[]): JobOutcome | undefined =>
+  lines.flatMap((line) => ("outcome" in line ? [line.outcome] : []))[0];

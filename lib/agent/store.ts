@@ -26,6 +26,8 @@ interface TreeRecord {
 
 /** How many trees are kept: today's, and some to go back to. */
 const KEPT_TREES = 6;
+/** How long after its last change something unfinished counts as left behind. */
+const LEFT_MS = 60 * 60 * 1000;
 /** Sources are no secrets; the directory around them is closed. */
 const READABLE = 0o644;
 const RECORD = "tree.json";
@@ -51,11 +53,26 @@ export class Store {
 
   /** Makes the tree that `change` describes. False when something it builds on is not here: it must be sent whole. */
   add(change: TreeChange): boolean {
+    try {
+      return this.#add(change);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      throw new ConsfigError(`no space for the sources in ${this.#place.root}; free some and deploy again`);
+    }
+  }
+
+  #add(change: TreeChange): boolean {
     for (const [hash, content] of Object.entries(change.blobs)) this.#keep(hash, content);
     if (this.has(change.tree)) return true;
     const files = this.#filesOf(change);
     if (!files?.every(({ hash }) => existsSync(this.#blob(hash)))) return false;
-    this.#build({ tree: change.tree, files, entries: change.entries });
+    try {
+      this.#build({ tree: change.tree, files, entries: change.entries });
+    } catch (error) {
+      // Somebody else's pruning took a content away.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
     this.#prune(change.tree);
     return true;
   }
@@ -75,9 +92,14 @@ export class Store {
       throw new ConsfigError(`a source arrived broken: ${hash} has other content`);
     const blob = this.#blob(hash);
     const temporary = `${blob}.${process.pid}`;
-    writeFileSync(temporary, content);
-    chmodSync(temporary, READABLE);
-    renameSync(temporary, blob);
+    try {
+      writeFileSync(temporary, content);
+      chmodSync(temporary, READABLE);
+      renameSync(temporary, blob);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
   #filesOf(change: TreeChange): TreeFile[] | undefined {
@@ -90,18 +112,18 @@ export class Store {
 
   #build(record: TreeRecord): void {
     const { tree } = record;
-    const final = this.#place.tree(tree);
     // Workers of other users read trees, where one is bound into their view; nobody else can reach them.
     const umask = process.umask(0o022);
+    const final = this.#place.tree(tree);
     const building = `${final}.${process.pid}`;
     rmSync(building, { recursive: true, force: true });
-    for (const { path: place, hash } of record.files) {
-      const file = path.join(building, path.normalize(`/${place}`));
-      mkdirSync(path.dirname(file), { recursive: true });
-      linkSync(this.#blob(hash), file);
-    }
-    writeFileSync(path.join(building, RECORD), JSON.stringify(record));
     try {
+      for (const { path: place, hash } of record.files) {
+        const file = path.join(building, path.normalize(`/${place}`));
+        mkdirSync(path.dirname(file), { recursive: true });
+        linkSync(this.#blob(hash), file);
+      }
+      writeFileSync(path.join(building, RECORD), JSON.stringify(record));
       renameSync(building, final);
     } catch (error) {
       rmSync(building, { recursive: true, force: true });
@@ -126,11 +148,26 @@ export class Store {
     const byAge = this.trees()
       .map((tree) => ({ tree, at: statSync(this.#place.tree(tree)).mtimeMs }))
       .sort((a, b) => b.at - a.at);
-    for (const { tree } of byAge.slice(KEPT_TREES))
+    const old = byAge.slice(KEPT_TREES).filter(({ tree }) => !this.#place.isInUse(tree));
+    for (const { tree } of old) {
+      const files = this.#record(tree)?.files ?? [];
       rmSync(this.#place.tree(tree), { recursive: true, force: true });
-    for (const name of readdirSync(this.#place.blobs)) {
-      const blob = path.join(this.#place.blobs, name);
-      if (statSync(blob).nlink === 1) rmSync(blob, { force: true });
+      for (const { hash } of files) {
+        if (statSync(this.#blob(hash), { throwIfNoEntry: false })?.nlink === 1)
+          rmSync(this.#blob(hash), { force: true });
+      }
+    }
+    this.#removeLeft(this.#place.trees, (name) => name.includes("."));
+    this.#removeLeft(this.#place.blobs, (_name, links) => links === 1);
+  }
+
+  /** What is unfinished and nobody has touched for long: somebody else's upload may be under way. */
+  #removeLeft(directory: string, unfinished: (name: string, links: number) => boolean): void {
+    for (const name of readdirSync(directory)) {
+      const entry = path.join(directory, name);
+      const stat = statSync(entry, { throwIfNoEntry: false });
+      if (stat && unfinished(name, stat.nlink) && Date.now() - stat.ctimeMs > LEFT_MS)
+        rmSync(entry, { recursive: true, force: true });
     }
   }
 
@@ -140,3 +177,6 @@ export class Store {
 }
 
 const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
+
+const isFull = (error: unknown): boolean =>
+  ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");

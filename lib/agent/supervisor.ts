@@ -1,38 +1,38 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
-import path from "node:path";
-import { loginEnvironment } from "./_environment";
-import type {
-  AgentStatus,
-  Holder,
-  SupervisorAnswer,
-  SupervisorRequest,
-  WorkerAnswer,
-  WorkerRequest,
+import { LOCK_FD, WorkerProcess } from "./_worker-process";
+import {
+  type AgentStatus,
+  type Holder,
+  type SupervisorAnswer,
+  type SupervisorRequest,
+  supervisorRequestShapes,
+  type WorkerAnswer,
+  type WorkerRequest,
+  workerAnswerShapes,
 } from "./messages";
-import { type Place, SUPERVISOR_SOCKET, WORKER_SOCKET } from "./place";
+import { listenPrivately, type Place, SUPERVISOR_SOCKET } from "./place";
 import { converseOver, type Wire } from "./wire";
 
-/** How long nobody may need us before we end. */
+/** How long nobody may need us before we end, unless the command line says otherwise. */
 const IDLE_MS = 15 * 60 * 1000;
 /** How long a worker of an earlier supervisor may take to say who it is. */
 const PATIENCE_MS = 1000;
 /** How long after a worker was taken the next spare is started, so that it does not slow that one down. */
 const SPARE_DELAY_MS = 250;
 
-interface Worker {
-  readonly id: string;
-  readonly tree: string;
-  readonly pid: number;
-  /** Settles when it takes work, or with the reason why it never will. */
-  readonly ready: Promise<string | undefined>;
-  readonly process: ChildProcess | undefined;
-}
+type Client = Wire<SupervisorAnswer>;
 
 interface Waiting {
   readonly request: Extract<SupervisorRequest, { type: "worker" }>;
-  readonly client: Wire<SupervisorAnswer>;
+  readonly client: Client;
+}
+
+/** Who has the host, and the worker when it is one of ours. */
+interface Held {
+  readonly holder: Holder;
+  readonly client?: Client;
+  readonly worker?: WorkerProcess;
 }
 
 /**
@@ -43,41 +43,36 @@ export class Supervisor {
   readonly #startedAt = Date.now();
   readonly #place: Place;
   readonly #boot: string;
+  readonly #idleMs: number;
   #server: Server | undefined;
-  #spare: Worker | undefined;
-  #holder: Holder | undefined;
-  readonly #queue: Waiting[] = [];
+  #spare: WorkerProcess | undefined;
+  #held: Held | undefined;
+  #queue: Waiting[] = [];
   #lastTree: string | undefined;
   readonly #clients = new Set<Socket>();
   #retiring = false;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(place: Place, boot: string) {
+  constructor(place: Place, boot: string, idleMs = IDLE_MS) {
     this.#place = place;
     this.#boot = boot;
+    this.#idleMs = idleMs;
   }
 
   /** Listens; throws when another supervisor does. */
   async start(): Promise<void> {
     await this.#adopt();
     rmSync(SUPERVISOR_SOCKET, { force: true });
-    const server = createServer((socket) => this.#serve(socket));
-    this.#server = server;
-    await new Promise<void>((listening, failed) => {
-      server.once("error", failed);
-      server.listen(SUPERVISOR_SOCKET, () => listening());
-    });
+    this.#server = createServer((socket) => this.#serve(socket));
+    await listenPrivately(this.#server, SUPERVISOR_SOCKET);
     this.#idleFromNow();
   }
 
   /** Workers of a supervisor that was killed go on: one that holds the host still holds it, and ends with its work. */
   async #adopt(): Promise<void> {
     for (const socket of this.#place.workerSockets()) {
-      const holder = await this.#ask(socket, () => {
-        this.#holder = undefined;
-        this.#next();
-      });
-      if (holder) this.#holder = holder;
+      const holder = await this.#ask(socket, () => this.#free());
+      if (holder) this.#held = { holder };
       else rmSync(socket, { force: true });
     }
   }
@@ -87,6 +82,7 @@ export class Supervisor {
     return new Promise((settled) => {
       let works = false;
       const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(connectSocket(socket), {
+        shapes: workerAnswerShapes,
         onMessage: (answer) => {
           if (answer.type !== "working") return;
           works = true;
@@ -106,181 +102,156 @@ export class Supervisor {
   #serve(socket: Socket): void {
     this.#clients.add(socket);
     clearTimeout(this.#idle);
-    const client: Wire<SupervisorAnswer> = converseOver<SupervisorRequest, SupervisorAnswer>(socket, {
+    const client: Client = converseOver<SupervisorRequest, SupervisorAnswer>(socket, {
+      shapes: supervisorRequestShapes,
       onMessage: (request) => this.#answer(request, client),
+      refusal: ({ message }) => ({ type: "refused", message }) satisfies SupervisorAnswer,
       onEnd: () => {
         this.#clients.delete(socket);
-        socket.destroy();
-        const left = this.#queue.filter((waiting) => waiting.client !== client);
-        this.#queue.splice(0, this.#queue.length, ...left);
+        socket.end();
+        this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
+        if (this.#held?.client === client) this.#held.worker?.leave();
         this.#idleFromNow();
       },
     });
     client.send({ type: "welcome", boot: this.#boot, pid: process.pid });
   }
 
-  #answer(request: SupervisorRequest, client: Wire<SupervisorAnswer>): void {
+  #answer(request: SupervisorRequest, client: Client): void {
     switch (request.type) {
-      case "worker":
-        if (this.#holder)
-          client.send({ type: "busy", deployment: request.deployment, reason: heldBy(this.#holder) });
+      case "worker": {
+        const { deployment } = request;
+        if (this.#held)
+          client.send({ type: "busy", deployment, reason: heldBy(this.#held.holder, deployment) });
+        // One that lost its link may ask again before we know that the link is lost.
+        this.#withdraw(deployment);
         this.#queue.push({ request, client });
         return this.#next();
+      }
+      case "withdraw":
+        return this.#withdraw(request.deployment);
       case "spare":
         this.#lastTree = request.tree;
         return this.#keepSpare();
       case "status":
-        return client.send({ type: "status", status: this.#status() });
+        return client.send({ type: "status", ref: request.ref, status: this.#status() });
       case "retire":
+        return this.#retire();
       case "shutdown":
-        this.#retiring = true;
-        this.#server?.close();
-        rmSync(SUPERVISOR_SOCKET, { force: true });
-        releaseLock();
-        this.#endSpare();
-        client.send({ type: "done" });
-        if (!this.#holder) setTimeout(() => process.exit(0), 20);
-        return;
+        client.send({ type: "done", ref: request.ref });
+        return this.#retire();
     }
+  }
+
+  #withdraw(deployment: string): void {
+    this.#queue = this.#queue.filter(({ request }) => request.deployment !== deployment);
+    if (this.#held?.holder.deployment === deployment) this.#held.worker?.leave();
+  }
+
+  /** Nothing new is taken, and another supervisor may start. What runs is finished. */
+  #retire(): void {
+    if (this.#retiring) return;
+    this.#retiring = true;
+    this.#server?.close();
+    rmSync(SUPERVISOR_SOCKET, { force: true });
+    try {
+      closeSync(LOCK_FD);
+    } catch {
+      // Started without one.
+    }
+    this.#endSpare();
+    if (!this.#held) setTimeout(() => process.exit(0), 20);
+  }
+
+  /** Whoever had the host is done with it. */
+  #free(): void {
+    this.#held = undefined;
+    setTimeout(() => this.#keepSpare(), SPARE_DELAY_MS);
+    this.#next();
   }
 
   /** Gives the host to the next that waits for it, when it is free. */
   #next(): void {
-    if (this.#retiring && !this.#holder) process.exit(0);
-    if (this.#holder) return;
+    if (this.#held) return;
+    if (this.#retiring) process.exit(0);
     const waiting = this.#queue.shift();
-    if (!waiting) {
-      this.#idleFromNow();
-      return;
-    }
-    void this.#give(waiting);
+    if (waiting) void this.#give(waiting);
+    else this.#idleFromNow();
   }
 
   async #give({ request, client }: Waiting): Promise<void> {
     const { deployment, tree, by } = request;
     this.#lastTree = tree;
-    const worker = this.#spare?.tree === tree ? this.#spare : this.#start(tree);
+    const worker =
+      this.#spare?.tree === tree ? this.#spare : new WorkerProcess(this.#place, tree, this.#boot);
     if (worker === this.#spare) this.#spare = undefined;
-    this.#holder = { deployment, by, since: Date.now(), pid: worker.pid };
-    worker.process?.once("exit", () => {
-      this.#holder = undefined;
-      setTimeout(() => this.#keepSpare(), SPARE_DELAY_MS);
-      this.#next();
-    });
-    const broken = await worker.ready;
+    const holder = { deployment, by, since: Date.now(), pid: worker.pid };
+    this.#held = { holder, client, worker };
+    void worker.over.then(() => this.#free());
+    const reason = await worker.ready;
     client.send(
-      broken === undefined
-        ? { type: "worker", deployment, socket: WORKER_SOCKET + worker.id }
-        : { type: "broken", deployment, reason: broken },
+      reason === undefined
+        ? { type: "worker", deployment, socket: worker.socket }
+        : { type: "broken", deployment, tree, reason },
     );
   }
 
   /** One worker with the newest tree stands ready while nothing else goes on. */
   #keepSpare(): void {
-    if (
-      this.#retiring ||
-      this.#holder ||
-      this.#lastTree === undefined ||
-      this.#spare?.tree === this.#lastTree
-    )
-      return;
-    if (!existsSync(this.#place.tree(this.#lastTree))) return;
+    const tree = this.#lastTree;
+    if (this.#retiring || this.#held || tree === undefined || this.#spare?.tree === tree) return;
+    if (!existsSync(this.#place.tree(tree))) return;
     this.#endSpare();
-    const spare = this.#start(this.#lastTree);
+    const spare = new WorkerProcess(this.#place, tree, this.#boot);
     this.#spare = spare;
-    spare.process?.once("exit", () => {
+    void spare.over.then(() => {
       if (this.#spare === spare) this.#spare = undefined;
     });
   }
 
   #endSpare(): void {
-    this.#spare?.process?.kill();
+    this.#spare?.end();
     this.#spare = undefined;
   }
 
-  #start(tree: string): Worker {
-    const id = `${process.pid.toString(36)}${Math.floor(performance.now() * 1000).toString(36)}`;
-    const log = openSync(this.#place.log, "a", 0o600);
-    const main = path.join(
-      this.#place.tree(tree),
-      "node_modules",
-      "consfigurator",
-      "lib",
-      "agent",
-      "worker.js",
-    );
-    const child = spawn(
-      process.execPath,
-      [...NODE_FLAGS, main, this.#place.root, WORKER_SOCKET + id, this.#place.boot(this.#boot)],
-      {
-        stdio: ["ignore", log, log, "ipc"],
-        cwd: this.#place.run,
-        env: loginEnvironment(),
-        detached: true,
-      },
-    );
-    const ready = new Promise<string | undefined>((settled) => {
-      child.once("message", () => settled(undefined));
-      child.once("error", (error) => settled(error.message));
-      child.once("exit", (code, signal) => {
-        rmSync(WORKER_SOCKET + id, { force: true });
-        settled(
-          `the worker ended at its start (${signal ?? `exit code ${code}`}); ${this.#place.log} on the host says why`,
-        );
-      });
-    });
-    return { id, tree, pid: child.pid ?? 0, ready, process: child };
-  }
-
   #status(): AgentStatus {
-    const pids = [process.pid, this.#spare?.pid, this.#holder?.pid].filter((pid): pid is number =>
-      Boolean(pid),
-    );
+    const holder = this.#held?.holder;
+    const pids = [process.pid, this.#spare?.pid, holder?.pid].filter((pid): pid is number => Boolean(pid));
     return {
       pid: process.pid,
       node: process.version,
       boot: this.#boot,
       startedAt: this.#startedAt,
-      memory: pids.reduce((sum, pid) => sum + residentMemory(pid), 0),
-      running: this.#holder ? [this.#holder] : [],
+      memory: pids.reduce((sum, pid) => sum + memoryOf(pid), 0),
+      running: holder ? [holder] : [],
       spare: this.#spare !== undefined,
     };
   }
 
   #idleFromNow(): void {
     clearTimeout(this.#idle);
-    if (this.#clients.size > 0 || this.#holder) return;
+    if (this.#clients.size > 0 || this.#held) return;
     this.#idle = setTimeout(() => {
       this.#endSpare();
       rmSync(SUPERVISOR_SOCKET, { force: true });
       process.exit(0);
-    }, IDLE_MS);
+    }, this.#idleMs);
   }
 }
 
-/** The descriptor on which a supervisor is started with its lock. */
-export const LOCK_FD = 9;
+const heldBy = ({ deployment, by, since }: Holder, wanted: string): string =>
+  deployment === wanted
+    ? "an earlier link of this deployment is still being given up"
+    : `deployment ${deployment} by ${by} holds the host since ${new Date(since).toISOString()}; this one waits for its end`;
 
-/** Another supervisor may start while we finish what runs. */
-function releaseLock(): void {
-  try {
-    closeSync(LOCK_FD);
-  } catch {
-    // Started without one.
-  }
-}
-
-/** Small heaps: an agent at rest should not be noticed. */
-export const NODE_FLAGS = ["--max-semi-space-size=2", "--no-warnings"];
-
-const heldBy = ({ deployment, by, since }: Holder): string =>
-  `deployment ${deployment} by ${by} holds the host since ${new Date(since).toISOString()}; this one waits for its end`;
-
-/** As Linux counts it; 0 where that cannot be known. */
-function residentMemory(pid: number): number {
-  try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
+/** Bytes, as Linux counts them: what a process shares with others counts for its part. 0 where that cannot be known. */
+function memoryOf(pid: number): number {
+  const kilobytes = (file: string, line: RegExp) => {
+    try {
+      return Number(line.exec(readFileSync(`/proc/${pid}/${file}`, "utf8"))?.[1] ?? 0);
+    } catch {
+      return 0;
+    }
+  };
+  return 1024 * (kilobytes("smaps_rollup", /^Pss:\s+(\d+)/m) || kilobytes("status", /VmRSS:\s+(\d+)/));
 }

@@ -36,23 +36,23 @@ export function encode(message: unknown): Buffer {
 export class FrameSplitter {
   #chunks: Buffer[] = [];
   #held = 0;
+  /** Bytes that must be there before it is worth looking: a large frame comes in many chunks. */
+  #needed = HEADER;
 
   *push(chunk: Buffer): Generator<Buffer> {
     this.#chunks.push(chunk);
     this.#held += chunk.length;
-    while (this.#held >= HEADER) {
+    while (this.#held >= this.#needed) {
       const whole = this.#joined();
-      if (whole[0] !== MARK || (whole[1] ?? 0) > DEFLATED) {
-        throw new GarbledFrame(
-          `expected a message, got ${JSON.stringify(whole.subarray(0, 40).toString("latin1"))}; the other end is not an agent of ours, or something else writes to its stream`,
-        );
-      }
+      if (whole[0] !== MARK || (whole[1] ?? 0) > DEFLATED) throw new GarbledFrame(notOurs(whole));
       const length = whole.readUInt32BE(2);
       if (length > MAX_BODY)
         throw new GarbledFrame(`a message of ${length} bytes is larger than the ${MAX_BODY} allowed`);
-      if (this.#held < HEADER + length) return;
-      yield whole.subarray(0, HEADER + length);
-      this.#keep(whole.subarray(HEADER + length));
+      this.#needed = HEADER + length;
+      if (this.#held < this.#needed) return;
+      const frame = whole.subarray(0, this.#needed);
+      this.#keep(whole.subarray(this.#needed));
+      yield frame;
     }
   }
 
@@ -66,8 +66,12 @@ export class FrameSplitter {
   #keep(rest: Buffer): void {
     this.#chunks = rest.length > 0 ? [rest] : [];
     this.#held = rest.length;
+    this.#needed = HEADER;
   }
 }
+
+const notOurs = (bytes: Buffer): string =>
+  `expected a message, got ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}; the other end is not an agent of ours, or something else writes to its stream`;
 
 /** The message in a whole frame. */
 export function decode(frame: Buffer): unknown {
@@ -85,6 +89,8 @@ export interface Wire<Out> {
   /** Passes on a frame as it came. */
   forward(frame: Buffer): void;
   end(): void;
+  /** Gives the conversation up, with what was not taken yet. */
+  break(): void;
   /** Bytes sent and not yet taken. */
   readonly pending: number;
   /** Settles when all that was sent has been taken, or never will be. */
@@ -92,10 +98,21 @@ export interface Wire<Out> {
 }
 
 export interface WireEvents<In> {
+  /** What may arrive: a message of another type, or without its fields, is refused. */
+  readonly shapes: Shapes;
   onMessage(message: In, frame: Buffer): void;
   /** The stream ended, well or with an error; called once. */
   onEnd(error: Error | undefined): void;
+  /** What the other end is told when it sends what it should not, before it is left. */
+  refusal?(error: Error): unknown;
 }
+
+/** What a message of each type holds besides its type, as far as it is relied upon. */
+export type Shapes = Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
+export type ShapesOf<M extends { readonly type: string }> = {
+  readonly [T in M["type"]]: Readonly<Record<string, FieldKind>>;
+};
+type FieldKind = "string" | "number" | "object";
 
 /** Converses over a stream, or over a pair of them. */
 export function converse<In, Out>(input: Readable, output: Writable, events: WireEvents<In>): Wire<Out> {
@@ -107,10 +124,16 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
     events.onEnd(error);
   };
   input.on("data", (chunk: Buffer) => {
+    if (over) return;
     try {
-      for (const frame of splitter.push(chunk)) events.onMessage(typed(decode(frame)) as In, frame);
+      for (const frame of splitter.push(chunk)) {
+        const message = decode(frame);
+        assertShape(message, events.shapes);
+        events.onMessage(message as In, frame);
+      }
     } catch (error) {
-      input.destroy();
+      if (events.refusal) output.end(encode(events.refusal(error as Error)), () => input.destroy());
+      else input.destroy();
       finish(error as Error);
     }
   });
@@ -127,17 +150,34 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
     send: (message) => void (over || output.write(encode(message))),
     forward: (frame) => void (over || output.write(frame)),
     end: () => void output.end(),
+    break: () => {
+      input.destroy();
+      output.destroy();
+      finish();
+    },
     get pending() {
       return output.writableLength;
     },
   };
 }
 
-/** Whether its other fields are there is for those to see who know the type; both ends are of one version. */
-function typed(message: unknown): unknown {
-  if (typeof message === "object" && message !== null && "type" in message) return message;
-  throw new GarbledFrame(`a message has no type: ${JSON.stringify(message)?.slice(0, 80)}`);
-}
-
 export const converseOver = <In, Out>(stream: Duplex, events: WireEvents<In>): Wire<Out> =>
   converse(stream, stream, events);
+
+function assertShape(message: unknown, shapes: Shapes): void {
+  if (typeof message !== "object" || message === null || !("type" in message))
+    throw new GarbledFrame(`a message has no type: ${JSON.stringify(message)?.slice(0, 80)}`);
+  const { type } = message;
+  const shape = typeof type === "string" && Object.hasOwn(shapes, type) ? shapes[type] : undefined;
+  if (!shape) {
+    const known = Object.keys(shapes).join(", ");
+    throw new GarbledFrame(
+      `a message of type ${JSON.stringify(type)} came, and ${known} are understood here; is the other end of another version?`,
+    );
+  }
+  for (const [field, kind] of Object.entries(shape)) {
+    const value = (message as Record<string, unknown>)[field];
+    if (typeof value !== kind || value === null)
+      throw new GarbledFrame(`the message "${type}" came with ${field} ${JSON.stringify(value)}, no ${kind}`);
+  }
+}

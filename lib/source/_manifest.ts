@@ -5,6 +5,7 @@ import { properties } from "../property";
 import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
 import type { Import } from "./_module";
+import { packageName } from "./_outside";
 import { importOf, PackageTree } from "./_packages";
 import { asJavaScript, contentHash } from "./_sources";
 import { standInFor } from "./_standIns";
@@ -177,7 +178,7 @@ class Closure {
       importer,
       at: `${this.#graph.show(importer)}:${line}`,
       dynamic,
-      besides: besides.filter((other) => other !== specifier).sort(),
+      besides: besides.filter((other) => packageName(other) !== packageName(specifier)).sort(),
     };
   }
 

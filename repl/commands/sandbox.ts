@@ -4,8 +4,8 @@ import { type Command, type CommandContext, CommandError } from "./command";
 
 export const sandbox: Command = {
   name: "sandbox",
-  takes: "diff|keep|discard",
-  does: "which files differ in the clone of this machine; keep it when the session ends; throw it away",
+  takes: "diff|files|keep|discard",
+  does: "what differs in the clone of this machine (files: every one); keep it when the session ends; throw it away",
   completions: () => Object.keys(ACTS),
   async run(argument, { shell }) {
     const [verb = "", name, ...more] = argument.split(/\s+/);
@@ -18,8 +18,9 @@ export const sandbox: Command = {
 const ACTS: Record<string, (shell: CommandContext["shell"], name: string | undefined) => Promise<void>> = {
   diff: async (shell, name) => {
     const changes = await sandboxDiff(name);
-    shell.say(changes.length > 0 ? changes.map(changeLine).join("\n") : "nothing differs from this machine");
+    shell.say(changes.length > 0 ? diffText(changes) : "nothing differs from this machine");
   },
+  files: async (shell, name) => shell.say((await sandboxDiff(name)).map(changeLine).join("\n")),
   keep: async (shell, name) => {
     await keepSandbox(name);
     shell.say("the sandbox stays when this session ends; .sandbox discard throws it away");
@@ -29,6 +30,27 @@ const ACTS: Record<string, (shell: CommandContext["shell"], name: string | undef
     shell.say("the sandbox is gone; the next deployment makes a new one");
   },
 };
+
+/** Where packages and the machine keep their own: counted, for what one looks for would drown in it. */
+const BOOKS = [
+  "/usr/share",
+  "/var/cache",
+  "/var/log",
+  "/var/lib/apt",
+  "/var/lib/dpkg",
+  "/var/lib/systemd",
+  "/run",
+  "/tmp",
+];
+
+function diffText(changes: readonly SandboxChange[]): string {
+  const bookOf = ({ path }: SandboxChange) => BOOKS.find((book) => path.startsWith(`${book}/`)) ?? "";
+  const groups = Map.groupBy(changes, bookOf);
+  const lines = (groups.get("") ?? []).map(changeLine);
+  const counted = [...groups].filter(([book]) => book).map(([book, inside]) => `${inside.length} in ${book}`);
+  if (counted.length > 0) lines.push(colour.dim(`and ${counted.join(", ")}; .sandbox files lists every one`));
+  return lines.join("\n");
+}
 
 const SIGNS = { added: colour.green("+"), changed: colour.yellow("~"), deleted: colour.red("-") };
 

@@ -1,4 +1,5 @@
 /** What the measurements have in common: a consfig, machines behind links of a chosen delay, deployments to them. */
+
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Hop } from "../../lib/connection/hop";
 import { agent, ssh } from "../../lib/connection/via";
+import { controllerKit } from "../../lib/controller-kit";
 import { deploy } from "../../lib/deploy";
 import { type Host, HostModel } from "../../lib/host";
 import type { Report } from "../../lib/report";
@@ -89,6 +91,7 @@ export async function timedUnchanged(host: Host, hops: readonly Hop[]): Promise<
 /** L1: milliseconds that `true` takes over the ssh connection which `host` is deployed through. */
 export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number> {
   const { connection, release } = await session.connections.lease(hops, {
+    kit: controllerKit,
     host: HostModel.named(host.name),
     ask: undefined,
     signal: new AbortController().signal,

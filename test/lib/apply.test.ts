@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
 import { Cancelled, ConnectionFailed, FailedChange } from "../../lib/errors";
-
 import { prepare } from "../../lib/prepare";
 import { type Change, defprop, defproplist, type PropApp } from "../../lib/property";
-
 import { boolean, object, oneOf, propapp, string } from "../../lib/schema";
 import { type Applied, applied, assertApplied, table } from "../support/applying";
 import { targetOf } from "../support/targets";
@@ -147,7 +145,7 @@ describe("what is announced", () => {
       },
     ],
     "a combinator is not announced, what is in it is": [
-      () => seqprops(eseqprops(as("root", onChange(toy.changes("a"), toy.rests("b"))))),
+      () => seqprops(eseqprops(onChange(toy.changes("a"), toy.rests("b")))),
       { change: "changed", steps: ["changed a", "unchanged b"] },
     ],
     "a failure is told once, where it was": [

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
 import { type Change, defprop, type PropApp } from "../../lib/property";
 import { list, object, propapp } from "../../lib/schema";
+import { as } from "../../lib/subdeployments";
 import { applied, table } from "../support/applying";
 import * as toy from "../support/toy";
 
@@ -223,11 +224,16 @@ describe("unapplied and as", () =>
       {
         change: "changed",
         failed: true,
-        steps: ["failed a: FailedChange: a went wrong", "skipped b (toy.fails failed)", "changed c"],
+        steps: [
+          "failed as root (a step inside it failed)",
+          "  failed a: FailedChange: a went wrong",
+          "  skipped b (toy.fails failed)",
+          "changed c",
+        ],
       },
     ],
     'as("root", …) undone, in reverse': [
       () => unapplied(as("root", toy.changes("a"), toy.changes("b"))),
-      { change: "changed", steps: ["changed not: b", "changed not: a"] },
+      { change: "changed", steps: ["changed not: as root", "  changed not: b", "  changed not: a"] },
     ],
   }));

@@ -81,7 +81,7 @@ describe("what is refused, nobody being connected to", () => {
     [
       "a hop behind an agent",
       () => deploy(host(toy.changes("a")), agent(), local()),
-      "web1.example.org: via.local() stands behind via.agent(); via.agent() must come last",
+      "web1.example.org: via.local() can only stand first: it is about the machine that you sit at",
     ],
     [
       "a hop that there is not",

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { runInThisContext } from "node:vm";
-import { as, eseqprops, onChange, unapplied } from "../../lib/combinators";
+import { eseqprops, onChange, unapplied } from "../../lib/combinators";
 import { local } from "../../lib/connection/local";
 import { sandbox } from "../../lib/connection/sandbox";
 import { sudo } from "../../lib/connection/sudo";
 import { InvalidArguments } from "../../lib/errors";
 import { attribute, defhost, type Host, HostModel, hosts, isApplication, shared } from "../../lib/host";
 import { DuplicateName, definedBy } from "../../lib/registry";
+import { as } from "../../lib/subdeployments";
 import * as toy from "../support/toy";
 
 describe("defhost", () => {

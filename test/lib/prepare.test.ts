@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { as, eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
 import { InapplicableProperty, Refused } from "../../lib/errors";
 import { attribute, HostModel } from "../../lib/host";
 import { definitionOf, everything, prepare, unappliable } from "../../lib/prepare";
 import { defprop, defproplist, type MaybePropApp, type PropApp } from "../../lib/property";
 import { list, object, propapp, string } from "../../lib/schema";
+import { as } from "../../lib/subdeployments";
 import * as toy from "../support/toy";
 
 const web1 = { name: "web1.example.org" };
@@ -292,10 +293,7 @@ describe("what is refused", () => {
     [
       "another user than root, and what stands inside",
       as("www-data", refusing("a")),
-      [
-        "test.refusing('a') HERE: a does not fit",
-        `as('www-data', test.refusing('a')) HERE: as("www-data", …): only "root" can be said so far; use via.sudo({ user: "www-data" }) as a hop instead`,
-      ],
+      ["test.refusing('a') HERE: a does not fit"],
     ],
   ];
   for (const [name, application, complaints] of cases) {

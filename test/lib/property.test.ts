@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { as, onChange, seqprops, unapplied } from "../../lib/combinators";
+import { onChange, seqprops, unapplied } from "../../lib/combinators";
 import { InapplicableProperty, InvalidArguments } from "../../lib/errors";
 import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../lib/property";
 import { DuplicateName, definedBy } from "../../lib/registry";
 import { integer, list, object, optional, string } from "../../lib/schema";
+import { as } from "../../lib/subdeployments";
 import * as toy from "../support/toy";
 
 /** The line from which it is called, as sites name it. */

@@ -63,6 +63,11 @@ test("mirrors and suites are declared once each, the newest in front", () => {
   assert.deepEqual(apt.getMirrors(model), ["http://b.example.org/debian", "http://a.example.org/debian"]);
 });
 
+/** Takes the lock of the file that is its argument, the way that apt does, for a second. */
+const holdLock = `use Fcntl; open(my $f, "+>>", $ARGV[0]) or die; my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+fcntl($f, F_SETLKW, $l) or die;
+open(my $h, ">", "/run/held"); sleep 1`;
+
 describe("apt on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
@@ -172,6 +177,18 @@ describe("apt on real hosts", needsMachines(), () => {
       await side.machine.run("rm -f /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*InRelease");
       assert.equal((await succeeds(side.apply(apt.updated()))).change, "changed");
       assert.equal((await succeeds(side.apply(apt.updated()))).change, "unchanged");
+    }));
+
+  test("while another process has a lock, it is waited for", () =>
+    sides.both(async (side) => {
+      for (const lock of ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"]) {
+        await side.machine.run("dpkg --force-all -P hello");
+        const holding = side.machine.run(`perl -e '${holdLock}' ${lock}`);
+        await side.machine.run(`until test -e /run/held; do sleep 0.05; done; rm /run/held`);
+        const property = lock.includes("lists") ? apt.updated() : apt.installed("hello");
+        await succeeds(side.apply(property));
+        await holding;
+      }
     }));
 
   test("configuration files", () =>

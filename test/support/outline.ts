@@ -5,7 +5,7 @@ import type { StepReport } from "../../lib/report";
 export function outline(steps: readonly StepReport[]): string[] {
   const depths = new Map<number, number>();
   return steps.map(({ step, parent, status, desc, reason, failure }) => {
-    const depth = parent === undefined ? 0 : (depths.get(parent) ?? 0) + 1;
+    const depth = parent === undefined ? 0 : (depths.get(parent) ?? -1) + 1;
     depths.set(step, depth);
     const why = reason === undefined ? "" : ` (${reason})`;
     const what = failure ? `: ${failure.name}: ${failure.message}` : "";

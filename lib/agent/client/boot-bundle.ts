@@ -24,7 +24,8 @@ async function makeBundle(): Promise<BootBundle> {
     .sort();
   const key = createHash("sha256");
   for (const source of sources) key.update(source).update(readFileSync(path.join(directory, source)));
-  key.update(readFileSync(path.join(root, "lib", "errors.ts")));
+  for (const other of ["lib/errors.ts", "node_modules/msgpackr/package.json"])
+    key.update(readFileSync(path.join(root, other)));
   const kept = path.join(cacheHome, "boot", `${key.digest("hex").slice(0, 32)}.js`);
   const code = read(kept) ?? (await bundle(path.join(directory, "boot.ts"), kept));
   return { hash: createHash("sha256").update(code).digest("hex").slice(0, 32), code };

@@ -1,19 +1,22 @@
 import { createReadStream } from "node:fs";
+import path from "node:path";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { shellQuote } from "../../_quote";
 import type { Channel, Connection } from "../../connection/connection";
-import { ConnectionFailed, ConsfigError } from "../../errors";
+import { ConsfigError } from "../../errors";
 import type { Progress } from "../../events";
+import { NODE_FLAGS } from "../_worker-process";
 import type { Kit } from "../kit";
 import { BANNER } from "../messages";
-import { NODE_FLAGS } from "../supervisor";
 import type { Compression, Runtime } from "./runtime";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */
 const SUITABLE_NODE = 24;
 /** What a host must have free besides the runtime itself, in bytes: sources, journals. */
 const ELBOW_ROOM = 20 * 1024 * 1024;
+/** How often an upload is reported. */
+const TELL_MS = 100;
 /** The first words of a host that has no agent yet. */
 const BARE = "consfigurator-bare";
 
@@ -32,7 +35,8 @@ interface Facts {
 
 /**
  * Starts a relay over `parent`, and gives its channel, its banner already read. A host that has everything costs one
- * command; one that has nothing is sent the runtime and the boot file first.
+ * command; one that has nothing is sent the runtime and the boot file first. What turns out to be broken there is
+ * thrown away and sent again, once.
  */
 export async function startRelay(
   parent: Connection,
@@ -41,12 +45,23 @@ export async function startRelay(
 ): Promise<Channel> {
   const boot = await kit.boot();
   const script = relayScript(boot.hash, parent.local ? process.execPath : undefined);
-  for (let attempt = 0; attempt < 3; attempt++) {
+  let mended = false;
+  for (let attempt = 0; attempt < 4; attempt++) {
     const channel = await parent.exec(script);
     const said = await firstWords(channel);
     if (said.endsWith(BANNER)) return channel;
-    if (!said.includes(BARE))
-      throw new ConsfigError(`the agent did not start: ${said.trim() || "no word from it"}`);
+    if (!said.includes(BARE)) {
+      const exit = await channel.exit;
+      const found = mended ? "" : await run(parent, MEND);
+      if (found === "")
+        throw new ConsfigError(`the agent did not start: ${said.trim() || `exit code ${exit}`}`);
+      mended = true;
+      progress({
+        kind: "notice",
+        text: `broken on the host, sent again: ${found.trim().split("\n").join(", ")}`,
+      });
+      continue;
+    }
     const facts = factsFrom(said);
     if (!facts.runtime) await sendRuntime(parent, facts, kit, progress);
     if (!facts.boot) await sendBoot(parent, facts, boot);
@@ -68,7 +83,7 @@ ${ownNode ? `[ -x "$d/node" ] || { mkdir -p "$d" && [ -x ${shellQuote(ownNode)} 
 mkdir -p "$d/boot" "$d/runtime" && chmod 700 "$d" || exit 1
 echo; echo ${BARE}
 echo "uname $(uname -sm)"
-echo "free $(df -Pk "$d" | awk 'NR == 2 { print $4 }')"
+df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
 command -v zstd >/dev/null 2>&1 && echo zstd
 [ -x "$d/node" ] && echo runtime
@@ -76,6 +91,14 @@ command -v zstd >/dev/null 2>&1 && echo zstd
 for p in "$d"/runtime/*.part; do [ -f "$p" ] && echo "part $(wc -c <"$p") $p"; done
 echo "directory $d"; echo end`;
 }
+
+/** Removes what is not what its name says, and names it: runtimes and boot files have their own hash in their names. */
+const MEND = `d=${AGENT_DIRECTORY}; cd "$d" 2>/dev/null || exit 0
+for f in boot/*.js runtime/*-[0-9a-f]*; do
+  [ -f "$f" ] || continue; case $f in *.part | *.lock) continue ;; esac
+  n=\${f##*[/-]}; n=\${n%.js}; s=$(sha256sum <"$f"); case $s in "$n"*) ;; *) rm -f "$f"; echo "$f" ;; esac
+done
+[ -x node ] && ! ./node -e 0 >/dev/null 2>&1 && { rm -f node; echo node; }; exit 0`;
 
 /** All that is said up to the banner, or up to the end. */
 function firstWords(channel: Channel): Promise<string> {
@@ -135,61 +158,95 @@ async function sendRuntime(
     return;
   }
   const runtime = await kit.runtime(facts.uname, facts.compression);
-  const file = `${facts.directory}/runtime/${runtime.id}`;
-  const part = `${file}.${facts.compression}.part`;
-  const here = Math.min(facts.parts.get(part) ?? 0, runtime.compressed.size);
-  const needed = runtime.size + runtime.compressed.size - here + ELBOW_ROOM;
+  const { compressed, sha256 } = runtime;
+  const file = `${facts.directory}/runtime/${runtime.id}-${sha256.slice(0, 16)}`;
+  const part = `${file}.${compressed.size}.${facts.compression}.part`;
+  const here = Math.min(facts.parts.get(part) ?? 0, compressed.size);
+  const needed = runtime.size + compressed.size - here + ELBOW_ROOM;
   if (facts.free < needed) {
     throw new ConsfigError(
       `no space for the runtime: ${facts.directory} has ${megabytes(facts.free)} free and needs ${megabytes(needed)}; free some, or leave out via.agent()`,
     );
   }
-  await upload(parent, receiveScript(part, file, runtime, facts.compression, link), runtime, here, progress);
+  for (let from = here; ; from = 0) {
+    const complaint = await upload(
+      parent,
+      receiveScript(part, file, from, runtime, facts.compression, link),
+      runtime,
+      from,
+      progress,
+    );
+    if (complaint === undefined) return;
+    if (from === 0 || !complaint.includes(GARBAGE))
+      throw new ConsfigError(`the runtime could not be put on the host: ${complaint}`);
+    progress({
+      kind: "notice",
+      text: "the part of the runtime that the host had was broken; all of it is sent again",
+    });
+  }
 }
 
+/** What a host says when what it has been sent is not what it should be. */
+const GARBAGE = "the runtime arrived broken";
+
 /**
- * Two that send at once do it one after the other. What came before is kept in the part, so that an upload that was broken off goes on where it stopped. The binary gets
- * its name only when its hash is right; a part that leads to another hash is thrown away.
+ * Two that send at once do it one after the other. What came before is kept in the part, so that an upload that was
+ * broken off goes on where it stopped. The binary gets its name only when it is all there and its hash is right; a part
+ * that leads to another hash is thrown away.
  */
 function receiveScript(
   part: string,
   file: string,
+  from: number,
   runtime: Runtime,
   compression: Compression,
   link: string,
 ): string {
   const [p, f] = [shellQuote(part), shellQuote(file)];
+  const { sha256, size, compressed } = runtime;
   return `umask 077; t=${f}.$$; trap 'rm -f "$t"' EXIT; trap 'exit 1' HUP INT TERM
 if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
-[ -x ${f} ] && { cat >/dev/null; ln -sf ${f} ${link}; exit 0; }
-rm -f ${f}.[0-9]*; touch ${p} && sum=$({ cat ${p}; tee -a ${p}; } | ${compression} -dc | tee "$t" | sha256sum) || exit 1
-[ "\${sum%% *}" = ${runtime.sha256} ] || { [ "$(wc -c <${p})" -ge ${runtime.compressed.size} ] && rm -f ${p}; echo "the runtime arrived broken: sha256 \${sum%% *}" >&2; exit 1; }
-chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link}`;
+[ -x ${f} ] && { ln -sf ${f} ${link}; exit 0; }
+rm -f ${f}.[0-9]*.tmp; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
+if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; elif [ "$old" -lt ${from} ]; then echo "the part that was there is gone; deploy again" >&2; exit 1; fi
+sum=$({ cat ${p}; tee -a ${p}; } | ${compression} -dc 2>/dev/null | tee "$t" | sha256sum)
+got=$(wc -c <${p}); full=$(wc -c <"$t")
+if [ "\${sum%% *}" != ${sha256} ]; then
+  if [ "$got" -ge ${compressed.size} ]; then rm -f ${p}; echo "${GARBAGE}: sha256 \${sum%% *}" >&2
+  elif [ "$(df -Pk ${p} | { read -r _; read -r _ _ _ free _; echo "$free"; })" -lt 1024 ]; then echo "no space left on the host" >&2
+  else echo "$got of ${compressed.size} bytes arrived" >&2; fi
+  exit 1
+fi
+[ "$full" -eq ${size} ] || { echo "no space left on the host" >&2; exit 1; }
+chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link} && find ${shellQuote(path.dirname(file))} -type f -mtime +30 ! -newer ${f} -exec rm -f {} +; :`;
 }
 
+/** Undefined, or what the host complains of. */
 async function upload(
   parent: Connection,
   script: string,
   runtime: Runtime,
   from: number,
   progress: (event: Progress) => void,
-): Promise<void> {
+): Promise<string | undefined> {
   const { file, size } = runtime.compressed;
   const channel = await parent.exec(script);
   let sent = from;
+  let told = 0;
   const source = createReadStream(file, { start: from, highWaterMark: 256 * 1024 });
   source.on("data", (chunk) => {
     sent += chunk.length;
+    if (sent < size && performance.now() - told < TELL_MS) return;
+    told = performance.now();
     progress({ kind: "upload", what: `Node ${runtime.id}`, sent, total: size });
   });
   const complaint = text(channel.stderr);
   channel.stdout.resume();
-  await pipeline(source, channel.stdin).catch(() => {});
-  const exit = await channel.exit;
-  if (exit !== 0)
-    throw new ConsfigError(
-      `the runtime could not be put on the host: ${(await complaint).trim() || `exit code ${exit}`}`,
-    );
+  // The host may say that it has enough before all is sent.
+  const sending = pipeline(source, channel.stdin).catch(() => {});
+  const exit = await Promise.race([channel.exit, sending.then(() => channel.exit)]);
+  source.destroy();
+  return exit === 0 ? undefined : (await complaint).trim() || `exit code ${exit}`;
 }
 
 async function sendBoot(
@@ -206,16 +263,24 @@ async function sendBoot(
   );
 }
 
-async function run(parent: Connection, command: string, input?: Buffer): Promise<void> {
+/** Runs `command` and gives what it prints. */
+async function run(parent: Connection, command: string, input?: Buffer): Promise<string> {
   const channel = await parent.exec(command);
-  channel.stdout.resume();
   channel.stdin.end(input);
-  const [complaint, exit] = await Promise.all([text(channel.stderr), channel.exit]);
-  if (exit !== 0)
-    throw new ConnectionFailed(
-      "via.agent()",
-      complaint.trim() || `\`${command}\` ended with exit code ${exit}`,
+  const [output, complaint, exit] = await Promise.all([
+    text(channel.stdout),
+    text(channel.stderr),
+    channel.exit,
+  ]);
+  if (exit !== 0) {
+    const said = complaint.trim();
+    throw new ConsfigError(
+      /No space left/.test(said)
+        ? `no space left on the host: ${said.split("\n").at(-1)}`
+        : said || `a command of the agent's bootstrap ended with exit code ${exit}`,
     );
+  }
+  return output;
 }
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1024 / 1024)} MB`;

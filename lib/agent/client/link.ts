@@ -5,6 +5,7 @@ import type { Kit } from "../kit";
 import {
   type AgentStatus,
   type Answer,
+  answerShapes,
   type Hello,
   type Job,
   type JobOutcome,
@@ -13,8 +14,11 @@ import {
   type Request,
   type TreeChange,
 } from "../messages";
-import { converse, encode, type Wire } from "../wire";
+import { converse, encode, GarbledFrame, type Wire } from "../wire";
 import { type Sources, Trees } from "./trees";
+
+/** How often a host may say that it lacks what it was sent. */
+const MOST_SENDINGS = 3;
 
 /** How a deployment is heard. */
 export interface Listener {
@@ -26,12 +30,12 @@ export interface Listener {
 export class LinkLost extends ConnectionFailed {}
 
 interface Running extends Listener {
-  readonly job: Job;
-  readonly sources: Sources;
   /** How many events have been heard. */
   heard: number;
   settle(outcome: JobOutcome): void;
   fail(error: Error): void;
+  /** How often the job was sent again. */
+  sendings: number;
   resend(): void;
 }
 
@@ -64,6 +68,7 @@ export class AgentLink {
     return new Promise((opened, failed) => {
       let link: AgentLink | undefined;
       const wire: Wire<Request> = converse<Answer, Request>(channel.stdout, channel.stdin, {
+        shapes: answerShapes,
         onMessage: (answer) => {
           if (link) return link.#hear(answer);
           if (answer.type !== "hello" || answer.protocol !== PROTOCOL) {
@@ -78,7 +83,10 @@ export class AgentLink {
           opened(link);
         },
         onEnd: (error) => {
-          const reason = error ?? new LinkLost("via.agent()", "the link to the host was lost");
+          const reason =
+            error instanceof GarbledFrame
+              ? error
+              : new LinkLost("via.agent()", error?.message ?? "the link to the host was lost");
           failed(reason);
           if (link) link.#end(reason);
         },
@@ -112,44 +120,33 @@ export class AgentLink {
    * Rejects with `LinkLost` when the link goes: the work then goes on, and `follow` on a new link hears the rest.
    */
   deploy(job: Job, sources: Sources, listener: Listener): Promise<JobOutcome> {
-    const packed = encode(job);
-    const send = (change: TreeChange | undefined) =>
-      this.#wire.send({
-        type: "deploy",
-        deployment: job.deployment,
-        tree: sources.manifest.hash,
-        ...(change && { change }),
-        by: job.by,
-        job: packed,
-      });
-    return this.#run(
-      job,
-      sources,
-      listener,
-      0,
-      () => {
-        this.#trees.forget(sources.manifest.hash);
-        send(this.#trees.whole(sources));
-      },
-      () => send(this.#trees.change(sources)),
+    const { send, resend } = this.#sending(job, sources);
+    return this.#run(job, listener, 0, resend, () => send(this.#trees.change(sources)));
+  }
+
+  /** Hears the rest of a deployment of which `heard` events are known. One that never began is begun. */
+  follow(job: Job, sources: Sources, listener: Listener, heard: number): Promise<JobOutcome> {
+    const { resend } = this.#sending(job, sources);
+    return this.#run(job, listener, heard, resend, () =>
+      this.#wire.send({ type: "follow", deployment: job.deployment, after: heard - 1 }),
     );
   }
 
-  /** Hears the rest of a deployment of which `heard` events are known. */
-  follow(job: Job, sources: Sources, listener: Listener, heard: number): Promise<JobOutcome> {
-    return this.#run(
-      job,
-      sources,
-      listener,
-      heard,
-      () => {},
-      () => this.#wire.send({ type: "follow", deployment: job.deployment, after: heard - 1 }),
-    );
+  #sending(job: Job, sources: Sources) {
+    const packed = encode(job);
+    const { hash: tree } = sources.manifest;
+    const { deployment, by } = job;
+    const send = (change: TreeChange | undefined) =>
+      this.#wire.send({ type: "deploy", deployment, tree, ...(change && { change }), by, job: packed });
+    const resend = () => {
+      this.#trees.forget(tree);
+      send(this.#trees.whole(sources));
+    };
+    return { send, resend };
   }
 
   #run(
     job: Job,
-    sources: Sources,
     listener: Listener,
     heard: number,
     resend: () => void,
@@ -157,7 +154,7 @@ export class AgentLink {
   ): Promise<JobOutcome> {
     if (this.#over) return Promise.reject(this.#over);
     return new Promise<JobOutcome>((settle, fail) => {
-      this.#running.set(job.deployment, { ...listener, job, sources, heard, settle, fail, resend });
+      this.#running.set(job.deployment, { ...listener, heard, sendings: 0, settle, fail, resend });
       begin();
     }).finally(() => this.#running.delete(job.deployment));
   }
@@ -215,7 +212,12 @@ export class AgentLink {
       return answer.type === "refused" ? asked.fail(new FailedChange(answer.message)) : asked.settle(answer);
     const running =
       "deployment" in answer && answer.deployment ? this.#running.get(answer.deployment) : undefined;
-    if (!running) return;
+    if (!running) {
+      // The relay could not read what we sent: it leaves, and so do we.
+      if (answer.type === "refused" && answer.deployment === undefined && answer.ref === undefined)
+        this.#end(new FailedChange(`the agent on the host: ${answer.message}`));
+      return;
+    }
     switch (answer.type) {
       case "events": {
         // Events are numbered: what was heard before is passed over.
@@ -226,7 +228,10 @@ export class AgentLink {
       case "waiting":
         return running.onWaiting(answer.reason);
       case "lacking":
-        return running.resend();
+      case "unknown":
+        running.sendings += 1;
+        if (running.sendings <= MOST_SENDINGS) return running.resend();
+        return running.fail(new FailedChange("the host loses what it is sent; is its disk full or broken?"));
       case "outcome":
         return running.settle(answer.outcome);
       case "refused":

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Journal, type JournalLine, readJournal } from "../../../lib/agent/journal";
+import { eventsFrom, Journal, type JournalLine, readJournal } from "../../../lib/agent/journal";
 import { Place } from "../../../lib/agent/place";
 
 let dir: string;
@@ -23,7 +23,7 @@ before(() => {
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 const started: JournalLine = { started: { host: "web1", by: "ana@laptop", at: "now", socket: "worker-1" } };
-const notice = (text: string): JournalLine => ({ event: { kind: "notice", text } });
+const notice = (text: string, n = 0): JournalLine => ({ n, event: { kind: "notice", text } });
 const outcome: JournalLine = { outcome: { change: "changed", failed: false, cancelled: false } };
 
 describe("a journal", () => {
@@ -73,6 +73,16 @@ describe("a journal", () => {
     );
     assert.deepEqual(readJournal(place, "d6"), [started, outcome]);
   });
+});
+
+test("events are told from a number on, in runs without a gap", () => {
+  const lines = [started, notice("a"), notice("b", 1), notice("d", 3), outcome];
+  const event = (text: string) => ({ kind: "notice", text });
+  assert.deepEqual(eventsFrom(lines, 1), [
+    { first: 1, events: [event("b")] },
+    { first: 3, events: [event("d")] },
+  ]);
+  assert.deepEqual(eventsFrom(lines, 4), []);
 });
 
 test("fifty journals are kept, the latest", () => {

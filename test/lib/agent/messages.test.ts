@@ -14,7 +14,7 @@ test("the banner stands on a line of its own and says which protocol is spoken",
 test("a job arrives as it was: host, tree with its parts, who asked", () => {
   const said = onChange(toy.made("m", toy.states("blue"), toy.changes("a\0é")), toy.rests("b"));
   const { model, application } = prepare({ name: "web1" }, said);
-  const job: Job = { deployment: "d1", host: model.toJSON(), application, by: "ana@laptop" };
+  const job: Job = { deployment: "d1", host: model.toJSON(), application, hops: [], by: "ana@laptop" };
   const arrived = decode(encode(job)) as Job;
   assert.deepEqual(arrived, JSON.parse(JSON.stringify(job)));
   assert.equal(new HostModel(arrived.host).newest(toy.fact), "blue");

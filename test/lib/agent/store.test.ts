@@ -73,11 +73,12 @@ describe("a tree sent whole", () => {
     assert.equal(statSync(place.tree("t1")).ino, ino);
   });
 
-  test("is closed to others", () => {
+  test("can be read by workers of other users, where it is shown to them, and written by nobody", () => {
     store.add(whole("t1", { "deep/a.js": "a" }));
     for (const name of ["", "deep", "deep/a.js", "tree.json"]) {
-      assert.equal(statSync(path.join(place.tree("t1"), name)).mode & 0o077, 0, name);
+      assert.equal(statSync(path.join(place.tree("t1"), name)).mode & 0o066, 0o044, name);
     }
+    assert.equal(statSync(place.root).mode & 0o777, 0o700);
   });
 
   test("cannot put a file outside of itself", () => {

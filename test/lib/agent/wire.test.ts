@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { converse, decode, encode, FrameSplitter, GarbledFrame } from "../../../lib/agent/wire";
+import { converse, decode, encode, FrameSplitter, GarbledFrame, type Shapes } from "../../../lib/agent/wire";
 import { FailedChange } from "../../../lib/errors";
 
 const messages = [
@@ -122,19 +122,22 @@ describe("what is no message", () => {
     assert.deepEqual(received(Buffer.from("hi")), []));
 
   test("a little that unpacks to very much is refused", () => {
-    const bomb = deflateRawSync(Buffer.alloc(300 * 1024 * 1024));
+    const bomb = deflateRawSync(Buffer.alloc(257 * 1024 * 1024), { level: 1 });
     assert.throws(() => received(Buffer.concat([header(0xc5, 1, bomb.length), bomb])), GarbledFrame);
   });
 });
 
 describe("a conversation", () => {
+  const shapes = Object.fromEntries(messages.map(({ type }) => [type, {}]));
+
   /** Two ends, each hearing what the other sends. */
-  function conversation() {
+  function conversation(more: Shapes = {}) {
     const [there, back] = [new PassThrough(), new PassThrough()];
     const heard: unknown[] = [];
     const ended: (Error | undefined)[] = [];
     const over = new Promise<void>((settled) => {
       const events = {
+        shapes: { ...shapes, ...more },
         onMessage: (message: unknown) => void heard.push(message),
         onEnd: (error: Error | undefined) => {
           ended.push(error);
@@ -143,7 +146,7 @@ describe("a conversation", () => {
       };
       converse(there, back, events);
     });
-    const far = converse(back, there, { onMessage: () => {}, onEnd: () => {} });
+    const far = converse(back, there, { shapes, onMessage: () => {}, onEnd: () => {} });
     return { there, far, heard, ended, over };
   }
 
@@ -182,6 +185,45 @@ describe("a conversation", () => {
     await over;
     assert.deepEqual(heard, [{ type: "hello" }]);
     assert.deepEqual(ended, [new GarbledFrame('a message has no type: ["hello"]')]);
+  });
+
+  test("ends with the reason when a message is of a type that is not understood here, or lacks what it needs", async () => {
+    const cases = [
+      [
+        { type: "later" },
+        'a message of type "later" came, and hello, deploy, events, done are understood here; is the other end of another version?',
+      ],
+      [
+        { type: "constructor" },
+        'a message of type "constructor" came, and hello, deploy, events, done are understood here; is the other end of another version?',
+      ],
+      [{ type: "deploy", text: 7 }, 'the message "deploy" came with text 7, no string'],
+      [{ type: "deploy" }, 'the message "deploy" came with text undefined, no string'],
+    ] as const;
+    for (const [message, reason] of cases) {
+      const { there, ended, over } = conversation({ deploy: { text: "string" } });
+      there.write(encode(message));
+      await over;
+      assert.equal(ended[0]?.message, reason);
+    }
+  });
+
+  test("tells the other end why it is left, when there is something to say", async () => {
+    const [there, back] = [new PassThrough(), new PassThrough()];
+    const heard: unknown[] = [];
+    converse(back, there, {
+      shapes: { refused: { message: "string" } },
+      onMessage: (m) => heard.push(m),
+      onEnd: () => {},
+    });
+    const over = new Promise<void>((settled) => {
+      const refusal = ({ name }: Error) => ({ type: "refused", message: name });
+      converse(there, back, { shapes, onMessage: () => {}, onEnd: () => settled(), refusal });
+    });
+    there.write("garbage");
+    await over;
+    await new Promise(setImmediate);
+    assert.deepEqual(heard, [{ type: "refused", message: "GarbledFrame" }]);
   });
 
   test("ends when the stream breaks", async () => {

@@ -16,6 +16,7 @@ import { after } from "node:test";
 import type { Channel, Connection } from "../../../lib/connection/connection";
 import { type Asker, type Hop, hops } from "../../../lib/connection/hop";
 import { localConnection } from "../../../lib/connection/local";
+import { controllerKit } from "../../../lib/controller-kit";
 import type { Progress } from "../../../lib/events";
 import { HostModel } from "../../../lib/host";
 
@@ -215,6 +216,7 @@ export async function open(
   if (!definition) throw new Error(`no hop ${hop.hop}`);
   const connection = await definition.open(hop.args, {
     parent: parent ?? localConnection(),
+    kit: controllerKit,
     host: HostModel.named(name),
     ask,
     signal: signal ?? new AbortController().signal,

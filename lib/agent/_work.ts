@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { applyBehind } from "../chain";
+import { localConnection } from "../connection/local";
+import { Cancelled, FailedChange, failureOf } from "../errors";
+import type { StepEvent } from "../events";
+import { definitionOf, everything } from "../prepare";
+import { properties } from "../property";
+import { problems, warm } from "../schema";
+import type { Kit } from "./kit";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
+
+/** Loads all properties of the tree, and makes their checks ready while nobody waits. */
+export function load(tree: string): void {
+  const { entries } = JSON.parse(readFileSync(path.join(tree, "tree.json"), "utf8")) as { entries: string[] };
+  for (const entry of entries) require(path.join(tree, entry));
+  for (const property of properties.values()) warm(property.definition.args);
+}
+
+/** The doing of one job by a worker, and how it is stopped. */
+export class Work {
+  readonly #kit: Kit;
+  readonly #cancel = new AbortController();
+  #stopping: string | undefined;
+  /** Those that do parts of it for us. */
+  readonly #workers = new Set<(signal: JobSignal) => void>();
+
+  constructor(kit: Kit) {
+    this.#kit = kit;
+  }
+
+  /** Never rejects: what went wrong is in the outcome. */
+  async do(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
+    const { deployment, by } = job;
+    const course = {
+      deployment,
+      by,
+      kit: this.#kit,
+      ask: undefined,
+      signal: this.#cancel.signal,
+      stopped: () => this.#stopping,
+      workers: this.#workers,
+    };
+    try {
+      refuseUnfit(job);
+      return await applyBehind(job, { connection: localConnection(), ownProcess: true }, course, emit);
+    } catch (error) {
+      return {
+        change: "unchanged",
+        failed: true,
+        cancelled: error instanceof Cancelled,
+        failure: failureOf(error),
+      };
+    }
+  }
+
+  signal(signal: JobSignal): void {
+    this.#stopping ??= stoppedBy(signal);
+    for (const pass of this.#workers) pass(signal);
+    if (signal === "cancel") this.#cancel.abort(new Cancelled(stoppedBy(signal)));
+  }
+}
+
+/** What arrives is checked again: the other end may have other sources, or be no controller of ours. */
+function refuseUnfit({ application }: Job): void {
+  for (const { property, args } of everything(application)) {
+    const complaints = problems(definitionOf(property).args, args);
+    if (complaints.length > 0)
+      throw new FailedChange(
+        `${property} arrived with other arguments than it takes: ${complaints.join("; ")}`,
+      );
+  }
+}

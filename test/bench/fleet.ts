@@ -1,0 +1,90 @@
+/** Many hosts at once from one controller, nothing to change, against one host alone. */
+import { existsSync, readFileSync } from "node:fs";
+import os from "node:os";
+import { deploy } from "../../lib/deploy";
+import { defhost, type Host } from "../../lib/host";
+import { bootMachines, type Machine } from "../support/machines";
+import { hopsTo, openWorkplace, pause, repeated, timed, timedUnchanged } from "./_bench";
+import { figure, median } from "./_figures";
+import type { Measure } from "./_process";
+
+/** Bytes of the controller's memory a host. */
+const memoryBudget = 5_000_000;
+
+export const measure: Measure = async ({ long }) => {
+  using workplace = openWorkplace();
+  const { applications } = workplace.host("six");
+  // A Node that is there already is used as it is: sending ours to each is measured elsewhere.
+  const nspawn = [`--bind-ro=${process.execPath}:/usr/local/bin/node`];
+  const machines = await bootMachines(os.freemem() > 3e9 ? 20 : 10, { nspawn });
+  try {
+    const hosts = machines.map((machine, index) =>
+      defhost(`fleet${index + 1}.example.org`, { deploy: [...hopsTo(machine)] }, ...applications),
+    );
+    return await figures(machines, hosts, long ? 15 : 5);
+  } finally {
+    await Promise.all(machines.map((machine) => machine.stop()));
+  }
+};
+
+async function figures(machines: readonly Machine[], hosts: readonly Host[], runs: number) {
+  const [one] = hosts;
+  if (!one) throw new Error("no machine");
+  await repeated(3, async () => {
+    await timed(one, []);
+    await pause();
+  });
+  const memory = heldMemory();
+  const first = await all(hosts);
+  const results = await repeated(runs, async () => {
+    await pause(2000);
+    const alone = await timedUnchanged(one, []);
+    await pause(2000);
+    const before = { hosts: processorTime(machines), controller: process.cpuUsage() };
+    const ms = await all(hosts);
+    const { user, system } = process.cpuUsage(before.controller);
+    const work = processorTime(machines) - before.hosts;
+    return { alone, ms, work, controller: (user + system) / 1000 / hosts.length };
+  });
+  await pause(2000);
+  const grown = (heldMemory() - memory) / (hosts.length - 1);
+  const alone = results.map((run) => run.alone);
+  // With fewer cores than hosts they wait for each other, whatever the controller does.
+  const work = median(results.map((run) => run.work)) / os.availableParallelism();
+  const limit = { name: "one, or the hosts' work", value: Math.max(median(alone), work) };
+  const label = `${hosts.length} hosts at once`;
+  const times = results.map(({ ms }) => ms);
+  return [
+    figure("one host of them alone", "ms", alone),
+    figure(label, "ms", times, { limit, budget: { times: 2 } }),
+    figure(`${label}: the first time, connections included`, "ms", [first]),
+    figure(
+      `${label}: controller's processor time a host`,
+      "ms",
+      results.map((run) => run.controller),
+    ),
+    figure(`${label}: controller's memory a host`, "bytes", [grown], { budget: { value: memoryBudget } }),
+  ];
+}
+
+async function all(hosts: readonly Host[]): Promise<number> {
+  const started = performance.now();
+  const { ok, failed } = await deploy(hosts);
+  if (!ok) throw new Error(failed.map(({ host, failure }) => `${host}: ${failure?.message}`).join("; "));
+  return performance.now() - started;
+}
+
+function heldMemory(): number {
+  globalThis.gc?.();
+  return process.memoryUsage.rss();
+}
+
+/** Milliseconds of processor time that everything in the machines has taken so far. */
+function processorTime(machines: readonly Machine[]): number {
+  const top = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((each) => existsSync(`${each}/cgroup.procs`));
+  const used = machines.map(({ leader }) => {
+    const [, group = ""] = /^0::\/([^/\n]+)/m.exec(readFileSync(`/proc/${leader}/cgroup`, "utf8")) ?? [];
+    return Number(/^usage_usec (\d+)/m.exec(readFileSync(`${top}/${group}/cpu.stat`, "utf8"))?.[1]);
+  });
+  return used.reduce((sum, each) => sum + each, 0) / 1000;
+}

@@ -1,0 +1,202 @@
+/** Agents on real machines: a consfig of its own, a machine, and the hops to it. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Hop } from "../../../lib/connection/hop";
+import * as via from "../../../lib/connection/via";
+import { type Deployment, deployThese } from "../../../lib/deploy";
+import type { DeployEvent } from "../../../lib/events";
+import { type PropApp, properties } from "../../../lib/property";
+import type { Report } from "../../../lib/report";
+import { session } from "../../../lib/session";
+import { openConsfig } from "../../../lib/source/consfig";
+import { bootMachine, type Machine, type MachineOptions, writeKnownHosts } from "../../support/machines";
+import { type DelayProxy, delayProxy } from "../../support/proxy";
+
+/** What the tests' own properties do. Each is a file of the consfig's `properties/`. */
+export const probe = `import { AbortedChange, defprop, FailedChange, schema } from "consfigurator";
+
+let seen = 0;
+
+/** Says what process applies it, and how often that process has. */
+export const process_ = defprop({
+  name: "probe.process_",
+  kind: "agent",
+  args: schema.object({}),
+  call: () => ({}),
+  apply: async (_args, target) => {
+    seen += 1;
+    await target.run(["echo", JSON.stringify({ pid: process.pid, uid: process.getuid?.(), seen, umask: process.umask(), cwd: process.cwd(), env: process.env })], { inform: true });
+    return "changed";
+  },
+});
+
+/** Runs a command of the shell and shows what it prints. */
+export const runs = defprop({
+  name: "probe.runs",
+  kind: "posix",
+  args: schema.object({ script: schema.string() }),
+  call: (script: string) => ({ script }),
+  desc: ({ script }) => script,
+  apply: async ({ script }, target) => {
+    await target.run(script, { inform: true });
+    return "changed";
+  },
+});
+
+/** Fails. */
+export const fails = defprop({
+  name: "probe.fails",
+  kind: "posix",
+  args: schema.object({}),
+  call: () => ({}),
+  apply: async () => {
+    throw new FailedChange("on purpose");
+  },
+});
+`;
+
+export interface Rig {
+  readonly machine: Machine;
+  /** The directory of the consfig. */
+  readonly consfig: string;
+  /** Where the machine's agent keeps its files, for root, as seen from here. */
+  readonly agent: string;
+  /** `via.ssh` to the machine, straight or through a proxy. */
+  ssh(user?: string, proxy?: DelayProxy): Hop;
+  /** A slow and breakable link to the machine. */
+  proxy(roundTripMs?: number): Promise<DelayProxy>;
+  write(files: Readonly<Record<string, string>>): void;
+  /** Deploys to the machine as root, through an agent, unless other hops are given. */
+  deploy(applications: readonly PropApp[], hops?: readonly Hop[], name?: string): Deployment<Report>;
+  /** Nothing of an agent is left on the machine, and no connection to it. */
+  bare(): Promise<void>;
+  /** Process ids, in the machine, of the agent's processes of one role. */
+  pids(role: "supervisor" | "worker" | "relay"): Promise<number[]>;
+  stop(): Promise<void>;
+}
+
+export async function rig(options: MachineOptions = {}): Promise<Rig> {
+  const directory = realpathSync(mkdtempSync(path.join(tmpdir(), "agent-test-")));
+  process.env["XDG_STATE_HOME"] = path.join(directory, "state");
+  const consfig = path.join(directory, "consfig");
+  const write = (files: Readonly<Record<string, string>>) => {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(consfig, name)), { recursive: true });
+      writeFileSync(path.join(consfig, name), text);
+    }
+  };
+  write({ "properties/probe.ts": probe });
+  session.consfig = openConsfig(consfig);
+  const { error } = session.consfig.refresh();
+  if (error) throw error;
+  const machine = await bootMachine({ name: "web1", ...options });
+  const config = path.join(directory, "ssh_config");
+  const knownHosts = path.join(directory, "known_hosts");
+  const proxies: DelayProxy[] = [];
+  const trust = () =>
+    writeKnownHosts(knownHosts, machine, [
+      machine.address,
+      ...proxies.map(({ port }) => `[127.0.0.1]:${port}`),
+    ]);
+  trust();
+  writeFileSync(config, `Host *\n  UserKnownHostsFile ${knownHosts}\n  GlobalKnownHostsFile none\n`);
+  const agent = path.join(machine.root, "root/.cache/consfigurator/agent");
+  const ssh: Rig["ssh"] = (user = "root", proxy) =>
+    via.ssh({
+      user,
+      hop: proxy ? proxy.host : machine.address,
+      ...(proxy && { port: proxy.port }),
+      identity: machine.identity,
+      config,
+    });
+  const pids: Rig["pids"] = async (role) => {
+    const pattern = role === "worker" ? "[l]ib/agent/worker.js" : `/[b]oot/[0-9a-f]*.js ${role}`;
+    const { stdout } = await machine.exec(`pgrep -f '${pattern}'`);
+    return stdout.split("\n").filter(Boolean).map(Number);
+  };
+  return {
+    machine,
+    consfig,
+    agent,
+    ssh,
+    write,
+    pids,
+    proxy: async (roundTripMs = 0) => {
+      const proxy = await delayProxy({ to: { host: machine.address, port: 22 }, roundTripMs });
+      proxies.push(proxy);
+      trust();
+      return proxy;
+    },
+    deploy: (applications, hops = [ssh(), via.agent()], name = "web1.example.org") =>
+      deployThese(name, hops as unknown as Hop, ...applications),
+    bare: async () => {
+      await session.connections.close();
+      for (const role of ["relay", "supervisor", "worker"] as const)
+        for (const pid of await pids(role)) await machine.exec(`kill -9 ${pid}`);
+      await machine.run("rm -rf /root/.cache/consfigurator /home/*/.cache/consfigurator");
+    },
+    stop: async () => {
+      await session.close();
+      for (const proxy of proxies) await proxy.close();
+      await machine.stop();
+      session.consfig?.close();
+      session.consfig = undefined;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** An application of the property `name`, as a consfig would say it. */
+export function said(name: string, ...args: readonly unknown[]): PropApp {
+  const property = properties.get(name);
+  if (!property) throw new Error(`no property ${name}`);
+  return (property as unknown as (...args: readonly unknown[]) => PropApp)(...args);
+}
+
+/** All events of a deployment, as they come. */
+export function eventsOf(deployment: Deployment<Report>): DeployEvent[] {
+  const events: DeployEvent[] = [];
+  deployment.subscribe((event) => events.push(event));
+  return events;
+}
+
+/** Asserts that all went well, and shows the whole report when it did not. */
+export function assertOk(report: Report): void {
+  assert.ok(report.ok, JSON.stringify({ failure: report.failure, failed: report.failed }, null, 2));
+}
+
+/** What `probe.process_` said. */
+export interface Self {
+  readonly pid: number;
+  readonly uid: number;
+  readonly seen: number;
+  readonly umask: number;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export function selfIn(report: Report): Self {
+  assertOk(report);
+  const step = report.steps.find(({ property }) => property === "probe.process_");
+  return JSON.parse(step?.output ?? "") as Self;
+}
+
+/** Waits until `true` comes, for at most `seconds`. */
+export async function until(
+  what: string,
+  test: () => boolean | Promise<boolean>,
+  seconds = 10,
+): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!(await test())) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
+    await sleep(20);
+  }
+}
+
+/** Bytes after gzip, as a limit for what a change may cost. */
+export const gzipped = (text: string): number => execFileSync("gzip", ["-9"], { input: text }).length;

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { Connection } from "../../../lib/connection/connection";
+import { defhop, type HopContext } from "../../../lib/connection/hop";
+import { local, localConnection } from "../../../lib/connection/local";
+import { ConnectionPool } from "../../../lib/connection/pool";
+import { controllerKit } from "../../../lib/controller-kit";
+import { ConnectionFailed } from "../../../lib/errors";
+import type { Progress } from "../../../lib/events";
+import { HostModel } from "../../../lib/host";
+import { object, string } from "../../../lib/schema";
+
+/** What happened to the connections of this test. */
+let log: string[] = [];
+/** Cuts the link of the hop called so. */
+let cut = new Map<string, () => void>();
+
+const link = defhop({
+  name: "link",
+  args: object({ name: string() }),
+  call: (name: string) => ({ name }),
+  open: async ({ name }, { parent }): Promise<Connection> => {
+    await turn();
+    if (name === "broken") throw new ConnectionFailed("via.link('broken')", "it is broken");
+    log.push(`open ${name} over ${parent.description}`);
+    let alive = true;
+    cut.set(name, () => {
+      alive = false;
+    });
+    return {
+      ...localConnection(),
+      description: name,
+      get alive() {
+        return alive;
+      },
+      close: async () => {
+        log.push(`close ${name}`);
+        alive = false;
+      },
+    };
+  },
+});
+
+let pool: ConnectionPool;
+let progress: Progress[];
+beforeEach(() => {
+  pool = new ConnectionPool();
+  progress = [];
+  log = [];
+  cut = new Map();
+});
+
+const context = (host = "web1"): Omit<HopContext, "parent"> => ({
+  kit: controllerKit,
+  host: HostModel.named(host),
+  ask: undefined,
+  signal: new AbortController().signal,
+  progress: (event) => void progress.push(event),
+});
+
+describe("a chain of hops", () => {
+  test("is opened left to right, each inside the one before; the last is what is used", async () => {
+    const lease = await pool.lease([link("a"), link("b")], context());
+    assert.equal(lease.connection.description, "b");
+    assert.deepEqual(log, ["open a over via.local()", "open b over a"]);
+    assert.deepEqual(
+      progress.map((event) => ("hop" in event ? `${event.kind} ${event.hop}` : event.kind)),
+      [
+        "hop-opening via.link('a')",
+        "hop-opened via.link('a')",
+        "hop-opening via.link('b')",
+        "hop-opened via.link('b')",
+      ],
+    );
+  });
+
+  test("without hops is this machine", async () => {
+    const { connection } = await pool.lease([], context());
+    assert.equal(connection.description, "via.local()");
+  });
+
+  test("that cannot be opened to its end is closed again, and tried anew the next time", async () => {
+    for (const _ of [1, 2]) {
+      await assert.rejects(
+        pool.lease([link("a"), link("broken")], context()),
+        new ConnectionFailed("via.link('broken')", "it is broken"),
+      );
+      assert.deepEqual(log.splice(0), ["open a over via.local()", "close a"]);
+    }
+    assert.deepEqual(pool.open(), []);
+  });
+
+  test("with a hop that there is not says which there are", async () => {
+    await assert.rejects(pool.lease([{ hop: "shh", args: {}, site: "" }], context()), (error: Error) =>
+      /^via\.shh: there is no such hop; there are via\.link, via\.local\b/.test(error.message),
+    );
+  });
+});
+
+describe("a connection is kept", () => {
+  test("and used again, also while it is in use", async () => {
+    const first = await pool.lease([link("a")], context());
+    const second = await pool.lease([link("a")], context());
+    first.release();
+    second.release();
+    const third = await pool.lease([link("a")], context());
+    assert.equal(first.connection, third.connection);
+    assert.deepEqual(log, ["open a over via.local()"]);
+    assert.deepEqual(
+      progress.flatMap((event) => (event.kind === "hop-opened" ? [event.reused] : [])),
+      [false, true, true],
+    );
+  });
+
+  test("of one opening, however many ask for it at once", async () => {
+    const leases = await Promise.all([1, 2, 3].map(() => pool.lease([link("a")], context())));
+    assert.equal(new Set(leases.map(({ connection }) => connection)).size, 1);
+    assert.deepEqual(log, ["open a over via.local()"]);
+  });
+
+  test("for one host and one chain: others have their own", async () => {
+    await pool.lease([link("a")], context("web1"));
+    await pool.lease([link("a")], context("web2"));
+    await pool.lease([link("b")], context("web1"));
+    assert.equal(log.length, 3);
+    assert.deepEqual(
+      pool
+        .open()
+        .map(({ host, hops, connection }) => `${host} ${hops.length} ${connection.description}`)
+        .sort(),
+      ["web1 1 a", "web1 1 b", "web2 1 a"],
+    );
+  });
+
+  test("as long as it lives: a dead one is closed and opened again", async () => {
+    const first = await pool.lease([link("a"), link("b")], context());
+    first.release();
+    cut.get("a")?.();
+    const second = await pool.lease([link("a"), link("b")], context());
+    assert.notEqual(second.connection, first.connection);
+    assert.deepEqual(log, [
+      "open a over via.local()",
+      "open b over a",
+      "close b",
+      "close a",
+      "open a over via.local()",
+      "open b over a",
+    ]);
+  });
+
+  test("a dead one in use is closed when its last user gives it back", async () => {
+    const first = await pool.lease([link("a")], context());
+    cut.get("a")?.();
+    assert.deepEqual(pool.open(), []);
+    await pool.lease([link("a")], context());
+    assert.deepEqual(log, ["open a over via.local()", "open a over via.local()"]);
+    first.release();
+    await turn();
+    assert.deepEqual(log.at(-1), "close a");
+  });
+});
+
+test("close ends all, innermost first, also what is in use; afterwards a lease opens anew", async () => {
+  await pool.lease([link("a"), link("b")], context());
+  (await pool.lease([link("c")], context())).release();
+  log = [];
+  await pool.close();
+  assert.deepEqual([...new Set(log)].sort(), ["close a", "close b", "close c"]);
+  assert.ok(log.indexOf("close b") < log.indexOf("close a"));
+  assert.deepEqual(pool.open(), []);
+  const again = await pool.lease([link("c")], context());
+  assert.equal(again.connection.alive, true);
+  await pool.close();
+});
+
+test("this machine is a chain like any other", async () => {
+  const { connection } = await pool.lease([local()], context());
+  assert.equal(connection.description, "via.local()");
+});

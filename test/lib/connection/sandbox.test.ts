@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Connection } from "../../../lib/connection/connection";
+import { hops } from "../../../lib/connection/hop";
+import { localConnection } from "../../../lib/connection/local";
+import {
+  discardSandbox,
+  keepSandbox,
+  type SandboxChange,
+  sandboxDiff,
+  whyNoClone,
+} from "../../../lib/connection/sandbox";
+import { controllerKit } from "../../../lib/controller-kit";
+import { ConsfigError } from "../../../lib/errors";
+import type { Progress } from "../../../lib/events";
+import { HostModel } from "../../../lib/host";
+
+const root = path.resolve(__dirname, "../../..");
+/** With `CI=true` nothing is skipped: there the first test fails and says why. */
+const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
+const named = (name: string) => `test-${process.pid}-${name}`;
+
+async function open(name: string, progress: (event: Progress) => void = () => {}): Promise<Connection> {
+  const definition = hops.get("sandbox");
+  assert.ok(definition);
+  return definition.open(
+    { name },
+    {
+      parent: localConnection(),
+      kit: controllerKit,
+      host: HostModel.named("sandbox"),
+      ask: undefined,
+      signal: new AbortController().signal,
+      progress,
+    },
+  );
+}
+
+/** What `command` prints, which must succeed. */
+async function run(connection: Connection, command: string): Promise<string> {
+  const channel = await connection.exec(command);
+  channel.stdin.end();
+  const [exit, stdout, stderr] = await Promise.all([
+    channel.exit,
+    text(channel.stdout),
+    text(channel.stderr),
+  ]);
+  assert.equal(exit, 0, stderr);
+  return stdout;
+}
+
+/** Another process that opens a sandbox, does `work` in it and says "ready". */
+async function owner(
+  name: string,
+  work: string,
+  options: object = {},
+): Promise<{ child: ChildProcess; notices: string[] }> {
+  const script = `
+    const sandbox = require(${JSON.stringify(path.join(root, "lib/connection/sandbox"))});
+    const { hops } = require(${JSON.stringify(path.join(root, "lib/connection/hop"))});
+    const notices = [];
+    const context = { progress: (event) => notices.push(event.text) };
+    hops.get("sandbox").open({ name: ${JSON.stringify(name)} }, context).then(async (connection) => {
+      ${work}
+      process.stdout.write("ready " + JSON.stringify(notices) + "\\n");
+    });
+    setInterval(() => {}, 1000);`;
+  const child = spawn(
+    process.execPath,
+    ["--require", path.join(root, "lib/source/register.js"), "-e", script],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+      ...options,
+    },
+  );
+  let said = "";
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+    said += chunk;
+    if (said.endsWith("\n")) break;
+  }
+  const [, notices] = /^ready (.*)\n$/.exec(said) ?? assert.fail(`it said ${said}`);
+  return { child, notices: JSON.parse(notices ?? "") as string[] };
+}
+
+/** Processes of this machine whose command line has `word`. */
+const processesWith = (word: string): string[] =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
+    } catch {
+      return false;
+    }
+  });
+
+async function eventually(holds: () => boolean, what: string): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !holds(); await pause(20)) {
+    assert.ok(Date.now() < deadline, `within 10 s: ${what}`);
+  }
+}
+
+describe("a clone of this machine", needsClone, () => {
+  const name = named("clone");
+  const watched = ["/etc/passwd", "/etc/debian_version", "/etc", "/root", "/usr/sbin"];
+  const looks = () =>
+    watched.map((file) => {
+      const { mtimeMs, mode, ino } = statSync(file);
+      return `${file} ${mtimeMs} ${mode} ${ino}`;
+    });
+  let connection: Connection;
+  let earlier: { files: string[]; mounts: string };
+  before(async () => {
+    earlier = { files: looks(), mounts: readFileSync("/proc/self/mounts", "utf8") };
+    connection = await open(name);
+  });
+  after(() => discardSandbox(name).catch(() => {}));
+
+  test("has the files of this machine, and root's environment", async () => {
+    assert.equal(await run(connection, "cat /etc/passwd"), readFileSync("/etc/passwd", "utf8"));
+    assert.equal(await run(connection, 'echo "$(id -u) $HOME $(pwd) $LANG"'), "0 /root /root C.UTF-8\n");
+    assert.deepEqual(
+      [connection.description, connection.local, connection.alive],
+      ["via.sandbox()", true, true],
+    );
+  });
+
+  test("has its own processes, temporary files and devices", async () => {
+    assert.equal(
+      await run(connection, `test -d /proc/${process.pid} && echo seen || echo unseen`),
+      "unseen\n",
+    );
+    assert.equal(await run(connection, "cat /proc/1/comm"), "sh\n");
+    assert.equal(await run(connection, "ls -A /tmp"), "");
+    assert.equal(
+      await run(connection, "echo x >/dev/null; head -c 3 /dev/zero | wc -c; true | cat /dev/stdin"),
+      "3\n",
+    );
+  });
+
+  test("is changed alone: diff lists exactly what was, and this machine is untouched", async () => {
+    await run(
+      connection,
+      `echo new >/etc/new-file; mkdir -p /srv/empty /srv/deep/er; echo x >/srv/deep/er/file
+       echo 'toy:x:999:999::/:' >>/etc/passwd
+       rm /etc/debian_version; chmod 600 /etc/issue; ln -s nowhere /root/link; mkdir -p /root/.cache/consfigurator/agent`,
+    );
+    assert.deepEqual(await sandboxDiff(name), [
+      { path: "/etc/debian_version", change: "deleted" },
+      { path: "/etc/issue", change: "changed" },
+      { path: "/etc/new-file", change: "added" },
+      { path: "/etc/passwd", change: "changed" },
+      { path: "/root/link", change: "added" },
+      { path: "/srv/deep/er/file", change: "added" },
+      { path: "/srv/empty", change: "added" },
+    ] satisfies SandboxChange[]);
+    assert.deepEqual(looks(), earlier.files);
+    assert.equal(readFileSync("/proc/self/mounts", "utf8"), earlier.mounts);
+    assert.equal(existsSync("/etc/new-file"), false);
+  });
+
+  test("is found again by its name, as it was left; another name is another clone", async () => {
+    await connection.close();
+    assert.equal(await run(await open(name), "cat /etc/new-file"), "new\n");
+    const other = named("other");
+    try {
+      const second = await open(other);
+      assert.equal(await run(second, "test -e /etc/new-file || echo none"), "none\n");
+      assert.deepEqual(await sandboxDiff(other), []);
+    } finally {
+      await discardSandbox(other);
+    }
+  });
+
+  test("discarded, it is gone with all that runs in it, and its name is free", async () => {
+    const word = `${4000 + process.pid}.5`;
+    const channel = await connection.exec(`exec sleep ${word}`);
+    await eventually(() => processesWith(word).length > 0, "it runs");
+    await discardSandbox(name);
+    await channel.exit;
+    await eventually(() => !connection.alive, "it is known to be gone");
+    assert.deepEqual(processesWith(word), []);
+    await assert.rejects(
+      sandboxDiff(name),
+      new ConsfigError(`there is no sandbox "${name}"; deploy to it first: deploy(sandbox)`),
+    );
+    assert.equal(await run(await open(name), "test -e /etc/new-file || echo none"), "none\n");
+  });
+});
+
+describe("a clone and the process that made it", needsClone, () => {
+  test("it is gone when that is killed", async () => {
+    const word = `${5000 + process.pid}.5`;
+    const { child } = await owner(named("orphan"), `await connection.exec("exec sleep ${word}");`);
+    await eventually(() => processesWith(word).length > 0, "it runs");
+    child.kill("SIGKILL");
+    await once(child, "close");
+    await eventually(() => processesWith(word).length === 0, "nothing of it is left");
+  });
+
+  test("kept, it survives that, and is found by its name; then it can be discarded", async (t) => {
+    const name = named("kept");
+    t.after(() => discardSandbox(name).catch(() => {}));
+    const { child } = await owner(
+      name,
+      `const channel = await connection.exec("echo kept >/etc/kept"); channel.stdin.end(); await channel.exit;
+       await sandbox.keepSandbox(${JSON.stringify(name)});`,
+    );
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const connection = await open(name);
+    assert.equal(await run(connection, "cat /etc/kept"), "kept\n");
+    assert.deepEqual(await sandboxDiff(name), [{ path: "/etc/kept", change: "added" }]);
+    assert.equal(existsSync("/etc/kept"), false);
+    await keepSandbox(name); // is kept already
+    await discardSandbox(name);
+    await eventually(() => !connection.alive, "it is gone");
+    assert.equal(existsSync(`/run/consfigurator/sandbox-${name}.json`), false);
+  });
+
+  test("what is not there cannot be kept or discarded, and the message says what to do", async () => {
+    const missing = new ConsfigError('there is no sandbox "none-of-it"; deploy to it first: deploy(sandbox)');
+    await assert.rejects(keepSandbox("none-of-it"), missing);
+    await assert.rejects(discardSandbox("none-of-it"), missing);
+  });
+});
+
+const ordinary = {
+  skip: process.getuid?.() === 0 ? false : "to become an ordinary user it takes root",
+};
+
+test("where no clone can be made, a scratch home directory is used, and says so", ordinary, async (t) => {
+  const [uid, gid] = [65534, 65534];
+  const name = named("home");
+  const temporary = mkdtempSync(path.join(tmpdir(), "sandbox-"));
+  chmodSync(temporary, 0o777);
+  t.after(() => rmSync(temporary, { recursive: true, force: true }));
+  const { child, notices } = await owner(
+    name,
+    `const channel = await connection.exec('pwd; echo $HOME; echo cache $XDG_CACHE_HOME; echo here >file');
+     channel.stdin.end();
+     for await (const chunk of channel.stdout) notices.push(...String(chunk).split("\\n"));
+     await channel.exit;`,
+    { uid, gid, env: { ...process.env, HOME: temporary, TMPDIR: temporary, XDG_CACHE_HOME: temporary } },
+  );
+  child.kill("SIGKILL");
+  await once(child, "close");
+  const home = path.join(temporary, `consfigurator-${uid}-${name}`);
+  assert.deepEqual(notices.filter(Boolean), [
+    `no clone of this machine here (it takes root): using the scratch home directory ${home}`,
+    home,
+    home,
+    "cache",
+  ]);
+  assert.equal(readFileSync(path.join(home, "file"), "utf8"), "here\n");
+  assert.equal(statSync(home).mode & 0o777, 0o700);
+});

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { command, consfigWith, run } from "./_consfig";
+
+test("a playbook is played to its end", async (t) => {
+  const { root, env } = consfigWith(t, {
+    "first.repl": `# A comment of shells, and
+// one of TypeScript.
+import { note } from "./note"
+const report = deploy(here)
+function said(): string { return note + report.host }
+console.log(said(), report.changed.length)
+
+.load second.repl
+`,
+    "second.repl": "console.log('second', /* what the first declared */ report.ok)\n",
+    "note.ts": 'export const note: string = "deployed ";\n',
+  });
+  const { code, stdout, stderr } = await run(["play", path.join(root, "first.repl"), "--consfig", root], {
+    env,
+  });
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  assert.match(
+    stdout,
+    /^changed {3}here\.example\.org :: greeting has its content.*\nchanged {3}here\.example\.org: 1 changed in .*\ndeployed here\.example\.org 1\nsecond true\n$/,
+  );
+  assert.equal(readFileSync(path.join(env["HOME"] ?? "", "greeting"), "utf8"), "hello\n");
+});
+
+test("it stops at the first deployment that fails", async (t) => {
+  const { root, env } = consfigWith(t);
+  const { code, stdout } = await run(["--consfig", root], {
+    env,
+    input: "deploy([broken, here])\nconsole.log('on')\n",
+  });
+  assert.equal(code, 1);
+  assert.match(stdout, /failed {4}broken\.example\.org: 1 failed/);
+  assert.match(stdout, /\| before\n/);
+  assert.doesNotMatch(stdout, /^on$/m);
+});
+
+test("--json: one event a line, and what is said besides goes to standard error", async (t) => {
+  const { root, env } = consfigWith(t);
+  const input = "console.log('aside')\ndeploy(here)\n";
+  const { code, stdout, stderr } = await run(["--json", "--consfig", root], { env, input });
+  assert.equal(code, 0);
+  assert.equal(stderr, "aside\n");
+  const events = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { v: number; kind: string });
+  assert.ok(events.every(({ v }) => v === 1));
+  assert.equal(events[0]?.kind, "deployment-started");
+  assert.equal(events.at(-1)?.kind, "deployment-ended");
+});
+
+test("nothing is done of a playbook that cannot be read", async (t) => {
+  const { root, env } = consfigWith(t);
+  const cases: [input: string, said: RegExp][] = [
+    ["deploy(here)\nconst x = ;\n", /^Expression expected \(.*stdin:2:11\)\n$/],
+    ["deploy(here)\nif (true) {\n", /stdin breaks off in the middle of a statement: '}' expected/],
+  ];
+  for (const [input, said] of cases) {
+    const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
+    assert.equal(code, 2);
+    assert.match(stdout, said);
+    assert.ok(!existsSync(path.join(env["HOME"] ?? "", "greeting")));
+  }
+});
+
+test("what a statement throws ends it with its line", async (t) => {
+  const { root, env } = consfigWith(t);
+  const input = "const a: number = 1\n\n  heer\n";
+  const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
+  assert.deepEqual(
+    { code, stdout },
+    { code: 2, stdout: "ReferenceError: heer is not defined\ndid you mean here or user?\n  at stdin:3:3\n" },
+  );
+});
+
+test("a consfig that does not load is said with its line", async (t) => {
+  const { root, env } = consfigWith(t, {
+    "hosts/wrong.ts": "export const a = 1;\nexport const b = missing;\n",
+  });
+  const { code, stdout } = await run(["--consfig", root], { env, input: "deploy(here)\n" });
+  assert.equal(code, 2);
+  assert.match(stdout, /hosts\/wrong\.ts:2:18: /);
+});
+
+test("a wrong command line is refused with what is allowed", async (t) => {
+  const { root, env } = consfigWith(t);
+  const cases: [args: string[], said: string][] = [
+    [["plya"], 'consfig: there is no command "plya"; did you mean: consfig play\n'],
+    [["site.repl"], 'consfig: there is no command "site.repl"; did you mean: consfig play site.repl\n'],
+    [
+      ["deploy"],
+      'consfig: there is no command "deploy"; allowed are play, check, init, or nothing for the prompt\n',
+    ],
+    [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
+    [
+      ["--jason"],
+      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --help, --version\n",
+    ],
+  ];
+  for (const [args, said] of cases) {
+    assert.deepEqual(await run(args, { env, cwd: root }), { code: 2, stdout: "", stderr: said });
+  }
+});
+
+test("init makes a consfig that checks and plays", async (t) => {
+  const { root, env } = consfigWith(t);
+  const made = path.join(root, "made");
+  assert.equal((await run(["init", made], { env })).code, 0);
+  const checked = await run(["check", "--consfig", made], { env });
+  assert.deepEqual(checked, {
+    code: 0,
+    stdout: "types fit, and every host can be prepared: localhost\n",
+    stderr: "",
+  });
+  assert.equal((await run(["play", path.join(made, "greet.repl"), "--consfig", made], { env })).code, 0);
+  const again = await run(["init", made], { env });
+  assert.match(again.stderr, /made is not empty; give a directory that is, or that is not there yet\n$/);
+});
+
+test("check says all that is wrong, without connecting", async (t) => {
+  const { root, env } = consfigWith(t);
+  writeFileSync(path.join(root, "hosts/wrong.ts"), "export const n: number = 'text';\n");
+  const { code, stdout } = await run(["check", "--consfig", root], { env });
+  assert.equal(code, 2);
+  assert.equal(
+    stdout,
+    "hosts/wrong.ts:1:14: Type 'string' is not assignable to type 'number'.\n1 thing is wrong\n",
+  );
+});
+
+test("Ctrl-C ends it after the running step, with 130", async (t) => {
+  const { root, env } = consfigWith(t);
+  const child = spawn(process.execPath, [command, "--consfig", root, "--json"], { env, stdio: "pipe" });
+  child.stdin.end("deploy(slow)\nconsole.log('not reached')\n");
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+    if (stdout.includes('"step-started"') && !child.killed) child.kill("SIGINT");
+  });
+  child.stderr.resume();
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  assert.equal(code, 130);
+  assert.match(stdout, /"status":"changed"/);
+  assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
+});

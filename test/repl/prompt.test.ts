@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import test, { type TestContext } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { command, consfigWith } from "./_consfig";
+
+/** Only util-linux's script(1) gives a terminal in the way it is used here. */
+const needsTerminal = {
+  skip:
+    process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux",
+};
+
+const TIMEOUT_MS = 30_000;
+
+/** The prompt at a terminal of its own: what is typed, and what is seen. */
+async function prompt(t: TestContext, files: Record<string, string> = {}) {
+  const { root, env } = consfigWith(t, files);
+  const line = `stty cols 120 rows 40; exec ${process.execPath} ${command} --consfig ${root}`;
+  const child = spawn("script", ["-qfec", line, "/dev/null"], {
+    env: { ...env, TERM: "xterm" },
+    cwd: root,
+    stdio: "pipe",
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let seen = "";
+  let from = 0;
+  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const text = () => stripVTControlCharacters(seen.slice(from)).replaceAll("\r", "");
+  const until = async (pattern: RegExp): Promise<string> => {
+    const end = Date.now() + TIMEOUT_MS;
+    while (!pattern.test(text())) {
+      assert.ok(Date.now() < end, `${pattern} did not come; there was:\n${text()}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return text();
+  };
+  const keys = (typed: string) => {
+    from = seen.length;
+    child.stdin.write(typed);
+  };
+  const type = async (typed: string, pattern: RegExp): Promise<string> => {
+    keys(`${typed}\r`);
+    return until(pattern);
+  };
+  await until(/consfig> $/);
+  return { root, env, keys, type, until, closed };
+}
+
+test("a session: values, redefinition, several lines, errors that end nothing", needsTerminal, async (t) => {
+  const { type, keys, closed } = await prompt(t);
+  await type("const n: number = 20", /consfig> $/);
+  await type("const n: number = 21; n * 2", /\n42\nconsfig> $/);
+  await type("_ + 1", /\n43\nconsfig> $/);
+  await type("function twice(x: number) {\rreturn x * 2\r}\rtwice(4)", /\n8\nconsfig> $/);
+  await type(
+    "heer",
+    /ReferenceError: heer is not defined\ndid you mean here or user\?\n {2}at prompt\[\d+\]:1:1\nconsfig> $/,
+  );
+  await type("setTimeout(() => { throw new Error('late') }, 5); 0", /late[\s\S]*consfig> $/);
+  await type("void Promise.reject(new Error('lost'))", /lost[\s\S]*consfig> $/);
+  await type("file.hasContent('/x', 5 as any)", /file\.hasContent: args\.content/);
+  await type(".bogus", /there is no command \.bogus; see \.help\nconsfig> $/);
+  await type(".hosts", /here {4}here\.example\.org {4}via\.local\(\) {2}1 property/);
+  keys("\u0004");
+  assert.equal(await closed, 0);
+});
+
+test("deploy, edit, deploy again; the report; saving what succeeded", needsTerminal, async (t) => {
+  const { root, env, type } = await prompt(t);
+  await type("deploy(here)", /\+ here\.example\.org: 1 changed in .*\n[\s\S]*consfig> $/);
+  await type("deploy(here)", /= here\.example\.org: 1 unchanged in/);
+  await type("_.changed.length", /\n0\nconsfig> $/);
+  const file = path.join(root, "hosts/here.ts");
+  writeFileSync(file, readFileSync(file, "utf8").replace('"hello"', '"hello again"'));
+  await type("deploy(here)", /\+ here\.example\.org: 1 changed in/);
+  assert.equal(readFileSync(path.join(env["HOME"] ?? "", "greeting"), "utf8"), "hello again\n");
+  await type("deploy(broken)", /\| before[\s\S]*✗ broken\.example\.org: 1 failed in/);
+  await type(".report", /cmd\.single, said at hosts\/here\.ts:7:7/);
+  await type("missing", /not defined/);
+  await type(".save out.repl", /5 inputs written to out\.repl/);
+  assert.equal(
+    readFileSync(path.join(root, "out.repl"), "utf8"),
+    "// Play it with: consfig play out.repl\ndeploy(here)\ndeploy(here)\n_.changed.length\ndeploy(here)\ndeploy(broken)\n",
+  );
+});
+
+test("a broken consfig is said once, and what was loaded stays", needsTerminal, async (t) => {
+  const { root, type } = await prompt(t);
+  const file = path.join(root, "hosts/here.ts");
+  const good = readFileSync(file, "utf8");
+  writeFileSync(file, `${good}export const x = missing;\n`);
+  await type(
+    "here.name",
+    /missing is not defined[\s\S]*the consfig is used as it was before\n'here\.example\.org'\nconsfig> $/,
+  );
+  await type("here.name", /name\n'here\.example\.org'\nconsfig> $/);
+  writeFileSync(file, `${good}export const x = 7;\n`);
+  await type("x", /\n7\nconsfig> $/);
+});
+
+test(
+  "Ctrl-C: the prompt is back at once, the running step ends, nothing after it begins",
+  needsTerminal,
+  async (t) => {
+    const { env, keys, type, until } = await prompt(t);
+    keys("deploy(slow)\r");
+    await until(/slow\.example\.org: [0-9.]+ m?s/);
+    const started = Date.now();
+    keys("\u0003");
+    await until(/stopping after the running step; Ctrl-C again to cancel that too\ninterrupted\nconsfig> $/);
+    assert.ok(
+      Date.now() - started < 1000,
+      "far longer than the 100 ms that it takes, for machines that are busy",
+    );
+    await type("1 + 1", /\n2\nconsfig> $/);
+    await until(/slow\.example\.org: [\s\S]*consfig> $/);
+    assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
+    keys("while (true) {}\r");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    keys("\u0003");
+    await until(/interrupted\nconsfig> $/);
+    keys("new Promise(() => {})\r");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    keys("\u0003");
+    await until(/interrupted\nconsfig> $/);
+  },
+);
+
+test("history is kept for its owner, and Tab completes", needsTerminal, async (t) => {
+  const { env, keys, type, until, closed } = await prompt(t);
+  await type("'remembered'", /'remembered'\nconsfig> $/);
+  keys("file.hasMo\t");
+  await until(/file\.hasMode$/);
+  keys("\u0015\u0004");
+  await closed;
+  const history = path.join(env["XDG_STATE_HOME"] ?? "", "consfigurator/history");
+  assert.match(readFileSync(history, "utf8"), /'remembered'/);
+  assert.equal(statSync(history).mode & 0o777, 0o600);
+});
