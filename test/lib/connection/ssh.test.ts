@@ -149,7 +149,10 @@ for (const transport of ["ssh2", "openssh"] as const) {
         message: /the connection was closed$/,
       });
       if (transport === "openssh") {
-        assert.ok(made.some((name) => !directories().includes(name)), `none of ${made.join(", ")} was removed`);
+        assert.ok(
+          made.some((name) => !directories().includes(name)),
+          `none of ${made.join(", ")} was removed`,
+        );
       }
     });
 
