@@ -1,9 +1,10 @@
 import { integer, object, oneOf, optional, path, string } from "../schema";
 import { defhop, hopAsCode } from "./hop";
 import type { Destination } from "./ssh/_config";
-import { connectByNode, type Terms } from "./ssh/_node";
+import { connectByNode } from "./ssh/_node";
 import { connectByOpenssh } from "./ssh/_openssh";
 import { reasonsForOpenssh } from "./ssh/_reasons";
+import type { Terms } from "./ssh/_terms";
 import { waysTo } from "./ssh/_ways";
 
 const user = () => string({ pattern: "^[^\\s@:/-][^\\s@:/]*$", description: "the name of an account" });

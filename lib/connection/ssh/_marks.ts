@@ -2,6 +2,9 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { shellQuote } from "../../_quote";
 
+/** Ends a mark. Not what begins one: behind a mark of another connection nothing may seem to begin. */
+const END = 0x1f;
+
 /**
  * What a command's shell tells us on stderr, between marks that nothing else contains.
  *
@@ -14,7 +17,7 @@ export class Marks {
 
   /** A command that says `words`, shell text, on stdout. */
   say(words: string): string {
-    return `printf '%s%s\\036' ${shellQuote(this.#mark)} ${words}`;
+    return `printf '%s%s\\037' ${shellQuote(this.#mark)} ${words}`;
   }
 
   /** A frame for `loginCommand` by which the process ids are told at the start. */
@@ -45,7 +48,7 @@ export class Marks {
       held = Buffer.concat([held, chunk]);
       for (;;) {
         const start = held.indexOf(this.#markBytes);
-        const end = start < 0 ? -1 : held.indexOf(0x1e, start + this.#markBytes.length);
+        const end = start < 0 ? -1 : held.indexOf(END, start + this.#markBytes.length);
         if (end < 0) break;
         push(held.subarray(0, start));
         onMark(held.toString("latin1", start + this.#markBytes.length, end));

@@ -8,10 +8,10 @@ import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import { loginCommand } from "./_login";
 import { Marks } from "./_marks";
-import { cancellation, MISSES, type Terms } from "./_node";
 import { answers } from "./_reasons";
 import { Sessions } from "./_sessions";
 import { afterSsh } from "./_stderr";
+import { cancellation, MISSES, type Terms } from "./_terms";
 import type { Way } from "./_ways";
 
 export interface Route {
@@ -28,7 +28,7 @@ export interface Route {
  * when we are gone, and takes the directory with it.
  */
 export async function connectByOpenssh(route: Route, terms: Terms): Promise<Connection> {
-  const { parent, destination, way } = route;
+  const { parent, way } = route;
   const ask = parent.local ? terms.ask : undefined;
   const deadline = new Deadline(terms.connectTimeoutSeconds, terms.signal);
   const pausing = deadline.pausing(ask);
@@ -55,7 +55,7 @@ export async function connectByOpenssh(route: Route, terms: Terms): Promise<Conn
     deadline.signal.removeEventListener("abort", end);
     if (socket === undefined) {
       if (terms.signal.aborted) throw cancellation(terms);
-      const place = way ? `${way.config.address} port ${way.config.port}` : destination.name;
+      const place = placeOf(route);
       const waited = deadline.passed ? terms.connectTimeoutSeconds : undefined;
       throw new ConnectionFailed(terms.hop, afterSsh(said.text, { place, route, waited }));
     }
@@ -287,7 +287,9 @@ class OpensshConnection implements Connection {
   }
 
   get #place(): string {
-    const { way, destination } = this.route;
-    return way ? `${way.config.address} port ${way.config.port}` : (destination.hop ?? destination.name);
+    return placeOf(this.route);
   }
 }
+
+const placeOf = ({ way, destination }: Route): string =>
+  way ? `${way.config.address} port ${way.config.port}` : (destination.hop ?? destination.name);

@@ -70,6 +70,8 @@ export async function sshd(options: SshdOptions = {}): Promise<Sshd> {
       "UsePAM no",
       "PermitRootLogin yes",
       "PrintMotd no",
+      // Else bash takes us for a login and reads the user's .bashrc, which may say and do anything.
+      "SetEnv SHLVL=5",
       "MaxStartups 100",
     ],
   ];
