@@ -1,17 +1,14 @@
-import { strictly } from "./_sequence";
+import { type Acting, act } from "./_act";
+import { described, named } from "./_describe";
+import { deployNested } from "./_nest";
+import { skipAll } from "./_sequence";
+import { Tally, Walk } from "./_walk";
+import { Ways } from "./_way";
 import type { JobOutcome } from "./agent/messages";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange, failureOf } from "./errors";
 import type { StepEvent, StepStatus } from "./events";
 import { definitionOf, innerOf } from "./prepare";
-import {
-  type AnyDefinition,
-  asCode,
-  type Change,
-  type Direction,
-  type Nested,
-  type PropApp,
-  type Steps,
-} from "./property";
+import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "./property";
 import type { PosixTarget } from "./target";
 
 /** What applying needs of the place where it happens. */
@@ -41,10 +38,12 @@ export interface Outcome {
 
 /** Applies the prepared tree `root`, then what was registered for the end. Failures inside are events, never thrown. */
 export async function applyTree(root: PropApp, applying: Applying): Promise<Outcome> {
-  const walk = new Walk(applying);
-  const steps = new StepsBelow(walk, undefined);
+  const walk = new Walk(applying, root);
+  const steps = StepsBelow.ofAll(walk);
   const outcome = await steps.attempt(root);
-  const change: Change = outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
+  // What was left over from an earlier deployment changes something without its property having changed.
+  const change: Change =
+    steps.touched || outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
   for (const act of [...applying.atEnd.values()].reverse()) {
     await steps
       .announced("atEnd", "at the end", "", async (target) => {
@@ -56,51 +55,33 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
   return { change, failed: walk.failed, cancelled: walk.cancelled };
 }
 
-/** One pass over a tree. */
-class Walk {
-  failed = false;
-  cancelled = false;
-  /** How many steps may have changed something so far. */
-  changes = 0;
-  #steps = 0;
-  /** Errors that a step has shown already: those around it only say that they failed. */
-  readonly #shown = new WeakSet<object>();
-
-  constructor(readonly applying: Applying) {}
-
-  nextStep(): number {
-    this.#steps += 1;
-    return this.#steps;
-  }
-
-  isShown(error: unknown): boolean {
-    return typeof error === "object" && error !== null && this.#shown.has(error);
-  }
-
-  /** A step ended with `error`, and says so. */
-  note(error: unknown): void {
-    this.failed = true;
-    if (error instanceof Cancelled) this.cancelled = true;
-    if (!(error instanceof AbortedChange)) this.changes += 1;
-    if (typeof error === "object" && error !== null) this.#shown.add(error);
-  }
-
-  /** Asked before each step. */
-  stopped(): string | undefined {
-    const reason = this.applying.stopped();
-    if (reason) this.cancelled = true;
-    return reason;
-  }
+/** Where steps stand. */
+interface Surroundings {
+  /** The step inside of which they are. */
+  readonly parent: number | undefined;
+  /** The target of that step, before any of the ways. */
+  readonly plain: PosixTarget;
+  readonly tally: Tally;
+  readonly ways: Ways;
+  /** For the applications given next, not for what is inside of them. */
+  readonly next: Pick<Way, "desc" | "quiet">;
 }
 
 /** The steps inside of one step. */
-class StepsBelow implements Steps {
+class StepsBelow implements Acting {
   readonly #walk: Walk;
-  readonly #parent: number | undefined;
+  readonly #around: Surroundings;
 
-  constructor(walk: Walk, parent: number | undefined) {
+  constructor(walk: Walk, around: Surroundings) {
     this.#walk = walk;
-    this.#parent = parent;
+    this.#around = around;
+  }
+
+  /** Those that are inside of none. */
+  static ofAll(walk: Walk): StepsBelow {
+    const { applying } = walk;
+    const plain = applying.target((_stream, text) => applying.emit({ kind: "notice", text: text.trimEnd() }));
+    return new StepsBelow(walk, { parent: undefined, plain, tally: new Tally(), ways: Ways.usual, next: {} });
   }
 
   apply(application: PropApp): Promise<Change> {
@@ -117,58 +98,82 @@ class StepsBelow implements Steps {
   ): Promise<Change | "failed" | "aborted"> {
     const stopped = this.#walk.stopped();
     if (stopped) {
-      this.skip(application, stopped);
+      this.skip(application, stopped, direction);
       return "aborted";
     }
-    const before = this.#walk.changes;
+    const tally = new Tally(this.#around.tally);
     try {
-      return await this.#perform(application, direction);
+      return await this.#perform(application, direction, tally);
     } catch (error) {
-      if (error instanceof ConnectionFailed) throw error;
+      if (error instanceof ConnectionFailed || this.expects(error)) throw error;
       // What was aborted touched nothing, but what stood before it in the same application may have.
-      return error instanceof AbortedChange && this.#walk.changes === before ? "aborted" : "failed";
+      return error instanceof AbortedChange && !tally.some ? "aborted" : "failed";
     }
   }
 
-  skip(application: PropApp, reason: string): void {
+  skip(application: PropApp, reason: string, direction: Direction = "apply"): void {
+    const { next } = this.#around;
     const definition = definitionOf(application.property);
-    if (definition.inline) {
-      for (const each of innerOf(application)) this.skip(each, reason);
+    if (next.quiet) return;
+    if (definition.inline && next.desc === undefined) {
+      const said = this.#walk.stopped() ?? reason;
+      if (definition.skip) definition.skip(application.args, this, said, direction);
+      else skipAll(innerOf(application), said, direction, this);
       return;
     }
-    const step = this.#begin(
-      application.property,
-      describe(definition, application, "apply"),
-      application.site,
-    );
+    const step = this.#begin(application, this.#descOf(application, direction));
     this.#end(step, "skipped", 0, { reason: this.#walk.stopped() ?? reason });
   }
 
-  async #perform(application: PropApp, direction: Direction): Promise<Change> {
-    const definition = definitionOf(application.property);
-    const { property, site } = application;
-    if (!definition.inline) {
-      const stopped = this.#walk.stopped();
-      if (stopped) this.skip(application, stopped);
-      return this.announced(property, describe(definition, application, direction), site, (target, steps) =>
-        act(definition, application, direction, target, steps),
-      );
+  within({ desc, quiet, ...way }: Way): Steps {
+    const { ways, next } = this.#around;
+    return new StepsBelow(this.#walk, {
+      ...this.#around,
+      ways: ways.with(way),
+      next: { ...next, ...(desc !== undefined && { desc }), ...(quiet !== undefined && { quiet }) },
+    });
+  }
+
+  get touched(): boolean {
+    return this.#around.tally.some;
+  }
+
+  expects(error: unknown): boolean {
+    return this.#around.ways.expects(error);
+  }
+
+  notice(text: string): void {
+    this.#walk.applying.emit({ kind: "notice", text });
+  }
+
+  async #perform(
+    said: PropApp,
+    direction: Direction,
+    tally = new Tally(this.#around.tally),
+  ): Promise<Change> {
+    const { next, plain, ways } = this.#around;
+    const stopped = this.#walk.stopped();
+    if (stopped && this.#isAnnounced(said)) {
+      this.skip(said, stopped, direction);
+      throw new Cancelled(stopped);
     }
     try {
-      return await act(
-        definition,
-        application,
-        direction,
-        this.#walk.applying.target(() => {}),
-        this,
-      );
+      const target = ways.targetOf(plain);
+      const application = this.#walk.prepared(said, target);
+      const work = (on: PosixTarget, steps: StepsBelow) => act(application, direction, on, steps);
+      if (this.#isAnnounced(application))
+        return await this.#announced(application, this.#descOf(application, direction), tally, work);
+      return await work(target, new StepsBelow(this.#walk, { ...this.#around, tally, next: {} }));
     } catch (error) {
       if (error instanceof Cancelled || this.#walk.isShown(error)) throw error;
       // It failed by itself, not by a step inside it: then it is a step after all, or nobody would hear of it.
-      return this.announced(property, describe(definition, application, direction), site, () =>
-        Promise.reject(error),
-      );
+      return this.#announced(said, next.desc ?? named(said, direction), tally, () => Promise.reject(error));
     }
+  }
+
+  #isAnnounced({ property }: PropApp): boolean {
+    const { desc, quiet } = this.#around.next;
+    return !quiet && (desc !== undefined || !definitionOf(property).inline);
   }
 
   /** `work` as a step of its own, with its output, its time and how it ended. */
@@ -178,61 +183,66 @@ class StepsBelow implements Steps {
     site: string,
     work: (target: PosixTarget, steps: StepsBelow) => Promise<Change>,
   ): Promise<Change> {
-    const { applying } = this.#walk;
     const stopped = this.#walk.stopped();
     if (stopped) throw new Cancelled(stopped);
-    const step = this.#begin(property, desc, site);
+    return this.#announced({ property, site }, desc, new Tally(this.#around.tally), work);
+  }
+
+  async #announced(
+    { property, site }: Pick<PropApp, "property" | "site">,
+    desc: string,
+    tally: Tally,
+    work: (target: PosixTarget, steps: StepsBelow) => Promise<Change>,
+  ): Promise<Change> {
+    const { applying } = this.#walk;
+    const { ways } = this.#around;
+    const step = this.#begin({ property, site }, desc);
     const started = performance.now();
+    const ended = () => performance.now() - started;
     const output = (stream: "stdout" | "stderr", text: string) =>
       applying.emit({ kind: "step-output", step, stream, text });
     try {
-      const change = await work(applying.target(output), new StepsBelow(this.#walk, step));
-      if (change === "changed") this.#walk.changes += 1;
-      this.#end(step, change, performance.now() - started, {});
+      const plain = applying.target(output);
+      const inside = new StepsBelow(this.#walk, { parent: step, plain, tally, ways, next: {} });
+      const change = await work(ways.targetOf(plain), inside);
+      if (change === "changed") tally.add();
+      this.#end(step, change, ended(), {});
       return change;
     } catch (error) {
       const known = this.#walk.isShown(error);
-      this.#walk.note(error);
-      this.#end(
-        step,
-        "failed",
-        performance.now() - started,
-        known ? { reason: "a step inside it failed" } : { failure: failureOf(error) },
-      );
+      this.#walk.show(error);
+      if (!(error instanceof AbortedChange)) tally.add();
+      if (this.expects(error)) {
+        this.#end(step, "skipped", ended(), {
+          reason: known ? "a step inside it was skipped" : String(error),
+        });
+      } else {
+        this.#walk.note(error);
+        const why = known ? { reason: "a step inside it failed" } : { failure: failureOf(error) };
+        this.#end(step, "failed", ended(), why);
+      }
       throw error;
     }
   }
 
   /** A deployment from here: its steps become steps inside of this one. */
   async deploy(nested: Nested): Promise<Change> {
-    const { applying } = this.#walk;
-    const numbers = new Map<number, number>();
-    if (!applying.nest) throw new AbortedChange("no deployment can be made from here");
-    const outcome = await nestedly(
-      applying.nest(nested, (event) => {
-        if (event.kind === "step-started") {
-          const step = this.#walk.nextStep();
-          numbers.set(event.step, step);
-          const parent = event.parent === undefined ? this.#parent : numbers.get(event.parent);
-          const { parent: _theirs, ...rest } = event;
-          applying.emit({ ...rest, step, ...(parent !== undefined && { parent }) });
-        } else if ("step" in event) {
-          applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
-        } else {
-          applying.emit(event);
-        }
-      }),
-    );
-    if (outcome.change === "changed") this.#walk.changes += 1;
+    const { parent, tally } = this.#around;
+    const outcome = await deployNested(nested, this.#walk, parent);
+    if (outcome.change === "changed") tally.add();
     if (outcome.failed) this.#walk.failed = true;
     if (outcome.failure) throw new FailedChange(outcome.failure.message);
     if (outcome.cancelled) throw new Cancelled(this.#walk.stopped() ?? "the deployment was stopped");
     return outcome.change;
   }
 
-  #begin(property: string, desc: string, site: string): number {
+  #descOf(application: PropApp, direction: Direction): string {
+    return this.#around.next.desc ?? described(application, direction);
+  }
+
+  #begin({ property, site }: Pick<PropApp, "property" | "site">, desc: string): number {
     const step = this.#walk.nextStep();
-    const parent = this.#parent;
+    const { parent } = this.#around;
     this.#walk.applying.emit({
       kind: "step-started",
       step,
@@ -252,50 +262,14 @@ class StepsBelow implements Steps {
   ): void {
     this.#walk.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
   }
-}
 
-/** That a further host cannot be reached is the failure of one step: we ourselves are still where we were. */
-async function nestedly(outcome: Promise<JobOutcome>): Promise<JobOutcome> {
-  try {
-    return await outcome;
-  } catch (error) {
-    throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
+  /** What is inline changes nothing itself: what is in it does. */
+  async beforeChange({ inline }: AnyDefinition, checked: boolean): Promise<void> {
+    if (inline) return;
+    const { ways } = this.#around;
+    await ways.beforeChange(
+      checked,
+      (outer) => new StepsBelow(this.#walk, { ...this.#around, ways: outer, next: {} }),
+    );
   }
-}
-
-/** Applies or unapplies one application, as the property's slots say. */
-async function act(
-  definition: AnyDefinition,
-  { args, parts, nested, property }: PropApp,
-  direction: Direction,
-  target: PosixTarget,
-  steps: StepsBelow,
-): Promise<Change> {
-  const slots = definition as Definition;
-  if (direction === "apply") {
-    if (await slots.check?.(args, target)) return "unchanged";
-    if (slots.apply) return slots.apply(args, target, steps);
-    if (nested) return steps.deploy(nested);
-    if (parts) return strictly(parts, "apply", steps);
-    if (slots.hostattrs) return "unchanged";
-    throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
-  }
-  if (!slots.apply && !slots.unapply && !parts) return "unchanged";
-  if (slots.check && !(await slots.check(args, target))) return "unchanged";
-  if (slots.unapply) return slots.unapply(args, target, steps);
-  if (parts) return strictly(parts.toReversed(), "unapply", steps);
-  throw new FailedChange(`${property} cannot be unapplied`);
-}
-
-/** The slots as they are called here: a target of the right kind has been seen to before. */
-type Definition = {
-  readonly hostattrs?: unknown;
-  readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;
-  readonly apply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
-  readonly unapply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
-};
-
-function describe({ desc }: AnyDefinition, { property, args }: PropApp, direction: Direction): string {
-  const text = desc ? desc(args) : asCode(property, [args]);
-  return direction === "apply" ? text : `not: ${text}`;
 }

@@ -124,6 +124,8 @@ export interface HostFacts {
   newest<T>(attribute: Attribute<T>): T | undefined;
   /** The facts of the host that this one is inside of (a container's machine). */
   readonly parent: HostFacts | undefined;
+  /** A copy that may be added to: what is pushed there is not seen here. */
+  copy(): HostModel;
 }
 
 /** As stored and sent. */
@@ -183,7 +185,6 @@ export class HostModel implements HostFacts {
     this.pushNew(shared.data, [iden1, iden2] as const);
   }
 
-  /** A copy: what is pushed there is not seen here. */
   copy(): HostModel {
     return new HostModel(this.toJSON());
   }

@@ -1,5 +1,6 @@
 /** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
-export { eseqprops, onChange, seqprops, unapplied } from "./combinators";
+export { described } from "./_describe";
+export * from "./combinators";
 export type { Channel, Connection } from "./connection/connection";
 export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
@@ -35,8 +36,10 @@ export {
   type MaybePropApp,
   type PropApp,
   type Steps,
+  type Visits,
+  type Way,
 } from "./property";
 export type { FleetReport, Report, StepReport } from "./report";
 export * as schema from "./schema";
 export { as, deploys, deploysThese, reconnects } from "./subdeployments";
-export type { AgentTarget, FileStat, PosixTarget } from "./target";
+export type { AgentTarget, FileStat, PosixTarget, State } from "./target";

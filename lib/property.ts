@@ -51,7 +51,10 @@ export const withoutNothings = (said: readonly MaybePropApp[]): PropApp[] =>
 
 export type Direction = "apply" | "unapply";
 
-/** How a property acts on the applications among its arguments. */
+/**
+ * How a property acts on the applications among its arguments, and on those that it makes itself. One that was not
+ * prepared with the host is prepared on a copy of the host's facts: what it would record there is lost, and that is said.
+ */
 export interface Steps {
   /** Applies `application` as a step of its own; throws what it throws. */
   apply(application: PropApp): Promise<Change>;
@@ -59,7 +62,32 @@ export interface Steps {
   /** As `apply`, but a failure is reported and passed over. "failed" counts as a change, "aborted" does not. */
   attempt(application: PropApp, direction?: Direction): Promise<Change | "failed" | "aborted">;
   /** Says that `application` is passed over, and why. */
-  skip(application: PropApp, reason: string): void;
+  skip(application: PropApp, reason: string, direction?: Direction): void;
+  /** The same steps, done in another way. */
+  within(way: Way): Steps;
+  /** True once a step in here may have changed something. */
+  readonly touched: boolean;
+  /** Whether somebody around these steps `expects` the error: then it ends them too, and is no failure. */
+  expects(error: unknown): boolean;
+  /** Said to whoever watches the deployment. */
+  notice(text: string): void;
+}
+
+/** What `Steps.within` alters. `desc` and `quiet` are for the applications given to it; the others for all below, too. */
+export interface Way {
+  /** What each application is called in place of its own description; it is announced, inline or not. */
+  readonly desc?: string;
+  /** True: the applications are no steps of their own, unless they fail. */
+  readonly quiet?: boolean;
+  /** The target that a step acts on, made of the one it would act on. */
+  readonly target?: (target: PosixTarget) => PosixTarget;
+  /** True of an error that is to be expected: the step that ends with it was skipped, and has not failed. */
+  readonly expects?: (error: unknown) => boolean;
+  /**
+   * Done each time before something may be changed: inside the step, when its `check` has said that it does not hold.
+   * `checked` is false for a property that has no `check`, and only finds out in `apply`.
+   */
+  readonly beforeChange?: (steps: Steps, checked: boolean) => Promise<void>;
 }
 
 /** How a property visits the applications among its arguments while a host is prepared. */
@@ -99,6 +127,13 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
   readonly unapply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
   /** Whether it can be unapplied, where that depends on the arguments. Left out: whether `unapply` or `parts` is there. */
   readonly unappliable?: (args: A, each: (application: PropApp) => boolean) => boolean;
+  /** Of an inline property: says what it passes over. Left out, that is each of the applications among its arguments. */
+  readonly skip?: (
+    args: A,
+    steps: Pick<Steps, "skip" | "within">,
+    reason: string,
+    direction: Direction,
+  ) => void;
 }
 
 export type AnyDefinition = Definition<unknown, unknown[], Kind>;

@@ -1,5 +1,7 @@
 import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./_command";
+import { InnerMemory } from "./_memory";
 import { shellQuote } from "./_quote";
+import { type MarkStore, Marks } from "./_state";
 import { decode, encode, splitLines } from "./_text";
 import { Cancelled, type CommandResult, FailedChange } from "./errors";
 import type { HostFacts } from "./host";
@@ -11,7 +13,9 @@ import type {
   Identity,
   PosixTarget,
   RunOptions,
+  State,
   User,
+  Within,
   WriteOptions,
 } from "./target";
 
@@ -24,6 +28,10 @@ export interface TargetContext {
   output(stream: "stdout" | "stderr", text: string): void;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
+  /** The home directory, where it is not that of the connected user. */
+  readonly home?: string;
+  /** The marks of the connected user, where `home` is another one. */
+  readonly state?: State;
 }
 
 /** How a process is started for `run`. */
@@ -45,6 +53,7 @@ export interface PutOptions extends WriteOptions {
 /** What both targets do alike, made of what each does in its own way. */
 export abstract class TargetBase implements PosixTarget {
   abstract readonly kind: Kind;
+  #state: State | undefined;
 
   constructor(protected readonly context: TargetContext) {}
 
@@ -55,6 +64,27 @@ export abstract class TargetBase implements PosixTarget {
   get memory(): Map<string, unknown> {
     return this.context.memory;
   }
+
+  get state(): State {
+    this.#state ??= this.context.state ?? new Marks(this.memory, this.markStore());
+    return this.#state;
+  }
+
+  within({ home, memory }: Within): this {
+    if (home !== undefined && !home.startsWith("/"))
+      throw new TypeError(`within({ home: ${JSON.stringify(home)} }): home must be an absolute path`);
+    return this.derive({
+      ...this.context,
+      state: this.state,
+      ...(home !== undefined && { home: home.replace(/(?<=.)\/+$/, "") }),
+      ...(memory && { memory: new InnerMemory(this.memory, memory) }),
+    });
+  }
+
+  /** A target of the same sort and place. */
+  protected abstract derive(context: TargetContext): this;
+  /** Where marks are kept. */
+  protected abstract markStore(): MarkStore;
 
   /** Runs `script` with sh, in whatever directory; throws only when that itself fails. */
   protected abstract execute(script: string, how: Execution): Promise<RawResult>;
@@ -109,8 +139,9 @@ export abstract class TargetBase implements PosixTarget {
     return (await this.run(command, { ...options, mayFail: true })).exit === 0;
   }
 
-  identity(): Promise<Identity> {
-    return this.remembered("target/identity", () => this.findIdentity());
+  async identity(): Promise<Identity> {
+    const found = await this.remembered("target/identity", () => this.findIdentity());
+    return this.context.home === undefined ? found : { ...found, home: this.context.home };
   }
 
   async readFile(path: string): Promise<string> {

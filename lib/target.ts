@@ -139,6 +139,31 @@ export interface PosixTarget {
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   /** Kept for the length of this deployment: what was learned once need not be asked again. */
   readonly memory: Map<string, unknown>;
+  /** Marks that outlive the deployment. */
+  readonly state: State;
+  /** This target with another home directory, or with something more in its memory. */
+  within(changes: Within): this;
+}
+
+/** What differs for a part of a deployment. */
+export interface Within {
+  /** HOME of commands, where they run, where relative paths stand, and `identity().home`. An absolute path. */
+  readonly home?: string;
+  /** What stands in the memory there, and nowhere else. */
+  readonly memory?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Marks that are there or not, kept on the host for the connected user: files of mode 0600 in a directory of mode 0700,
+ * `${XDG_STATE_HOME:-~/.local/state}/consfigurator/pending`. A name has letters, digits, dots, dashes and underscores.
+ * All are looked up at once, the first time that somebody asks in a deployment.
+ */
+export interface State {
+  has(name: string): Promise<boolean>;
+  /** Sets the mark, in one step. `text` is for people who look. */
+  set(name: string, text: string): Promise<void>;
+  /** Removes the mark, if it is there. */
+  clear(name: string): Promise<void>;
 }
 
 /** A target in our own process on the host: besides, anything that Node can do there. */

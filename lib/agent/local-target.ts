@@ -4,10 +4,12 @@ import path from "node:path";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
 import { lastReason, type RawResult } from "../_command";
 import { shellQuote } from "../_quote";
+import type { MarkStore } from "../_state";
 import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
-import { type Execution, type PutOptions, TargetBase } from "../target-base";
+import { type Execution, type PutOptions, TargetBase, type TargetContext } from "../target-base";
+import { localMarks } from "./_marks";
 import { makeDirectories, replaceFile } from "./_replace-file";
 import { sameBytes } from "./_same-bytes";
 import { spawnShell } from "./_spawn";
@@ -138,12 +140,20 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   }
 
   protected get homeWord(): string {
-    return shellQuote(home());
+    return shellQuote(this.#home);
+  }
+
+  protected derive(context: TargetContext): this {
+    return new LocalTarget(context) as this;
+  }
+
+  protected markStore(): MarkStore {
+    return localMarks;
   }
 
   protected execute(script: string, how: Execution): Promise<RawResult> {
     this.refuseWhenCancelled(`\`${how.shown}\` was not started`);
-    const env: NodeJS.ProcessEnv = { ...process.env, HOME: home() };
+    const env: NodeJS.ProcessEnv = { ...process.env, HOME: this.#home };
     for (const [name, value] of Object.entries(how.env ?? {})) {
       if (value === null) delete env[name];
       else env[name] = value;
@@ -169,7 +179,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   protected async findIdentity(): Promise<Identity> {
     const uid = process.geteuid?.() ?? 0;
     const gid = process.getegid?.() ?? 0;
-    return { uid, gid, user: (await this.user(uid))?.name ?? String(uid), home: home() };
+    return { uid, gid, user: (await this.user(uid))?.name ?? String(uid), home: ownHome() };
   }
 
   protected changeMode(name: string, mode: number): Promise<void> {
@@ -190,8 +200,12 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     }
   }
 
+  get #home(): string {
+    return this.context.home ?? ownHome();
+  }
+
   #absolute(name: string): string {
-    return name.startsWith("/") ? name : `${home()}/${name}`;
+    return name.startsWith("/") ? name : `${this.#home}/${name}`;
   }
 
   /** The system's word on an account that its file does not have: there may be a directory service. */
@@ -201,8 +215,8 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   }
 }
 
-/** The home directory, without a slash at its end. */
-const home = (): string => bare(process.env["HOME"] || "/");
+/** The home directory of the user whom we run as, without a slash at its end. */
+const ownHome = (): string => bare(process.env["HOME"] || "/");
 
 /** `name` without slashes at its end, which would follow a link. */
 const bare = (name: string): string => name.replace(/(?<=.)\/+$/, "");

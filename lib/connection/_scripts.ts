@@ -124,3 +124,18 @@ mv -fT "$new" "$p" 2>/dev/null || { rm -f "$p" && mv -f "$new" "$p"; } || { rm -
 /** Renames; a directory that is in the way is refused, never moved into. */
 export const rename = (from: string, to: string): string =>
   `from=${from}; to=${to}; mv -fT "$from" "$to" 2>/dev/null || { [ ! -d "$to" ] || { echo "mv: Directory not empty" >&2; exit 1; }; mv -f "$from" "$to"; }`;
+
+const marks = `case $XDG_STATE_HOME in /*) d=$XDG_STATE_HOME;; *) d=$HOME/.local/state;; esac; d=$d/consfigurator/pending`;
+
+/** Names of the marks, one a line. */
+export const listMarks = `${marks}
+[ -d "$d" ] || exit 0
+cd "$d" || exit 1
+for name in *; do [ ! -f "$name" ] || printf "%s\\n" "$name"; done`;
+
+/** Writes a mark, with the text that comes on standard input. */
+export const setMark = (name: string, unique: string): string => `${marks}
+umask 077
+mkdir -p "$d" && cat >"$d/.${unique}" && mv -f "$d/.${unique}" "$d"/${name} || { rm -f "$d/.${unique}"; exit 1; }`;
+
+export const clearMark = (name: string): string => `${marks}; rm -f "$d"/${name}`;

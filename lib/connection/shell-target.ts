@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
 import { lastReason, type RawResult } from "../_command";
 import { shellQuote } from "../_quote";
+import type { MarkStore } from "../_state";
 import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { FileStat, Group, Identity, User, WriteOptions } from "../target";
@@ -124,8 +125,30 @@ export class ShellTarget extends TargetBase {
     );
   }
 
+  protected derive(context: TargetContext): this {
+    return new ShellTarget(this.connection, context) as this;
+  }
+
+  protected markStore(): MarkStore {
+    return {
+      list: async () => {
+        const { exit, output } = await this.#questions.ask(scripts.listMarks);
+        if (exit !== 0) throw new FailedChange(lastReason(output.toString("utf8")));
+        return output
+          .toString("utf8")
+          .split("\n")
+          .filter((name) => name !== "");
+      },
+      write: (name, text) =>
+        this.#leave("write the mark", name, scripts.setMark(shellQuote(name), unique()), Buffer.from(text)),
+      remove: (name) => this.#leave("remove the mark", name, scripts.clearMark(shellQuote(name))),
+    };
+  }
+
   protected execute(script: string, how: Execution): Promise<RawResult> {
-    return execOver(this.connection, `: "\${HOME:=/}"; export HOME\n${script}`, how, this.context.signal);
+    const { home, signal } = this.context;
+    const setHome = home === undefined ? ': "${HOME:=/}"' : `HOME=${shellQuote(home)}`;
+    return execOver(this.connection, `${setHome}; export HOME\n${script}`, how, signal);
   }
 
   protected async compare(
@@ -199,10 +222,22 @@ export class ShellTarget extends TargetBase {
     if (exit !== 0) throw await this.failure(what, path, lastReason(stderr.toString("utf8")));
   }
 
+  /** As `#act`, also when the deployment was cancelled: it is done for the next one. */
+  async #leave(what: string, name: string, script: string, input?: Buffer): Promise<void> {
+    await new ShellTarget(this.connection, { ...this.context, signal: NEVER }).#act(
+      what,
+      name,
+      script,
+      input,
+    );
+  }
+
   #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
     return this.execute(script, { input, env: undefined, output: undefined, shown });
   }
 }
+
+const NEVER = new AbortController().signal;
 
 /** A file larger than this, in bytes, is compared by its digest. */
 const MOST_FETCHED = 16_384;

@@ -128,7 +128,7 @@ describe("eseqprops stops at the first failure", () =>
         steps: [
           "changed not: c",
           "failed not: b: FailedChange: not b went wrong",
-          "skipped a (toy.fails failed)",
+          "skipped not: a (toy.fails failed)",
         ],
         done: ["not c"],
       },
@@ -158,7 +158,7 @@ describe("onChange", () => {
       {
         change: "changed",
         failed: true,
-        steps: ["failed a: FailedChange: a went wrong", "unchanged c"],
+        steps: ["failed a: FailedChange: a went wrong", "skipped b (toy.fails failed)", "unchanged c"],
         done: ["a"],
       },
     ],

@@ -265,7 +265,7 @@ describe("what is refused", () => {
       "what cannot be undone, deep inside",
       unapplied(seqprops(toy.changes("a"), toy.made("m", toy.oneWay("b")))),
       [
-        "unapplied(seqprops(toy.changes('a'), toy.made('m', toy.oneWay('b')))) HERE: seqprops cannot be unapplied",
+        "unapplied(seqprops(toy.changes('a'), toy.made('m', toy.oneWay('b')))) HERE: toy.oneWay cannot be unapplied",
       ],
     ],
     [

@@ -1,8 +1,10 @@
 /** The engine without a deployment around it: a tree is applied on this machine, and all that was said is kept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Marks } from "../../lib/_state";
 import { type Applying, type AtEnd, applyTree } from "../../lib/apply";
 import type { StepEvent } from "../../lib/events";
+import { HostModel } from "../../lib/host";
 import { prepare } from "../../lib/prepare";
 import type { Change, PropApp } from "../../lib/property";
 import { Reporter } from "../../lib/report";
@@ -17,15 +19,35 @@ export interface Applied {
   readonly steps: string[];
   readonly done: string[];
   readonly events: StepEvent[];
+  /** What was said besides. */
+  readonly notices: string[];
+}
+
+/** What differs from usual. */
+export interface Circumstances extends Partial<Applying> {
+  /** What is kept on the host from one deployment to the next: marks, with their text. */
+  readonly kept?: Map<string, string>;
+  readonly kind?: "posix" | "agent";
 }
 
 /** Applies through the engine, and says what it came to. */
-export async function applied(application: PropApp, more: Partial<Applying> = {}): Promise<Applied> {
+export async function applied(
+  application: PropApp,
+  { kept = new Map(), kind = "agent", ...more }: Circumstances = {},
+): Promise<Applied> {
   const events: StepEvent[] = [];
   const reporter = new Reporter();
   const atEnd: AtEnd = new Map();
-  const outcome = await applyTree(prepare({ name: "web1" }, application).application, {
-    target: (output) => targetOf("agent", { output, atEnd: (key, act) => void atEnd.set(key, act) }),
+  const memory = new Map<string, unknown>();
+  const host = HostModel.named("web1");
+  const state = new Marks(memory, {
+    list: async () => [...kept.keys()],
+    write: async (name, text) => void kept.set(name, text),
+    remove: async (name) => void kept.delete(name),
+  });
+  const outcome = await applyTree(prepare({ name: "web1" }, application, host).application, {
+    target: (output) =>
+      targetOf(kind, { host, output, memory, state, atEnd: (key, act) => void atEnd.set(key, act) }),
     stopped: () => undefined,
     atEnd,
     ...more,
@@ -36,8 +58,11 @@ export async function applied(application: PropApp, more: Partial<Applying> = {}
     },
   });
   const { steps } = reporter.finish("web1", "1", "unchanged", 0);
-  return { ...outcome, steps: outline(steps), done: toy.takeDone(), events };
+  return { ...outcome, steps: outline(steps), done: toy.takeDone(), events, notices: noticesIn(events) };
 }
+
+const noticesIn = (events: readonly StepEvent[]): string[] =>
+  events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
 
 export interface Expected {
   readonly change: Change;

@@ -47,7 +47,10 @@ export const noise = [
 ] as const;
 
 /** Where this project keeps its own things on a host. */
-export const ownCaches = ["/root/.cache", "/home/admin/.cache", "/home/plain/.cache"] as const;
+export const ownCaches = [
+  ...["/root/.cache", "/home/admin/.cache", "/home/plain/.cache"],
+  ...["/root/.local", "/home/admin/.local", "/home/plain/.local"],
+] as const;
 
 /** In what machines differ without anybody's doing. */
 const identities = [

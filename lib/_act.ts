@@ -1,0 +1,43 @@
+import { strictly } from "./_sequence";
+import { AbortedChange, FailedChange } from "./errors";
+import { definitionOf } from "./prepare";
+import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps } from "./property";
+import type { PosixTarget } from "./target";
+
+/** The steps inside of the application that is acted on, and what only the engine does with them. */
+export interface Acting extends Steps {
+  /** Something may be changed now; `checked` tells whether a `check` has said so. */
+  beforeChange(definition: AnyDefinition, checked: boolean): Promise<void>;
+  deploy(nested: Nested): Promise<Change>;
+}
+
+/** Applies or unapplies one application, as the property's slots say. */
+export async function act(
+  { args, parts, nested, property }: PropApp,
+  direction: Direction,
+  target: PosixTarget,
+  steps: Acting,
+): Promise<Change> {
+  const definition = definitionOf(property);
+  const slots = definition as Slots;
+  const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
+  if (direction === "unapply" && !acts) return "unchanged";
+  const holds = await slots.check?.(args, target);
+  if (holds === (direction === "apply")) return "unchanged";
+  const slot = slots[direction];
+  if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, holds !== undefined);
+  if (slot) return slot(args, target, steps);
+  if (nested && direction === "apply") return steps.deploy(nested);
+  if (parts && !nested) return strictly(direction === "apply" ? parts : parts.toReversed(), direction, steps);
+  if (direction === "unapply") throw new FailedChange(`${property} cannot be unapplied`);
+  if (slots.hostattrs) return "unchanged";
+  throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
+}
+
+/** The slots as they are called here: a target of the right kind has been seen to before. */
+type Slots = {
+  readonly hostattrs?: unknown;
+  readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;
+  readonly apply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
+  readonly unapply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
+};

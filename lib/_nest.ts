@@ -1,0 +1,35 @@
+import type { Walk } from "./_walk";
+import type { JobOutcome } from "./agent/messages";
+import { AbortedChange, ConnectionFailed } from "./errors";
+import type { StepEvent } from "./events";
+import type { Nested } from "./property";
+
+/** Makes the deployment `nested` from where `walk` is; its steps become steps inside of the step `parent`. */
+export async function deployNested(
+  nested: Nested,
+  walk: Walk,
+  parent: number | undefined,
+): Promise<JobOutcome> {
+  const { applying } = walk;
+  if (!applying.nest) throw new AbortedChange("no deployment can be made from here");
+  const numbers = new Map<number, number>();
+  const embed = (event: StepEvent) => {
+    if (event.kind === "step-started") {
+      const step = walk.nextStep();
+      numbers.set(event.step, step);
+      const around = event.parent === undefined ? parent : numbers.get(event.parent);
+      const { parent: _theirs, ...rest } = event;
+      applying.emit({ ...rest, step, ...(around !== undefined && { parent: around }) });
+    } else if ("step" in event) {
+      applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
+    } else {
+      applying.emit(event);
+    }
+  };
+  try {
+    return await applying.nest(nested, embed);
+  } catch (error) {
+    // That a further host cannot be reached is the failure of one step: we ourselves are still where we were.
+    throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
+  }
+}

@@ -1,0 +1,76 @@
+import { adopt, lostNotice } from "./_adopt";
+import type { Applying } from "./apply";
+import { Cancelled } from "./errors";
+import { everything } from "./prepare";
+import type { PropApp } from "./property";
+import type { PosixTarget } from "./target";
+
+/** One pass over a tree. */
+export class Walk {
+  failed = false;
+  cancelled = false;
+  #steps = 0;
+  /** Errors that a step has shown already: those around it only say that they failed. */
+  readonly #shown = new WeakSet<object>();
+  readonly #prepared: Set<PropApp>;
+
+  constructor(
+    readonly applying: Applying,
+    root: PropApp,
+  ) {
+    this.#prepared = new Set(everything(root));
+  }
+
+  nextStep(): number {
+    this.#steps += 1;
+    return this.#steps;
+  }
+
+  isShown(error: unknown): boolean {
+    return typeof error === "object" && error !== null && this.#shown.has(error);
+  }
+
+  /** A step ended with `error`, and says so. */
+  show(error: unknown): void {
+    if (typeof error === "object" && error !== null) this.#shown.add(error);
+  }
+
+  /** A step failed with `error`. */
+  note(error: unknown): void {
+    this.failed = true;
+    if (error instanceof Cancelled) this.cancelled = true;
+  }
+
+  /** Asked before each step. */
+  stopped(): string | undefined {
+    const reason = this.applying.stopped();
+    if (reason) this.cancelled = true;
+    return reason;
+  }
+
+  /** `application` as it can be applied; one that a property made just now is prepared first. */
+  prepared(application: PropApp, target: PosixTarget): PropApp {
+    if (this.#prepared.has(application)) return application;
+    const adopted = adopt(application, target, (facts) =>
+      this.applying.emit({ kind: "notice", text: lostNotice(application, facts) }),
+    );
+    for (const each of everything(adopted)) this.#prepared.add(each);
+    return adopted;
+  }
+}
+
+/** How often something may have been changed in one application; each counts for those around it, too. */
+export class Tally {
+  #changes = 0;
+
+  constructor(private readonly around?: Tally) {}
+
+  get some(): boolean {
+    return this.#changes > 0;
+  }
+
+  add(): void {
+    this.#changes += 1;
+    this.around?.add();
+  }
+}

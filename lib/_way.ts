@@ -1,0 +1,27 @@
+import type { Steps, Way } from "./property";
+import type { PosixTarget } from "./target";
+
+/** All that combinators around a step have asked for, outermost first. */
+export class Ways {
+  static readonly usual = new Ways([]);
+
+  private constructor(private readonly all: readonly Way[]) {}
+
+  with(way: Way): Ways {
+    return new Ways([...this.all, way]);
+  }
+
+  targetOf(plain: PosixTarget): PosixTarget {
+    return this.all.reduce((target, way) => way.target?.(target) ?? target, plain);
+  }
+
+  expects(error: unknown): boolean {
+    return this.all.some((way) => way.expects?.(error) === true);
+  }
+
+  /** Asks each for what it wants done. What it does is done in the ways of those around it: never asked about itself. */
+  async beforeChange(checked: boolean, steps: (ways: Ways) => Steps): Promise<void> {
+    for (const [index, way] of this.all.entries())
+      await way.beforeChange?.(steps(new Ways(this.all.slice(0, index))), checked);
+  }
+}

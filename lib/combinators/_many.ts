@@ -1,0 +1,14 @@
+import { type MaybePropApp, type PropApp, withoutNothings } from "../property";
+import { list, propapp } from "../schema";
+
+/** Several applications, in order. */
+export const applications = list(propapp());
+
+/** As they are said: nothings left out. */
+export const sequence = (...said: MaybePropApp[]) => ({ applications: withoutNothings(said) });
+
+/** What is made of applications can be unapplied when each of them can. */
+export const everyOne = (
+  { applications }: { readonly applications: readonly PropApp[] },
+  each: (application: PropApp) => boolean,
+): boolean => applications.every(each);

@@ -1,0 +1,97 @@
+import { described } from "../_describe";
+import { skipAll, strictly } from "../_sequence";
+import { InapplicableProperty } from "../errors";
+import { innerOf } from "../prepare";
+import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../property";
+import { object, optional, propapp } from "../schema";
+import { applications } from "./_many";
+
+const one = object({ application: propapp() });
+const single = (application: PropApp) => ({ application });
+
+/**
+ * `application` does not hold: it is unapplied. Its facts are not recorded. Refused with `InapplicableProperty`, before
+ * connecting, when it cannot be unapplied.
+ *
+ * @example unapplied(file.containsLines("/etc/hosts", "192.0.2.1 old"))
+ */
+export const unapplied = defprop({
+  name: "unapplied",
+  kind: "posix",
+  args: one,
+  call: single,
+  inline: true,
+  hostattrs: ({ application }, host, visits) => {
+    visits.visit(application, host.copy());
+    refuseOneWay(application, visits);
+  },
+  apply: ({ application }, _target, steps) => steps.unapply(application),
+  unapply: ({ application }, _target, steps) => steps.apply(application),
+  skip: ({ application }, steps, reason, direction) =>
+    steps.skip(application, reason, direction === "apply" ? "unapply" : "apply"),
+});
+
+/**
+ * `application` has been unapplied, if it held, and applied again: at each deployment. It comes to what applying comes
+ * to. Refused with `InapplicableProperty`, before connecting, when it cannot be unapplied; itself it cannot be unapplied.
+ *
+ * @example onChange(file.hasContent("/etc/modprobe.d/a.conf", ""), reapplied(systemd.started("nginx")))
+ */
+export const reapplied = defprop({
+  name: "reapplied",
+  kind: "posix",
+  args: one,
+  call: single,
+  desc: ({ application }) => `reapplied: ${described(application)}`,
+  hostattrs: ({ application }, _host, visits) => {
+    visits.visit(application);
+    refuseOneWay(application, visits);
+  },
+  apply: async ({ application }, _target, steps) => {
+    await steps.unapply(application);
+    return steps.apply(application);
+  },
+});
+
+/**
+ * Each of `holds` in order, the first failure stopping the rest; unapplied, each of `instead` is *applied* in order, and
+ * `holds` is left alone. Without `instead`, `holds` is unapplied in reverse. The facts of `instead` are not recorded.
+ *
+ * @example withUnapply([cmd.single("a2ensite shop")], [cmd.single("a2dissite shop")])
+ */
+export const withUnapply = defprop({
+  name: "withUnapply",
+  kind: "posix",
+  args: object({ applications, instead: optional(applications) }),
+  call: (holds: readonly MaybePropApp[], instead?: readonly MaybePropApp[]) => ({
+    applications: withoutNothings(holds),
+    ...(instead && { instead: withoutNothings(instead) }),
+  }),
+  inline: true,
+  hostattrs: ({ applications, instead = [] }, host, visits) => {
+    for (const each of applications) visits.visit(each);
+    const copy = host.copy();
+    for (const each of instead) visits.visit(each, copy);
+  },
+  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
+  unapply: ({ applications, instead }, _target, steps) =>
+    instead ? strictly(instead, "apply", steps) : strictly(applications.toReversed(), "unapply", steps),
+  unappliable: ({ applications, instead }, each) => instead !== undefined || applications.every(each),
+  skip: ({ applications, instead }, steps, reason, direction) => {
+    if (direction === "apply") skipAll(applications, reason, "apply", steps);
+    else if (instead) skipAll(instead, reason, "apply", steps);
+    else skipAll(applications.toReversed(), reason, "unapply", steps);
+  },
+});
+
+function refuseOneWay(application: PropApp, visits: Visits): void {
+  if (visits.unappliable(application)) return;
+  const names = [...new Set(oneWay(application, visits))];
+  throw new InapplicableProperty(`${names.join(", ")} cannot be unapplied`);
+}
+
+/** Names of the properties that are to blame. */
+function oneWay(application: PropApp, visits: Visits): string[] {
+  const inner = innerOf(application).filter((each) => !visits.unappliable(each));
+  return inner.length > 0 ? inner.flatMap((each) => oneWay(each, visits)) : [application.property];
+}
