@@ -25,7 +25,7 @@ export interface Lease {
 
 /** Connections, kept between deployments and closed when nobody has used them for a while. */
 export class ConnectionPool {
-  readonly #open = new Map<string, Promise<Chain>>();
+  readonly #open = new Map<string, Opening>();
   readonly #kept = new LRUCache<string, Chain>({
     max: MAX_OPEN,
     ttl: IDLE_MS,
@@ -40,9 +40,12 @@ export class ConnectionPool {
     const chain = await this.#chain(key, said, context);
     chain.users += 1;
     const connection = chain.connections.at(-1) ?? localConnection();
+    let released = false;
     return {
       connection,
       release: () => {
+        if (released) return;
+        released = true;
         chain.users -= 1;
         if (chain.dropped && chain.users === 0) void closeAll(chain);
       },
@@ -74,14 +77,42 @@ export class ConnectionPool {
     // Two deployments that begin at once share the opening.
     let opening = this.#open.get(key);
     if (!opening) {
-      opening = openAll(said, context).finally(() => this.#open.delete(key));
+      opening = new Opening(said, context);
       this.#open.set(key, opening);
-      opening.then(
-        (chain) => this.#kept.set(key, chain),
-        () => {},
-      );
+      opening.chain
+        .then(
+          (chain) => void this.#kept.set(key, chain),
+          () => {},
+        )
+        .finally(() => this.#open.delete(key));
     }
-    return opening;
+    return opening.shared(context.signal);
+  }
+}
+
+/** One opening, for all that began to want it before it was done. It is given up when none of them wants it any more. */
+class Opening {
+  readonly chain: Promise<Chain>;
+  readonly #abort = new AbortController();
+  #wanted = 0;
+
+  constructor(said: readonly Hop[], context: Omit<HopContext, "parent">) {
+    this.chain = openAll(said, { ...context, signal: this.#abort.signal });
+  }
+
+  /** The chain, unless `signal` is aborted before. */
+  shared(signal: AbortSignal): Promise<Chain> {
+    this.#wanted += 1;
+    return new Promise<Chain>((settle, fail) => {
+      const leave = () => {
+        this.#wanted -= 1;
+        if (this.#wanted === 0) this.#abort.abort(signal.reason);
+        fail(signal.reason);
+      };
+      if (signal.aborted) return leave();
+      signal.addEventListener("abort", leave, { once: true });
+      this.chain.then(settle, fail).finally(() => signal.removeEventListener("abort", leave));
+    });
   }
 }
 

@@ -75,14 +75,13 @@ function findObstacle(): string | undefined {
 
 const clones = new Map<string, Promise<Clone>>();
 
-/** The clone called `name`: ours, or one that an earlier session kept; made unless it is there. */
-function clone(name: string): Promise<Clone> {
-  let made = clones.get(name);
-  if (!made) {
-    made = Promise.resolve(keptClone(name) ?? makeClone(name));
-    clones.set(name, made);
-    made.catch(() => clones.delete(name));
-  }
+/** The clone called `name`: ours, or one that an earlier session kept; made unless it is there and alive. */
+async function clone(name: string): Promise<Clone> {
+  const known = await clones.get(name);
+  if (known && isAlive(known.pid)) return known;
+  const made = Promise.resolve(keptClone(name) ?? makeClone(name));
+  clones.set(name, made);
+  made.catch(() => clones.delete(name));
   return made;
 }
 
@@ -105,7 +104,7 @@ while read -r _ m t _; do
   case $t in ext2|ext3|ext4|xfs|btrfs|zfs|f2fs) ;; *) continue ;; esac
   case $m in /|"$d"*) continue ;; esac
   n=$((n + 1)); mkdir "$d/upper.$n" "$d/work.$n"
-  [ -d "$m" ] && mount -t overlay -o "lowerdir=$m,upperdir=$d/upper.$n,workdir=$d/work.$n" overlay "$r$m" 2>/dev/null || mount --bind -o ro "$m" "$r$m" || true
+  [ -d "$m" ] && mount -t overlay -o "lowerdir=$m,upperdir=$d/upper.$n,workdir=$d/work.$n" overlay "$r$m" 2>/dev/null && printf %s "$m" >"$d/upper.$n.of" || mount --bind -o ro "$m" "$r$m" || true
 done </proc/self/mounts
 resolv=$(cat /etc/resolv.conf 2>/dev/null || true)
 pid=$(cut -d" " -f4 /proc/self/stat)
@@ -222,24 +221,32 @@ async function existing(name: string): Promise<Clone> {
 /** What differs in the clone from this machine, by path; our own files left out. */
 export async function sandboxDiff(name = "sandbox"): Promise<SandboxChange[]> {
   const { pid, directory } = await existing(name);
-  const script = `cd ${shellQuote(`${directory}/upper`)} && find . -mindepth 1 \\( -path ./root/.cache/consfigurator -o -path ./usr/sbin/policy-rc.d \\) -prune -o \\( ! -type d -o -empty \\) -printf '%y %P\\0'`;
   const { stdout } = await promisify(execFile)(
     "nsenter",
-    ["--target", String(pid), "--mount", "/bin/sh", "-c", script],
+    ["--target", String(pid), "--mount", "/bin/sh", "-c", LIST_CHANGES, "sh", directory],
     { maxBuffer: 256 << 20 },
   );
   return stdout
     .split("\0")
     .filter(Boolean)
-    .map((entry) => ({ type: entry[0], path: `/${entry.slice(2)}` }))
+    .map((entry) => ({ type: entry[0], path: entry.slice(2).replaceAll(/^\/\//g, "/") }))
     .map(
       ({ type, path: place }): SandboxChange => ({
         path: place,
+        // The overlay marks what was deleted by a character device.
         change: type === "c" ? "deleted" : lstatSync(place, { throwIfNoEntry: false }) ? "changed" : "added",
       }),
     )
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
+
+/** Lists each overlay's upper directory below the place that it is of. */
+const LIST_CHANGES = `d=$1
+for u in "$d"/upper "$d"/upper.*[0-9]; do
+  [ -d "$u" ] || continue
+  of=$(cat "$u.of" 2>/dev/null || true)
+  cd "$u" && find . -mindepth 1 \\( -path ./root/.cache/consfigurator -o -path ./usr/sbin/policy-rc.d \\) -prune -o \\( ! -type d -o -empty \\) -printf "%y $of/%P\\0"
+done`;
 
 /** The clone goes with everything in it. */
 export async function discardSandbox(name = "sandbox"): Promise<void> {
