@@ -36,7 +36,10 @@ export interface Outcome {
   readonly cancelled: boolean;
 }
 
-/** Applies the prepared tree `root`, then what was registered for the end. Failures inside are events, never thrown. */
+/**
+ * Applies the prepared tree `root`, then what was registered for the end, unless the root itself was broken off. Failures
+ * inside are events, never thrown.
+ */
 export async function applyTree(root: PropApp, applying: Applying): Promise<Outcome> {
   const walk = new Walk(applying, root);
   const steps = StepsBelow.ofAll(walk);
@@ -44,7 +47,12 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
   // What was left over from an earlier deployment changes something without its property having changed.
   const change: Change =
     steps.touched || outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
-  for (const act of [...applying.atEnd.values()].reverse()) {
+  const brokenOff = outcome === "failed" || outcome === "aborted";
+  for (const [key, act] of [...applying.atEnd].reverse()) {
+    if (brokenOff) {
+      applying.emit({ kind: "notice", text: `not done at the end, as the deployment was broken off: ${key}` });
+      continue;
+    }
     await steps
       .announced("atEnd", "at the end", "", async (target) => {
         await act(target, change);

@@ -234,6 +234,15 @@ describe("at the end", () => {
         done: ["b", "a, after changed"],
       },
     ],
+    "not when the whole was broken off": [
+      () => eseqprops(toy.atEnd("a"), toy.fails("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["unchanged a", "failed b: FailedChange: b went wrong"],
+        done: ["b"],
+      },
+    ],
     "a failure there is one of the deployment, and does not keep the others from being done": [
       () => seqprops(toy.atEnd("a"), toy.atEnd("failing b")),
       {
