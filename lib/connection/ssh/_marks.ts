@@ -67,12 +67,12 @@ export class Marks {
 
   /**
    * Shell text that sends `signal` to a command that told `ids`: its shell or the login shell above it leads the
-   * process group of all it started.
+   * process group of all it started. Above a shell that has ended stands sshd, which must not hear of it.
    */
   static kill(ids: string, signal: NodeJS.Signals): string {
     const [shell, parent] = ids.split(" ");
     const kill = `kill -s ${signal.replace(/^SIG/, "")}`;
-    return `${kill} -- -${shell} 2>/dev/null || ${kill} -- -${parent} 2>/dev/null`;
+    return `${kill} -- -${shell} 2>/dev/null || { kill -0 ${shell} && ${kill} -- -${parent}; } 2>/dev/null`;
   }
 
   /** Where the beginning of a mark may stand whose rest is still to come. */
