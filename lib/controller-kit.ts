@@ -8,13 +8,13 @@ import { session } from "./session";
 export const controllerKit: Kit = {
   boot: bootBundle,
   runtime: runtimeFor,
-  sources: (properties, hops) => {
+  sources: (properties, hops, modules) => {
     const { consfig } = session;
     if (!consfig) {
       throw new ConsfigError(
         "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
       );
     }
-    return { manifest: consfig.manifest(properties, hops), blob: (hash) => consfig.blob(hash) };
+    return { manifest: consfig.manifest(properties, hops, modules), blob: (hash) => consfig.blob(hash) };
   },
 };

@@ -10,11 +10,18 @@ import { seqprops } from "./combinators";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
 import type { Lease } from "./connection/pool";
 import { controllerKit } from "./controller-kit";
-import { Cancelled, ConnectionFailed, type Failure, failureOf, InapplicableProperty } from "./errors";
+import {
+  Cancelled,
+  ConnectionFailed,
+  type Failure,
+  failureOf,
+  InapplicableProperty,
+  Refused,
+} from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import { refuseUnfit } from "./fit";
 import { type Host, type HostFacts, HostModel, hosts, shared } from "./host";
-import { type PreparedHost, prepare, travelling } from "./prepare";
+import { everything, modulesOf, type PreparedHost, prepare, said, travelling } from "./prepare";
 import type { Nested, PropApp } from "./property";
 import { type Report, Reporter } from "./report";
 import { session } from "./session";
@@ -53,6 +60,7 @@ export class HostRun {
       const chain = this.#chain(given, defined);
       const prepared = this.#prepared(defined, choose, usualFacts);
       refuseUnfit(prepared.name, prepared.application, chain);
+      refuseModules(prepared);
       this.#emit({
         kind: "deployment-started",
         at: new Date().toISOString(),
@@ -220,6 +228,22 @@ export class HostRun {
 function atAgent(chain: readonly Hop[]): [here: readonly Hop[], behind: readonly Hop[]] {
   const at = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent);
   return at < 0 ? [chain, []] : [chain.slice(0, at + 1), chain.slice(at + 1)];
+}
+
+/** A module that cannot travel is complained of before anybody is connected to, by the line that asks for it. */
+function refuseModules({ name, application }: PreparedHost): void {
+  const { consfig } = session;
+  const complaints = [...everything(application)].flatMap((each) =>
+    modulesOf(each).flatMap((module) => {
+      try {
+        consfig?.manifest([], [], [module]);
+        return [];
+      } catch (error) {
+        return [`${said(each)}: ${error instanceof Error ? error.message : String(error)}`];
+      }
+    }),
+  );
+  if (complaints.length > 0) throw new Refused(name, complaints);
 }
 
 function noHost(name: string): InapplicableProperty {

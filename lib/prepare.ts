@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { moduleFrom } from "./_modules";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, shared } from "./host";
 import {
@@ -11,7 +12,7 @@ import {
   properties,
   withoutNothings,
 } from "./property";
-import { applicationsIn, list, mapApplications, problems, propapp } from "./schema";
+import { applicationsIn, list, mapApplications, mapModules, modulesIn, problems, propapp } from "./schema";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
 export interface PreparedHost {
@@ -97,15 +98,26 @@ export function* everything(application: PropApp): Generator<PropApp> {
   }
 }
 
-/** Names of the properties and of the hops in `work`: what must travel to whoever does it. */
-export function travelling({
-  application,
-  hops,
-}: Pick<Nested, "application" | "hops">): [properties: ReadonlySet<string>, hops: ReadonlySet<string>] {
+/** What must travel to whoever does `work`, by name: properties, hops, and modules that are said with properties. */
+export type Travelling = [
+  properties: ReadonlySet<string>,
+  hops: ReadonlySet<string>,
+  modules: ReadonlySet<string>,
+];
+
+export function travelling({ application, hops }: Pick<Nested, "application" | "hops">): Travelling {
   const all = [...everything(application)];
   const chains = [hops, ...all.flatMap(({ nested }) => (nested ? [nested.hops] : []))];
-  return [new Set(all.map(({ property }) => property)), new Set(chains.flat().map(({ hop }) => hop))];
+  return [
+    new Set(all.map(({ property }) => property)),
+    new Set(chains.flat().map(({ hop }) => hop)),
+    new Set(all.flatMap(modulesOf)),
+  ];
 }
+
+/** The modules that are said with `application` itself. */
+export const modulesOf = ({ property, args }: PropApp): readonly string[] =>
+  modulesIn(definitionOf(property).args, args);
 
 /** `application`, and all that it may apply where it is applied itself. */
 export function* here(application: PropApp): Generator<PropApp> {
@@ -138,7 +150,8 @@ class Preparation {
         const { args: schema, preprocess } = definitionOf(property);
         const complaints = problems(schema, application.args);
         if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
-        const args = preprocess ? preprocess(application.args) : application.args;
+        const said = mapModules(schema, application.args, (module) => moduleFrom(module, site));
+        const args = preprocess ? preprocess(said) : said;
         const prepared = {
           property,
           args: mapApplications(schema, args, (inner) => this.preprocess(inner)),

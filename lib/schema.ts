@@ -107,27 +107,64 @@ export const hop = (): Schema<Hop> => ({
   description: 'a hop, such as via.ssh({ user: "root" })',
 });
 
+/**
+ * A module of the consfig that travels with the property which is said with it, though no property is defined in it:
+ * relative to the file that says it, or with `/` from the consfig's own directory. Slots see it in the latter form.
+ */
+export const modulePath = (): Schema<string> => ({
+  type: "string",
+  pattern: "^\\.{0,2}/[^\\u0000\\n]+$",
+  module: true,
+  description: 'a module of the consfig, such as "../services/web"',
+});
+
 /** `value` with each application that `schema` finds in it replaced by what `change` makes of it. */
-export function mapApplications(
+export const mapApplications = (
   schema: AnySchema,
   value: unknown,
   change: (application: PropApp) => PropApp,
+): unknown => mapMarked("application", schema, value, change as (found: unknown) => unknown);
+
+/** As `mapApplications`, for what `modulePath()` describes. */
+export const mapModules = (schema: AnySchema, value: unknown, change: (module: string) => string): unknown =>
+  mapMarked("module", schema, value, change as (found: unknown) => unknown);
+
+/** The modules that stand in `value`, without those of applications in it. */
+export function modulesIn(schema: AnySchema, value: unknown): string[] {
+  const found: string[] = [];
+  mapModules(schema, value, (module) => {
+    found.push(module);
+    return module;
+  });
+  return found;
+}
+
+/** What a word of the domain may be marked as, so that it is found among the arguments. */
+type Mark = "application" | "module";
+
+function mapMarked(
+  mark: Mark,
+  schema: AnySchema,
+  value: unknown,
+  change: (found: unknown) => unknown,
 ): unknown {
-  if (schema["application"] === true) return change(value as PropApp);
-  if (!mayHoldApplications(schema) || typeof value !== "object" || value === null) return value;
+  if (schema[mark] === true) return change(value);
+  if (!mayHold(mark, schema) || (mark === "application" && (typeof value !== "object" || value === null)))
+    return value;
   const branches = schema["anyOf"] as AnySchema[] | undefined;
   if (branches) {
-    const fitting = branches.find((branch) => mayHoldApplications(branch) && validator(branch)(value));
-    return fitting ? mapApplications(fitting, value, change) : value;
+    const fitting = branches.find((branch) => mayHold(mark, branch) && validator(branch)(value));
+    return fitting ? mapMarked(mark, fitting, value, change) : value;
   }
+  if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value))
-    return value.map((item) => mapApplications(schema["items"] as AnySchema, item, change));
+    return value.map((item) => mapMarked(mark, schema["items"] as AnySchema, item, change));
   const fields = (schema["properties"] ?? {}) as Record<string, AnySchema>;
   const others = schema["additionalProperties"];
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       const field = fields[key] ?? (typeof others === "object" ? (others as AnySchema) : {});
-      return [key, mapApplications(field, inner, change)];
+      return [key, mapMarked(mark, field, inner, change)];
     }),
   );
 }
@@ -142,9 +179,9 @@ export function applicationsIn(schema: AnySchema, value: unknown): PropApp[] {
   return found;
 }
 
-const holders = new WeakMap<object, boolean>();
-function mayHoldApplications(schema: AnySchema): boolean {
-  let holds = holders.get(schema);
+const holders = { application: new WeakMap<object, boolean>(), module: new WeakMap<object, boolean>() };
+function mayHold(mark: Mark, schema: AnySchema): boolean {
+  let holds = holders[mark].get(schema);
   if (holds === undefined) {
     const inner = [
       ...((schema["anyOf"] as AnySchema[] | undefined) ?? []),
@@ -153,8 +190,8 @@ function mayHoldApplications(schema: AnySchema): boolean {
         (part): part is AnySchema => typeof part === "object",
       ),
     ];
-    holds = schema["application"] === true || inner.some(mayHoldApplications);
-    holders.set(schema, holds);
+    holds = schema[mark] === true || inner.some((part) => mayHold(mark, part));
+    holders[mark].set(schema, holds);
   }
   return holds;
 }

@@ -10,9 +10,15 @@ export interface Kit {
   boot(): Promise<BootBundle>;
   /** The runtime for a further host. Throws `ConsfigError` when there is none for its sort. */
   runtime(uname: string, compression: Compression): Promise<Runtime>;
-  /** What an agent must have to apply `properties` and open `hops`. */
-  sources(properties: Iterable<string>, hops: Iterable<string>): Sources;
+  /** What an agent must have to apply `properties`, said with `modules`, and open `hops`. */
+  sources(properties: Iterable<string>, hops: Iterable<string>, modules: Iterable<string>): Sources;
 }
+
+/**
+ * Where the kit stands in every context that is entered: a directory that Linux keeps empty for old programs. So none
+ * has to be made, and none is left behind.
+ */
+export const KIT_PLACE = "/proc/tty/ldisc";
 
 export interface KitFiles {
   readonly node: string;

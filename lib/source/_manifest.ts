@@ -1,4 +1,5 @@
 import path from "node:path";
+import { MODULES, type ModuleList } from "../agent/modules";
 import { hops } from "../connection/hop";
 import { InapplicableProperty } from "../errors";
 import { properties } from "../property";
@@ -7,9 +8,11 @@ import type { ModuleGraph } from "./_graph";
 import type { Import } from "./_module";
 import { packageName } from "./_outside";
 import { importOf, PackageTree } from "./_packages";
-import { asJavaScript, contentHash } from "./_sources";
+import { mapTextOf } from "./_positions";
+import { candidates, isEngine, resolve } from "./_resolve";
+import { asJavaScript, contentHash, isFile, type Version } from "./_sources";
 import { standInFor } from "./_standIns";
-import { asFile, type TreeFile, travellingForm } from "./_travelling";
+import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
 import { root as engineRoot } from "./register";
 
 /** Everything that must be on a host so that its agent can apply certain properties. */
@@ -32,6 +35,8 @@ export interface ManifestFile {
 
 export interface Tree {
   readonly manifest: Manifest;
+  /** The files in it that nothing on this side has loaded: no refresh tells when they change. */
+  readonly unloaded: ReadonlyMap<string, Version>;
   readonly files: ReadonlyMap<string, TreeFile>;
 }
 
@@ -43,6 +48,8 @@ const engineVersion = (require(path.join(engineRoot, "package.json")) as { versi
 export interface Wanted {
   readonly properties: readonly string[];
   readonly hops: readonly string[];
+  /** From the consfig's directory on. */
+  readonly modules: readonly string[];
 }
 
 /** The tree that `wanted` needs. Refuses, with `InapplicableProperty`, what cannot travel. */
@@ -55,6 +62,7 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
     ...wanted.hops.map((name) => closure.addHop(name)),
   ];
   const entries = [...new Set(places)].sort();
+  closure.addModules(wanted.modules);
   const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
   const listed = [...files].map(([place, { hash, content }]) => ({
     path: place,
@@ -62,7 +70,28 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
     size: content.length,
   }));
   const hash = contentHash(JSON.stringify([listed.map((file) => [file.path, file.hash]), entries]));
-  return { manifest: { hash, files: listed, entries }, files };
+  return { manifest: { hash, files: listed, entries }, files, unloaded: closure.unloaded() };
+}
+
+/** The file that the module `name` is, in the consfig at `root`. */
+function moduleFile(name: string, root: string): string {
+  const base = path.join(root, name);
+  const found = candidates(base).find(isFile);
+  if (found !== undefined) return found;
+  const resolved = resolve(base, path.join(root, "consfig"));
+  const near =
+    resolved.kind === "missing" && resolved.near ? `; there is "${resolved.near.slice(root.length)}"` : "";
+  throw new ModuleRefused(name, new Error(`there is no module "${name}" in the consfig${near}`));
+}
+
+/** A module that was said with a property, and cannot travel. */
+export class ModuleRefused extends InapplicableProperty {
+  constructor(
+    readonly module: string,
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 /** Modules, and all that they import. */
@@ -121,6 +150,72 @@ class Closure {
       );
     }
     return this.add(file);
+  }
+
+  /**
+   * Adds modules that are said with properties, each with all that it imports, their maps, and a list of what means
+   * what in them: so that a host can make something of them by itself.
+   */
+  addModules(names: readonly string[]): void {
+    if (names.length === 0) return;
+    const listed = Object.fromEntries(names.map((name) => [name, this.#listed(name)]));
+    this.#files.set(MODULES, asFile(JSON.stringify(listed)));
+  }
+
+  #listed(name: string): ModuleList {
+    const file = moduleFile(name, this.#graph.root);
+    try {
+      const main = this.add(file);
+      const files: Record<string, Record<string, string>> = {};
+      const packages: Record<string, string> = {};
+      const imported: Record<string, string> = {};
+      for (const each of this.#reach(file)) {
+        const place = this.add(each);
+        const form = this.#formOf(each);
+        files[place] = Object.fromEntries(form.edges.map(([specifier, to]) => [specifier, this.add(to)]));
+        for (const found of form.packages) {
+          const at = this.#addPackage(this.#said(found, each, form.packages));
+          if (at !== undefined) (found.dynamic ? imported : packages)[found.specifier] = at;
+        }
+        if (form.file.compiled !== undefined && !isEngine(each))
+          this.#addMap(place, each, form.file.compiled);
+      }
+      return { main, files, packages, imported };
+    } catch (error) {
+      throw new ModuleRefused(name, error);
+    }
+  }
+
+  /** As it travels: with nothing of what a stand-in hides. */
+  #formOf(file: string): Travelling {
+    const standIn = standInFor(file);
+    return standIn === undefined
+      ? travellingForm(file, this.#graph)
+      : { file: asFile(standIn), modules: [], edges: [], packages: [] };
+  }
+
+  #reach(file: string): Set<string> {
+    const reached = new Set([file]);
+    for (const each of reached) for (const module of this.#formOf(each).modules) reached.add(module);
+    return reached;
+  }
+
+  #addMap(place: string, file: string, compiled: string): void {
+    const map = mapTextOf(compiled);
+    if (map === undefined) return;
+    const { version, names, mappings } = JSON.parse(map) as Record<string, unknown>;
+    const sources = [this.#graph.show(file)];
+    this.#files.set(`${place}.map`, asFile(JSON.stringify({ version, sources, names, mappings })));
+  }
+
+  /** Versions of what is here and in no graph. */
+  unloaded(): ReadonlyMap<string, Version> {
+    return new Map(
+      [...this.#placed.keys()].flatMap((file) => {
+        const version = this.#graph.modules.has(file) ? undefined : unloadedVersion(file);
+        return version ? [[file, version] as const] : [];
+      }),
+    );
   }
 
   #isSource(file: string): boolean {

@@ -17,11 +17,14 @@ export function withoutMap(compiled: string): string {
 
 /** The map in a compiled module. Undefined: it has none, and its lines are those of the source. */
 export function mapOf(compiled: string): SourceMap | undefined {
+  const text = mapTextOf(compiled);
+  return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload);
+}
+
+/** The same as JSON. */
+export function mapTextOf(compiled: string): string | undefined {
   const at = compiled.lastIndexOf(MAP);
-  if (at < 0) return undefined;
-  return new SourceMap(
-    JSON.parse(Buffer.from(compiled.slice(at + MAP.length), "base64").toString()) as SourceMapPayload,
-  );
+  return at < 0 ? undefined : Buffer.from(compiled.slice(at + MAP.length), "base64").toString();
 }
 
 /** Where the compiled `line` and `column` (from 1) stand in the source; undefined for lines that the compiler added. */

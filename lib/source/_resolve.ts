@@ -42,7 +42,10 @@ export function candidates(base: string): string[] {
   return [...said, ...written, ...added];
 }
 
-const placed = (file: string): Resolved => ({ kind: file.startsWith(engine) ? "engine" : "graph", file });
+/** Whether `file` is of the engine itself. */
+export const isEngine = (file: string): boolean => file.startsWith(engine);
+
+const placed = (file: string): Resolved => ({ kind: isEngine(file) ? "engine" : "graph", file });
 
 /** What the author of `specifier` may have meant, written as they wrote it. */
 function nearest(base: string, specifier: string): string | undefined {

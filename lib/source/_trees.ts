@@ -2,40 +2,65 @@ import type { SourceMap } from "node:module";
 import path from "node:path";
 import { ConsfigError } from "../errors";
 import type { ModuleGraph } from "./_graph";
-import { type Manifest, type Tree, treeFor } from "./_manifest";
+import { type Manifest, type Tree, treeFor, type Wanted } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
+import { type Version, versionNow } from "./_sources";
 import type { TreeFile } from "./_travelling";
+import type { MoreDirectories } from "./_watch";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */
 const REMEMBERED = 32;
 
+/** What was answered, and the versions of files in it that no refresh looks at. */
+interface TreeAnswer {
+  readonly manifest: Manifest;
+  readonly unloaded: ReadonlyMap<string, Version>;
+}
+
+const isCurrent = ({ unloaded }: TreeAnswer): boolean =>
+  [...unloaded].every(([file, version]) => versionNow(file, version)?.hash === version.hash);
+
+const directoriesOf = (files: readonly string[]): string[] => [
+  ...new Set(files.map((file) => path.dirname(file))),
+];
+
 /** The trees that were made for hosts in this session. */
-export class Trees {
+export class Trees implements MoreDirectories {
   readonly #graph: ModuleGraph;
+  readonly #followers = new Set<(directories: readonly string[]) => void>();
   readonly #trees = new Map<string, Tree>();
   readonly #blobs = new Map<string, Buffer>();
   readonly #maps = new WeakMap<TreeFile, SourceMap>();
-  #answers = new Map<string, Manifest>();
+  #answers = new Map<string, TreeAnswer>();
   #answersFor: ReadonlyMap<string, LoadedModule> | undefined;
 
   constructor(graph: ModuleGraph) {
     this.#graph = graph;
   }
 
-  /** The manifest for `properties` and `hops`; looked up when nothing was loaded since it was asked for last. */
-  manifest(properties: Iterable<string>, hops: Iterable<string>): Manifest {
+  /** The manifest for what is `wanted`; looked up when nothing has changed since it was asked for last. */
+  manifest(wanted: Wanted): Manifest {
     if (this.#answersFor !== this.#graph.modules) {
       this.#answers = new Map();
       this.#answersFor = this.#graph.modules;
     }
-    const wanted = { properties: [...new Set(properties)].sort(), hops: [...new Set(hops)].sort() };
     const key = JSON.stringify(wanted);
     const known = this.#answers.get(key);
-    if (known) return known;
-    const manifest = this.#remember(treeFor(wanted, this.#graph));
-    this.#answers.set(key, manifest);
+    if (known && isCurrent(known)) return known.manifest;
+    const tree = treeFor(wanted, this.#graph);
+    const manifest = this.#remember(tree);
+    this.#answers.set(key, { manifest, unloaded: tree.unloaded });
+    for (const add of this.#followers) add(directoriesOf([...tree.unloaded.keys()]));
     return manifest;
+  }
+
+  /** The directories of the modules that were asked for and that nothing on this side has loaded. */
+  follow(add: (directories: readonly string[]) => void): () => void {
+    this.#followers.add(add);
+    const files = [...this.#answers.values()].flatMap(({ unloaded }) => [...unloaded.keys()]);
+    add(directoriesOf(files));
+    return () => this.#followers.delete(add);
   }
 
   #remember(tree: Tree): Manifest {

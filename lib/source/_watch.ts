@@ -11,8 +11,18 @@ export interface Watch {
   close(): Promise<void>;
 }
 
+/** Directories of sources that are not in the graph: they become known as deployments name them. */
+export interface MoreDirectories {
+  /** Calls back with those that are known, and with others when they are. Returns what ends that. */
+  follow(add: (directories: readonly string[]) => void): () => void;
+}
+
 /** Calls `onSave` with the files (absolute) that were saved, created or removed where `graph` has its sources. */
-export function watchSources(graph: ModuleGraph, onSave: (files: string[]) => void): Watch {
+export function watchSources(
+  graph: ModuleGraph,
+  more: MoreDirectories,
+  onSave: (files: string[]) => void,
+): Watch {
   const saved = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   const note = (file: string): void => {
@@ -26,9 +36,11 @@ export function watchSources(graph: ModuleGraph, onSave: (files: string[]) => vo
     }, QUIET_MS);
   };
   let closed = false;
+  let unfollow = () => {};
   const started = import("chokidar").then(({ watch }): FSWatcher | undefined => {
     if (closed) return undefined;
     const watcher = watch([...graph.directories], { ignoreInitial: true, ignored: isForeign(graph.root) });
+    unfollow = more.follow((directories) => watcher.add([...directories]));
     return watcher
       .on("add", note)
       .on("change", note)
@@ -39,6 +51,7 @@ export function watchSources(graph: ModuleGraph, onSave: (files: string[]) => vo
     close: async () => {
       closed = true;
       clearTimeout(timer);
+      unfollow();
       await (await started)?.close();
     },
   };

@@ -67,12 +67,21 @@ export class Consfig {
   }
 
   /**
-   * What must be on a host so that its agent can apply `properties` (their names), as of the last refresh. Refuses,
-   * with `InapplicableProperty`, a name that nobody defines, one defined at the prompt, and npm packages that are not
-   * pure JavaScript.
+   * What must be on a host so that its agent can apply `properties` (their names), as of the last refresh, with
+   * `modules` (from the consfig's directory on) as they are now. Refuses, with `InapplicableProperty`, a name that
+   * nobody defines, one defined at the prompt, a module that is not there or cannot be compiled, and npm packages that
+   * are not pure JavaScript.
    */
-  manifest(properties: Iterable<string>, hops: Iterable<string> = []): Manifest {
-    return this.#trees.manifest(properties, hops);
+  manifest(
+    properties: Iterable<string>,
+    hops: Iterable<string> = [],
+    modules: Iterable<string> = [],
+  ): Manifest {
+    return this.#trees.manifest({
+      properties: [...new Set(properties)].sort(),
+      hops: [...new Set(hops)].sort(),
+      modules: [...new Set(modules)].sort(),
+    });
   }
 
   /** The content of one file of a manifest, by its hash. */
@@ -87,7 +96,7 @@ export class Consfig {
 
   /** Calls `onSave` with the files (absolute) that were saved, created or removed; several at once are one call. */
   watch(onSave: (files: string[]) => void): Watch {
-    return watchSources(this.#graph, onSave);
+    return watchSources(this.#graph, this.#trees, onSave);
   }
 
   /** Forgets all that the consfig defined, so that another can be opened in this process. */

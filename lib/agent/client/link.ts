@@ -55,6 +55,7 @@ export class AgentLink {
   /** What was applied over this link: to be kept ready on the host. */
   readonly #properties = new Set<string>();
   readonly #hops = new Set<string>();
+  #modules: readonly string[] = [];
   #refs = 0;
   #over: Error | undefined;
   #settleClosed: (reason: Error | undefined) => void = () => {};
@@ -159,11 +160,25 @@ export class AgentLink {
     }).finally(() => this.#running.delete(job.deployment));
   }
 
-  /** For `properties` and `hops`, and all that were asked for before: so that the tree on the host stays the same. */
-  sources(kit: Kit, properties: Iterable<string>, hops: Iterable<string>): Sources {
+  /** For what is named, and all that was asked for before: so that the tree on the host stays the same. */
+  sources(
+    kit: Kit,
+    properties: Iterable<string>,
+    hops: Iterable<string>,
+    modules: Iterable<string>,
+  ): Sources {
     for (const property of properties) this.#properties.add(property);
     for (const hop of hops) this.#hops.add(hop);
-    return kit.sources(this.#properties, this.#hops);
+    const asked = [...modules];
+    if (asked.length > 0) this.#modules = asked;
+    try {
+      return kit.sources(this.#properties, this.#hops, this.#modules);
+    } catch (error) {
+      // A module of another deployment, which has gone or cannot be read: nobody asks for it now.
+      if (asked.length > 0 || this.#modules.length === 0) throw error;
+      this.#modules = [];
+      return kit.sources(this.#properties, this.#hops, []);
+    }
   }
 
   signal(deployment: string, signal: JobSignal): void {
