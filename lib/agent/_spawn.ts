@@ -6,7 +6,7 @@ import { Cancelled, FailedChange } from "../errors";
 import type { Execution } from "../target-base";
 
 /** How long a cancelled command may take to end by itself. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 1500;
 /** How long output is waited for after the command has ended: a daemon it started may hold the pipes for ever. */
 const SILENCE_MS = 1000;
 
@@ -71,6 +71,8 @@ export function spawnShell(
 
     function finish(): void {
       settle();
+      // Its children may have outlived it, and its patience too.
+      if (signal.aborted) endGroup("SIGKILL");
       child.stdout?.destroy();
       child.stderr?.destroy();
       if (signal.aborted) reject(new Cancelled(`cancelled: \`${how.shown}\` was ended`));

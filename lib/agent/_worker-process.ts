@@ -27,12 +27,13 @@ export class WorkerProcess {
   /** Settles when it is done, whether or not it has ended yet. */
   readonly over: Promise<void>;
   readonly #process: ChildProcess;
-  #ended = false;
+  readonly #socketFile: string;
 
   constructor(place: Place, tree: string, boot: string) {
     const id = `${process.pid.toString(36)}${Math.floor(performance.now() * 1000).toString(36)}`;
     this.tree = tree;
     this.socket = `${WORKER_SOCKET}${id}-${tree.slice(0, 16)}`;
+    this.#socketFile = path.join(place.run, this.socket);
     rotate(place.log);
     const log = openSync(place.log, "a", 0o600);
     const begins = statSync(place.log).size;
@@ -58,18 +59,11 @@ export class WorkerProcess {
       exit.then((how) => `the worker ended at its start (${how})${lastWords(place.log, begins)}`),
     ]);
     this.over = Promise.race([states.over, exit.then(() => {})]);
-    void exit.then(() => {
-      this.#ended = true;
-      rmSync(path.join(place.run, this.socket), { force: true });
-    });
+    void exit.then(() => rmSync(this.#socketFile, { force: true }));
   }
 
   get pid(): number {
     return this.#process.pid ?? 0;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** It ends, unless it has begun to work. */
@@ -77,8 +71,10 @@ export class WorkerProcess {
     if (this.#process.connected) this.#process.send(LEAVE, () => {});
   }
 
+  /** At once, and without a trace, as we may be about to end too. */
   end(): void {
     this.#process.kill();
+    rmSync(this.#socketFile, { force: true });
   }
 
   #states(): { ready: Promise<undefined>; over: Promise<void> } {

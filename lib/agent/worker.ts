@@ -74,6 +74,7 @@ class Worker {
   #serve(socket: Socket): void {
     const link: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
       shapes: workerRequestShapes,
+      refusal: ({ message }) => ({ type: "refused", message }),
       onMessage: (request) => {
         if (request.type === "job") void this.#work(request.job, link);
         if (request.type === "follow") this.#follow(request.after, link);
@@ -123,12 +124,13 @@ class Worker {
     this.#send();
     this.#journal.write({ outcome });
     this.#journal.close();
+    // First of all, so that whoever hears of the outcome finds the host free.
+    this.#tell("over");
     for (const each of this.#links) {
       each.send({ type: "outcome", deployment: job.deployment, outcome });
       each.end();
     }
     rmSync(path.join(this.#place.run, this.#socketName), { force: true });
-    this.#tell("over");
     // Whoever is still connected gets what was written; nobody can hold us longer than this.
     setTimeout(() => process.exit(0), 2000).unref();
     await Promise.all([...this.#links].map((each) => each.finished));

@@ -1,9 +1,10 @@
 /** Agents on real machines: a consfig of its own, a machine, and the hops to it. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Hop } from "../../../lib/connection/hop";
 import * as via from "../../../lib/connection/via";
@@ -13,6 +14,7 @@ import { type PropApp, properties } from "../../../lib/property";
 import type { Report } from "../../../lib/report";
 import { session } from "../../../lib/session";
 import { openConsfig } from "../../../lib/source/consfig";
+import { cacheHome, root } from "../../../lib/source/register";
 import { bootMachine, type Machine, type MachineOptions, writeKnownHosts } from "../../support/machines";
 import { type DelayProxy, delayProxy } from "../../support/proxy";
 
@@ -72,11 +74,20 @@ export interface Rig {
   write(files: Readonly<Record<string, string>>): void;
   /** Deploys to the machine as root, through an agent, unless other hops are given. */
   deploy(applications: readonly PropApp[], hops?: readonly Hop[], name?: string): Deployment<Report>;
+  /** Another controller, a process with a home of its own, that deploys `properties` to the machine as root. */
+  controller(...properties: readonly (readonly [string, ...unknown[]])[]): Controller;
   /** Nothing of an agent is left on the machine, and no connection to it. */
   bare(): Promise<void>;
   /** Process ids, in the machine, of the agent's processes of one role. */
   pids(role: "supervisor" | "worker" | "relay"): Promise<number[]>;
   stop(): Promise<void>;
+}
+
+/** A controller in a process of its own. */
+export interface Controller {
+  readonly process: ChildProcess;
+  readonly events: DeployEvent[];
+  readonly report: Promise<Report>;
 }
 
 export async function rig(options: MachineOptions = {}): Promise<Rig> {
@@ -133,6 +144,14 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     },
     deploy: (applications, hops = [ssh(), via.agent()], name = "web1.example.org") =>
       deployThese(name, hops as unknown as Hop, ...applications),
+    controller: (...properties) => {
+      const home = mkdtempSync(path.join(directory, "home-"));
+      mkdirSync(path.join(home, ".cache/consfigurator"), { recursive: true });
+      // What is compiled already is the same for everybody; all else is their own.
+      for (const name of ["compiled", "bytecode", "bundles"])
+        symlinkSync(path.join(cacheHome, name), path.join(home, ".cache/consfigurator", name));
+      return startController(home, { consfig, ssh: ssh().args, properties });
+    },
     bare: async () => {
       await session.connections.close();
       for (const role of ["relay", "supervisor", "worker"] as const)
@@ -148,6 +167,31 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function startController(home: string, order: unknown): Controller {
+  const script = [
+    "--require",
+    path.join(root, "lib/source/register.js"),
+    path.join(__dirname, "_controller.ts"),
+  ];
+  const env = { PATH: process.env["PATH"], HOME: home, USER: "ana", LOGNAME: "ana" };
+  const child = spawn(process.execPath, [...script, JSON.stringify(order)], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const events: DeployEvent[] = [];
+  const report = new Promise<Report>((settled, failed) => {
+    const lines = createInterface({ input: child.stdout });
+    lines.on("line", (line) => {
+      const said = JSON.parse(line) as DeployEvent | { report: Report };
+      if ("report" in said) settled(said.report);
+      else events.push(said);
+    });
+    lines.on("close", () => failed(new Error("the other controller ended without a report")));
+  });
+  report.catch(() => {});
+  return { process: child, events, report };
 }
 
 /** An application of the property `name`, as a consfig would say it. */

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { JournalLine } from "../../../lib/agent/journal";
+import * as via from "../../../lib/connection/via";
+import type { DeployEvent } from "../../../lib/events";
+import { session } from "../../../lib/session";
+import { needsMachines } from "../../support/machines";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+
+describe("deployments through an agent", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    assertOk(await on.deploy([said("probe.runs", "rm -rf /srv/*")]));
+  });
+  after(() => on?.stop());
+
+  const exists = (file: string) => existsSync(path.join(on.machine.root, file));
+  const linesOf = (file: string) =>
+    exists(file) ? readFileSync(path.join(on.machine.root, file), "utf8").split("\n").filter(Boolean) : [];
+  const journal = (deployment: string) =>
+    readFileSync(path.join(on.agent, "journal", `${deployment}.jsonl`), "utf8")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as JournalLine);
+  /** What was printed, and that no event came twice or out of order. */
+  const outputIn = (events: readonly DeployEvent[]) => {
+    const started = events.flatMap((event) => (event.kind === "step-started" ? [event.step] : []));
+    assert.deepEqual(
+      started,
+      started.map((_, index) => index + 1),
+      "each step starts once",
+    );
+    return events.map((event) => (event.kind === "step-output" ? event.text : "")).join("");
+  };
+  const ticks = 'for i in 1 2 3 4 5 6; do echo "tick $i"; sleep 0.25; done';
+  const allTicks = [1, 2, 3, 4, 5, 6].map((i) => `tick ${i}\n`).join("");
+
+  test("one that changes nothing costs one round trip", async (t) => {
+    const proxy = await on.proxy();
+    const hops = [on.ssh("root", proxy), via.agent()];
+    const same = [1, 2, 3, 4, 5, 6].map((i) => said("file.hasContent", `/srv/same-${i}`, `content ${i}`));
+    assertOk(await on.deploy(same, hops));
+    const spare = async () =>
+      (await session.connections.open().length) > 0 && (await on.pids("worker")).length === 1;
+    await until("a spare worker", spare);
+    await sleep(300);
+    // Long enough that two of them cannot be taken for one on a busy machine.
+    proxy.setRoundTrip(400);
+    proxy.reset();
+    const started = performance.now();
+    const report = await on.deploy(same, hops);
+    const took = Math.round(performance.now() - started);
+    assert.equal(report.status, "unchanged");
+    t.diagnostic(`400 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`);
+    assert.ok(took < 800, `${took} ms`);
+    assert.ok(proxy.bytes.up < 3000, `${proxy.bytes.up} bytes`);
+    assert.ok(proxy.bytes.down < 3000, `${proxy.bytes.down} bytes`);
+  });
+
+  test("each has a process that never saw another", async () => {
+    const one = selfIn(await on.deploy([said("probe.process_")]));
+    const two = selfIn(await on.deploy([said("probe.process_")]));
+    assert.deepEqual([one.seen, two.seen], [1, 1]);
+    assert.notEqual(one.pid, two.pid);
+  });
+
+  test("a cancelled one ends the running command with all its children", async () => {
+    const deployment = on.deploy([
+      said(
+        "probe.runs",
+        "sh -c 'trap \"\" TERM; touch /srv/began; sleep 4711; sleep 4712' & sleep 4713; wait",
+      ),
+      said("probe.runs", "touch /srv/never"),
+    ]);
+    await until("the step", () => exists("srv/began"));
+    const started = performance.now();
+    deployment.cancel();
+    const report = await deployment;
+    assert.ok(performance.now() - started < 4000);
+    assert.equal(report.status, "cancelled");
+    assert.equal(report.failure?.message, "the deployment was cancelled");
+    assert.equal((await on.machine.exec("pgrep -f 'sleep 471[123]'")).stdout, "");
+    assert.ok(!exists("srv/never"));
+  });
+
+  test("a stopped one finishes its step and skips the rest", async () => {
+    const deployment = on.deploy([
+      said("probe.runs", "touch /srv/stoppable; sleep 0.5; touch /srv/finished"),
+      said("probe.runs", "touch /srv/never"),
+    ]);
+    await until("the step", () => exists("srv/stoppable"));
+    deployment.stop();
+    const report = await deployment;
+    assert.equal(report.status, "cancelled");
+    assert.deepEqual(
+      report.steps.map(({ status, reason }) => [status, reason]),
+      [
+        ["changed", undefined],
+        ["skipped", "the deployment was stopped"],
+      ],
+    );
+    assert.ok(exists("srv/finished") && !exists("srv/never"));
+  });
+
+  test("two of one session to one host come one after the other", async () => {
+    const script = (name: string) =>
+      `echo begin ${name} >>/srv/order; sleep 0.3; echo end ${name} >>/srv/order`;
+    const first = on.deploy([said("probe.runs", script("a"))]);
+    await until("the first", () => exists("srv/order"));
+    const second = on.deploy([said("probe.runs", script("b"))]);
+    const events = eventsOf(second);
+    assertOk(await first);
+    assertOk(await second);
+    assert.deepEqual(linesOf("srv/order"), ["begin a", "end a", "begin b", "end b"]);
+    const waiting = events.find((event) => event.kind === "waiting");
+    assert.match(
+      waiting?.kind === "waiting" ? waiting.reason : "",
+      /^deployment [0-9a-f]{12} by \S+@\S+ holds the host since 20\S+Z; this one waits for its end$/,
+    );
+  });
+
+  test("one that waits can be cancelled, and holds nobody up", async () => {
+    const first = on.deploy([said("probe.runs", "touch /srv/holds; sleep 1")]);
+    await until("the first", () => exists("srv/holds"));
+    const second = on.deploy([said("probe.runs", "touch /srv/never")]);
+    const events = eventsOf(second);
+    await until("the second", () => events.some(({ kind }) => kind === "waiting"));
+    second.cancel();
+    assert.equal((await second).status, "cancelled");
+    assertOk(await first);
+    assert.ok(!exists("srv/never"));
+    assertOk(await on.deploy([said("probe.process_")]));
+  });
+
+  test("another controller waits, and is told who holds the host", async () => {
+    const first = on.deploy([said("probe.runs", "touch /srv/mine; sleep 2; touch /srv/mine-done")]);
+    await until("the first", () => exists("srv/mine"));
+    const other = on.controller(["probe.runs", "test -e /srv/mine-done && echo after"]);
+    const report = await other.report;
+    assertOk(report);
+    assertOk(await first);
+    const waiting = other.events.flatMap((event) => (event.kind === "waiting" ? [event.reason] : []));
+    assert.equal(waiting.length, 1);
+    assert.ok(waiting[0]?.includes((await first).deployment));
+    assert.equal(report.steps[0]?.output, "after\n");
+  });
+
+  test("a controller that is killed leaves work that ends by itself", async () => {
+    const other = on.controller(["probe.runs", ticks], ["probe.runs", "touch /srv/orphan"]);
+    await until("output", () => other.events.some(({ kind }) => kind === "step-output"));
+    other.process.kill("SIGKILL");
+    await until("the end", () => exists("srv/orphan"));
+    const deployment = other.events[0]?.deployment ?? "";
+    await until("the outcome", () => journal(deployment).some((line) => "outcome" in line));
+    const events = journal(deployment).flatMap((line) => ("event" in line ? [line.event] : []));
+    assert.equal(outputIn(events as DeployEvent[]), allTicks);
+    assert.deepEqual(journal(deployment).at(-1), {
+      outcome: { change: "changed", failed: false, cancelled: false },
+    });
+  });
+
+  test("a link that is cut in mid-step is opened again, and nothing is missed or heard twice", async () => {
+    const proxy = await on.proxy();
+    const deployment = on.deploy(
+      [said("probe.runs", ticks), said("probe.runs", "echo last")],
+      [on.ssh("root", proxy), via.agent()],
+    );
+    const events = eventsOf(deployment);
+    const output = () => events.filter(({ kind }) => kind === "step-output").length;
+    await until("output", () => output() >= 1);
+    proxy.cut();
+    await until("more output", () => output() >= 3);
+    proxy.cut("refuse");
+    await sleep(400);
+    proxy.restore();
+    assertOk(await deployment);
+    assert.equal(outputIn(events), `${allTicks}last\n`);
+    const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
+    assert.deepEqual(notices, Array(2).fill(notices[0]));
+    assert.equal(
+      notices[0],
+      "the link to web1.example.org was lost; the work there goes on, connecting again",
+    );
+  });
+
+  test("a deployment that ends while the link is cut is heard to its end", async () => {
+    const proxy = await on.proxy();
+    const deployment = on.deploy(
+      [said("probe.runs", "touch /srv/cut; sleep 0.5; echo done; exit 3")],
+      [on.ssh("root", proxy), via.agent()],
+    );
+    const events = eventsOf(deployment);
+    await until("the step", () => exists("srv/cut"));
+    proxy.cut("refuse");
+    await sleep(1000);
+    proxy.restore();
+    const report = await deployment;
+    assert.equal(report.status, "failed");
+    assert.equal(outputIn(events), "done\n");
+    assert.equal(report.failed[0]?.failure?.command?.exit, 3);
+  });
+
+  test("a cancel that is said while the link is cut is the end here, and says what goes on there", async () => {
+    const proxy = await on.proxy();
+    const deployment = on.deploy(
+      [said("probe.runs", "touch /srv/far; sleep 0.8")],
+      [on.ssh("root", proxy), via.agent()],
+    );
+    await until("the step", () => exists("srv/far"));
+    proxy.cut("refuse");
+    await sleep(50);
+    deployment.cancel();
+    const report = await deployment;
+    assert.deepEqual(
+      [report.status, report.failure?.message],
+      [
+        "cancelled",
+        "the deployment was cancelled while the link to web1.example.org was lost; the step that ran goes on there",
+      ],
+    );
+  });
+
+  test("much output arrives whole, and the journal has it too", async () => {
+    const report = await on.deploy([said("probe.runs", "seq 200000")]);
+    assertOk(report);
+    assert.equal(report.steps[0]?.output.length, 1288895);
+    assert.ok(journal(report.deployment).length > 3);
+  });
+
+  test("journals are kept, closed to others", async () => {
+    const names = readdirSync(path.join(on.agent, "journal"));
+    assert.ok(names.length > 5);
+    assert.equal(
+      await on.machine.run("find /root/.cache/consfigurator/agent/journal -type f ! -perm 600"),
+      "",
+    );
+  });
+});

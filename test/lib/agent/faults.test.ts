@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as via from "../../../lib/connection/via";
+import { session } from "../../../lib/session";
+import { needsMachines } from "../../support/machines";
+import type { DelayProxy } from "../../support/proxy";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+
+describe("an agent where something breaks", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    assertOk(await on.deploy([said("probe.process_")]));
+  });
+  after(() => on?.stop());
+
+  const exists = (file: string) => existsSync(path.join(on.machine.root, file));
+  const inAgent = (...names: string[]) => path.join(on.agent, ...names);
+  const kill = async (role: Parameters<Rig["pids"]>[0]) => {
+    const pids = await on.pids(role);
+    assert.ok(pids.length > 0, `no ${role} to kill`);
+    for (const pid of pids) await on.machine.exec(`kill -9 ${pid}`);
+  };
+  /** Deploys in a new session, so that the relay is started anew. */
+  const anew = async () => {
+    await session.connections.close();
+    const deployment = on.deploy([said("probe.process_")]);
+    const events = eventsOf(deployment);
+    const report = await deployment;
+    const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
+    return { report, events, notices };
+  };
+
+  test("a worker that is killed in mid-step: the report says so, and the next deployment is well", async () => {
+    const deployment = on.deploy([said("probe.runs", "echo begun; touch /srv/worker; sleep 5")]);
+    await until("the step", () => exists("srv/worker"));
+    await sleep(100);
+    await kill("worker");
+    const report = await deployment;
+    assert.equal(report.status, "failed");
+    assert.equal(
+      report.failure?.message,
+      "the deployment was broken off on the host: the worker that applied it was killed; deploy again to go on from where it stopped",
+    );
+    assert.deepEqual(
+      report.steps.map(({ status, output }) => [status, output]),
+      [["unfinished", "begun\n"]],
+    );
+    selfIn(await on.deploy([said("probe.process_")]));
+  });
+
+  test("a supervisor that is killed at rest is replaced", async () => {
+    const [former] = await on.pids("supervisor");
+    await kill("supervisor");
+    selfIn(await on.deploy([said("probe.process_")]));
+    const [now] = await on.pids("supervisor");
+    assert.ok(now && now !== former);
+  });
+
+  test("a supervisor that is killed while a worker works: the work goes on, and the next one waits for it", async () => {
+    const working = on.deploy([said("probe.runs", "touch /srv/working; sleep 1.5; touch /srv/worked")]);
+    await until("the step", () => exists("srv/working"));
+    await kill("supervisor");
+    const next = on.deploy([said("probe.runs", "test -e /srv/worked")]);
+    const events = eventsOf(next);
+    assertOk(await next);
+    assertOk(await working);
+    const reasons = events.flatMap((event) => (event.kind === "waiting" ? [event.reason] : []));
+    assert.ok(reasons[0]?.includes((await working).deployment), JSON.stringify(reasons));
+  });
+
+  test("a supervisor that is killed while deployments wait: they wait on", async () => {
+    const working = on.deploy([said("probe.runs", "touch /srv/w2; sleep 1.2; touch /srv/w2-done")]);
+    await until("the step", () => exists("srv/w2"));
+    const next = on.deploy([said("probe.runs", "test -e /srv/w2-done")]);
+    const events = eventsOf(next);
+    await until("waiting", () => events.some(({ kind }) => kind === "waiting"));
+    await kill("supervisor");
+    assertOk(await next);
+    assertOk(await working);
+  });
+
+  test("a relay that is killed costs a new link, and no event", async () => {
+    const deployment = on.deploy([said("probe.runs", "for i in 1 2 3 4; do echo $i; sleep 0.2; done")]);
+    const events = eventsOf(deployment);
+    await until("output", () => events.some(({ kind }) => kind === "step-output"));
+    await kill("relay");
+    const report = await deployment;
+    assertOk(report);
+    assert.equal(report.steps[0]?.output, "1\n2\n3\n4\n");
+  });
+
+  test("a runtime of which a part is lost is sent again", async () => {
+    const [name = ""] = readdirSync(inAgent("runtime")).filter((each) => !/part|lock/.test(each));
+    for (const bytes of [60_000_000, 5000, 0]) {
+      await session.connections.close();
+      await kill("supervisor");
+      await until("no agent", async () => (await on.pids("worker")).length === 0);
+      truncateSync(inAgent("runtime", name), bytes);
+      const { report, notices } = await anew();
+      assertOk(report);
+      assert.deepEqual(notices, [`broken on the host, sent again: runtime/${name}`], `${bytes} bytes`);
+    }
+  });
+
+  test("a boot file with other content is sent again", async () => {
+    const [name = ""] = readdirSync(inAgent("boot"));
+    for (const damage of [
+      () => truncateSync(inAgent("boot", name), 1000),
+      () => writeFileSync(inAgent("boot", name), ""),
+    ]) {
+      damage();
+      const { report, notices } = await anew();
+      assertOk(report);
+      assert.deepEqual(notices, [`broken on the host, sent again: boot/${name}`]);
+    }
+  });
+
+  test("sources that are broken on the host are sent again, once", async () => {
+    for (const damage of ["truncate -s 100", "rm -f"]) {
+      await session.connections.close();
+      await kill("supervisor");
+      await on.machine.run(
+        `cd /root/.cache/consfigurator/agent && find trees -path '*/lib/agent/worker.js' -exec ${damage} {} +`,
+      );
+      const { report } = await anew();
+      selfIn(report);
+    }
+    await session.connections.close();
+    await kill("supervisor");
+    rmSync(inAgent("blobs"), { recursive: true });
+    rmSync(inAgent("trees"), { recursive: true });
+    selfIn((await anew()).report);
+  });
+
+  test("what cannot start on the host is refused with what it said there", async () => {
+    on.write({
+      "properties/broken.ts": `import { existsSync } from "node:fs";
+import { defprop, schema } from "consfigurator";
+if (existsSync("/srv/breaks")) throw new Error("not on this host");
+export const here = defprop({ name: "broken.here", kind: "agent", args: schema.object({}), call: () => ({}), apply: async () => "changed" });
+`,
+    });
+    session.consfig?.refresh();
+    assertOk(await on.deploy([said("broken.here")]));
+    await on.machine.run("touch /srv/breaks");
+    await session.connections.close();
+    await kill("supervisor");
+    const report = await on.deploy([said("broken.here")]);
+    assert.equal(report.status, "failed");
+    const message = report.failure?.message ?? "";
+    assert.match(message, /^the worker ended at its start \(exit code 1\):\n/);
+    assert.match(message, /Error: not on this host/);
+    assert.match(message, /properties\/broken\.ts:3/);
+    await on.machine.run("rm /srv/breaks");
+    assertOk(await on.deploy([said("broken.here")]));
+  });
+
+  describe("while the runtime is sent", () => {
+    let proxy: DelayProxy;
+    before(async () => {
+      proxy = await on.proxy();
+    });
+    const hops = () => [on.ssh("root", proxy), via.agent()];
+    const parts = () =>
+      existsSync(inAgent("runtime"))
+        ? readdirSync(inAgent("runtime")).filter((name) => name.endsWith(".part"))
+        : [];
+
+    /** Cuts the link when about a third has arrived. */
+    const half = async () => {
+      await on.bare();
+      proxy.reset();
+      const deployment = on.deploy([said("probe.process_")], hops());
+      await until("a part", () => proxy.bytes.up > 15_000_000, 60);
+      proxy.cut("refuse");
+      const report = await deployment;
+      assert.equal(report.status, "failed");
+      assert.match(report.failure?.message ?? "", /^via\./);
+      proxy.restore();
+      await until("the end of it there", async () => (await on.machine.exec("pgrep tee")).stdout === "");
+      const [part = ""] = parts();
+      assert.ok(part);
+      return part;
+    };
+
+    test("a link that is cut: the next deployment goes on from there", async (t) => {
+      const part = await half();
+      const { size } = statSync(inAgent("runtime", part));
+      proxy.reset();
+      assertOk(await on.deploy([said("probe.process_")], hops()));
+      t.diagnostic(`${size} bytes were there, ${proxy.bytes.up} sent the second time`);
+      assert.ok(proxy.bytes.up < 46_500_000 - size + 1_000_000, `${proxy.bytes.up} bytes`);
+      assert.deepEqual(parts(), []);
+    });
+
+    test("a part that is garbage is thrown away, and all is sent", async () => {
+      const part = await half();
+      appendFileSync(inAgent("runtime", part), "garbage");
+      const deployment = on.deploy([said("probe.process_")], hops());
+      const events = eventsOf(deployment);
+      assertOk(await deployment);
+      assert.ok(
+        events.some(
+          (event) =>
+            event.kind === "notice" &&
+            event.text === "the part of the runtime that the host had was broken; all of it is sent again",
+        ),
+      );
+      assert.deepEqual(parts(), []);
+    });
+  });
+});
+
+describe("an agent on a host with a full disk", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig({ diskLimit: 150 * 1024 * 1024 });
+  });
+  after(() => on?.stop());
+
+  test("says so before anything is sent", async () => {
+    const report = await on.deploy([said("probe.process_")]);
+    assert.equal(report.status, "failed");
+    assert.match(
+      report.failure?.message ?? "",
+      /^via\.agent\(\): no space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some, or leave out via\.agent\(\)$/,
+    );
+    assert.deepEqual(readdirSync(path.join(on.agent, "runtime")), []);
+  });
+});
+
+describe("an agent on a host whose disk fills up later", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig({ diskLimit: 260 * 1024 * 1024 });
+    assertOk(await on.deploy([said("probe.process_")]));
+  });
+  after(() => on?.stop());
+
+  test("applies what it has, without a journal, and refuses new sources in clear words", async () => {
+    await on.machine.exec(
+      "dd if=/dev/zero of=/root/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/root/fill2 bs=512 2>/dev/null; :",
+    );
+    const freeing = await on.deploy([said("probe.runs", "echo still works")]);
+    assertOk(freeing);
+    on.write({
+      "properties/big.ts": `import { defprop, schema } from "consfigurator";
+export const text = "${"0123456789".repeat(20000)}";
+export const big = defprop({ name: "big.big", kind: "posix", args: schema.object({}), call: () => ({}), apply: async () => "changed" });
+`,
+    });
+    session.consfig?.refresh();
+    const refused = await on.deploy([said("big.big")]);
+    assert.equal(refused.status, "failed");
+    assert.equal(
+      refused.failure?.message,
+      "no space for the sources in /root/.cache/consfigurator/agent; free some and deploy again",
+    );
+    await on.machine.run("rm /root/fill /root/fill2");
+    assertOk(await on.deploy([said("big.big")]));
+  });
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { encode } from "../../../lib/agent/wire";
+import { session } from "../../../lib/session";
+import { needsMachines } from "../../support/machines";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+
+describe("an agent, and who does not belong to it", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    assertOk(await on.deploy([said("probe.process_")]));
+  });
+  after(() => on?.stop());
+
+  const exists = (file: string) => existsSync(path.join(on.machine.root, file));
+  const inAgent = (...names: string[]) => path.join(on.agent, ...names);
+  const bootFile = () => readdirSync(inAgent("boot"))[0] ?? "";
+  /** Says `bytes` to a socket of the agent, and gives all that it answers up to the end. */
+  const say = (socket: string, bytes: Buffer) =>
+    on.machine.run(
+      `cd /root/.cache/consfigurator/agent/run && timeout 5 ../node -e '
+const socket = require("node:net").connect("${socket}");
+socket.write(Buffer.from("${bytes.toString("base64")}", "base64"));
+socket.pipe(process.stdout);'`,
+    );
+  const strangers: readonly (readonly [string, Buffer, RegExp])[] = [
+    ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n"), /expected a message, got/],
+    ["a message of another version", encode({ type: "later" }), /a message of type "later" came, and/],
+    [
+      "a message without its fields",
+      encode({ type: "worker" }),
+      /a message of type "worker"|the message "worker" came with deployment undefined/,
+    ],
+    [
+      "a message that is too large",
+      Buffer.from([0xc5, 0, 255, 255, 255, 255]),
+      /is larger than the 268435456 allowed/,
+    ],
+    ["nothing at all in a frame", encode(null), /a message has no type: null/],
+  ];
+
+  for (const [name, bytes, words] of strangers) {
+    test(`${name} on the supervisor's socket is refused, and nothing else happens`, async () => {
+      const before = await on.pids("supervisor");
+      assert.match(await say("supervisor", bytes), words);
+      assert.deepEqual(await on.pids("supervisor"), before);
+      selfIn(await on.deploy([said("probe.process_")]));
+    });
+  }
+
+  test("none of that hurts a worker at work", async () => {
+    const deployment = on.deploy([said("probe.runs", "touch /srv/step; sleep 1.5; echo done")]);
+    await until("the step", () => exists("srv/step"));
+    const sockets = readdirSync(inAgent("run")).filter((name) => name.startsWith("worker-"));
+    assert.equal(sockets.length, 1);
+    for (const [, bytes, words] of strangers) assert.match(await say(sockets[0] ?? "", bytes), words);
+    const report = await deployment;
+    assertOk(report);
+    assert.equal(report.steps[0]?.output, "done\n");
+  });
+
+  test("a relay refuses garbage, and ends", async () => {
+    const { stdout, exit } = await on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && { echo garbage; sleep 1; } | ./node boot/${bootFile()} relay`,
+    );
+    assert.match(stdout, /expected a message, got/);
+    assert.equal(exit, 1);
+  });
+
+  test("another user has no way in", async () => {
+    const { exit } = await on.machine.exec("ls /root/.cache/consfigurator/agent/run", { user: "plain" });
+    assert.notEqual(exit, 0);
+  });
+
+  test("an agent of another version takes over while a deployment runs, which is not disturbed", async () => {
+    const code = Buffer.concat([
+      readFileSync(inAgent("boot", bootFile())),
+      Buffer.from("\n// another version\n"),
+    ]);
+    const other = `${createHash("sha256").update(code).digest("hex").slice(0, 32)}.js`;
+    const running = on.deploy([said("probe.runs", "touch /srv/long; sleep 2.5; touch /srv/long-done")]);
+    await until("the step", () => exists("srv/long"));
+    const [ours] = await on.pids("supervisor");
+    writeFileSync(inAgent("boot", other), code, { mode: 0o600 });
+    const relay = on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && sleep 1 | ./node $PWD/boot/${other} relay`,
+    );
+    await until("the other supervisor", async () => (await on.pids("supervisor")).length === 2);
+    assert.ok((await on.pids("supervisor")).includes(ours ?? 0), "ours finishes what runs");
+    // Ours again takes over from the other, and knows of the worker that neither of the two has started.
+    const next = on.deploy([said("probe.runs", "test -e /srv/long-done")]);
+    const events = eventsOf(next);
+    await relay;
+    assertOk(await running);
+    assertOk(await next);
+    assert.ok(events.some(({ kind }) => kind === "waiting"));
+    await until("one supervisor", async () => (await on.pids("supervisor")).length === 1);
+    await session.connections.close();
+    selfIn(await on.deploy([said("probe.process_")]));
+  });
+});
