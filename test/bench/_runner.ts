@@ -1,7 +1,7 @@
 /** What `npm run bench` does: each measurement in a process of its own, then a table. */
 import { fork } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { installDebianPackages } from "../support/_debian";
@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const say = json ? (text: string) => process.stderr.write(`${text}\n`) : console.log;
   const trouble = await installDebianPackages();
   if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
-  const state = mkdtempSync(path.join(tmpdir(), "consfig-bench-"));
+  const state = mkdtempSync(path.join(os.tmpdir(), "consfig-bench-"));
   const results: Result[] = [];
   try {
     for (const name of names) {
@@ -41,8 +41,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   const figures = results.flatMap((result) => result.figures);
   const over = figures.filter(({ ok }) => ok === false).length;
-  if (json) console.log(JSON.stringify({ bench: 1, at: new Date().toISOString(), results, over }));
-  else console.log(`\n${table(figures)}\n\n${figures.length} figures, ${over} over budget`);
+  const computer = { cores: os.availableParallelism(), load: os.loadavg()[1], node: process.version };
+  if (json) console.log(JSON.stringify({ bench: 1, at: new Date().toISOString(), computer, results, over }));
+  else
+    console.log(
+      `\n${table(figures)}\n\n${figures.length} figures, ${over} over budget; load ${computer.load?.toFixed(1)} on ${computer.cores} cores`,
+    );
   if (results.some(({ error }) => error !== undefined)) process.exitCode = 1;
 }
 
