@@ -8,7 +8,7 @@ import { type AtEnd, applyTree } from "./apply";
 import type { Connection } from "./connection/connection";
 import { type Asker, type Hop, hopAsCode, hopDefinition } from "./connection/hop";
 import { ShellTarget } from "./connection/shell-target";
-import { AbortedChange, ConnectionFailed, FailedChange } from "./errors";
+import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "./errors";
 import type { StepEvent } from "./events";
 import { HostModel } from "./host";
 import { definitionOf, here, travelling } from "./prepare";
@@ -115,11 +115,12 @@ async function childBehind(
     files && (await definition.enter?.(hop.args, { parent: connection, uid: process.getuid?.() ?? -1 }));
   if (!files || !entrance) return undefined;
   try {
-    return await startChild(files, entrance);
+    return await startChild(files, entrance, course.signal);
   } catch (error) {
-    if (!(error instanceof FailedChange)) throw error;
+    if (!(error instanceof FailedChange) || error instanceof Cancelled) throw error;
+    // A shell leads on as well: to further hops, and to properties that need no more.
     const needed =
-      rest.hops.length > 0 ||
+      !rest.hops.some((further) => hopDefinition(further).agent) &&
       [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
     if (needed)
       throw new ConnectionFailed(hopAsCode(hop), `no process of ours can run behind it: ${error.message}`);
@@ -133,6 +134,11 @@ async function throughChild(
   course: Course,
   emit: (event: StepEvent) => void,
 ): Promise<JobOutcome> {
+  const stopped = course.stopped();
+  if (stopped) {
+    child.end();
+    throw new Cancelled(stopped);
+  }
   const pass = (signal: JobSignal) => child.signal(signal);
   course.workers.add(pass);
   try {
@@ -148,6 +154,8 @@ async function throughAgent(
   course: Course,
   emit: (event: StepEvent) => void,
 ): Promise<JobOutcome> {
+  const stopped = course.stopped();
+  if (stopped) throw new Cancelled(stopped);
   const job = jobOf(rest, course);
   const pass = (signal: JobSignal) => agent.signal(job.deployment, signal);
   course.workers.add(pass);

@@ -234,8 +234,9 @@ export const valueAsCode = (value: unknown): string =>
     maxStringLength: null,
   });
 
+/** But for applications that are being prepared, which get what they are made of later. */
 function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value) && !("property" in value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);
   }

@@ -2,25 +2,29 @@ import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
+import { MARK } from "./_marked";
 import { load, Work } from "./_work";
 import { CHILD_FD } from "./child";
 import { type Job, type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "./messages";
 import { converseOver, decode, type Wire } from "./wire";
 import { workerKit } from "./worker-kit";
 
+/** How long a cancelled step may take to end, and an outcome to be taken. */
+const PATIENCE_MS = 5000;
+
 /**
  * A pristine worker in a narrower context, on a descriptor that only the worker that asked for it has the other end of.
- * It does one job, keeps no journal (that is its parent's), and ends when its parent does.
+ * It does one job, keeps no journal (that is its parent's), and ends when its parent does: then the step that runs is
+ * cancelled, as nobody is left to hear of it.
  */
 function serve(): void {
-  const [, self = ""] = process.argv;
+  const [, self = "", boot = "", mark = ""] = process.argv;
   const tree = path.resolve(path.dirname(self), "../../../..");
   process.umask(0o022);
   load(tree);
   process.chdir(existsSync(homedir()) ? homedir() : "/");
-  const work = new Work(
-    workerKit({ node: process.execPath, boot: path.join(path.dirname(tree), "boot.js"), tree }),
-  );
+  process.env[MARK] = mark;
+  const work = new Work(workerKit({ node: process.execPath, boot, tree }));
   const socket = new Socket({ fd: CHILD_FD, readable: true, writable: true });
   const parent: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
     shapes: workerRequestShapes,
@@ -28,18 +32,27 @@ function serve(): void {
       if (request.type === "job") void begin(request.job);
       if (request.type === "signal") work.signal(request.signal);
     },
-    onEnd: () => process.exit(0),
+    onEnd: () => {
+      if (!working) process.exit(0);
+      work.signal("cancel");
+      setTimeout(() => process.exit(1), PATIENCE_MS);
+    },
   });
   let told = 0;
+  let working = false;
   const begin = async (packed: Buffer) => {
+    working = true;
     const job = decode(packed) as Job;
     const { deployment } = job;
     const outcome = await work.do(job, (event) => {
       parent.send({ type: "events", deployment, first: told, events: [event] });
       told += 1;
     });
+    working = false;
     parent.send({ type: "outcome", deployment, outcome });
     parent.end();
+    // When the parent is gone already, it will not end us.
+    setTimeout(() => process.exit(0), PATIENCE_MS).unref();
   };
   parent.send({ type: "ready" });
 }

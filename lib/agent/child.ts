@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import path from "node:path";
 import type { Duplex } from "node:stream";
 import type { Entrance } from "../connection/hop";
-import { FailedChange } from "../errors";
+import { Cancelled, FailedChange } from "../errors";
 import type { StepEvent } from "../events";
 import { loginEnvironment } from "./_environment";
+import { endMarked } from "./_marked";
 import { NODE_FLAGS } from "./_worker-process";
-import type { KitFiles } from "./kit";
+import { KIT_PLACE, type KitFiles } from "./kit";
 import {
   type Job,
   type JobOutcome,
@@ -14,11 +17,8 @@ import {
   type WorkerRequest,
   workerAnswerShapes,
 } from "./messages";
-
 import { converseOver, encode, type Wire } from "./wire";
 
-/** Where the kit stands in every context that is entered. A tmpfs of the context's own, gone with it. */
-export const KIT_PLACE = "/run/consfigurator";
 /** The descriptor on which a child speaks with the worker that asked for it. */
 export const CHILD_FD = 3;
 /** How long a child may take to load. */
@@ -27,53 +27,71 @@ const START_MS = 20_000;
 /**
  * A pristine worker in a narrower context, asked for by a worker: a new process that has the sources and nothing else.
  * It is our child, so that it can never have more than we have, and ends with us. Throws `FailedChange` when Node
- * cannot run there.
+ * cannot run there, `Cancelled` when `signal` is aborted before it takes work.
  */
-export async function startChild(kit: KitFiles, entrance: Entrance): Promise<ChildWorker> {
-  const child = process.getuid?.() === 0 ? spawnIsolated(kit, entrance) : spawnPlain(kit, entrance);
+export async function startChild(
+  kit: KitFiles,
+  entrance: Entrance,
+  signal: AbortSignal,
+): Promise<ChildWorker> {
+  if (signal.aborted) throw signal.reason;
+  const mark = randomBytes(8).toString("hex");
+  const child =
+    process.getuid?.() === 0 ? spawnIsolated(kit, entrance, mark) : spawnPlain(kit, entrance, mark);
   let complaint = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     complaint = (complaint + chunk.toString()).slice(-4000);
   });
-  const worker = new ChildWorker(child);
-  const patience = setTimeout(() => child.kill("SIGKILL"), START_MS);
-  const reason = await worker.ready.finally(() => clearTimeout(patience));
+  const worker = new ChildWorker(child, mark);
+  const giveUp = () => child.kill("SIGKILL");
+  const patience = setTimeout(giveUp, START_MS);
+  signal.addEventListener("abort", giveUp, { once: true });
+  const reason = await worker.ready.finally(() => {
+    clearTimeout(patience);
+    signal.removeEventListener("abort", giveUp);
+  });
+  if (signal.aborted) {
+    worker.end();
+    throw signal.reason instanceof Cancelled ? signal.reason : new Cancelled(String(signal.reason));
+  }
   if (reason !== undefined) throw new FailedChange(complaint.trim() || reason);
   return worker;
 }
 
 /** In a mount namespace of its own, in which the kit has its place; the processes of others hidden where that is asked. */
-function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance): ChildProcess {
+function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance, mark: string): ChildProcess {
   const flags = [
     "--mount",
     "--propagation",
     "private",
     ...(ownProcesses ? ["--pid", "--fork", "--kill-child"] : []),
   ];
+  const tree = `${KIT_PLACE}/trees/${path.basename(kit.tree)}`;
+  const placed = { node: `${KIT_PLACE}/node`, boot: `${KIT_PLACE}/boot.js`, tree };
   return spawn(
     "unshare",
-    [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...KIT_COMMAND],
-    options(kit),
+    [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...workerCommand(placed, mark)],
+    { ...options, env: { ...loginEnvironment(), KIT_NODE: kit.node, KIT_BOOT: kit.boot, KIT_TREE: kit.tree } },
   );
 }
 
 /** Without root there is no other context than our own: the kit is used where it is. */
-function spawnPlain(kit: KitFiles, { script }: Entrance): ChildProcess {
-  return spawn(
-    "/bin/sh",
-    ["-c", script, "sh", kit.node, ...NODE_FLAGS, `${kit.tree}/${WORKER}`],
-    options(kit),
-  );
+function spawnPlain(kit: KitFiles, { script }: Entrance, mark: string): ChildProcess {
+  return spawn("/bin/sh", ["-c", script, "sh", ...workerCommand(kit, mark)], {
+    ...options,
+    env: loginEnvironment(),
+  });
 }
 
-const WORKER = "node_modules/consfigurator/lib/agent/child-worker.js";
-const KIT_COMMAND = [`${KIT_PLACE}/node`, ...NODE_FLAGS, `${KIT_PLACE}/tree/${WORKER}`];
+const workerCommand = ({ node, boot, tree }: KitFiles, mark: string): string[] => [
+  node,
+  ...NODE_FLAGS,
+  `${tree}/node_modules/consfigurator/lib/agent/child-worker.js`,
+  boot,
+  mark,
+];
 
-const options = ({ node, boot, tree }: KitFiles) => ({
-  cwd: "/",
-  env: { ...loginEnvironment(), KIT_NODE: node, KIT_BOOT: boot, KIT_TREE: tree },
-  stdio: ["ignore", "ignore", "pipe", "pipe"] as ("ignore" | "pipe")[],
-});
+const options = { cwd: "/", stdio: ["ignore", "ignore", "pipe", "pipe"] as ("ignore" | "pipe")[] };
 
 /**
  * The kit is bound into a tmpfs that only this namespace sees, readable by whoever we become. Where we are in such a
@@ -83,13 +101,14 @@ const PLACE_KIT = `set -e
 umask 022
 k=${KIT_PLACE}
 if [ "$KIT_NODE" != $k/node ]; then
-  [ -d $k ] || mkdir $k
   mount -t tmpfs -o mode=0755,nosuid,nodev consfigurator $k
-  : >$k/node; : >$k/boot.js; mkdir $k/tree
-  mount --bind "$KIT_NODE" $k/node; mount --bind "$KIT_BOOT" $k/boot.js; mount --bind "$KIT_TREE" $k/tree
+  t=$k/trees/\${KIT_TREE##*/}
+  : >$k/node; : >$k/boot.js; mkdir -p "$t"
+  bind() { mount --bind "$1" "$2"; mount -o remount,bind,ro,nosuid,nodev "$2"; }
+  bind "$KIT_NODE" $k/node; bind "$KIT_BOOT" $k/boot.js; bind "$KIT_TREE" "$t"
   mount -o remount,ro $k
 fi
-unset KIT_NODE KIT_BOOT KIT_TREE k`;
+unset KIT_NODE KIT_BOOT KIT_TREE t`;
 
 /** The worker's end of a conversation with a child. */
 export class ChildWorker {
@@ -97,11 +116,13 @@ export class ChildWorker {
   readonly ready: Promise<string | undefined>;
   readonly #process: ChildProcess;
   readonly #wire: Wire<WorkerRequest>;
+  #over = false;
   #onEvent: (event: StepEvent) => void = () => {};
   #settle: (outcome: JobOutcome) => void = () => {};
   #fail: (error: Error) => void = () => {};
 
-  constructor(child: ChildProcess) {
+  /** `mark`: in the environment of whatever it starts. */
+  constructor(child: ChildProcess, mark: string) {
     this.#process = child;
     let begun: (reason: string | undefined) => void = () => {};
     this.ready = new Promise((settled) => {
@@ -112,12 +133,19 @@ export class ChildWorker {
       onMessage: (answer) => {
         if (answer.type === "ready") begun(undefined);
         else if (answer.type === "events") for (const event of answer.events) this.#onEvent(event);
-        else if (answer.type === "outcome") this.#settle(answer.outcome);
+        else if (answer.type === "outcome") {
+          this.#over = true;
+          this.#settle(answer.outcome);
+        }
       },
       onEnd: () => this.#fail(new FailedChange("the worker inside ended without a word; was it killed?")),
     });
     child.once("error", (error) => begun(error.message));
-    child.once("exit", (code, signal) => begun(`it ended with ${signal ?? `exit code ${code}`}`));
+    child.once("exit", (code, signal) => {
+      begun(`it ended with ${signal ?? `exit code ${code}`}`);
+      // Killed in the middle of a step: what it had started would go on without anybody.
+      if (!this.#over) endMarked(mark);
+    });
   }
 
   run(job: Job, onEvent: (event: StepEvent) => void): Promise<JobOutcome> {

@@ -2,9 +2,9 @@ import { shellQuote } from "../_quote";
 import { ConnectionFailed } from "../errors";
 import { account, object } from "../schema";
 import { ask } from "./_ask";
-import { wrapped } from "./_wrapped";
 import type { Connection } from "./connection";
 import { defhop } from "./hop";
+import { wrapped } from "./wrapped";
 
 /**
  * As the user `user` of the same machine; it takes root before it, or to be that user already. No password, no login
@@ -39,7 +39,7 @@ export const as = defhop({
       );
     const { home, ids } = await accountOf(parent, user, hop);
     const become = uid === 0 ? `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups -- ` : "";
-    const environment = `HOME=${home} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(uidPath(Number(ids[0])))}`;
+    const environment = `HOME=${shellQuote(home)} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(uidPath(Number(ids[0])))}`;
     return { script: `cd ${shellQuote(home)} 2>/dev/null || cd /\nexec ${become}env -i ${environment} "$@"` };
   },
 });

@@ -1,7 +1,9 @@
 import { shellQuote } from "../_quote";
+import { KIT_PLACE } from "../agent/kit";
 import { ConnectionFailed } from "../errors";
 import { absolutePath, object } from "../schema";
 import { ask } from "./_ask";
+import { inside } from "./_inside";
 import type { Connection } from "./connection";
 import { defhop } from "./hop";
 
@@ -18,22 +20,19 @@ export const chroot = defhop({
     const hop = hopText(into);
     await refuseUnfit(parent, into, hop);
     const holder = await hold(parent, into, hop);
-    return {
-      description: `${parent.description}, ${hop}`,
-      get alive() {
-        return parent.alive && holder.alive();
-      },
-      closed: parent.closed,
-      exec: (command) => parent.exec(inside(holder.pid, into, command)),
-      close: async () => holder.release(),
-    };
+    return inside(parent, hop, {
+      command: (command) => entering(holder.pid, into, command),
+      shown: `chroot ${shellQuote(into)} /bin/sh -c …`,
+      otherFiles: true,
+      close: () => holder.release(),
+    });
   },
   enter: async ({ into }, { parent }) => {
     await refuseUnfit(parent, into, hopText(into));
     const quoted = shellQuote(into);
     return {
       ownProcesses: true,
-      script: `r=${quoted}\n${MOUNTS}\n${KIT_INSIDE}\nexec chroot "$r" /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c 'cd 2>/dev/null || cd /; exec "$@"' sh "$@"`,
+      script: `r=${quoted}\n${OWN_PROC}\n${MOUNTS}\n${ROOT}\n$in /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c 'cd 2>/dev/null || cd /; exec "$@"' sh "$@"`,
     };
   },
 });
@@ -65,10 +64,19 @@ on /tmp -t tmpfs -o mode=1777,strictatime,nodev,nosuid tmpfs "$r/tmp"
 on /run --rbind /run "$r/run"
 if [ -d /sys/firmware/efi/efivars ]; then on /sys/firmware/efi/efivars -t efivarfs -o nosuid,noexec,nodev efivarfs "$r/sys/firmware/efi/efivars"; fi`;
 
-/** Where /run of the tree was mounted by somebody else, the kit is not in it yet. */
-const KIT_INSIDE = `if ! [ -e "$r/run/consfigurator/node" ]; then
-  mkdir -p "$r/run/consfigurator"; mount --rbind /run/consfigurator "$r/run/consfigurator"
-fi`;
+/**
+ * The processes outside are not seen inside, whatever was mounted there before. The kit stands below /proc, and so does
+ * not depend on what else the tree has.
+ */
+const OWN_PROC = `[ -d "$r/proc" ] || { echo "$r has no directory /proc" >&2; exit 1; }
+mountpoint -q "$r" || mount --bind "$r" "$r"
+mount -t proc -o nosuid,noexec,nodev proc "$r/proc"
+mount --rbind ${KIT_PLACE} "$r${KIT_PLACE}"`;
+
+/** The tree becomes the root of the mount namespace, and all other mounts leave it: not even root gets back out. */
+const ROOT = `cd "$r"
+in="exec chroot ."
+if { [ -x bin/umount ] || [ -x sbin/umount ]; } && pivot_root . . 2>/dev/null; then umount -l .; cd /; in=exec; fi`;
 
 async function refuseUnfit(parent: Connection, into: string, hop: string): Promise<void> {
   const place = shellQuote(into);
@@ -87,8 +95,8 @@ async function refuseUnfit(parent: Connection, into: string, hop: string): Promi
 
 interface Holder {
   readonly pid: string;
-  alive(): boolean;
-  release(): void;
+  /** Resolves when the mounts are gone. */
+  release(): Promise<void>;
 }
 
 /** A process that holds the mounts for the hop's commands. It ends when its input does: with the hop, or the link. */
@@ -101,15 +109,10 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
   channel.stderr.on("data", (chunk: Buffer) => {
     complaint += chunk.toString();
   });
-  let alive = true;
-  const ended = channel.exit
-    .then(
-      () => {},
-      () => {},
-    )
-    .then(() => {
-      alive = false;
-    });
+  const ended = channel.exit.then(
+    () => {},
+    () => {},
+  );
   const pid = await new Promise<string>((settled, failed) => {
     let said = "";
     channel.stdout.on("data", (chunk: Buffer) => {
@@ -121,8 +124,12 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
       failed(new ConnectionFailed(hop, complaint.trim() || "its mounts could not be made")),
     );
   });
-  return { pid, alive: () => alive, release: () => void channel.stdin.end() };
+  const release = () => {
+    channel.stdin.end();
+    return ended;
+  };
+  return { pid, release };
 }
 
-const inside = (pid: string, into: string, command: string): string =>
+const entering = (pid: string, into: string, command: string): string =>
   `exec nsenter --target ${pid} --mount -- chroot ${shellQuote(into)} /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;

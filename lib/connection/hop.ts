@@ -69,7 +69,7 @@ export interface Entrance {
   readonly ownProcesses?: boolean;
   /**
    * Prepares the context, and ends in becoming the worker: `exec … "$@"`. What `$@` names stands below
-   * `/run/consfigurator`, which must be made visible inside under that very name.
+   * `/proc/tty/ldisc` (`KIT_PLACE`), which must be made visible inside under that very name.
    */
   readonly script: string;
 }

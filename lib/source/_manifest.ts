@@ -40,8 +40,8 @@ export interface Tree {
   readonly files: ReadonlyMap<string, TreeFile>;
 }
 
-/** What runs on the host loads this; its imports travel. */
-const worker = path.join(engineRoot, "lib/agent/worker.ts");
+/** What runs on the host loads one of these; their imports travel. */
+const workers = ["worker", "child-worker"].map((name) => path.join(engineRoot, `lib/agent/${name}.ts`));
 const engineVersion = (require(path.join(engineRoot, "package.json")) as { version: string }).version;
 
 /** What a tree is for, by name. */
@@ -55,7 +55,7 @@ export interface Wanted {
 /** The tree that `wanted` needs. Refuses, with `InapplicableProperty`, what cannot travel. */
 export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   const closure = new Closure(graph);
-  closure.add(worker);
+  for (const worker of workers) closure.add(worker);
   closure.standInFromHere();
   const places = [
     ...wanted.properties.map((name) => closure.addProperty(name)),
