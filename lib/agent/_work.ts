@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { applyBehind } from "../chain";
+import { hopDefinition } from "../connection/hop";
 import { localConnection } from "../connection/local";
 import { Cancelled, FailedChange, failureOf } from "../errors";
 import type { StepEvent } from "../events";
 import { definitionOf, everything } from "../prepare";
 import { properties } from "../property";
-import { problems, warm } from "../schema";
+import { hop, json, list, object, problems, propapp, string, warm } from "../schema";
 import type { Kit } from "./kit";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
 
@@ -15,6 +16,7 @@ export function load(tree: string): void {
   const { entries } = JSON.parse(readFileSync(path.join(tree, "tree.json"), "utf8")) as { entries: string[] };
   for (const entry of entries) require(path.join(tree, entry));
   for (const property of properties.values()) warm(property.definition.args);
+  warm(jobSchema);
 }
 
 /** The doing of one job by a worker, and how it is stopped. */
@@ -61,13 +63,28 @@ export class Work {
   }
 }
 
+const jobSchema = object({
+  deployment: string({ minLength: 1 }),
+  by: string(),
+  hops: list(hop()),
+  application: propapp(),
+  host: json({ type: "object", required: ["name", "attributes"] }),
+});
+
 /** What arrives is checked again: the other end may have other sources, or be no controller of ours. */
-function refuseUnfit({ application }: Job): void {
-  for (const { property, args } of everything(application)) {
-    const complaints = problems(definitionOf(property).args, args);
-    if (complaints.length > 0)
-      throw new FailedChange(
-        `${property} arrived with other arguments than it takes: ${complaints.join("; ")}`,
-      );
+function refuseUnfit(job: Job): void {
+  const strange = problems(jobSchema, job, "job");
+  if (strange.length > 0)
+    throw new FailedChange(`what arrived is no deployment of ours: ${strange.join("; ")}`);
+  for (const { property, args, nested } of everything(job.application)) {
+    refuse(property, problems(definitionOf(property).args, args));
+    for (const each of nested?.hops ?? [])
+      refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));
   }
+  for (const each of job.hops) refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));
+}
+
+function refuse(name: string, complaints: readonly string[]): void {
+  if (complaints.length === 0) return;
+  throw new FailedChange(`${name} arrived with other arguments than it takes: ${complaints.join("; ")}`);
 }
