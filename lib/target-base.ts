@@ -140,8 +140,9 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   async identity(): Promise<Identity> {
-    const found = await this.remembered("target/identity", () => this.findIdentity());
-    return this.context.home === undefined ? found : { ...found, home: this.context.home };
+    const { home } = this.context;
+    if (home === undefined) return this.remembered("target/identity", () => this.findIdentity());
+    return this.remembered(`target/identity ${home}`, async () => ({ ...(await this.findIdentity()), home }));
   }
 
   async readFile(path: string): Promise<string> {

@@ -19,6 +19,8 @@ export class Owed {
   readonly #target: PosixTarget;
   readonly #steps: Steps;
   readonly #left: Promise<boolean>;
+  /** Another application said the same, and has failed in this very deployment: its mark is left alone. */
+  readonly #foreign: boolean;
   #begun = false;
   #marked: Promise<void> | undefined;
 
@@ -27,7 +29,9 @@ export class Owed {
     this.#args = args;
     this.#target = target;
     this.#steps = steps;
-    const left = target.state.has(this.#name).then((has) => has && this.#isOurs());
+    const owner = target.memory.get(OWNER + this.#name);
+    this.#foreign = owner !== undefined && owner !== args;
+    const left = target.state.has(this.#name).then((has) => has && !this.#foreign);
     // Should the link be lost or the work be cancelled, the property itself will say so.
     this.#left = left.catch((error) => this.#complain(error)).then((has) => has === true);
   }
@@ -56,6 +60,7 @@ export class Owed {
 
   /** From now on it is owed. */
   async mark(): Promise<void> {
+    if (this.#foreign) return;
     this.#target.memory.set(OWNER + this.#name, this.#args);
     this.#marked ??= this.#write();
     await this.#marked;
@@ -67,6 +72,7 @@ export class Owed {
     await this.#marked;
     if (this.#marked || left) await this.#orComplain(() => this.#target.state.clear(this.#name));
     this.#marked = undefined;
+    if (!this.#foreign) this.#target.memory.delete(OWNER + this.#name);
   }
 
   async #write(): Promise<void> {
@@ -80,12 +86,6 @@ export class Owed {
       since: new Date().toISOString(),
     });
     await this.#orComplain(() => this.#target.state.set(this.#name, `${text}\n`));
-  }
-
-  /** Another application may have said the same, and failed in this very deployment: that is for the next one to mend. */
-  #isOurs(): boolean {
-    const owner = this.#target.memory.get(OWNER + this.#name);
-    return owner === undefined || owner === this.#args;
   }
 
   async #orComplain(act: () => Promise<void>): Promise<void> {

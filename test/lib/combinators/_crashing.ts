@@ -1,0 +1,61 @@
+/**
+ * Applies, in a process that may be killed at any moment:
+ * `_crashing.ts <agent|posix> <directory> <where it kills itself: change, then, or nowhere>`. Prints the steps.
+ */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { applyTree } from "../../../lib/apply";
+import { onChange } from "../../../lib/combinators";
+import { prepare } from "../../../lib/prepare";
+import { defprop } from "../../../lib/property";
+import { Reporter } from "../../../lib/report";
+import { object, string } from "../../../lib/schema";
+import { outline } from "../../support/outline";
+import { targetOf } from "../../support/targets";
+
+const [kind, dir = "", crashes] = process.argv.slice(2);
+
+const die = () => process.kill(process.pid, "SIGKILL");
+
+/** `file` is there. Over a shell only what has a check is safe from a crash at once. */
+const exists = defprop({
+  name: "crashing.exists",
+  kind: "posix",
+  args: object({ file: string() }),
+  call: (file: string) => ({ file }),
+  desc: ({ file }) => path.basename(file),
+  check: async ({ file }, target) => (await target.stat(file)) !== undefined,
+  apply: async ({ file }, target) => {
+    const change = await target.ensureContent(file, "");
+    if (crashes === "change") die();
+    return change;
+  },
+});
+
+const follows = defprop({
+  name: "crashing.follows",
+  kind: "posix",
+  args: object({ file: string() }),
+  call: (file: string) => ({ file }),
+  desc: ({ file }) => path.basename(file),
+  apply: async ({ file }, target) => {
+    if (crashes === "then") die();
+    return target.ensureContent(file, "");
+  },
+});
+
+async function main(): Promise<void> {
+  const reporter = new Reporter();
+  const memory = new Map<string, unknown>();
+  const application = onChange(exists(path.join(dir, "config")), follows(path.join(dir, "restarted")));
+  await applyTree(prepare({ name: "web1" }, application).application, {
+    target: (output) => targetOf(kind === "agent" ? "agent" : "posix", { output, memory }),
+    emit: (event) => reporter.add(event),
+    stopped: () => undefined,
+    atEnd: new Map(),
+  });
+  const { steps } = reporter.finish("web1", "1", "unchanged", 0);
+  process.stdout.write(`${JSON.stringify(outline(steps))}\n`);
+}
+
+if (existsSync(dir)) void main();

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import {
+  desc,
+  eseqprops,
+  ignoringHostattrs,
+  seqprops,
+  unapplied,
+  withFlagfile,
+  withHomedir,
+} from "../../../lib/combinators";
+import { InvalidArguments } from "../../../lib/errors";
+import { HostModel } from "../../../lib/host";
+import { prepare } from "../../../lib/prepare";
+import { defprop } from "../../../lib/property";
+import { object } from "../../../lib/schema";
+import { applied, assertApplied, table } from "../../support/applying";
+import { onBothTargets } from "../../support/targets";
+import * as toy from "../../support/toy";
+
+let dir: string;
+before(() => {
+  dir = mkdtempSync(path.join(tmpdir(), "context-"));
+});
+after(() => rmSync(dir, { recursive: true, force: true }));
+beforeEach(() => void toy.takeDone());
+
+describe("desc", () => {
+  table({
+    "one step, under its name": [
+      () => desc("the shop is online", toy.changes("a")),
+      { change: "changed", steps: ["changed the shop is online"], done: ["a"] },
+    ],
+    "a sequence becomes a step, with its own inside": [
+      () => desc("the shop is online", eseqprops(toy.changes("a"), toy.rests("b"))),
+      { change: "changed", steps: ["changed the shop is online", "  changed a", "  unchanged b"] },
+    ],
+    "a failure is told under its name": [
+      () => seqprops(desc("the shop is online", toy.fails("a")), desc("the rest", toy.rests("b"))),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed the shop is online: FailedChange: a went wrong", "unchanged the rest"],
+      },
+    ],
+    "passed over, and undone, too": [
+      () =>
+        eseqprops(
+          unapplied(desc("one", toy.changes("a"))),
+          toy.fails("x"),
+          desc("two", seqprops(toy.rests("b"))),
+        ),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["changed not: one", "failed x: FailedChange: x went wrong", "skipped two (toy.fails failed)"],
+      },
+    ],
+    "the outer name stands": [
+      () => desc("outer", desc("inner", toy.rests("a"))),
+      { change: "unchanged", steps: ["unchanged outer", "  unchanged inner"] },
+    ],
+  });
+});
+
+describe("withFlagfile", () => {
+  test("is done once, and undone once", async () => {
+    const flag = path.join(dir, "flags/imported");
+    const once = () => withFlagfile(flag, toy.changes("a"), toy.rests("b"));
+    assertApplied(await applied(once()), {
+      change: "changed",
+      steps: [`changed once (${flag}): a, b`, "  changed a", "  unchanged b"],
+      done: ["a"],
+    });
+    assert.equal(readFileSync(flag, "utf8"), "");
+    assertApplied(await applied(once()), {
+      change: "unchanged",
+      steps: [`unchanged once (${flag}): a, b`],
+      done: [],
+    });
+    assertApplied(await applied(unapplied(once())), {
+      change: "changed",
+      steps: [`changed not: once (${flag}): a, b`, "  unchanged not: b", "  changed not: a"],
+      done: ["not a"],
+    });
+    assert.equal(existsSync(flag), false);
+    assertApplied(await applied(unapplied(once())), {
+      change: "unchanged",
+      steps: [`unchanged not: once (${flag}): a, b`],
+      done: [],
+    });
+  });
+
+  test("is not done when it fails; what a sequence inside passed over is none of its business", async () => {
+    const flag = path.join(dir, "failing");
+    await applied(seqprops(withFlagfile(flag, toy.rests("a"), toy.fails("b"))));
+    assert.equal(existsSync(flag), false);
+    await applied(withFlagfile(flag, seqprops(toy.fails("b"))));
+    assert.equal(existsSync(flag), true);
+  });
+});
+
+/** Says where it is. */
+const looks = defprop({
+  name: "test.looks",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "looks",
+  apply: async (_args, target) => {
+    const { stdout } = await target.run("pwd; echo $HOME; cat here");
+    target.inform([stdout, await target.readFile("here"), (await target.identity()).home].join(""));
+    return target.ensureContent("made/it", "");
+  },
+  unapply: async (_args, target) => target.remove("made/it"),
+});
+
+test("withHomedir: commands, relative paths and who we are", (t) =>
+  onBothTargets(t, async ({ apply, unapply, output, dir: outer }) => {
+    const home = path.join(outer, "it's home");
+    mkdirSync(home);
+    writeFileSync(path.join(home, "here"), "inner\n");
+    writeFileSync(path.join(outer, "here"), "outer\n");
+    const cwd = process.cwd();
+    await apply(seqprops(withHomedir({ dir: `${home}/` }, looks()), looks()));
+    assert.equal(
+      output(),
+      [`${home}\n${home}\ninner\ninner\n${home}\n`, `${outer}\n${outer}\nouter\nouter\n${outer}\n`].join(""),
+    );
+    assert.equal(existsSync(`${home}/made/it`), true);
+    assert.equal(process.cwd(), cwd);
+    await unapply(withHomedir({ dir: home }, looks()));
+    assert.deepEqual([existsSync(`${home}/made/it`), existsSync(`${outer}/made/it`)], [false, true]);
+  }));
+
+describe("withHomedir", () => {
+  test("of a user", async () => {
+    const { events } = await applied(withHomedir({ user: "root" }, toy.runs("pwd")));
+    assert.deepEqual(
+      events.flatMap((event) => (event.kind === "step-output" ? [event.text] : [])),
+      ["/root\n"],
+    );
+  });
+
+  test("whom the host does not have", async () => {
+    assertApplied(
+      await applied(seqprops(withHomedir({ user: "nobody-at-all" }, toy.changes("a")), toy.rests("b"))),
+      {
+        change: "unchanged",
+        failed: true,
+        steps: [
+          `failed a: AbortedChange: there is no user nobody-at-all on this host; say user.hasAccount("nobody-at-all") before`,
+          "unchanged b",
+        ],
+        done: [],
+      },
+    );
+  });
+
+  test("a user and a directory, or neither, is refused", () => {
+    for (const home of [{ user: "ana", dir: "/srv/ana" }, {}]) {
+      assert.throws(
+        () => withHomedir(home as { user: string }, toy.rests("a")),
+        new InvalidArguments(
+          `withHomedir: args.home is ${JSON.stringify(home)}; it must be { user: "ana" } or { dir: "/srv/ana" }`,
+        ),
+      );
+    }
+  });
+});
+
+test("ignoringHostattrs: the facts are not recorded, all else is as it was", async () => {
+  const model = HostModel.named("web1");
+  prepare({ name: "web1" }, seqprops(toy.states("a"), ignoringHostattrs(seqprops(toy.states("b")))), model);
+  assert.deepEqual(model.all(toy.fact), ["a"]);
+  assertApplied(await applied(unapplied(ignoringHostattrs(toy.changes("a")))), {
+    change: "changed",
+    steps: ["changed not: a"],
+  });
+});
+
+test("what cannot be unapplied is refused, in each of them", () => {
+  const way = toy.oneWay("a");
+  for (const around of [
+    desc("it", way),
+    withFlagfile("/flag", way),
+    withHomedir({ dir: "/srv" }, way),
+    ignoringHostattrs(way),
+  ]) {
+    assert.throws(() => prepare({ name: "web1" }, unapplied(around)), /: toy\.oneWay cannot be unapplied$/);
+  }
+});

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { eseqprops, reapplied, seqprops, unapplied, withUnapply } from "../../../lib/combinators";
+import { HostModel } from "../../../lib/host";
+import { prepare } from "../../../lib/prepare";
+import { table } from "../../support/applying";
+import * as toy from "../../support/toy";
+
+beforeEach(() => void toy.takeDone());
+
+describe("reapplied", () => {
+  table({
+    "undoes, and applies again, inside of one step": [
+      () => reapplied(toy.changes("a")),
+      {
+        change: "changed",
+        steps: ["changed reapplied: a", "  changed not: a", "  changed a"],
+        done: ["not a", "a"],
+      },
+    ],
+    "comes to what applying comes to": [
+      () => reapplied(toy.rests("a")),
+      { change: "unchanged", steps: ["unchanged reapplied: a", "  unchanged not: a", "  unchanged a"] },
+    ],
+    "is not applied when undoing failed": [
+      () => seqprops(reapplied(toy.fails("a")), toy.rests("b")),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "failed reapplied: a (a step inside it failed)",
+          "  failed not: a: FailedChange: not a went wrong",
+          "unchanged b",
+        ],
+      },
+    ],
+    "of several, it names them": [
+      () => eseqprops(toy.fails("x"), reapplied(seqprops(toy.rests("a"), toy.rests("b")))),
+      {
+        change: "changed",
+        failed: true,
+        steps: ["failed x: FailedChange: x went wrong", "skipped reapplied: a, b (toy.fails failed)"],
+      },
+    ],
+  });
+
+  test("what cannot be undone is refused, and so is undoing it", () => {
+    assert.throws(
+      () => prepare({ name: "web1" }, reapplied(toy.oneWay("a"))),
+      /: toy\.oneWay cannot be unapplied$/,
+    );
+    assert.throws(
+      () => prepare({ name: "web1" }, unapplied(reapplied(toy.changes("a")))),
+      /: reapplied cannot be unapplied$/,
+    );
+  });
+});
+
+describe("withUnapply", () => {
+  table({
+    "applies the first": [
+      () => withUnapply([toy.oneWay("a"), false, toy.changes("b")], [toy.changes("c")]),
+      { change: "changed", steps: ["changed a", "changed b"], done: ["a", "b"] },
+    ],
+    "undone, applies the others": [
+      () => unapplied(withUnapply([toy.oneWay("a")], [toy.oneWay("c"), toy.rests("d")])),
+      { change: "changed", steps: ["changed c", "unchanged d"], done: ["c"] },
+    ],
+    "without others it is eseqprops": [
+      () => unapplied(withUnapply([toy.changes("a"), toy.changes("b")])),
+      { change: "changed", steps: ["changed not: b", "changed not: a"] },
+    ],
+    "passed over, only what would have been done is told": [
+      () =>
+        eseqprops(
+          toy.fails("x"),
+          withUnapply([toy.changes("a")], [toy.changes("b")]),
+          unapplied(withUnapply([toy.changes("a")], [toy.changes("b")])),
+          unapplied(withUnapply([toy.changes("a")])),
+        ),
+      {
+        change: "changed",
+        failed: true,
+        steps: [
+          "failed x: FailedChange: x went wrong",
+          "skipped a (toy.fails failed)",
+          "skipped b (toy.fails failed)",
+          "skipped not: a (toy.fails failed)",
+        ],
+      },
+    ],
+  });
+
+  test("the facts of what would undo it are not recorded", () => {
+    const model = HostModel.named("web1");
+    prepare({ name: "web1" }, withUnapply([toy.states("a")], [toy.states("b")]), model);
+    assert.deepEqual(model.all(toy.fact), ["a"]);
+  });
+
+  test("it can be undone when it says how, else when each can", () => {
+    assert.throws(
+      () => prepare({ name: "web1" }, unapplied(withUnapply([toy.oneWay("a")]))),
+      /: toy\.oneWay cannot be unapplied$/,
+    );
+  });
+});
