@@ -1,0 +1,12 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { directory, reference } from "./_reference";
+
+/** Writes docs/reference anew, and removes pages that are none any more. */
+export function main(): void {
+  const pages = reference();
+  mkdirSync(directory, { recursive: true });
+  for (const file of readdirSync(directory)) if (!pages.has(file)) rmSync(path.join(directory, file));
+  for (const [file, text] of pages) writeFileSync(path.join(directory, file), text);
+  console.log(`${pages.size} pages in docs/reference`);
+}

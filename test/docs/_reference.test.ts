@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { argumentsTable } from "../../docs/_arguments";
+import { directory, reference } from "../../docs/_reference";
+import { properties } from "../../lib/property";
+import { absolutePath, either, hop, integer, list, object, oneOf, optional, propapp } from "../../lib/schema";
+import { root } from "../../lib/source/register.js";
+import { docOf } from "../../repl/docs";
+
+describe("docs/reference", () => {
+  const pages = reference();
+
+  test("is what the sources say", () => {
+    const stale = [...pages].filter(([file, text]) => committed(file) !== text).map(([file]) => file);
+    const left = readdirSync(directory).filter((file) => !pages.has(file));
+    assert.deepEqual([...stale, ...left], [], "docs/reference is not of these sources: run npm run docs");
+  });
+
+  test("has every property, with what .doc says of it", () => {
+    const text = [...pages.values()].join("\n");
+    for (const name of properties.names().filter((each) => !/(^|\.)_/.test(each))) {
+      const [heading, said] = [`\n## ${name}\n`, docOf(name, root)];
+      assert.ok(text.includes(heading), `${name} is on no page`);
+      const entry = text.split(heading)[1]?.split("\n## ")[0] ?? "";
+      const prose = said?.text.split("\n\n@")[0] ?? "";
+      assert.ok(
+        prose && entry.includes(prose),
+        `${name} has no doc comment, or another one in the reference`,
+      );
+    }
+  });
+
+  test("is the same each time", () => {
+    assert.deepEqual([...reference()], [...pages]);
+  });
+});
+
+const committed = (file: string): string | undefined => {
+  try {
+    return readFileSync(path.join(directory, file), "utf8");
+  } catch {
+    return undefined;
+  }
+};
+
+test("the table of arguments says what each may be", () => {
+  const schema = object({
+    path: absolutePath(),
+    pairs: list(list(oneOf("a", "b"), { minItems: 2, maxItems: 2 }), { minItems: 1 }),
+    size: optional(integer({ minimum: 1, maximum: 9 })),
+    via: either(hop(), object({ inner: propapp() })),
+  });
+  assert.equal(
+    argumentsTable(schema),
+    `| argument | | allowed |
+| --- | --- | --- |
+| \`path\` | \`string\` | an absolute path on the host |
+| \`pairs\` | \`("a" \\| "b")[][]\` | at least 1; each exactly 2 |
+| \`size\`, optional | \`number\` | from 1; to 9 |
+| \`via\` | \`Hop \\| { inner: object }\` | a hop, such as via.ssh({ user: "root" }), or \`inner\`: a property, such as cmd.single("true") |`,
+  );
+  assert.equal(argumentsTable(object({})), undefined);
+});
