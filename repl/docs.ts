@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { properties } from "../lib/property";
+import { hops } from "../lib/connection/hop";
+import { type AnyDefinition, properties } from "../lib/property";
 import type { Schema } from "../lib/schema";
 import { root as packageRoot } from "../lib/source/register.js";
 
@@ -34,21 +35,30 @@ function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
   const source = textOf(path.resolve(consfigRoot, file));
   const offset = offsetOfLine(source, Number(line));
   const text = commentAbove(source, offset);
-  const parameters = definition.call
-    ? callParameters(source, offset, definition.call)
-    : fieldsOf(definition.args);
   return {
-    signature: `${name}(${parameters})`,
+    signature: `${name}(${parametersIn(source, offset, definition)})`,
     text,
     summary: firstSentence(text),
-    facts: [
-      definition.kind === "agent"
-        ? "needs an agent on the host: a hop via.agent()"
-        : "works over a shell and in an agent",
-      definition.unapply || definition.parts ? "can be unapplied" : "cannot be unapplied",
-    ],
+    facts: factsOf(definition),
     site,
   };
+}
+
+/** What a property needs, and whether it can be unapplied. */
+export function factsOf({ kind, args, parts, nested, unapply, unappliable }: AnyDefinition): string[] {
+  const holds = JSON.stringify(args).includes('"application":true');
+  return [
+    kind === "agent"
+      ? "needs an agent on the host: a hop via.agent()"
+      : parts || nested || holds
+        ? "needs what it is made of needs"
+        : "works over a shell and in an agent",
+    unappliable || (parts && !unapply)
+      ? "can be unapplied where what it is made of can"
+      : unapply
+        ? "can be unapplied"
+        : "cannot be unapplied",
+  ];
 }
 
 function libraryDoc(name: string): Doc | undefined {
@@ -62,11 +72,13 @@ function libraryDoc(name: string): Doc | undefined {
   ).exec(source);
   if (!found) return undefined;
   const text = commentAbove(source, found.index);
-  const parameters = /^export const/.test(found[0]) ? /call: \(/.exec(source.slice(found.index)) : undefined;
-  const start = source.indexOf("(", parameters ? found.index + parameters.index : found.index);
-  const signature = /class|interface|type/.test(found[0])
-    ? ""
-    : `(${start < 0 ? "" : balanced(source, start)})`;
+  const hop = name.startsWith("via.") ? hops.get(local) : undefined;
+  const start = source.indexOf("(", found.index);
+  const signature = hop
+    ? `(${parametersIn(source, found.index, hop)})`
+    : /function/.test(found[0])
+      ? `(${balanced(source, start)})`
+      : "";
   const line = source.slice(0, found.index).split("\n").length;
   return {
     signature: `${name}${signature}`,
@@ -84,7 +96,7 @@ function libraryExports(): Map<string, string> {
   exported = new Map();
   const library = path.join(packageRoot, "lib");
   const index = textOf(path.join(library, "index.ts"));
-  for (const [, names = "", from = ""] of index.matchAll(/export \{([^}]*)\} from "([^"]+)"/g)) {
+  for (const [, names = "", from = ""] of index.matchAll(/export (?:type )?\{([^}]*)\} from "([^"]+)"/g)) {
     for (const name of names.split(",").map((one) => one.replace(/^\s*type\s/, "").trim())) {
       if (name) exported.set(name, path.join(library, `${from}.ts`));
     }
@@ -120,10 +132,25 @@ function commentAbove(source: string, offset: number): string {
 const firstSentence = (text: string): string =>
   /^[\s\S]*?(?:\.(?=\s|$)|$)/.exec(text)?.[0].replaceAll("\n", " ") ?? "";
 
-/** The parameters as written in the source, with their types; without a source, as in the compiled function. */
-function callParameters(source: string, offset: number, call: Function): string {
-  const at = /^\s*call: \(/m.exec(source.slice(offset));
-  const text = at ? balanced(source, source.indexOf("(", offset + at.index)) : "";
+/**
+ * The parameters of the property or hop that is defined at `offset`: as written in the source, with their types; where
+ * they are written elsewhere, as in the compiled function.
+ */
+function parametersIn(
+  source: string,
+  offset: number,
+  { call, args }: { readonly call?: unknown; readonly args: Schema<unknown> },
+): string {
+  if (typeof call !== "function") return fieldsOf(args);
+  const [definition = ""] = /^[\s\S]*?(?=^\}|$(?![\s\S]))/m.exec(source.slice(offset)) ?? [];
+  const at = /^\s*call: \(/m.exec(definition);
+  const by = /^\s*call: (\w+),/m.exec(definition)?.[1];
+  const elsewhere = by ? new RegExp(`^const ${by} = \\(`, "m").exec(source) : undefined;
+  const text = at
+    ? balanced(definition, definition.indexOf("(", at.index))
+    : elsewhere
+      ? balanced(source, source.indexOf("(", elsewhere.index))
+      : "";
   return text || parametersOf(call).join(", ");
 }
 
