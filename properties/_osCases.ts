@@ -116,7 +116,7 @@ export const debianSuiteEcase = defproplist({
 /**
  * As `os.typecase`, by the system of `host` instead of the one that is deployed.
  *
- * @example os.hostTypecase(container, { debian: apt.installed("debootstrap") })
+ * @example os.hostTypecase(web1, { debian: apt.installed("debootstrap") })
  */
 export const hostTypecase = defproplist({
   name: "os.hostTypecase",
@@ -132,7 +132,7 @@ export const hostTypecase = defproplist({
 /**
  * As `os.etypecase`, by the system of `host` instead of the one that is deployed.
  *
- * @example os.hostEtypecase(container, { debian: apt.installed("debootstrap") })
+ * @example os.hostEtypecase(web1, { debian: apt.installed("debootstrap") })
  */
 export const hostEtypecase = defproplist({
   name: "os.hostEtypecase",
@@ -148,7 +148,7 @@ export const hostEtypecase = defproplist({
 /**
  * As `os.debianSuiteCase`, by the suite of `host` instead of the one that is deployed.
  *
- * @example os.hostDebianSuiteCase(container, { bookworm: apt.installed("debootstrap") })
+ * @example os.hostDebianSuiteCase(web1, { bookworm: apt.installed("debootstrap") })
  */
 export const hostDebianSuiteCase = defproplist({
   name: "os.hostDebianSuiteCase",
@@ -164,7 +164,7 @@ export const hostDebianSuiteCase = defproplist({
 /**
  * As `os.debianSuiteEcase`, by the suite of `host` instead of the one that is deployed.
  *
- * @example os.hostDebianSuiteEcase(container, { bookworm: apt.installed("debootstrap") })
+ * @example os.hostDebianSuiteEcase(web1, { bookworm: apt.installed("debootstrap") })
  */
 export const hostDebianSuiteEcase = defproplist({
   name: "os.hostDebianSuiteEcase",

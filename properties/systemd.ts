@@ -26,7 +26,7 @@ const whose = ({ userInstance }: InstanceOptions): string => (userInstance ? " f
  * systemd has read its unit files again: each time, so it stands in `onChange`. Where services are inhibited nothing
  * is done.
  *
- * @example onChange(file.hasContent("/etc/systemd/system/web.service", unit), systemd.daemonReloaded())
+ * @example onChange(file.hasContent("/etc/systemd/system/web.service", ["[Service]", "ExecStart=web"]), systemd.daemonReloaded())
  */
 export const daemonReloaded = defprop({
   name: "systemd.daemonReloaded",
