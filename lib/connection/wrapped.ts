@@ -1,0 +1,22 @@
+import { ask } from "./_ask";
+import { inside, notInside } from "./_inside";
+import type { Passage } from "./_passage";
+import type { Connection } from "./connection";
+
+export type { Passage } from "./_passage";
+
+/**
+ * For hops that are a command around commands: a connection whose every command goes over `parent` by `passage`, once
+ * `proof` has ended there with exit code 0. Throws `ConnectionFailed`, naming `hop`, when it does not: with the command,
+ * what was said to it, and the remedy.
+ */
+export async function wrapped(
+  parent: Connection,
+  hop: string,
+  { proof = "true", ...passage }: Passage & { readonly proof?: string },
+): Promise<Connection> {
+  const connection = inside(parent, hop, passage);
+  const outcome = await ask(connection, proof);
+  if (outcome.exit !== 0) throw notInside(hop, passage, outcome);
+  return connection;
+}
