@@ -4,6 +4,7 @@ import { InvalidArguments } from "./errors";
 import type { DeployEvent } from "./events";
 import { type Host, isApplication } from "./host";
 import { HostRun } from "./host-run";
+import { failedIn, type LeftOut, leavingOut } from "./leave-out";
 import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
 import { type FleetReport, fleetReport, type Report } from "./report";
 import { either, hop, list, problems, propapp, string } from "./schema";
@@ -58,35 +59,68 @@ function begin<R extends Report | FleetReport>(
   if (complaints.length > 0) throw new InvalidArguments(`deploy: ${complaints.join("; ")}`);
   const hops = said.filter(isHop);
   const more = said.filter(isApplication);
+  const made = new Map(
+    subjects.flatMap((each) => (typeof each === "object" && each.made ? [[each.name, each]] : [])),
+  );
   const deployment = new Deployment<R>(
     subjects.map((each) => (typeof each === "string" ? each : each.name)),
-    many,
-    (run) => run.perform(hops, (host) => choice(host, more), usualFacts),
+    {
+      many,
+      hops,
+      perform: (run, alter) =>
+        run.perform(hops, (host) => alter(choice(host, more)), usualFacts, made.get(run.host)),
+    },
   );
   session.begin(deployment as unknown as Deployment<Report | FleetReport>);
   return deployment;
 }
 
+/** What was asked for, so that it can be asked for again. */
+interface Asked {
+  readonly many: boolean;
+  /** Those given to `deploy`, in place of the hosts' own. */
+  readonly hops: readonly Hop[];
+  perform(run: HostRun, alter: (application: PropApp) => PropApp): Promise<Report>;
+}
+
 /** One call of `deploy`: its events as they come, its reports in the end. Wait for it as for a promise. */
 export class Deployment<R extends Report | FleetReport> implements PromiseLike<R> {
   readonly hosts: readonly string[];
+  /** The hops that were given, in place of the hosts' own; none: each host has its own. */
+  readonly hops: readonly Hop[];
+  readonly #asked: Asked;
+  /** What is not applied this time, by host. */
+  readonly #leftOut: ReadonlyMap<string, readonly LeftOut[]>;
   readonly #runs: readonly HostRun[];
   readonly #events: DeployEvent[] = [];
   readonly #listeners = new Set<(event: DeployEvent) => void>();
   readonly #result: Promise<R>;
   #over = false;
 
-  constructor(names: readonly string[], many: boolean, perform: (run: HostRun) => Promise<Report>) {
+  constructor(
+    names: readonly string[],
+    asked: Asked,
+    leftOut: ReadonlyMap<string, readonly LeftOut[]> = new Map(),
+  ) {
     const started = performance.now();
+    const perform = (run: HostRun, name: string) =>
+      asked.perform(run, (application) => leavingOut(application, leftOut.get(name) ?? []));
     this.hosts = names;
+    this.hops = asked.hops;
+    this.#asked = asked;
+    this.#leftOut = leftOut;
     this.#runs = names.map((name) => new HostRun(name, (event) => this.#emit(event)));
     // Begun in the next turn, so that whoever called can subscribe first; the consfig is refreshed once for all.
     this.#result = Promise.resolve()
       .then(() => session.consfig?.refresh())
       .then((refresh) =>
-        Promise.all(this.#runs.map((run) => (refresh?.error ? run.refuse(refresh.error) : perform(run)))),
+        Promise.all(
+          this.#runs.map((run, index) =>
+            refresh?.error ? run.refuse(refresh.error) : perform(run, names[index] ?? ""),
+          ),
+        ),
       )
-      .then((reports) => (many ? fleetReport(reports, performance.now() - started) : reports[0]) as R)
+      .then((reports) => (asked.many ? fleetReport(reports, performance.now() - started) : reports[0]) as R)
       .finally(() => {
         this.#over = true;
         session.deployments.delete(this as unknown as Deployment<Report | FleetReport>);
@@ -108,6 +142,22 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   /** The running steps are ended too. */
   cancel(): void {
     for (const run of this.#runs) run.signal("cancel");
+  }
+
+  /**
+   * The same once more, on the hosts of `reports` only: what holds there already is left as it is. With `leaveOut`,
+   * what failed in `reports` is skipped, as is what was left out before.
+   */
+  again(reports: readonly Report[], { leaveOut = false } = {}): Deployment<R> {
+    const left = new Map(this.#leftOut);
+    for (const report of leaveOut ? reports : []) {
+      const more = failedIn(report, "left out, as you said after it failed");
+      left.set(report.host, [...(left.get(report.host) ?? []), ...more]);
+    }
+    const names = this.hosts.filter((name) => reports.some(({ host }) => host === name));
+    const deployment = new Deployment<R>(names, this.#asked, left);
+    session.begin(deployment as unknown as Deployment<Report | FleetReport>);
+    return deployment;
   }
 
   get over(): boolean {

@@ -75,6 +75,22 @@ export class Keyboard extends PassThrough {
     }
   }
 
+  /** `act` with the terminal left to another program, as an editor. What is typed meanwhile is that one's. */
+  async away<T>(act: () => Promise<T>): Promise<T> {
+    const raw = this.#raw;
+    const ignore = () => {}; // Ctrl-C is for the other program, whatever it makes of it
+    process.on("SIGINT", ignore);
+    this.terminal.pause();
+    if (raw) this.terminal.setRawMode(false);
+    try {
+      return await act();
+    } finally {
+      if (raw) this.terminal.setRawMode(true);
+      this.terminal.resume();
+      process.off("SIGINT", ignore);
+    }
+  }
+
   close(): void {
     this.terminal.pause();
     this.end();

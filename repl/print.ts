@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { ConsfigError, type Failure, frames, RunFailed } from "../lib/errors";
+import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from "../lib/errors";
 import { type AnyDefinition, properties } from "../lib/property";
 import type { FleetReport, Report } from "../lib/report";
 import { colour } from "./_colour";
@@ -83,7 +83,7 @@ export function printError(
     ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
     ...stack.map((frame) => colour.dim(`  ${frame}`)),
     ...fieldsOf(error),
-    ...(error.cause === undefined
+    ...(error.cause === undefined || error instanceof ConnectionFailed
       ? []
       : [colour.dim("because of"), printError(error.cause, { mapPositions })]),
   ].join("\n");

@@ -10,12 +10,14 @@ import type { Watch } from "../lib/source/_watch";
 import { colour } from "./_colour";
 import { Unfinished, warmUp as warmUpCompiler } from "./_language";
 import { terminalAsker } from "./asker";
+import { offerChoices } from "./choices";
 import { runCommand } from "./commands";
 import { completer } from "./complete";
 import { Interrupted } from "./evaluate";
 import { Keyboard } from "./keyboard";
 import { playFile } from "./playbook";
 import { Shell } from "./shell";
+import { Terminal } from "./terminal";
 import { LiveScreen, warmUp as warmUpView } from "./views/live";
 import type { Workspace } from "./workspace";
 
@@ -55,6 +57,9 @@ class Prompt {
     const out = { write: (text: string) => this.#write(text) };
     this.#live = new LiveScreen(output, out);
     this.#shell = new Shell(workspace, out, () => this.#live.view());
+    const terminal = new Terminal(keyboard, output);
+    this.#shell.terminal = terminal;
+    this.#shell.offerChoices = (signal) => offerChoices(this.#shell, terminal, signal);
   }
 
   async run(): Promise<void> {
@@ -117,8 +122,8 @@ class Prompt {
 
   async #command(name: string, argument: string): Promise<void> {
     const play = (file: string) => playFile(file, this.#shell);
-    await this.#guarded(async () => {
-      await runCommand(name, argument, { shell: this.#shell, play });
+    await this.#guarded(async (signal) => {
+      await runCommand(name, argument, { shell: this.#shell, play, signal });
       if (name === "load") this.#shell.transcript.push(`.load ${argument}`);
     });
     if (this.#shell.ended) this.#server?.close();
@@ -136,7 +141,7 @@ class Prompt {
       if (!statements) return;
       this.#inputs += 1;
       const signalling = <T>(act: () => T): T => this.keyboard.signalling(act);
-      const value = await this.#shell.run(statements, { signal, signalling });
+      const value = await this.#shell.run(statements, { signal, signalling, attended: true });
       workspace.scope.last = value;
       this.#shell.transcript.push(text.trim());
       this.#shell.say(this.#shell.shown(value) ?? "");

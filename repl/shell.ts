@@ -1,14 +1,26 @@
+import type { Hop } from "../lib/connection/hop";
 import type { Deployment } from "../lib/deploy";
-import type { FleetReport, Report } from "../lib/report";
+import { hosts } from "../lib/host";
+import { type FleetReport, fleetReport, type Report } from "../lib/report";
 import { session } from "../lib/session";
 import type { Statement } from "./_language";
+import { CommandError } from "./commands/command";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
+import type { Terminal } from "./terminal";
 import type { Out, View } from "./views/view";
 import { follow } from "./views/view";
 import type { Workspace } from "./workspace";
 
 type AnyDeployment = Deployment<Report | FleetReport>;
+
+/** Deployments of which hosts failed, or were refused, with the reports of those. */
+export type Failures = readonly { readonly deployment: AnyDeployment; readonly reports: readonly Report[] }[];
+
+export interface ShellRunOptions extends RunOptions {
+  /** Somebody can be asked what to do when a deployment failed. */
+  readonly attended?: boolean;
+}
 
 /** What statements and dot-commands work with, at the prompt and in a playbook alike. */
 export class Shell {
@@ -16,6 +28,14 @@ export class Shell {
   readonly transcript: string[] = [];
   /** The reports of the last deployments, those of the same statement together. */
   reports: readonly Report[] = [];
+  /** What failed in the last statement in which something did, less what went well since. */
+  failures: Failures = [];
+  /** As `failures`, with what went well since. */
+  lastFailures: Failures = [];
+  /** Asks what to do about `failures`. Undefined: nobody is there to be asked. */
+  offerChoices: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** Where a person sits. */
+  terminal: Terminal | undefined;
   /** Set by `.exit`. */
   ended = false;
   readonly #followed: ReturnType<typeof follow<AnyDeployment>>;
@@ -52,23 +72,83 @@ export class Shell {
 
   /**
    * Runs `statements`; each deployment that one of them begins is over, and shown, before the next. The reports are in
-   * the order in which deployments began.
+   * the order in which deployments began. The value of a deployment that failed and was made again is the last report.
    */
-  async run(statements: readonly Statement[], options: RunOptions = {}): Promise<unknown> {
+  async run(
+    statements: readonly Statement[],
+    { attended = false, ...options }: ShellRunOptions = {},
+  ): Promise<unknown> {
     const begun: AnyDeployment[] = [];
     const end = session.onDeployment((deployment) => void begun.push(deployment));
     try {
-      return await runStatements(statements, this.workspace.scope, {
+      const value = await runStatements(statements, this.workspace.scope, {
         ...options,
         each: async (statement, value) => {
-          await interruptible(this.#followed.settled(begun), options.signal);
-          if (begun.length > 0) this.reports = (await Promise.all(begun.splice(0))).flatMap(reportsOf);
+          const failed = begun.length > 0 && (await this.#over(begun, options.signal)).length > 0;
+          if (failed && attended) await this.offerChoices?.(options.signal ?? new AbortController().signal);
+          begun.length = 0;
           await options.each?.(statement, value);
         },
       });
+      return this.#latest(value);
     } finally {
       end();
     }
+  }
+
+  /** Makes the deployments of `failures` again. Gives what fails now. */
+  async again(
+    failures: Failures,
+    { leaveOut = false, signal }: { leaveOut?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Failures> {
+    const before = this.reports;
+    const failed = await this.#over(
+      failures.map(({ deployment, reports }) => deployment.again(reports, { leaveOut })),
+      signal,
+    );
+    const now = new Map(this.reports.map((report) => [report.host, report]));
+    const kept = before.map((report) => now.get(report.host) ?? report);
+    this.reports = kept.length > 0 ? kept : this.reports;
+    return failed;
+  }
+
+  /** Waits for `begun`, and remembers what came of it. */
+  async #over(begun: readonly AnyDeployment[], signal: AbortSignal | undefined): Promise<Failures> {
+    await interruptible(this.#followed.settled(begun), signal);
+    const all = await Promise.all(
+      begun.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
+    );
+    this.reports = all.flatMap(({ reports }) => reports);
+    const failed = all
+      .map(({ deployment, reports }) => ({ deployment, reports: reports.filter(hasFailed) }))
+      .filter(({ reports }) => reports.length > 0);
+    const well = new Set(this.reports.filter(({ ok }) => ok).map(({ host }) => host));
+    const stillFailed = this.failures
+      .map(({ deployment, reports }) => ({
+        deployment,
+        reports: reports.filter(({ host }) => !well.has(host)),
+      }))
+      .filter(({ reports }) => reports.length > 0);
+    this.failures = failed.length > 0 ? failed : stillFailed;
+    if (failed.length > 0) this.lastFailures = failed;
+    return failed;
+  }
+
+  /** `value`, or the report that took its place. */
+  #latest(value: unknown): unknown {
+    const now = (old: Report) => this.reports.find(({ host }) => host === old.host) ?? old;
+    if (isReport(value)) return now(value);
+    return isFleetReport(value) ? fleetReport(value.reports.map(now), value.ms) : value;
+  }
+
+  /** How `host`, by whichever of its names, is reached. Throws `CommandError` when nobody has said. */
+  hopsTo(host: string): readonly Hop[] {
+    const failed = this.failures.find(({ reports }) => reports.some((report) => report.host === host));
+    const given = failed && failed.deployment.hops.length > 0 ? failed.deployment.hops : undefined;
+    const open = () => session.connections.open().find((each) => each.host === host)?.hops;
+    const hops = given ?? hosts.get(host)?.deploy ?? open();
+    if (hops) return hops;
+    throw new CommandError(`it is not known how ${host} is reached; give it { deploy: […] } in defhost`);
   }
 
   /** Deployments under way, those in the background too. */
@@ -92,6 +172,9 @@ export class Shell {
     this.#followed.end();
   }
 }
+
+/** What somebody stopped has not failed. */
+const hasFailed = ({ ok, status }: Report): boolean => !ok && (status === "failed" || status === "refused");
 
 const reportsOf = (value: unknown): Report[] =>
   isReport(value) ? [value] : isFleetReport(value) ? [...value.reports] : [];

@@ -67,6 +67,12 @@ export class Workspace {
     return this.#consfig;
   }
 
+  /** `file` as short as it can be written here. */
+  shortPath(file: string): string {
+    const relative = path.relative(this.consfig.root, file);
+    return relative.startsWith("..") ? file : relative;
+  }
+
   /** Compiled positions in `text` as lines of the user's sources. */
   mapPositions(text: string): string {
     return this.consfig.mapPositions?.(text) ?? text;

@@ -2,6 +2,7 @@ import { type AgentInfo, agents as knownAgents, removeAgent, stopAgent } from ".
 import { hosts } from "../../lib/host";
 import { colour } from "../_colour";
 import { duration } from "../views/_words";
+import { hostCalled } from "./_host";
 import { type Command, CommandError } from "./command";
 
 export const agents: Command = {
@@ -16,18 +17,11 @@ export const agents: Command = {
     if (!act || name === undefined || more.length > 0) {
       throw new CommandError(".agents takes nothing, stop HOST or remove HOST");
     }
-    const host = hostNamed(name, shell.workspace.names());
+    const host = hostCalled(name, { shell }) ?? name;
     await act(host);
     shell.say(verb === "stop" ? `the agent on ${host} has ended` : `nothing of the agent is left on ${host}`);
   },
 };
-
-/** A host goes by its own name, or by the one it has at the prompt. */
-function hostNamed(name: string, scope: Readonly<Record<string, unknown>>): string {
-  const value = Object.hasOwn(scope, name) ? scope[name] : undefined;
-  const own = typeof value === "object" && value !== null && "name" in value ? value.name : undefined;
-  return typeof own === "string" ? own : name;
-}
 
 function table(all: readonly AgentInfo[]): string {
   if (all.length === 0) return "no agent is known: the first deployment through via.agent() starts one";

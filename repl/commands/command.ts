@@ -6,6 +6,8 @@ export interface CommandContext {
   readonly shell: Shell;
   /** Plays a playbook here; false when a deployment failed. */
   play(file: string): Promise<boolean>;
+  /** At the prompt: breaks off the waiting. */
+  readonly signal?: AbortSignal;
 }
 
 /** One dot-command. What it throws is shown, and ends nothing but a playbook. */

@@ -9,17 +9,19 @@ import { load } from "./load";
 import { props } from "./props";
 import { reload } from "./reload";
 import { report } from "./report";
+import { retry } from "./retry";
 import { sandbox } from "./sandbox";
 import { save } from "./save";
+import { shell } from "./shell";
+import { why } from "./why";
 
 export { CommandError } from "./command";
 
 /** Every dot-command, by its name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  [agents, doc, exit, help, hosts, load, props, reload, report, sandbox, save].map((command) => [
-    command.name,
-    command,
-  ]),
+  [agents, doc, exit, help, hosts, load, props, reload, report, retry, sandbox, save, shell, why].map(
+    (command) => [command.name, command],
+  ),
 );
 
 /** `line` as a dot-command, or undefined when it is none: `.5` is a number. */

@@ -1,4 +1,5 @@
 import type { Failure } from "../../lib/errors";
+import type { Report } from "../../lib/report";
 import { failures, type HostTree, leaves, type Step } from "./_tree";
 
 /** `12 ms`, `1.2 s`, `2 min 5 s`. */
@@ -52,6 +53,10 @@ export function outcome(tree: HostTree): string {
       return counted ? `${counted} ${time}` : `nothing to do, ${time}`;
   }
 }
+
+/** Whether nobody was at the host at all. */
+export const isConnectionFailure = ({ failure, steps }: Pick<Report, "failure" | "steps">): boolean =>
+  failure?.name === "ConnectionFailed" && steps.length === 0;
 
 /** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
 export const failureInWords = ({ name, message }: Failure): string =>

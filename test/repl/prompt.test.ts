@@ -1,53 +1,8 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import test, { type TestContext } from "node:test";
-import { stripVTControlCharacters } from "node:util";
-import { command, consfigWith } from "./_consfig";
-
-/** Only util-linux's script(1) gives a terminal in the way it is used here. */
-const needsTerminal = {
-  skip:
-    process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux",
-};
-
-const TIMEOUT_MS = 30_000;
-
-/** The prompt at a terminal of its own: what is typed, and what is seen. */
-async function prompt(t: TestContext, files: Record<string, string> = {}) {
-  const { root, env } = consfigWith(t, files);
-  const line = `stty cols 120 rows 40; exec ${process.execPath} ${command} --consfig ${root}`;
-  const child = spawn("script", ["-qfec", line, "/dev/null"], {
-    env: { ...env, TERM: "xterm" },
-    cwd: root,
-    stdio: "pipe",
-  });
-  t.after(() => child.kill("SIGKILL"));
-  let seen = "";
-  let from = 0;
-  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
-  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
-  const text = () => stripVTControlCharacters(seen.slice(from)).replaceAll("\r", "");
-  const until = async (pattern: RegExp): Promise<string> => {
-    const end = Date.now() + TIMEOUT_MS;
-    while (!pattern.test(text())) {
-      assert.ok(Date.now() < end, `${pattern} did not come; there was:\n${text()}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return text();
-  };
-  const keys = (typed: string) => {
-    from = seen.length;
-    child.stdin.write(typed);
-  };
-  const type = async (typed: string, pattern: RegExp): Promise<string> => {
-    keys(`${typed}\r`);
-    return until(pattern);
-  };
-  await until(/consfig> $/);
-  return { root, env, keys, type, until, closed };
-}
+import test from "node:test";
+import { needsTerminal, prompt } from "./_terminal";
 
 test("a session: values, redefinition, several lines, errors that end nothing", needsTerminal, async (t) => {
   const { type, keys, closed } = await prompt(t);
@@ -77,7 +32,11 @@ test("deploy, edit, deploy again; the report; saving what succeeded", needsTermi
   writeFileSync(file, readFileSync(file, "utf8").replace('"hello"', '"hello again"'));
   await type("deploy(here)", /\+ here\.example\.org: 1 changed in/);
   assert.equal(readFileSync(path.join(env["HOME"] ?? "", "greeting"), "utf8"), "hello again\n");
-  await type("deploy(broken)", /\| before[\s\S]*✗ broken\.example\.org: 1 failed in/);
+  await type(
+    "deploy(broken)",
+    /\| before[\s\S]*✗ broken\.example\.org: 1 failed in[\s\S]*what now\? \[12345\] $/,
+  );
+  await type("", /\[12345\] 4\nconsfig> $|^4\nconsfig> $/);
   await type(".report", /cmd\.single, said at hosts\/here\.ts:7:7/);
   await type("missing", /not defined/);
   await type(".save out.repl", /5 inputs written to out\.repl/);

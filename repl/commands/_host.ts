@@ -1,0 +1,33 @@
+import { hosts } from "../../lib/host";
+import { near } from "../_near";
+import { type CommandContext, CommandError } from "./command";
+
+type Names = Pick<CommandContext, "shell">;
+
+/** Every name by which a command takes a host: its own, and the one it has at the prompt. */
+export function hostWords({ shell }: Names): string[] {
+  const names = Object.entries(shell.workspace.names())
+    .filter(([, value]) => isHost(value))
+    .map(([name]) => name);
+  return [...new Set([...names, ...hosts.names()])];
+}
+
+/** The own name of the host that goes by `name` here; undefined when none does. */
+export function hostCalled(name: string, { shell }: Names): string | undefined {
+  const scope = shell.workspace.names();
+  const value = Object.hasOwn(scope, name) ? scope[name] : undefined;
+  if (isHost(value)) return value.name;
+  return hosts.get(name) ? name : undefined;
+}
+
+/** As `hostCalled`, but throws `CommandError` when none does. */
+export function hostNamed(name: string, context: Names): string {
+  const host = hostCalled(name, context);
+  if (host !== undefined) return host;
+  const meant = near(name, hostWords(context));
+  const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts";
+  throw new CommandError(`there is no host "${name}"; ${advice}`);
+}
+
+const isHost = (value: unknown): value is { readonly name: string } =>
+  typeof value === "object" && value !== null && "applications" in value && "name" in value;

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { consfigWith, run } from "./_consfig";
+import { needsTerminal, prompt } from "./_terminal";
+
+const HOSTS = `import { defhost, eseqprops, via } from "consfigurator";
+import { cmd, file } from "consfigurator/properties";
+import { served } from "../properties/served";
+
+export const web = defhost("web.example.org", { deploy: [via.local()] },
+  file.hasContent("one", ["1"]),
+  eseqprops(
+    cmd.single("echo first; exit 3"),
+    cmd.single("touch second")),
+  served("x"));
+export const near = defhost("near.example.org", { deploy: [via.local()] }, cmd.single("test -e mended"));
+export const far = defhost("far.example.org", { deploy: [via.ssh({ hop: "127.0.0.1", port: 9 })] });
+`;
+
+const SERVED = `import { defproplist, schema } from "consfigurator";
+import { cmd } from "consfigurator/properties";
+export const served = defproplist({
+  name: "served",
+  args: schema.object({ name: schema.string() }),
+  call: (name: string) => ({ name }),
+  parts: () => [cmd.single("false")],
+});
+`;
+
+const files = { "hosts/web.ts": HOSTS, "properties/served.ts": SERVED };
+
+test("skip: deploys again without what failed, which is told; .why tells all", needsTerminal, async (t) => {
+  const { env, keys, until, type } = await prompt(t, files);
+  const asked = await type("const r = await deploy(web)", /what now\? \[12345\] $/);
+  assert.match(
+    asked,
+    / {2}1 {2}retry: what holds already is left as it is\n {2}2 {2}edit hosts\/web\.ts:8, then retry\n {2}3 {2}skip the 2 steps that failed, and go on: deploys again without\n {2}4 {2}stop \(Enter\); \.why tells all, \.retry and \.shell come back to it\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org failed; what now\? \[12345\] $/,
+  );
+  keys("3");
+  assert.match(
+    await until(/consfig> $/),
+    /^3\n {2}= one has its content\n {2}- echo first; exit 3 \(left out, as you said after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you said after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
+  );
+  assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
+  const why = await type(".why", /went well since, or was left out\nconsfig> $/);
+  for (const said of [
+    /property {3}cmd\.single\('echo first; exit 3'\)/,
+    /said at {4}hosts\/web\.ts:8:9\n/,
+    /▸ 8 {6}cmd\.single\("echo first; exit 3"\),/,
+    /command {4}echo first; exit 3\n {2}exit code {2}3\n {2}output {5}\| first\n/,
+    /property {3}cmd\.single, by served\('x'\)/,
+    /inside {5}served\(\{ name: 'x' \}\)/,
+    /changed {4}one has its content\n {2}not done {3}touch second \(cmd\.single failed\)/,
+    /a retry {4}looks at every step again/,
+  ])
+    assert.match(why, said);
+});
+
+test("retry, by key and as .retry; several hosts are one question", needsTerminal, async (t) => {
+  const { env, type, keys, until } = await prompt(t, files);
+  await type(
+    "deploy([near, far])",
+    / {2}1 {2}retry, on these 2 hosts[\s\S]*near\.example\.org and far\.example\.org failed; what now\? \[12345\] $/,
+  );
+  keys("\r");
+  await until(/4\nconsfig> $/);
+  writeFileSync(path.join(env["HOME"] ?? "", "mended"), "");
+  const asked = await type(".retry", /far\.example\.org failed; what now\? \[124\] $/);
+  assert.match(asked, /\+ near\.example\.org: 1 changed/);
+  assert.doesNotMatch(asked, /near\.example\.org and/);
+  keys("\u0003");
+  await until(/4\nconsfig> $/);
+  await type("_.reports.length", /consfig> $/);
+});
+
+test(
+  "edit and retry: the editor is told the line, and what it saved is deployed",
+  needsTerminal,
+  async (t) => {
+    const editor = path.join(mkdtempSync(path.join(tmpdir(), "editor-")), "edit");
+    t.after(() => rmSync(path.dirname(editor), { recursive: true }));
+    writeFileSync(
+      editor,
+      '#!/bin/sh\necho "edits $*"\nsed -i "s/exit 3/exit 0/; s/, *served(.x.)//; s/served(.x.)/false/" "$2"\n',
+    );
+    chmodSync(editor, 0o755);
+    const { keys, until, type } = await prompt(t, files, { environment: { EDITOR: editor, VISUAL: "" } });
+    await type("deploy(web)", /what now\? \[12345\] $/);
+    keys("2");
+    const edited = await until(/consfig> $/);
+    assert.match(edited, /edits \+8 .*hosts\/web\.ts\n/);
+    assert.match(edited, /\+ web\.example\.org: 2 changed, 1 unchanged in/);
+    await type("_.ok", /\ntrue\nconsfig> $/);
+  },
+);
+
+test("a shell there, and back to the choices", needsTerminal, async (t) => {
+  const { env, keys, until, type } = await prompt(t, files);
+  await type("deploy(near)", /what now\? \[12345\] $/);
+  keys("5");
+  await until(/comes back here\n[\s\S]*[$#] $/);
+  keys("touch mended; stty size\r");
+  await until(/\n40 120\n/);
+  keys("exit\r");
+  await until(/what now\? \[12345\] $/);
+  assert.ok(existsSync(path.join(env["HOME"] ?? "", "mended")));
+  keys("1");
+  await until(/\+ near\.example\.org: 1 changed in[\s\S]*consfig> $/);
+  await type(".shell nearr", /there is no host "nearr"; did you mean near\?\nconsfig> $/);
+  await type(".retry", /nothing has failed that could be tried again\nconsfig> $/);
+});
+
+test("nobody is asked in a playbook", async (t) => {
+  const { root, env } = consfigWith(t, files);
+  const { code, stdout } = await run(["--consfig", root], { env, input: "deploy(near)\n" });
+  assert.equal(code, 1);
+  assert.doesNotMatch(stdout, /what now/);
+});
