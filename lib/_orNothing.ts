@@ -1,0 +1,8 @@
+/** What `look` gives; undefined when it throws: where it does not matter why there is nothing. */
+export function orNothing<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

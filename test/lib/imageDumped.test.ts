@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { unapplied } from "../../lib/combinators";
+import * as via from "../../lib/connection/via";
+import { deploy } from "../../lib/deploy";
+import type { Host } from "../../lib/host";
+import { type ImageCall, imageDumped } from "../../lib/imageDumped";
+import type { Report } from "../../lib/report";
+import { session } from "../../lib/session";
+import { needsMachines } from "../support/machines";
+import { assertOk, type Rig, rig } from "./agent/_rig";
+
+const cool = `import { shout } from "./words";
+import { pad } from "padding";
+
+/** Says what it is called with. */
+export function say(...words: unknown[]): void {
+  console.log(pad(shout(JSON.stringify(words))));
+}
+
+export async function fail(): Promise<void> {
+  await Promise.resolve();
+  const nothing: { length?: number } | undefined = undefined;
+  console.log((nothing as unknown as { length: number }).length);
+}
+
+export async function later(): Promise<void> {
+  const { pad: same } = await import("padding");
+  const { quiet } = await import("./quiet");
+  console.log(same(quiet("later")));
+}
+
+export const known = () => console.log(Object.keys(process.env).sort().join(), process.argv.length);
+export const number = 7;
+`;
+const files = {
+  "services/cool.ts": cool,
+  "services/words.ts": "export const shout = (text: string): string => text.toUpperCase();\n",
+  "services/quiet.ts": "export const quiet = (text: string): string => `(${text})`;\n",
+  "hosts/web.ts": `import { defhost, imageDumped } from "consfigurator";
+
+export const web = defhost(
+  "web.example.org",
+  imageDumped("/usr/local/bin/cool", { module: "../services/cool", call: "say", args: ["hello", { of: [1, null] }] }),
+);
+`,
+};
+const at = "/usr/local/bin/cool";
+const call: ImageCall = { module: "/services/cool", call: "say", args: ["hello", { of: [1, null] }] };
+
+describe("imageDumped on a real host", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    const padding = path.join(on.consfig, "node_modules/padding");
+    mkdirSync(padding, { recursive: true });
+    writeFileSync(
+      path.join(padding, "package.json"),
+      '{"name":"padding","version":"1.0.0","main":"index.js"}',
+    );
+    writeFileSync(path.join(padding, "index.js"), "exports.pad = (text) => `  ${text}`;\n");
+    on.write(files);
+  });
+  after(() => on?.stop());
+
+  const dumped = (changes: Partial<ImageCall> = {}, file = at) =>
+    on.deploy([imageDumped(file, { ...call, ...changes })]);
+  const run = (file = at) => on.machine.exec(`env -i ${file}`);
+  const inode = () => statSync(path.join(on.machine.root, at)).ino;
+  const failureIn = (report: Report) => report.failed.at(-1)?.failure?.message ?? report.failure?.message;
+
+  test("the call is evaluated by a process in which nothing else has happened, with what it imports inside", async () => {
+    const report = await dumped();
+    assertOk(report);
+    assert.equal(report.status, "changed");
+    assert.deepEqual(await run(), { exit: 0, stdout: '  ["HELLO",{"OF":[1,NULL]}]\n', stderr: "" });
+    await dumped({ call: "known", args: [] }, "/opt/known");
+    assert.equal((await run("/opt/known")).stdout, " 2\n");
+    await dumped({ call: "later", args: [] }, "/opt/later");
+    assert.deepEqual(await run("/opt/later"), { exit: 0, stdout: "  (later)\n", stderr: "" });
+  });
+
+  test("unchanged inputs: unchanged, and the file is not touched", async () => {
+    const before = inode();
+    const again = await dumped();
+    assertOk(again);
+    assert.equal(again.status, "unchanged");
+    assert.equal(inode(), before);
+  });
+
+  test("all executables share one runtime, which is the agent's own file; the executable is as small as its code", () => {
+    const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
+    const text = readFileSync(path.join(on.machine.root, at), "utf8");
+    const [, runtime = ""] = /^#!\/usr\/local\/lib\/consfigurator\/(node-24\S+) /m.exec(text) ?? [];
+    assert.ok(statSync(path.join(shared, runtime)).nlink >= 2, "a link, and no copy");
+    assert.ok(text.length < 40_000, `${text.length} bytes`);
+  });
+
+  test("a host's own line names the module relative to its file; only what changed travels", async () => {
+    session.consfig?.refresh();
+    const proxy = await on.proxy();
+    const web = session.consfig?.scope()["web"] as Host;
+    const hops = [on.ssh("root", proxy), via.agent()];
+    const first = await deploy(web, ...hops);
+    assertOk(first);
+    assert.equal(first.status, "unchanged", "the same call as said in another way is the same executable");
+    proxy.reset();
+    on.write({ "services/words.ts": "export const shout = (text: string): string => `${text}!`;\n" });
+    const second = await deploy(web, ...hops);
+    assertOk(second);
+    assert.equal(second.status, "changed");
+    assert.ok(proxy.bytes.up < 4000, `${proxy.bytes.up} bytes were sent`);
+    assert.equal((await run()).stdout, '  ["hello",{"of":[1,null]}]!\n');
+  });
+
+  test("replaced in one step while the old one runs", async () => {
+    on.write({
+      "services/words.ts":
+        "export const shout = (text: string): string => (setTimeout(() => console.log('still me'), 1500), text);\n",
+    });
+    assertOk(await dumped());
+    const running = on.machine.exec(at);
+    const before = inode();
+    on.write({ "services/words.ts": files["services/words.ts"] });
+    assertOk(await dumped());
+    assert.notEqual(inode(), before);
+    assert.match((await running).stdout, /still me/);
+    assert.equal((await run()).stdout, '  ["HELLO",{"OF":[1,NULL]}]\n');
+  });
+
+  test("its stacks name the lines of the sources", async () => {
+    assertOk(await dumped({ call: "fail", args: [] }, "/opt/fail"));
+    const { exit, stderr } = await run("/opt/fail");
+    assert.equal(exit, 1);
+    assert.match(stderr, /TypeError: Cannot read properties of undefined \(reading 'length'\)/);
+    assert.match(stderr, /at fail \(services\/cool\.ts:12:58\)/);
+  });
+
+  test("what cannot run is refused with the line, and the old executable stays", async () => {
+    const before = inode();
+    const none = await dumped({ call: "sai" });
+    assert.equal(failureIn(none), "services/cool has no export sai; it exports fail, known, later, say");
+    const noFunction = await dumped({ call: "number" });
+    assert.equal(
+      failureIn(noFunction),
+      "number of services/cool is number, and must be a function; it exports fail, known, later, say",
+    );
+    on.write({
+      "services/bad.ts": "const x: string[] = [];\nconsole.log(x[0].length);\nexport const say = 1;\n",
+    });
+    const throws = await dumped({ module: "/services/bad" });
+    assert.equal(
+      failureIn(throws),
+      "services/bad cannot be loaded: TypeError: Cannot read properties of undefined (reading 'length'), at services/bad.ts:2:18",
+    );
+    on.write({ "services/exits.ts": "process.exit(3);\nexport const say = 1;\n" });
+    assert.equal(
+      failureIn(await dumped({ module: "/services/exits" })),
+      "services/exits ends the process that loads it, with exit code 3",
+    );
+    assert.equal(inode(), before);
+  });
+
+  test("what cannot travel is refused before anybody is connected to", async () => {
+    const missing = await dumped({ module: "/services/col" });
+    assert.equal(missing.status, "refused");
+    assert.match(
+      missing.failure?.message ?? "",
+      /imageDumped\(.*\) at .*imageDumped\.test\.ts:\d+:\d+: there is no module "\/services\/col" in the consfig; there is "\/services\/cool"$/,
+    );
+    on.write({ "services/broken.ts": "export const say = (;\n" });
+    const broken = await dumped({ module: "/services/broken" });
+    assert.equal(broken.status, "refused");
+    assert.match(broken.failure?.message ?? "", /services\/broken\.ts:1:21: Expression expected/);
+    const noJson = await dumped({ args: [{ port: [Number.NaN] }] });
+    assert.match(
+      noJson.failure?.message ?? "",
+      /args\[0\]\.port\[0\] is no JSON, and stands in a file on the host/,
+    );
+    assert.match((await dumped({ args: [() => 1] })).failure?.message ?? "", /args\[0\] is no JSON/);
+    assert.throws(() => imageDumped("cool", call), {
+      message: 'imageDumped: args.path is "cool"; it must be an absolute path on the host',
+    });
+    assert.throws(() => imageDumped(at, { ...call, module: "cool" }), {
+      message:
+        'imageDumped: args.module is "cool"; it must be a module of the consfig, such as "../services/web"',
+    });
+    // The deployments that come next are not held up by it.
+    assertOk(await dumped());
+  });
+
+  test("one that somebody changed, or may no longer start, is made again", async () => {
+    const file = path.join(on.machine.root, at);
+    for (const harm of [
+      `sed -i 's/start()/stop()/' ${at}`,
+      `chmod 644 ${at}`,
+      `rm ${at}`,
+      "rm /usr/local/lib/consfigurator/node-*",
+    ]) {
+      await on.machine.run(harm);
+      const report = await dumped();
+      assertOk(report);
+      assert.equal(report.status, "changed", harm);
+      assert.equal((await run()).stdout, '  ["HELLO",{"OF":[1,NULL]}]\n', harm);
+    }
+    assert.ok(existsSync(file));
+  });
+
+  test("unapplied it is gone, and the runtime with the last one", async () => {
+    const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
+    const runtimes = async () =>
+      (await on.machine.exec(`ls ${"/usr/local/lib/consfigurator"} | grep -c node-`)).stdout;
+    for (const file of ["/opt/known", "/opt/later", "/opt/fail"])
+      assertOk(await on.deploy([unapplied(imageDumped(file, call))]));
+    assert.equal(await runtimes(), "1\n");
+    assertOk(await on.deploy([unapplied(imageDumped(at, call))]));
+    assert.equal(await runtimes(), "0\n");
+    assert.ok(!existsSync(path.join(on.machine.root, at)));
+    assert.ok(existsSync(shared));
+  });
+});
