@@ -28,6 +28,7 @@ export {
   type HostModel,
   shared,
 } from "./host";
+export { type ImageCall, imageDumped } from "./imageDumped";
 export {
   type Change,
   defprop,
