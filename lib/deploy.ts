@@ -1,3 +1,4 @@
+import type { Chained } from "./chain-rules";
 import { eseqprops, seqprops } from "./combinators";
 import { type Hop, isHop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
@@ -25,8 +26,11 @@ const saidSchema = list(either(hop(), propapp()));
  * Makes the machine match its definition: the properties of `host`, then further applications. Hops given here stand in
  * place of the host's own. Nothing is thrown for what goes wrong on the way: the report says it.
  */
-export function deploy(host: Host, ...rest: Rest): Deployment<Report>;
-export function deploy(hosts: readonly Host[], ...rest: Rest): Deployment<FleetReport>;
+export function deploy<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
+export function deploy<const R extends Rest>(
+  hosts: readonly Host[],
+  ...rest: R & Chained<R>
+): Deployment<FleetReport>;
 export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
   return begin(subject, rest, (host, more) =>
     more.length === 0 ? seqprops(...host.applications) : seqprops(...host.applications, eseqprops(...more)),
@@ -34,8 +38,14 @@ export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployme
 }
 
 /** As `deploy`, but only the given applications are applied. `host` may be a mere name. */
-export function deployThese(host: Host | string, ...rest: Rest): Deployment<Report>;
-export function deployThese(hosts: readonly (Host | string)[], ...rest: Rest): Deployment<FleetReport>;
+export function deployThese<const R extends Rest>(
+  host: Host | string,
+  ...rest: R & Chained<R>
+): Deployment<Report>;
+export function deployThese<const R extends Rest>(
+  hosts: readonly (Host | string)[],
+  ...rest: R & Chained<R>
+): Deployment<FleetReport>;
 export function deployThese(
   subject: Host | string | readonly (Host | string)[],
   ...rest: Rest

@@ -1,4 +1,5 @@
-import { type Hop, hopAsCode, hops as hopDefinitions } from "./connection/hop";
+import { chainComplaints, unknownHops } from "./chain-rules";
+import { type Hop, hops as hopDefinitions } from "./connection/hop";
 import { Refused } from "./errors";
 import { definitionOf, here, said } from "./prepare";
 import type { Kind, PropApp } from "./property";
@@ -9,7 +10,8 @@ import type { Kind, PropApp } from "./property";
  */
 export function refuseUnfit(host: string, application: PropApp, chain: readonly Hop[]): void {
   const complaints = [
-    ...chainComplaints(chain, true),
+    ...unknownHops(chain),
+    ...chainComplaints(chain),
     ...(chain.every(isKnown) ? misfits(application, kindBehind(chain, "posix")) : []),
   ];
   if (complaints.length > 0) throw new Refused(host, complaints);
@@ -24,26 +26,6 @@ function kindBehind(chain: readonly Hop[], start: Kind): Kind {
     if (definition?.agent) return "agent";
     return definition?.enter ? kind : "posix";
   }, start);
-}
-
-function chainComplaints(chain: readonly Hop[], first: boolean): string[] {
-  return chain.flatMap((hop, index) => {
-    const definition = hopDefinitions.get(hop.hop);
-    if (!definition) {
-      const known = hopDefinitions.names().map((name) => `via.${name}`);
-      return [`there is no hop via.${hop.hop}; there are ${known.join(", ")}`];
-    }
-    const before = chain[index - 1];
-    if (definition.agent && before && hopDefinitions.get(before.hop)?.agent) {
-      return [
-        `${hopAsCode(hop)} follows ${hopAsCode(before)}: that is a process of ours already; leave one out`,
-      ];
-    }
-    if (definition.first && (index > 0 || !first)) {
-      return [`${hopAsCode(hop)} can only stand first: it is about the machine that you sit at`];
-    }
-    return [];
-  });
 }
 
 function misfits(application: PropApp, kind: Kind): string[] {
@@ -61,7 +43,7 @@ function misfits(application: PropApp, kind: Kind): string[] {
 function nestedComplaints(application: PropApp, kind: Kind): string[] {
   const { nested } = application;
   if (!nested) return [];
-  const complaints = chainComplaints(nested.hops, false).map(
+  const complaints = [...unknownHops(nested.hops), ...chainComplaints(nested.hops, { nested: true })].map(
     (complaint) => `${said(application)}: ${complaint}`,
   );
   return complaints.length > 0 ? complaints : misfits(nested.application, kindBehind(nested.hops, kind));

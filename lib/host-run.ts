@@ -47,15 +47,20 @@ export class HostRun {
     this.#emitAll = emit;
   }
 
-  /** The life of one deployment, from the consfig to the report. Never rejects. */
+  get host(): string {
+    return this.#host;
+  }
+
+  /** The life of one deployment, from the consfig to the report. Never rejects. `made`: a host that is not in the consfig. */
   async perform(
     given: readonly Hop[],
     choose: (host: Pick<Host, "applications">) => PropApp,
     usualFacts: boolean,
+    made?: Host,
   ): Promise<Report> {
     let lease: Lease | undefined;
     try {
-      const defined = hosts.get(this.#host);
+      const defined = made ?? hosts.get(this.#host);
       if (!defined && !usualFacts) throw noHost(this.#host);
       const chain = this.#chain(given, defined);
       const prepared = this.#prepared(defined, choose, usualFacts);

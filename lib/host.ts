@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { type Chained, chainComplaints } from "./chain-rules";
 import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
 import { type MaybePropApp, type PropApp, valueAsCode, withoutNothings } from "./property";
@@ -14,7 +15,14 @@ export interface Host {
   readonly desc: string | undefined;
   readonly applications: readonly PropApp[];
   readonly site: string;
+  /** Facts that it begins with, besides its name and description. */
+  readonly hostattrs?: Hostattrs;
+  /** True: it was made as a value, and is not looked up by its name. */
+  readonly made?: true;
 }
+
+/** Facts by their keys, the newest value first. */
+export type Hostattrs = Readonly<Record<string, readonly unknown[]>>;
 
 export interface HostOptions {
   readonly deploy?: readonly Hop[];
@@ -30,10 +38,14 @@ export const hosts = new Registry<Host>("host");
 
 /**
  * Defines the host `name` (its full domain name). Properties are applied in order; one that fails does not stop the
- * next. Throws `InvalidArguments` for a name that is none and for what is no property, `DuplicateName` when another file
- * has the name.
+ * next. Throws `InvalidArguments` for a name that is none, for what is no property and for hops that cannot follow each
+ * other, `DuplicateName` when another file has the name.
  */
-export function defhost(name: string, options: HostOptions, ...applications: MaybePropApp[]): Host;
+export function defhost<const H extends readonly Hop[]>(
+  name: string,
+  options: HostOptions & { readonly deploy?: H & Chained<H> },
+  ...applications: MaybePropApp[]
+): Host;
 export function defhost(name: string, ...applications: MaybePropApp[]): Host;
 export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): Host {
   const [first, ...others] = rest;
@@ -42,7 +54,7 @@ export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): 
   const said = withoutNothings((hasOptions ? others : rest) as MaybePropApp[]);
   const complaints = [
     ...problems(nameSchema, name, "name"),
-    ...problems(optionsSchema, options, "options"),
+    ...complaintsOf(options),
     ...problems(applicationsSchema, said, "properties"),
   ];
   if (complaints.length > 0) {
@@ -53,6 +65,11 @@ export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): 
   const host = new DefinedHost(name, options, said, callSite());
   hosts.define(name, host, callSite());
   return host;
+}
+
+function complaintsOf(options: HostOptions): string[] {
+  const complaints = problems(optionsSchema, options, "options");
+  return complaints.length > 0 ? complaints : chainComplaints(options.deploy ?? []);
 }
 
 /** Whether `value` is an application, made here or arrived from elsewhere. */
@@ -108,6 +125,8 @@ export const attribute = <T>(key: string): Attribute<T> => ({ key });
 /** Facts that several modules share. */
 export const shared = {
   hostname: attribute<string>("hostname"),
+  /** A line for people, as given to `defhost`. */
+  desc: attribute<string>("desc"),
   aliases: attribute<string>("aliases"),
   ipv4: attribute<string>("ipv4"),
   ipv6: attribute<string>("ipv6"),
@@ -135,6 +154,9 @@ export interface HostState {
   readonly parent?: HostState;
 }
 
+/** What a host is known by. */
+type Stated = Pick<Host, "name"> & { readonly desc?: string | undefined; readonly hostattrs?: Hostattrs };
+
 /** The static facts of a host while it is prepared: they may be added to. */
 export class HostModel implements HostFacts {
   readonly #attributes: Map<string, unknown[]>;
@@ -145,12 +167,20 @@ export class HostModel implements HostFacts {
 
   /** A host of that name of which nothing else is known. */
   static named(name: string): HostModel {
-    return new HostModel({ name, attributes: { [shared.hostname.key]: [name] } });
+    return HostModel.of({ name });
   }
 
-  /** A host of that name, deployed from `around`, whose facts it can ask for as its parent's. */
-  static inside(name: string, around: HostModel): HostModel {
-    return new HostModel({ name, attributes: { [shared.hostname.key]: [name] }, parent: around.toJSON() });
+  /** What is known of `host` before its properties have said anything; `around`: the facts of the host it is inside of. */
+  static of({ name, desc, hostattrs }: Stated, around?: HostModel): HostModel {
+    return new HostModel({
+      name,
+      attributes: {
+        [shared.hostname.key]: [name],
+        ...(desc !== undefined && { [shared.desc.key]: [desc] }),
+        ...hostattrs,
+      },
+      ...(around && { parent: around.toJSON() }),
+    });
   }
 
   get name(): string {

@@ -6,6 +6,7 @@ export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
 export * as via from "./connection/via";
 export { Deployment, deploy, deployThese } from "./deploy";
+export { hostdeploy, hostdeployThese, localhd, localsudo } from "./entry";
 export {
   AbortedChange,
   type CommandResult,
@@ -19,6 +20,7 @@ export {
   RunFailed,
 } from "./errors";
 export type { DeployEvent } from "./events";
+export { factsOf, hasHostattrs } from "./facts";
 export {
   type Attribute,
   attribute,
@@ -29,6 +31,13 @@ export {
   shared,
 } from "./host";
 export { type ImageCall, imageDumped } from "./imageDumped";
+export {
+  type ChildHost,
+  makeChildHost,
+  makeHost,
+  replacePropspecIntoHost,
+  unionPropspecIntoHost,
+} from "./made-hosts";
 export {
   type Change,
   defprop,

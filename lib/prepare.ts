@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { moduleFrom } from "./_modules";
+import { underWay } from "./_under-way";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, shared } from "./host";
 import {
@@ -35,13 +36,16 @@ export interface PreparedHost {
  * Throws `Refused` with every complaint at once, each with the line it comes from.
  */
 export function prepare(
-  host: Pick<Host, "name">,
+  host: Pick<Host, "name"> & Partial<Pick<Host, "desc" | "hostattrs">>,
   application: PropApp,
-  model = HostModel.named(host.name),
+  model = HostModel.of(host),
 ): PreparedHost {
   const preparation = new Preparation();
-  const prepared = preparation.preprocess(application);
-  preparation.visit(prepared, model);
+  const prepared = underWay.during(host.name, model, () => {
+    const made = preparation.preprocess(application);
+    preparation.visit(made, model);
+    return made;
+  });
   preparation.finish();
   if (preparation.complaints.length > 0) throw new Refused(host.name, preparation.complaints);
   const all = [...everything(prepared)];

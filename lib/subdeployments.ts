@@ -2,9 +2,10 @@ import { eseqprops, seqprops } from "./combinators";
 import { as as viaAs } from "./connection/as";
 import { type Hop, hopAsCode, isHop } from "./connection/hop";
 import { InapplicableProperty } from "./errors";
-import { type Host, HostModel, hosts } from "./host";
-import { defprop, type MaybePropApp, withoutNothings } from "./property";
-import { account, hop, hostname, list, object, propapp } from "./schema";
+import { type Host, HostModel, hosts, shared } from "./host";
+import type { ChildHost } from "./made-hosts";
+import { defprop, type MaybePropApp, type PropApp, withoutNothings } from "./property";
+import { account, boolean, hop, hostname, json, list, object, optional, propapp, record } from "./schema";
 
 /**
  * Each of `applications` in order, as the user `user` of the host; the first that fails stops the rest. In an agent they
@@ -38,26 +39,30 @@ export const reconnects = defprop({
   nested: ({ hops, applications }) => ({ hops, application: eseqprops(...applications) }),
 });
 
+const subject = {
+  host: optional(hostname()),
+  facts: optional(record(list(json()))),
+  child: optional(boolean()),
+};
+
 /**
  * `host` is deployed from where this is applied, over `hops` (its own unless given): so one host can be the controller
- * of others. Further applications follow those of the host. Prerequisite data of `host` passes through.
+ * of others. Further applications follow those of the host. Prerequisite data of `host` passes through. A child host
+ * finds the facts of the host around it as its parent's; another one is told nothing of it.
  */
 export const deploys = defprop({
   name: "deploys",
   kind: "posix",
-  args: object({ host: hostname(), hops: list(hop()), applications: list(propapp()) }),
-  call: (host: Host, ...rest: (Hop | MaybePropApp)[]) => ({
-    host: host.name,
+  args: object({ ...subject, hops: list(hop()), applications: list(propapp()) }),
+  call: (host: Host | ChildHost, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) => ({
+    ...subjectOf(host),
     hops: hopsFor(host, rest),
-    applications: [
-      seqprops(...host.applications),
-      ...withoutNothings(rest.filter((each) => !isHop(each)) as MaybePropApp[]),
-    ],
+    applications: [seqprops(...host.applications), ...applicationsIn(rest)],
   }),
-  desc: ({ host }) => `deploys ${host}`,
-  nested: ({ host, hops, applications }, around) => ({
+  desc: ({ host }) => `deploys ${host ?? "what is inside"}`,
+  nested: ({ hops, applications, ...said }, around) => ({
     hops,
-    host: HostModel.inside(host, around),
+    host: modelOf(said, around),
     application: seqprops(...applications),
   }),
 });
@@ -67,32 +72,68 @@ export const deploysThese = defprop({
   name: "deploysThese",
   kind: "posix",
   args: object({
-    host: hostname(),
+    ...subject,
     hops: list(hop()),
     usual: list(propapp()),
     applications: list(propapp()),
   }),
-  call: (host: Host | string, ...rest: (Hop | MaybePropApp)[]) => {
+  call: (host: Host | ChildHost | string, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) => {
     const defined = typeof host === "string" ? hosts.get(host) : host;
     return {
-      host: typeof host === "string" ? host : host.name,
+      ...(typeof host === "string" && !defined ? { host } : subjectOf(defined)),
       hops: hopsFor(defined, rest),
       usual: [...(defined?.applications ?? [])],
-      applications: withoutNothings(rest.filter((each) => !isHop(each)) as MaybePropApp[]),
+      applications: applicationsIn(rest),
     };
   },
-  desc: ({ host }) => `deploys to ${host}`,
-  nested: ({ host, hops, usual, applications }, around) => ({
+  desc: ({ host }) => `deploys to ${host ?? "what is inside"}`,
+  nested: ({ hops, usual, applications, ...said }, around) => ({
     hops,
-    host: HostModel.inside(host, around),
+    host: modelOf(said, around),
     facts: seqprops(...usual),
     application: eseqprops(...applications),
   }),
 });
 
-function hopsFor(host: Host | undefined, rest: readonly (Hop | MaybePropApp)[]): Hop[] {
-  const given = rest.filter(isHop) as Hop[];
-  const hops = given.length > 0 ? given : host?.deploy;
+interface Subject {
+  readonly host?: string | undefined;
+  readonly facts?: Record<string, unknown[]> | undefined;
+  readonly child?: boolean | undefined;
+}
+
+/** A host as arguments: what it is called, what it begins with, whether it is inside of the one around it. */
+function subjectOf(host: Host | ChildHost | undefined): {
+  host?: string;
+  facts?: Record<string, unknown[]>;
+  child?: boolean;
+} {
+  if (!host) return {};
+  const { name, desc, hostattrs } = host;
+  const facts = Object.fromEntries(
+    Object.entries({ ...(desc !== undefined && { [shared.desc.key]: [desc] }), ...hostattrs }).map(
+      ([key, values]) => [key, [...values]],
+    ),
+  );
+  return {
+    ...(name !== undefined && { host: name }),
+    ...(Object.keys(facts).length > 0 && { facts }),
+    ...("child" in host && { child: true }),
+  };
+}
+
+const modelOf = ({ host, facts = {}, child }: Subject, around: HostModel): HostModel =>
+  HostModel.of({ name: host ?? around.name, hostattrs: facts }, child ? around : undefined);
+
+function applicationsIn(rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): PropApp[] {
+  return withoutNothings(rest.flat().filter((each) => !isHop(each)) as MaybePropApp[]);
+}
+
+function hopsFor(
+  host: Host | ChildHost | undefined,
+  rest: readonly (Hop | readonly Hop[] | MaybePropApp)[],
+): Hop[] {
+  const given = rest.flat().filter(isHop) as Hop[];
+  const hops = given.length > 0 ? given : host && "deploy" in host ? host.deploy : undefined;
   if (hops) return [...hops];
   throw new InapplicableProperty("no hops are given, and the host has none of its own");
 }

@@ -71,7 +71,10 @@ function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance, mark: 
   return spawn(
     "unshare",
     [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...workerCommand(placed, mark)],
-    { ...options, env: { ...loginEnvironment(), KIT_NODE: kit.node, KIT_BOOT: kit.boot, KIT_TREE: kit.tree } },
+    {
+      ...options,
+      env: { ...loginEnvironment(), KIT_NODE: kit.node, KIT_BOOT: kit.boot, KIT_TREE: kit.tree },
+    },
   );
 }
 

@@ -79,7 +79,33 @@ export type AnyHopDefinition = HopDefinition<unknown, unknown[]>;
 /** Every sort of hop, by name. */
 export const hops = new Registry<AnyHopDefinition>("hop");
 
+/** A hop anywhere between others. For the compiler only; so made that a list of some hops takes the others as well. */
+export interface Link {
+  readonly link?: true;
+}
+/** A hop that is a process of ours. */
+export interface AgentRole extends Link {
+  readonly agent?: true;
+}
+/** A hop that nothing can stand before. */
+export interface FirstRole extends Link {
+  readonly first?: true;
+}
+/** A hop of which the compiler knows where it may stand. */
+export interface HopOf<R extends Link> extends Hop {
+  "~role"?(role: R): void;
+}
+
 /** Defines a sort of hop, and gives the function by which a consfig says it. */
+export function defhop<A, P extends unknown[] = [args?: A]>(
+  definition: HopDefinition<A, P> & { readonly agent: true },
+): (...params: P) => HopOf<AgentRole>;
+export function defhop<A, P extends unknown[] = [args?: A]>(
+  definition: HopDefinition<A, P> & { readonly first: true },
+): (...params: P) => HopOf<FirstRole>;
+export function defhop<A, P extends unknown[] = [args?: A]>(
+  definition: HopDefinition<A, P>,
+): (...params: P) => HopOf<Link>;
 export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P>,
 ): (...params: P) => Hop {

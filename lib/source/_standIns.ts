@@ -18,6 +18,7 @@ const files: Readonly<Record<string, string>> = {
   "lib/connection/sandbox.ts": hops,
   "lib/connection/via.ts": hops,
   "lib/deploy.ts": refused,
+  "lib/entry.ts": refused,
   "lib/session.ts": refused,
 };
 

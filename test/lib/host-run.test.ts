@@ -80,7 +80,7 @@ describe("what is refused, nobody being connected to", () => {
     ],
     [
       "a hop behind an agent",
-      () => deploy(host(toy.changes("a")), agent(), local()),
+      () => deploy(host(toy.changes("a")), agent(), local() as Hop),
       "web1.example.org: via.local() can only stand first: it is about the machine that you sit at",
     ],
     [

@@ -110,13 +110,13 @@ describe("a host prints as the code that makes it", () => {
   test("line by line", () => {
     const host = defhost(
       "printed.example.org",
-      { desc: "it's here", deploy: [via.sudo({ user: "admin" }), via.local()] },
+      { desc: "it's here", deploy: [via.local(), via.sudo({ user: "admin" })] },
       toy.changes("a, \nb"),
       onChange(toy.changes("c"), toy.rests("d")),
     );
     assert.equal(
       inspect(host),
-      `defhost("printed.example.org", { desc: "it's here", deploy: [ via.sudo({ user: 'admin' }), via.local() ] },
+      `defhost("printed.example.org", { desc: "it's here", deploy: [ via.local(), via.sudo({ user: 'admin' }) ] },
   toy.changes('a, \\nb'),
   onChange(toy.changes('c'), toy.rests('d')))`,
     );

@@ -1,0 +1,89 @@
+import { execFileSync } from "node:child_process";
+import { hostname } from "node:os";
+import { type Hop, isHop } from "./connection/hop";
+import { local } from "./connection/local";
+import { sudo } from "./connection/sudo";
+import { type Deployment, deploy, deployThese } from "./deploy";
+import { ConsfigError, InvalidArguments } from "./errors";
+import { type Host, hosts } from "./host";
+import type { MaybePropApp } from "./property";
+import type { FleetReport, Report } from "./report";
+import { session } from "./session";
+
+/** As `deploy`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */
+export function hostdeploy(host: Host, ...applications: MaybePropApp[]): Deployment<Report>;
+export function hostdeploy(hosts: readonly Host[], ...applications: MaybePropApp[]): Deployment<FleetReport>;
+export function hostdeploy(
+  subject: Host | readonly Host[],
+  ...applications: MaybePropApp[]
+): Deployment<Report | FleetReport> {
+  refuseHops("hostdeploy", "deploy", applications, hostdeploy);
+  return deploy(subject as Host, ...applications);
+}
+
+/** As `deployThese`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */
+export function hostdeployThese(host: Host | string, ...applications: MaybePropApp[]): Deployment<Report>;
+export function hostdeployThese(
+  hosts: readonly (Host | string)[],
+  ...applications: MaybePropApp[]
+): Deployment<FleetReport>;
+export function hostdeployThese(
+  subject: Host | string | readonly (Host | string)[],
+  ...applications: MaybePropApp[]
+): Deployment<Report | FleetReport> {
+  refuseHops("hostdeployThese", "deployThese", applications, hostdeployThese);
+  return deployThese(subject as Host, ...applications);
+}
+
+/**
+ * Only these applications, to this very machine, as root: by sudo(8), which may ask for the password of whoever runs us,
+ * or without it for root. With `via.agent()` among them, by an agent. The host defined under the machine's name lends
+ * its facts.
+ */
+export function localsudo(...rest: (Hop | readonly Hop[] | MaybePropApp)[]): Deployment<Report> {
+  const asRoot = process.getuid?.() === 0 ? [] : [sudo()];
+  return deployThese(thisMachine(), [local(), ...asRoot, ...hopsIn(rest)], ...othersIn(rest));
+}
+
+/**
+ * Only these applications, to the host that is defined under this machine's name, by its own hops. Throws `ConsfigError`
+ * when there is none.
+ */
+export function localhd(...applications: MaybePropApp[]): Deployment<Report> {
+  session.consfig?.refresh();
+  const name = thisMachine();
+  const host = hosts.get(name);
+  if (!host) {
+    const error = new ConsfigError(
+      `this machine is called ${name}, and no host of that name is defined; say defhost(${JSON.stringify(name)}, …) in hosts/, or localsudo(…)`,
+    );
+    Error.captureStackTrace(error, localhd);
+    throw error;
+  }
+  return hostdeployThese(host, ...applications);
+}
+
+/** The full name of this machine, where it knows one. */
+function thisMachine(): string {
+  try {
+    return execFileSync("hostname", ["-f"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return hostname();
+  }
+}
+
+const hopsIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] =>
+  rest.flat().filter(isHop) as Hop[];
+
+const othersIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): MaybePropApp[] =>
+  rest.flat().filter((each) => !isHop(each)) as MaybePropApp[];
+
+function refuseHops(name: string, other: string, said: readonly unknown[], caller: Function): void {
+  const given = said.flat().find(isHop);
+  if (!given) return;
+  const error = new InvalidArguments(
+    `${name}: it takes no hops, those of the host's definition are used; say ${other}(…) to give others`,
+  );
+  Error.captureStackTrace(error, caller);
+  throw error;
+}

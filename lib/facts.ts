@@ -1,0 +1,32 @@
+import { underWay } from "./_under-way";
+import { seqprops } from "./combinators";
+import { type Attribute, type Host, type HostFacts, HostModel, hosts } from "./host";
+import { prepare } from "./prepare";
+import { defprop } from "./property";
+import { json, list, object, string } from "./schema";
+
+/**
+ * The facts of another host, as its properties state them. For `hostattrs` and `parts`: on a host that is deployed to,
+ * the others are not known. Ask once for several facts of one host. Two hosts may look at each other: of the one that is
+ * prepared already, what it has said so far is seen. Of a name that no host has, only the name is known.
+ */
+export function factsOf(host: Host | string): HostFacts {
+  const name = typeof host === "string" ? host : host.name;
+  const defined = typeof host === "string" ? hosts.get(name) : host;
+  const known = underWay.get(name);
+  if (known) return known;
+  return defined ? prepare(defined, seqprops(...defined.applications)).model : HostModel.named(name);
+}
+
+/** The host has the fact `key` with these values, the first being the newest. Nothing is done on the host. */
+export const hasHostattrs = defprop({
+  name: "hasHostattrs",
+  kind: "posix",
+  args: object({ key: string({ minLength: 1 }), values: list(json(), { minItems: 1 }) }),
+  call: <T>(fact: Attribute<T> | string, ...values: T[]) => ({
+    key: typeof fact === "string" ? fact : fact.key,
+    values,
+  }),
+  desc: ({ key }) => `has the fact ${key}`,
+  hostattrs: ({ key, values }, host) => host.push({ key }, ...values),
+});

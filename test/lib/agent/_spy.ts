@@ -1,0 +1,151 @@
+/** A property that looks for what it must not see, and a chroot to look from. */
+import type { Report } from "../../../lib/report";
+import { base } from "../../support/_base";
+import { type Rig, rig } from "./_rig";
+
+/** `properties/spy.ts` of the consfig. What is looked for is disguised, so that it does not find itself. */
+const spy = `import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { connect } from "node:net";
+import { defprop, schema } from "consfigurator";
+
+/** Says what can be seen of other processes, and whether the disguised words stand in memory or in what others say. */
+export const looks = defprop({
+  name: "spy.looks",
+  kind: "agent",
+  args: schema.object({ words: schema.list(schema.string()) }),
+  call: (...words: string[]) => ({ words }),
+  desc: () => "looks around",
+  apply: async ({ words }, target) => {
+    const wanted = words.map((word) => Buffer.from(word, "hex"));
+    const pids = names("/proc").filter((name) => /^\\d+$/.test(name));
+    const own = ownPids();
+    const others = pids.filter((pid) => !own.has(pid));
+    target.inform(JSON.stringify({
+      uid: process.getuid?.(),
+      user: process.env.USER,
+      cwd: process.cwd(),
+      root: process.getuid?.() === 0 ? readlinkSync("/proc/self/root") : "",
+      pids: pids.length,
+      open: others.filter((pid) => ["mem", "environ", "maps"].some((file) => opens("/proc/" + pid + "/" + file))),
+      listed: others.filter((pid) => names("/proc/" + pid + "/fd").length > 0),
+      found: wanted.map((word) => inMemory(word)),
+      told: pids.some((pid) => wanted.some((word) => at(read("/proc/" + pid + "/cmdline"), word) || at(read("/proc/" + pid + "/environ"), word))),
+      variables: Object.keys(process.env).sort(),
+      descriptors: names("/proc/self/fd").map((fd) => link("/proc/self/fd/" + fd)).filter((to) => !/^(\\/dev\\/null|anon_inode:|pipe:|socket:|\\/proc\\/\\d+\\/fd)/.test(to) && to !== ""),
+      caches: names("/root/.cache/consfigurator"),
+      sockets: await reachable(),
+      mounts: read("/proc/self/mounts").toString().split("\\n").length - 1,
+      facts: target.host.toJSON?.(),
+    }) + "\\n");
+    return "changed";
+  },
+});
+
+function names(directory: string): string[] {
+  try { return readdirSync(directory); } catch { return []; }
+}
+function read(file: string): Buffer {
+  try { return readFileSync(file); } catch { return Buffer.alloc(0); }
+}
+function link(file: string): string {
+  try { return readlinkSync(file); } catch { return ""; }
+}
+function opens(file: string): boolean {
+  try { closeSync(openSync(file, "r")); return true; } catch { return false; }
+}
+
+/** Ours, and those of the worker inside of which we are as another name of the same. */
+function ownPids(): Set<string> {
+  return new Set([String(process.pid), "self"]);
+}
+
+/** Undisguised byte by byte, never as a whole. */
+function at(bytes: Buffer, word: Buffer): boolean {
+  const first = (word[0] ?? 0) ^ 0x55;
+  for (let start = bytes.indexOf(first); start >= 0; start = bytes.indexOf(first, start + 1)) {
+    let same = 1;
+    while (same < word.length && bytes[start + same] === ((word[same] ?? 0) ^ 0x55)) same += 1;
+    if (same === word.length) return true;
+  }
+  return false;
+}
+
+function inMemory(word: Buffer): boolean {
+  const memory = openSync("/proc/self/mem", "r");
+  const buffer = Buffer.alloc(1 << 20);
+  try {
+    for (const line of read("/proc/self/maps").toString().split("\\n")) {
+      const [, from = "0", to = "0", flags = ""] = /^([0-9a-f]+)-([0-9a-f]+) (\\S+)/.exec(line) ?? [];
+      if (!flags.startsWith("rw")) continue;
+      for (let place = BigInt("0x" + from); place < BigInt("0x" + to); place += BigInt(buffer.length - 64)) {
+        try {
+          const length = readSync(memory, buffer, 0, buffer.length, place);
+          if (at(buffer.subarray(0, length), word)) return true;
+        } catch { break; }
+      }
+    }
+    return false;
+  } finally {
+    buffer.fill(0);
+    closeSync(memory);
+  }
+}
+
+/** Which of the sockets that the machine has, or an agent would have, let us in. */
+async function reachable(): Promise<string[]> {
+  const listed = read("/proc/net/unix").toString().split("\\n").map((line) => line.split(" ").at(-1) ?? "");
+  const agents = listed.filter((name) => /^(supervisor|worker-)/.test(name));
+  const places = ["/root/.cache/consfigurator/agent/run", "/proc/1/cwd", "/proc/1/root/root/.cache/consfigurator/agent/run"];
+  const tried = ["supervisor", ...agents].flatMap((name) => [name, ...places.map((place) => place + "/" + name)]);
+  const answers = await Promise.all(tried.map((name) => new Promise<string>((settled) => {
+    const socket = connect(name);
+    socket.once("connect", () => { socket.destroy(); settled(name); });
+    socket.once("error", () => settled(""));
+  })));
+  return answers.filter(Boolean);
+}
+`;
+
+/** What \`spy.looks\` said. */
+export interface Seen {
+  readonly uid: number;
+  readonly user: string;
+  readonly cwd: string;
+  readonly root: string;
+  /** How many processes are seen at all. */
+  readonly pids: number;
+  /** Processes of others whose memory, environment or maps can be opened. */
+  readonly open: readonly string[];
+  /** Processes of others whose descriptors can be listed. */
+  readonly listed: readonly string[];
+  /** For each word: whether it stands in our own memory. */
+  readonly found: readonly boolean[];
+  /** Whether a word stands in the command line or environment of any process. */
+  readonly told: boolean;
+  readonly variables: readonly string[];
+  /** Open files other than pipes and sockets. */
+  readonly descriptors: readonly string[];
+  readonly caches: readonly string[];
+  /** Sockets of an agent that let us in. */
+  readonly sockets: readonly string[];
+  readonly mounts: number;
+  readonly facts: { readonly attributes: Readonly<Record<string, readonly unknown[]>> };
+}
+
+/** `word` so that it does not stand in memory as it is. */
+export const disguised = (word: string): string =>
+  Buffer.from(Buffer.from(word).map((byte) => byte ^ 0x55)).toString("hex");
+
+export function seenIn(report: Report): Seen[] {
+  return report.steps
+    .filter(({ property }) => property === "spy.looks")
+    .map(({ output }) => JSON.parse(output) as Seen);
+}
+
+/** A machine in which /srv/c is the root of another Debian. */
+export async function rigWithChroot(): Promise<Rig> {
+  const { root } = await base();
+  const made = await rig({ nspawn: [`--overlay=${root}::/srv/c`] });
+  made.write({ "properties/spy.ts": spy });
+  return made;
+}
