@@ -1,96 +1,85 @@
 import path from "node:path";
-import type ts from "typescript";
-import { seqprops } from "../lib/combinators";
-import { hops } from "../lib/connection/hop";
 import { type Host, hosts } from "../lib/host";
-import { prepare, said } from "../lib/prepare";
-import { openConsfig } from "../lib/source/consfig";
-import { root as packageRoot } from "../lib/source/register.js";
+import { checkTypes } from "../lib/source/check";
+import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
+import { type Complaint, complaintsOf } from "../lib/validate";
 import { colour } from "./_colour";
 import { printError } from "./print";
 import type { Out } from "./views/view";
 
+/** One thing that is wrong with a consfig, as `consfig check --json` gives it. */
+export interface Problem {
+  /** What found it: the type checker, loading the consfig, or preparing a host. */
+  readonly found: "types" | "loading" | "host";
+  /** The host, when it is about one. */
+  readonly host?: string;
+  /** Relative to the consfig. */
+  readonly file?: string;
+  /** From 1. */
+  readonly line?: number;
+  readonly column?: number;
+  readonly message: string;
+}
+
+/** The version of what `consfig check --json` prints; raised when a reader would have to change. */
+const VERSION = 1;
+
 /**
  * Checks the consfig in `directory` without connecting to anything: it loads, its types fit, and every host can be
- * prepared. Gives the exit code: 0, or 2 when something is wrong, after saying all that is.
+ * prepared, with the deployments nested in it. Says all that is wrong, with its lines; with `json` as one object. Gives
+ * the exit code: 0, or 2 when something is wrong.
  */
-export function check(directory: string, out: Out): number {
+export async function check(directory: string, out: Out, { json = false } = {}): Promise<number> {
+  const types = checkTypes(directory); // in a process of its own, meanwhile
+  types.catch(() => {}); // waited for below
   const consfig = openConsfig(directory);
   const { error, notices } = consfig.refresh();
+  const prepared = error ? [] : hosts.values().flatMap(problemsOf);
+  const ofTypes = (await types).map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
+  const problems = [...ofTypes, ...loading(error, consfig, ofTypes), ...prepared];
+  const names = error ? [] : hosts.names();
   const say = (text: string) => void out.write(`${text}\n`);
-  for (const notice of notices) say(notice);
-  const types = typeErrors(consfig.root);
-  for (const text of types) say(text);
-  if (error) say(printError(error));
-  const wrong = error ? [] : hosts.values().flatMap(complaintsOf);
-  for (const text of wrong) say(colour.red(text));
-  const count = types.length + wrong.length + (error ? 1 : 0);
-  if (count > 0) say(`${count} ${count === 1 ? "thing is" : "things are"} wrong`);
-  else say(`types fit, and every host can be prepared: ${hosts.names().join(", ") || "there is none"}`);
-  return count > 0 ? 2 : 0;
-}
-
-/** What would be refused before anybody is connected to. */
-function complaintsOf(host: Host): string[] {
-  try {
-    const { agentOnly } = prepare(host, seqprops(...host.applications));
-    const hasAgent = host.deploy === undefined || host.deploy.some(({ hop }) => hops.get(hop)?.agent);
-    return hasAgent
-      ? []
-      : agentOnly.map(
-          (each) => `${host.name}: ${said(each)} needs an agent on the host; add via.agent() to its hops`,
-        );
-  } catch (error) {
-    return [(error as Error).message];
+  if (json) {
+    say(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, notices, problems }));
+  } else {
+    for (const notice of notices) say(notice);
+    for (const problem of problems) say(asText(problem, error));
+    if (problems.length > 0)
+      say(`${problems.length} ${problems.length === 1 ? "thing is" : "things are"} wrong`);
+    else say(`types fit, and every host can be prepared: ${names.join(", ") || "there is none"}`);
   }
+  return problems.length > 0 ? 2 : 0;
 }
 
-/** What TypeScript says of the files of the consfig, with the options of its tsconfig.json when it has one. */
-function typeErrors(root: string): string[] {
-  const typescript = require("typescript") as typeof ts;
-  const { options, files } = settings(typescript, root);
-  const program = typescript.createProgram(files, options);
-  return typescript
-    .getPreEmitDiagnostics(program)
-    .filter(({ file }) => file === undefined || isOf(root, file.fileName))
-    .map((diagnostic) => asText(typescript, diagnostic, root));
-}
-
-const isOf = (root: string, file: string): boolean =>
-  !path.relative(root, file).startsWith("..") && !file.includes("/node_modules/");
-
-function settings(typescript: typeof ts, root: string): { options: ts.CompilerOptions; files: string[] } {
-  const own = path.join(root, "tsconfig.json");
-  const base = typescript.sys.fileExists(own) ? own : path.join(packageRoot, "tsconfig.json");
-  const read = typescript.readConfigFile(base, typescript.sys.readFile).config as Record<string, unknown>;
-  const include = ["hosts", "properties"];
-  const { options } = typescript.parseJsonConfigFileContent({ ...read, include }, typescript.sys, root);
-  const files = typescript.sys.readDirectory(
-    root,
-    [".ts", ".tsx"],
-    ["node_modules"],
-    include.map((part) => `${part}/**/*`),
-  );
-  const types = path.join(packageRoot, "node_modules", "@types");
-  return {
-    files,
-    options: {
-      ...options,
-      noEmit: true,
-      skipLibCheck: true,
-      typeRoots: [types, path.join(root, "node_modules", "@types")],
-      paths: {
-        ...options.paths,
-        consfigurator: [path.join(packageRoot, "lib/index.ts")],
-        "consfigurator/properties": [path.join(packageRoot, "properties/index.ts")],
-      },
+/** What loading stumbled over, unless the type checker said the same of the same place. */
+function loading(error: Error | undefined, consfig: Consfig, types: readonly Problem[]): Problem[] {
+  if (!error) return [];
+  if (!(error instanceof ConsfigLoadError)) return [{ found: "loading", message: error.message }];
+  const { line, column, reason } = error;
+  const file = path.relative(consfig.root, error.file);
+  if (types.some((each) => each.file === file && each.line === line && each.column === column)) return [];
+  return [
+    {
+      found: "loading",
+      file,
+      ...(line !== undefined && { line }),
+      ...(column !== undefined && { column }),
+      message: reason,
     },
-  };
+  ];
 }
 
-function asText(typescript: typeof ts, { file, start, messageText }: ts.Diagnostic, root: string): string {
-  const message = typescript.flattenDiagnosticMessageText(messageText, "\n");
-  if (!file || start === undefined) return colour.red(message);
-  const { line, character } = file.getLineAndCharacterOfPosition(start);
-  return `${path.relative(root, file.fileName)}:${line + 1}:${character + 1}: ${colour.red(message)}`;
+const problemsOf = (host: Host): Problem[] => complaintsOf(host).map((each) => ofHost(host, each));
+
+function ofHost({ name }: Host, { site, message }: Complaint): Problem {
+  const [, file = site, line, column] = /^(.*):(\d+):(\d+)$/.exec(site) ?? [];
+  const place = line !== undefined && { line: Number(line), column: Number(column) };
+  return { found: "host", host: name, file, ...place, message };
+}
+
+function asText(problem: Problem, error: Error | undefined): string {
+  const { found, host, file, line, column, message } = problem;
+  if (found === "loading" && error) return printError(error);
+  const place = [file, line, column].filter((part) => part !== undefined).join(":");
+  return `${place}: ${host === undefined ? "" : `${host}: `}${colour.red(message)}`;
 }

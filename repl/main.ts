@@ -13,7 +13,7 @@ class UsageError extends ConsfigError {}
 
 const USAGE = `consfig [--consfig DIR]                    the prompt; from a pipe, plays what comes
 consfig play FILE [--json] [--consfig DIR] plays a playbook; --json: one event a line
-consfig check [--consfig DIR]              types, and every host prepared, without connecting
+consfig check [--json] [--consfig DIR]     types, and every host prepared, without connecting
 consfig init DIR                           makes a consfig that works
 consfig --help | --version
 
@@ -58,7 +58,7 @@ async function run(argv: readonly string[]): Promise<number> {
     case "check":
       if (rest.length > 0)
         throw new UsageError(`check takes no "${rest[0]}"; say which consfig with --consfig DIR`);
-      return (require("./check") as typeof import("./check")).check(directory, process.stdout);
+      return (require("./check") as typeof import("./check")).check(directory, process.stdout, values);
     case "init":
       return (require("./init") as typeof import("./init")).init(
         one(rest, "init needs one directory: consfig init DIR"),

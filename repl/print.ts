@@ -83,11 +83,15 @@ export function printError(
     ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
     ...stack.map((frame) => colour.dim(`  ${frame}`)),
     ...fieldsOf(error),
-    ...(error.cause === undefined || error instanceof ConnectionFailed
+    ...(error.cause === undefined || isSaid(error.cause, error)
       ? []
       : [colour.dim("because of"), printError(error.cause, { mapPositions })]),
   ].join("\n");
 }
+
+/** Whether `error` says already what it was because of. */
+const isSaid = (cause: unknown, error: Error): boolean =>
+  error instanceof ConnectionFailed || (cause instanceof Error && error.message.includes(cause.message));
 
 /** Our own failures say in their message all that there is. */
 const EXPECTED = (error: Error): boolean => error instanceof ConsfigError && !(error instanceof RunFailed);

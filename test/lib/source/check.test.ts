@@ -47,7 +47,7 @@ test("complaints come with file, line, column, reason and the line; what is righ
 test("it can be given up", async (t) => {
   const { root } = workspace(t, { "hosts/a.ts": "export {};\n" });
   const controller = new AbortController();
-  const checked = checkTypes(root, controller.signal);
+  const checked = checkTypes(root, { signal: controller.signal });
   controller.abort();
   await assert.rejects(checked, { name: "AbortError" });
 });
