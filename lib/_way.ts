@@ -1,3 +1,4 @@
+import { Cancelled, ConnectionFailed } from "./errors";
 import type { Steps, Way } from "./property";
 import type { PosixTarget } from "./target";
 
@@ -15,7 +16,9 @@ export class Ways {
     return this.all.reduce((target, way) => way.target?.(target) ?? target, plain);
   }
 
+  /** That somebody said to stop, and that the link is lost, is nothing that anybody can have expected. */
   expects(error: unknown): boolean {
+    if (error instanceof Cancelled || error instanceof ConnectionFailed) return false;
     return this.all.some((way) => way.expects?.(error) === true);
   }
 

@@ -260,6 +260,10 @@ function noHost(name: string): InapplicableProperty {
 
 /** What comes from the far side names compiled files there; people want their own lines. */
 function mapPositions(event: StepEvent): StepEvent {
+  const { consfig } = session;
+  // What a property applies there was said in a compiled file.
+  if (event.kind === "step-started" && consfig) return { ...event, site: consfig.mapPositions(event.site) };
+  if (event.kind === "notice" && consfig) return { ...event, text: consfig.mapPositions(event.text) };
   if (!("failure" in event) || !event.failure) return event;
   return { ...event, failure: mapped(event.failure) };
 }

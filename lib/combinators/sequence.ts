@@ -1,5 +1,5 @@
 import { skipAll, strictly, tolerantly, whyStopped } from "../_sequence";
-import { AbortedChange, Cancelled, ConnectionFailed } from "../errors";
+import { AbortedChange } from "../errors";
 import { isApplication } from "../host";
 import {
   type Change,
@@ -97,19 +97,17 @@ async function until(
   direction: Direction,
   steps: Steps,
 ): Promise<Change> {
-  const expects = (error: unknown) => isOfClass(error, name);
+  const inner = steps.within({ expects: (error) => isOfClass(error, name) });
   try {
-    return await strictly(applications, direction, steps.within({ expects }));
+    return await strictly(applications, direction, inner);
   } catch (error) {
-    if (!expects(error)) throw error;
+    if (!inner.expects(error) || steps.expects(error)) throw error;
     return error instanceof AbortedChange && !steps.touched ? "unchanged" : "changed";
   }
 }
 
-/** That somebody said to stop, and that the link is lost, is never what a sequence was waiting for. */
 function isOfClass(error: unknown, name: string): boolean {
-  if (!(error instanceof Error) || error instanceof Cancelled || error instanceof ConnectionFailed)
-    return false;
+  if (!(error instanceof Error)) return false;
   let prototype: object | null = Object.getPrototypeOf(error);
   while (prototype && prototype.constructor.name !== name) prototype = Object.getPrototypeOf(prototype);
   return prototype !== null || error.name === name;

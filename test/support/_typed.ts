@@ -19,6 +19,8 @@ export function typeErrors(blocks: readonly Block[]): string[] {
   const { readFile, fileExists } = host;
   host.fileExists = (name) => files.has(name) || fileExists(name);
   host.readFile = (name) => files.get(name)?.text ?? readFile(name);
+  // The files are in directories that nobody has made.
+  delete host.directoryExists;
   const { getSourceFile } = host;
   host.getSourceFile = (name, target, ...more) => {
     const file = files.get(name);

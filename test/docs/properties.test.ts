@@ -1,0 +1,134 @@
+/** What docs/properties.md and docs/combinators.md show is what it says. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { unapplied } from "../../lib/combinators";
+import { FailedChange, seqprops } from "../../lib/index";
+import { prepare } from "../../lib/prepare";
+import { defprop, type PropApp, properties } from "../../lib/property";
+import { object } from "../../lib/schema";
+import { type Consfig, openConsfig } from "../../lib/source/consfig";
+import { applied, assertApplied } from "../support/applying";
+import { blocksOf } from "../support/pages";
+import { onBothTargets } from "../support/targets";
+import * as toy from "../support/toy";
+
+let root: string;
+let consfig: Consfig;
+before(() => {
+  root = realpathSync(mkdtempSync(path.join(tmpdir(), "docs-")));
+  for (const { file, text } of ["docs/properties.md", "docs/combinators.md"].flatMap(blocksOf)) {
+    if (!file) continue;
+    mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+    writeFileSync(path.join(root, file), text);
+  }
+  consfig = openConsfig(root);
+  const { error } = consfig.refresh();
+  if (error) throw error;
+});
+after(() => {
+  consfig.close();
+  rmSync(root, { recursive: true, force: true });
+});
+beforeEach(() => void toy.takeDone());
+
+/** As the consfig of the docs would say it. */
+const said = (name: string, ...args: unknown[]): PropApp => {
+  const property = properties.get(name) as ((...args: unknown[]) => PropApp) | undefined;
+  assert.ok(property, name);
+  return property(...args);
+};
+
+test("envfile.sets: applied, applied again, undone, over a shell and in the agent", (t) =>
+  onBothTargets(t, async ({ dir, apply, applyAgain, unapply, check }) => {
+    const file = path.join(dir, "shop.env");
+    writeFileSync(file, "# the shop\nPORT=80\n");
+    const sets = said("envfile.sets", "shop.env", "PORT", "8080");
+    assert.equal(await check(sets), false);
+    assert.equal(await apply(sets), "changed");
+    assert.equal(readFileSync(file, "utf8"), "# the shop\nPORT=8080\n");
+    await applyAgain(sets);
+    assert.equal(await apply(said("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })), "changed");
+    assert.equal(
+      await unapply(said("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })),
+      "changed",
+    );
+    assert.equal(readFileSync(file, "utf8"), "# the shop\n");
+  }));
+
+test("envfile.sets: two values of one name are refused, and what is no name", () => {
+  const twice = seqprops(said("envfile.sets", "e", "PORT", "1"), said("envfile.sets", "e", "PORT", "2"));
+  assert.throws(() => prepare({ name: "web1" }, twice), /: e PORT=1 is said already; leave one out$/);
+  assert.throws(
+    () => said("envfile.sets", "e", "port", "1"),
+    /^InvalidArguments: envfile\.sets: args\.name is "port"; it must be a variable, such as "PORT"$/,
+  );
+});
+
+test("port.answers", async (t) => {
+  const server = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await new Promise((settled) => server.once("listening", settled));
+  const { port } = server.address() as { port: number };
+  assertApplied(await applied(said("port.answers", port)), {
+    change: "unchanged",
+    steps: [`unchanged port ${port} answers`],
+  });
+});
+
+test("shop.listens applies another property inside of its own step", (t) =>
+  onBothTargets(t, async ({ dir, apply }) => {
+    writeFileSync(path.join(dir, "used-ports"), "80\n");
+    assert.equal(await apply(said("shop.listens", 80, 81)), "changed");
+    assert.equal(readFileSync(path.join(dir, "shop.env"), "utf8"), "PORT=81\n");
+  }));
+
+describe("often.retried", () => {
+  let attempts = 0;
+  const holdsOut = defprop({
+    name: "test.holdsOut",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    desc: () => "server",
+    apply: async () => {
+      attempts += 1;
+      if (attempts < 3) throw new FailedChange(`no answer, ${attempts}`);
+      return "changed";
+    },
+  });
+  const once = "skipped server (FailedChange: no answer, 1)";
+  const twice = "skipped server (FailedChange: no answer, 2)";
+  beforeEach(() => {
+    attempts = 0;
+  });
+
+  test("what succeeds in the end has not failed", async () => {
+    assertApplied(await applied(said("often.retried", 5, holdsOut())), {
+      change: "changed",
+      steps: [once, twice, "changed server"],
+    });
+  });
+
+  test("the last failure is one", async () => {
+    assertApplied(await applied(seqprops(said("often.retried", 2, holdsOut()), toy.rests("b"))), {
+      change: "changed",
+      failed: true,
+      steps: [once, "failed server: FailedChange: no answer, 2", "unchanged b"],
+    });
+  });
+
+  test("it is undone as what is in it, or refused", async () => {
+    assertApplied(await applied(unapplied(said("often.retried", 2, toy.changes("a")))), {
+      change: "changed",
+      steps: ["changed not: a"],
+    });
+    assert.throws(
+      () => prepare({ name: "web1" }, unapplied(said("often.retried", 2, toy.oneWay("a")))),
+      /: toy\.oneWay cannot be unapplied$/,
+    );
+  });
+});

@@ -1,0 +1,60 @@
+/** Properties that others apply, and what should follow a change, on a host with an agent. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { onChange } from "../../../lib/combinators";
+import { session } from "../../../lib/session";
+import { needsMachines } from "../../support/machines";
+import { outline } from "../../support/outline";
+import { assertOk, type Rig, rig, said } from "./_rig";
+
+const outer = `import { defprop, schema } from "consfigurator";
+import { file } from "consfigurator/properties";
+
+/** Applies another property. */
+export const writes = defprop({
+  name: "outer.writes",
+  kind: "posix",
+  args: schema.object({ text: schema.line() }),
+  call: (text: string) => ({ text }),
+  desc: () => "outer",
+  apply: ({ text }, _target, steps) => steps.apply(file.hasContent("/root/inner", text)),
+});
+`;
+
+describe("on a host with an agent", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    on.write({ "properties/outer.ts": outer });
+    session.consfig?.refresh();
+  });
+  after(() => on?.stop());
+
+  test("what a property applies travels with it, and is a step inside of it, at the line that says it", async () => {
+    const report = await on.deploy([said("outer.writes", "hello")]);
+    assertOk(report);
+    assert.deepEqual(outline(report.steps), ["changed outer", "  changed /root/inner has its content"]);
+    assert.equal(await on.machine.run("cat /root/inner"), "hello\n");
+    assert.match(report.steps[1]?.site ?? "", /^properties\/outer\.ts:11:57$/);
+    assert.deepEqual(outline((await on.deploy([said("outer.writes", "hello")])).steps), [
+      "unchanged outer",
+      "  unchanged /root/inner has its content",
+    ]);
+  });
+
+  test("what should have followed a change follows it in the next deployment", async () => {
+    const marks = "ls /root/.local/state/consfigurator/pending";
+    const whole = (script: string) => onChange(said("outer.writes", "new"), said("probe.runs", script));
+    const first = await on.deploy([whole("exit 3")]);
+    assert.equal(first.status, "failed");
+    assert.notEqual(await on.machine.run(marks), "");
+    const second = await on.deploy([whole("echo mended")]);
+    assert.deepEqual(outline(second.steps), [
+      "unchanged outer",
+      "  unchanged /root/inner has its content",
+      "changed echo mended",
+    ]);
+    assert.equal(second.status, "changed");
+    assert.equal(await on.machine.run(marks), "");
+  });
+});
