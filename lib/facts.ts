@@ -23,7 +23,7 @@ export const hasHostattrs = defprop({
   name: "hasHostattrs",
   kind: "posix",
   args: object({ key: string({ minLength: 1 }), values: list(json(), { minItems: 1 }) }),
-  call: <T>(fact: Attribute<T> | string, ...values: T[]) => ({
+  call: (fact: Attribute<unknown> | string, ...values: unknown[]) => ({
     key: typeof fact === "string" ? fact : fact.key,
     values,
   }),

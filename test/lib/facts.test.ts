@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { seqprops } from "../../lib/combinators";
+import { Refused } from "../../lib/errors";
+import { factsOf, hasHostattrs } from "../../lib/facts";
+import { attribute, defhost, shared } from "../../lib/host";
+import { prepare } from "../../lib/prepare";
+import { defprop } from "../../lib/property";
+import { hostname, object } from "../../lib/schema";
+
+const colour = attribute<string>("test/colour");
+
+/** The host has what colour another one says it has, last of all. */
+const likes = defprop({
+  name: "test.likes",
+  kind: "posix",
+  args: object({ other: hostname() }),
+  call: (other: string) => ({ other }),
+  hostattrs: ({ other }, host) => host.push(colour, `like ${factsOf(other).newest(colour) ?? "nobody"}`),
+});
+
+const prepared = (host: ReturnType<typeof defhost>) => prepare(host, seqprops(...host.applications)).model;
+
+describe("facts of a host", () => {
+  test("are said with hasHostattrs, the first value being the newest", () => {
+    const model = prepared(
+      defhost("a.example.org", hasHostattrs(colour, "red", "blue"), hasHostattrs("test/colour", "green")),
+    );
+    assert.deepEqual(model.all(colour), ["green", "red", "blue"]);
+  });
+
+  test("begin with its name and its description", () => {
+    const model = prepared(defhost("a.example.org", { desc: "the first" }));
+    assert.deepEqual(model.toJSON().attributes, { hostname: ["a.example.org"], desc: ["the first"] });
+    assert.equal(model.newest(shared.desc), "the first");
+  });
+
+  test("no fact, no value", () => {
+    assert.throws(() => hasHostattrs(colour), {
+      message: "hasHostattrs: args.values has 0 items; it must have at least 1",
+    });
+  });
+});
+
+describe("facts of another host", () => {
+  test("are those that its properties state", () => {
+    defhost("b.example.org", hasHostattrs(colour, "red"));
+    assert.equal(prepared(defhost("a.example.org", likes("b.example.org"))).newest(colour), "like red");
+  });
+
+  test("of a name that no host has, only the name is known", () => {
+    assert.deepEqual(factsOf("nobody.example.org").all(shared.hostname), ["nobody.example.org"]);
+    assert.equal(factsOf("nobody.example.org").newest(colour), undefined);
+  });
+
+  test("two that look at each other see what the other has said so far", () => {
+    defhost("b.example.org", hasHostattrs(colour, "red"), likes("a.example.org"));
+    const a = defhost("a.example.org", hasHostattrs(colour, "blue"), likes("b.example.org"));
+    assert.deepEqual(prepared(a).all(colour), ["like like blue", "blue"]);
+    assert.equal(factsOf("b.example.org").newest(colour), "like like red");
+  });
+
+  test("one that looks at itself, too", () => {
+    assert.deepEqual(prepared(defhost("a.example.org", likes("a.example.org"))).all(colour), ["like nobody"]);
+  });
+
+  test("one that does not fit is a complaint of whoever looks", () => {
+    defhost("b.example.org", { property: "no.such", args: {}, site: "hosts/b.ts:1:1" });
+    assert.throws(
+      () => prepared(defhost("a.example.org", likes("b.example.org"))),
+      (error: Error) => {
+        assert.ok(error instanceof Refused);
+        assert.match(
+          error.message,
+          /^a\.example\.org: test\.likes\('b\.example\.org'\) at test\/lib\/facts\.test\.ts:\d+:\d+: b\.example\.org: no\.such\(\{\}\) at hosts\/b\.ts:1:1: there is no property no\.such/,
+        );
+        return true;
+      },
+    );
+  });
+});
