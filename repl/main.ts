@@ -11,12 +11,13 @@ export const EXIT = { ok: 0, failed: 1, wrong: 2, interrupted: 130 } as const;
 /** The command line is wrong; the message says what is allowed. */
 class UsageError extends ConsfigError {}
 
-const USAGE = `consfig [--consfig DIR]                    the prompt; from a pipe, plays what comes
+const USAGE = `consfig [--no-check] [--consfig DIR]       the prompt; from a pipe, plays what comes
 consfig play FILE [--json] [--consfig DIR] plays a playbook; --json: one event a line
 consfig check [--json] [--consfig DIR]     types, and every host prepared, without connecting
 consfig init DIR                           makes a consfig that works
 consfig --help | --version
 
+--no-check: types are not checked in the background after a save.
 DIR has hosts/ and properties/; it is the current directory unless given.
 Exit code: 0 all well, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted.`;
 
@@ -52,7 +53,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const directory = path.resolve(values.consfig ?? ".");
   switch (command) {
     case undefined:
-      return process.stdin.isTTY ? prompt(directory) : playInput(directory, values.json);
+      return process.stdin.isTTY ? prompt(directory, !values["no-check"]) : playInput(directory, values.json);
     case "play":
       return play(directory, one(rest, "play needs one playbook: consfig play FILE"), values.json);
     case "check":
@@ -77,6 +78,7 @@ function readArguments(argv: readonly string[]) {
       options: {
         consfig: { type: "string" },
         json: { type: "boolean", default: false },
+        "no-check": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
         version: { type: "boolean", default: false },
       },
@@ -84,7 +86,7 @@ function readArguments(argv: readonly string[]) {
     return { values, words: positionals };
   } catch (error) {
     throw new UsageError(
-      `${(error as Error).message.split(". ")[0]}; allowed are --consfig DIR, --json, --help, --version`,
+      `${(error as Error).message.split(". ")[0]}; allowed are --consfig DIR, --json, --no-check, --help, --version`,
     );
   }
 }
@@ -126,10 +128,10 @@ function openWorkspace(directory: string) {
   return new Workspace(consfig);
 }
 
-async function prompt(directory: string): Promise<number> {
+async function prompt(directory: string, check: boolean): Promise<number> {
   const workspace = openWorkspace(directory);
   const { openPrompt } = require("./prompt") as typeof import("./prompt");
-  await openPrompt(workspace, process.stdin as NodeJS.ReadStream & { fd: 0 }, process.stdout);
+  await openPrompt(workspace, process.stdin as NodeJS.ReadStream & { fd: 0 }, process.stdout, { check });
   return EXIT.ok;
 }
 

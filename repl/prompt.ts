@@ -8,7 +8,7 @@ import { pushSources } from "../lib/push";
 import { session } from "../lib/session";
 import type { Watch } from "../lib/source/_watch";
 import { colour } from "./_colour";
-import { Unfinished, warmUp as warmUpCompiler } from "./_language";
+import { Unfinished, warmUp as warmUpLanguage } from "./_language";
 import { terminalAsker } from "./asker";
 import { offerChoices } from "./choices";
 import { runCommand } from "./commands";
@@ -21,13 +21,19 @@ import { Terminal } from "./terminal";
 import { LiveScreen, warmUp as warmUpView } from "./views/live";
 import type { Workspace } from "./workspace";
 
+export interface PromptOptions {
+  /** False: what is saved is not type-checked in the background. */
+  readonly check?: boolean;
+}
+
 /** Opens the prompt at a terminal. Resolves when the person leaves. */
 export async function openPrompt(
   workspace: Workspace,
   input: ReadStream,
   output: WriteStream,
+  { check = true }: PromptOptions = {},
 ): Promise<void> {
-  const prompt = new Prompt(workspace, new Keyboard(input), output);
+  const prompt = new Prompt(workspace, new Keyboard(input), output, check);
   process.on("uncaughtException", prompt.sayAside);
   process.on("unhandledRejection", prompt.sayAside);
   try {
@@ -53,10 +59,12 @@ class Prompt {
     workspace: Workspace,
     private readonly keyboard: Keyboard,
     private readonly output: WriteStream,
+    check: boolean,
   ) {
     const out = { write: (text: string) => this.#write(text) };
-    this.#live = new LiveScreen(output, out);
+    this.#live = new LiveScreen(output, out, true);
     this.#shell = new Shell(workspace, out, () => this.#live.view());
+    this.#shell.diagnostics.background = check;
     const terminal = new Terminal(keyboard, output);
     this.#shell.terminal = terminal;
     this.#shell.offerChoices = (signal) => offerChoices(this.#shell, terminal, signal);
@@ -70,9 +78,16 @@ class Prompt {
     this.#server = server;
     let watch: Watch | undefined;
     const warm = setTimeout(() => {
-      warmUpCompiler();
-      void warmUpView();
-      watch = session.consfig?.watch(() => this.#pushAhead());
+      warmUpLanguage();
+      watch = session.consfig?.watch(() => {
+        this.#pushAhead();
+        this.#shell.diagnostics.saved();
+      });
+      // Keys that were pressed meanwhile come first.
+      setTimeout(() => {
+        (require("../lib/source/_compiler.js") as typeof import("../lib/source/_compiler.js")).warmUp();
+        void warmUpView();
+      }, WARM_UP_AFTER_MS);
     }, WARM_UP_AFTER_MS);
     await new Promise((resolve) => server.once("exit", resolve));
     clearTimeout(warm);

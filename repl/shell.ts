@@ -5,6 +5,7 @@ import { type FleetReport, fleetReport, type Report } from "../lib/report";
 import { session } from "../lib/session";
 import type { Statement } from "./_language";
 import { CommandError } from "./commands/command";
+import { Diagnostics } from "./diagnostics";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
 import type { Terminal } from "./terminal";
@@ -38,6 +39,7 @@ export class Shell {
   terminal: Terminal | undefined;
   /** Set by `.exit`. */
   ended = false;
+  readonly diagnostics: Diagnostics;
   readonly #followed: ReturnType<typeof follow<AnyDeployment>>;
 
   constructor(
@@ -45,6 +47,11 @@ export class Shell {
     readonly out: Out,
     viewOf: () => View,
   ) {
+    this.diagnostics = new Diagnostics(
+      workspace.consfig.root,
+      (text) => this.say(text),
+      () => session.deployments.size > 0,
+    );
     this.#followed = follow<AnyDeployment>((listener) => session.onDeployment(listener), viewOf);
   }
 
@@ -169,6 +176,7 @@ export class Shell {
   }
 
   end(): void {
+    this.diagnostics.close();
     this.#followed.end();
   }
 }

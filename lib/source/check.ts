@@ -28,7 +28,7 @@ export interface CheckOptions {
 }
 
 /** As nice(1) counts. */
-const NICEST = 19;
+const NICE = 10;
 
 /**
  * What the compiler says of the types in the consfig at `root`, by file and line; nothing when all is well. It works in
@@ -57,7 +57,7 @@ export async function checkTypes(
 
 function makeNice(pid: number | undefined): void {
   try {
-    if (pid !== undefined) os.setPriority(pid, NICEST);
+    if (pid !== undefined) os.setPriority(pid, NICE);
   } catch {
     // It is as fast as anything else, then.
   }

@@ -1,5 +1,6 @@
 import { near } from "../_near";
 import { agents } from "./agents";
+import { check } from "./check";
 import { type Command, type CommandContext, CommandError } from "./command";
 import { doc } from "./doc";
 import { exit } from "./exit";
@@ -19,7 +20,7 @@ export { CommandError } from "./command";
 
 /** Every dot-command, by its name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  [agents, doc, exit, help, hosts, load, props, reload, report, retry, sandbox, save, shell, why].map(
+  [agents, check, doc, exit, help, hosts, load, props, reload, report, retry, sandbox, save, shell, why].map(
     (command) => [command.name, command],
   ),
 );

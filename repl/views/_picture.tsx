@@ -14,10 +14,15 @@ export interface Picture {
 export const loadInk = (): Promise<Ink> => import("ink");
 
 const FRAME_MS = 100;
+const LINE_UP = "\u001b[1A";
 
 /** Draws `hosts()` on `out`, ten times a second: only what changed is written. */
 export function startPicture(ink: Ink, out: Screen, hosts: () => readonly HostTree[]): Picture {
-  const instance = ink.render(<Deployments ink={ink} out={out} hosts={hosts} />, {
+  let drawn = false;
+  const onDrawn = () => {
+    drawn = true;
+  };
+  const instance = ink.render(<Deployments ink={ink} out={out} hosts={hosts} onDrawn={onDrawn} />, {
     stdout: out as NodeJS.WriteStream,
     exitOnCtrlC: false,
     interactive: true,
@@ -26,6 +31,7 @@ export function startPicture(ink: Ink, out: Screen, hosts: () => readonly HostTr
     stop() {
       instance.rerender(null);
       instance.unmount();
+      if (drawn) out.write(LINE_UP); // ink leaves an empty line
     },
   };
 }
@@ -34,14 +40,16 @@ interface DeploymentsProps {
   readonly ink: Ink;
   readonly out: Screen;
   readonly hosts: () => readonly HostTree[];
+  readonly onDrawn: () => void;
 }
 
-function Deployments({ ink: { Box, Text }, out, hosts }: DeploymentsProps) {
+function Deployments({ ink: { Box, Text }, out, hosts, onDrawn }: DeploymentsProps) {
   const [frame, setFrame] = useState(0);
   useEffect(() => {
+    onDrawn();
     const timer = setInterval(() => setFrame((before) => before + 1), FRAME_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [onDrawn]);
   const { columns = 80, rows = 24 } = out;
   return (
     <Box flexDirection="column">

@@ -24,15 +24,19 @@ const LISTED = 12;
 /** Above this many hosts, only what failed is shown besides a line for each. */
 const HOSTS_IN_FULL = 3;
 
-/** What stays on the screen after a deployment: no wider than it must be, as long as it needs. */
-export function finalText(trees: readonly HostTree[], { full = false } = {}): string {
+/**
+ * What stays on the screen after a deployment: no wider than it must be, as long as it needs. `attended`: what to do about
+ * a failure is asked next, so it is not told.
+ */
+export function finalText(trees: readonly HostTree[], { full = false, attended = false } = {}): string {
   const brief = !full && trees.length > HOSTS_IN_FULL;
   const lines = trees.flatMap((tree) => [
     ...(brief ? failures(tree).flatMap((step) => shownStep(step, full)) : stepLines(tree, full)),
     ...troubleLines(tree),
     hostLine(tree),
   ]);
-  const next = advice(trees);
+  const isAsked = attended && trees.some(({ status }) => status === "failed");
+  const next = isAsked ? undefined : advice(trees);
   if (trees.length > 1) lines.push(fleetLine(trees));
   if (next) lines.push(colour.dim(`  ${next}`));
   return lines.join("\n");

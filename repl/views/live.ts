@@ -24,10 +24,11 @@ export class LiveScreen {
   #paused = false;
   #detached = false;
 
-  /** `out`: where the texts that stay are written. */
+  /** `out`: where the texts that stay are written. `attended`: after a failure somebody is asked what to do. */
   constructor(
     private readonly screen: Screen,
     private readonly out: Out = screen,
+    private readonly attended = false,
   ) {}
 
   view(): View {
@@ -42,7 +43,8 @@ export class LiveScreen {
       settle: () => {
         this.#trees.delete(trees);
         this.#stopDrawing();
-        if (trees.hosts.length > 0) this.out.write(`${finalText(trees.hosts)}\n`);
+        if (trees.hosts.length > 0)
+          this.out.write(`${finalText(trees.hosts, { attended: this.attended })}\n`);
         if (this.#trees.size > 0) this.#beginDrawing();
       },
     };

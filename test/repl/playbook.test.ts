@@ -102,7 +102,7 @@ test("a wrong command line is refused with what is allowed", async (t) => {
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],
-      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --help, --version\n",
+      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --no-check, --help, --version\n",
     ],
   ];
   for (const [args, said] of cases) {

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { needsTerminal, prompt } from "./_terminal";
+
+const TOLD =
+  /hosts\/typed\.ts:1:14: Type 'string' is not assignable to type 'number'\.\ntypes only, nothing is held up by it; \.check shows all\nconsfig> $/;
+
+test("what is saved is checked while the prompt waits; .check tells all", needsTerminal, async (t) => {
+  const { root, keys, until, type } = await prompt(t);
+  await wait(1000); // until saves are looked at
+  keys("");
+  const save = (text: string) => writeFileSync(path.join(root, "hosts/typed.ts"), text);
+  save('export const n: number = "x";\n');
+  await until(TOLD);
+  await type("n", /\n'x'\nconsfig> $/);
+  await type(
+    ".check",
+    /hosts\/typed\.ts:1:14: Type 'string' is not assignable to type 'number'\.\n {2}1 \| export const n: number = "x";\n {4}\| {14}\^\nconsfig> $/,
+  );
+  keys("");
+  save("export const n: number = 1;\n");
+  await until(/types fit again\nconsfig> $/);
+  await type(".check", /types fit\nconsfig> $/);
+  await type(".check of", /\.check takes nothing, on or off/);
+});
+
+test("--no-check", needsTerminal, async (t) => {
+  const { root, type } = await prompt(t, {}, { args: "--no-check" });
+  await wait(1000);
+  writeFileSync(path.join(root, "hosts/typed.ts"), 'export const n: number = "x";\n');
+  await wait(5000);
+  assert.match(await type("n", /consfig> $/), /^n\n'x'\nconsfig> $/);
+});
