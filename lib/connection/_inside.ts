@@ -137,9 +137,12 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Shell text that says the command's process group on stderr. Its variables are those of a shell of its own. */
+/**
+ * Shell text that says the command's process group on stderr. Its variables are those of a shell of its own. What ends
+ * it begins no mark of an ssh connection, which would be waited for.
+ */
 const tell = (mark: string): string =>
-  `printf '\\036${mark} %s\\036' "$({ read -r _ _ _ _ g _ </proc/self/stat; } 2>/dev/null && echo "$g")" >&2`;
+  `printf '\\036${mark} %s\\037' "$({ read -r _ _ _ _ g _ </proc/self/stat; } 2>/dev/null && echo "$g")" >&2`;
 
 /** What is said on stderr until a command tells that it has begun, and its own stderr from then on. */
 class Beginning {
@@ -155,7 +158,7 @@ class Beginning {
     mark: string,
     private readonly prompt: Prompt | undefined,
   ) {
-    const told = new RegExp(`\\x1e${mark} (\\d*)\\x1e`);
+    const told = new RegExp(`\\x1e${mark} (\\d*)\\x1f`);
     this.group = new Promise((resolve) => {
       let held = "";
       const hear = (chunk: Buffer) => {
