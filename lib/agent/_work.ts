@@ -6,16 +6,15 @@ import { localConnection } from "../connection/local";
 import { Cancelled, FailedChange, failureOf } from "../errors";
 import type { StepEvent } from "../events";
 import { definitionOf, everything } from "../prepare";
-import { properties } from "../property";
 import { hop, json, list, object, problems, propapp, string, warm } from "../schema";
 import type { Kit } from "./kit";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
 
-/** Loads all properties of the tree, and makes their checks ready while nobody waits. */
+/** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
 export function load(tree: string): void {
-  const { entries } = JSON.parse(readFileSync(path.join(tree, "tree.json"), "utf8")) as { entries: string[] };
-  for (const entry of entries) require(path.join(tree, entry));
-  for (const property of properties.values()) warm(property.definition.args);
+  const read = <T>(name: string) => JSON.parse(readFileSync(path.join(tree, name), "utf8")) as T;
+  for (const entry of read<{ entries: string[] }>("tree.json").entries) require(path.join(tree, entry));
+  for (const name of read<string[]>("properties.json")) warm(definitionOf(name).args);
   warm(jobSchema);
 }
 

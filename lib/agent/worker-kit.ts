@@ -70,15 +70,17 @@ async function compress(node: string, compression: Compression): Promise<Runtime
     compression === "zstd"
       ? createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } })
       : createGzip({ level: 6 });
-  const hash = createHash("sha256");
-  await Promise.all([
-    pipeline(createReadStream(node), compressor, createWriteStream(file)),
-    pipeline(createReadStream(node), hash),
-  ]);
+  await pipeline(createReadStream(node), compressor, createWriteStream(file));
   return {
     id: `node-${process.version.slice(1)}-${platform()}-${arch()}`,
-    sha256: hash.digest("hex"),
+    sha256: await sha256(node),
     size: statSync(node).size,
-    compressed: { file, size: statSync(file).size },
+    compressed: { file, size: statSync(file).size, sha256: await sha256(file) },
   };
+}
+
+async function sha256(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
 }

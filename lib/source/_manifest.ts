@@ -63,6 +63,7 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   ];
   const entries = [...new Set(places)].sort();
   closure.addModules(wanted.modules);
+  closure.addText("properties.json", JSON.stringify(wanted.properties));
   const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
   const listed = [...files].map(([place, { hash, content }]) => ({
     path: place,
@@ -112,6 +113,11 @@ class Closure {
   *files(): Iterable<[string, TreeFile]> {
     yield* this.#files;
     for (const [place, text] of this.#packages.files()) yield [place, asFile(text)];
+  }
+
+  /** Adds a file that is of no module. */
+  addText(place: string, text: string): void {
+    this.#files.set(place, asFile(text));
   }
 
   /** What is added from now on gets a stand-in for what is of no use on a host. */

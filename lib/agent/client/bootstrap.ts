@@ -71,6 +71,9 @@ export async function startRelay(
   );
 }
 
+/** Every Debian has it with apt, and it undoes zstd, by the name of the file. */
+const APT_HELPER = "/usr/lib/apt/apt-helper";
+
 /** The agent's directory on a host, as shell text. */
 export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
@@ -85,7 +88,7 @@ echo; echo ${BARE}
 echo "uname $(uname -sm)"
 df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
-command -v zstd >/dev/null 2>&1 && echo zstd
+{ command -v zstd || [ -x ${APT_HELPER} ]; } >/dev/null 2>&1 && echo zstd
 [ -x "$d/node" ] && echo runtime
 [ -f "$d/boot/${boot}.js" ] && echo boot
 for p in "$d"/runtime/*.part; do [ -f "$p" ] && echo "part $(wc -c <"$p") $p"; done
@@ -191,8 +194,8 @@ const GARBAGE = "the runtime arrived broken";
 
 /**
  * Two that send at once do it one after the other. What came before is kept in the part, so that an upload that was
- * broken off goes on where it stopped. The binary gets its name only when it is all there and its hash is right; a part
- * that leads to another hash is thrown away.
+ * broken off goes on where it stopped. It is unpacked while it arrives. The binary gets its name only when all of it is
+ * there and the hash of what arrived is right; what has another hash is thrown away.
  */
 function receiveScript(
   part: string,
@@ -203,15 +206,20 @@ function receiveScript(
   link: string,
 ): string {
   const [p, f] = [shellQuote(part), shellQuote(file)];
-  const { sha256, size, compressed } = runtime;
-  return `umask 077; t=${f}.$$; trap 'rm -f "$t"' EXIT; trap 'exit 1' HUP INT TERM
+  const { size, compressed } = runtime;
+  const unpack =
+    compression === "gzip"
+      ? "gzip -dc"
+      : `if command -v zstd >/dev/null 2>&1; then zstd -dc; else ln -s /dev/stdin "$t.zst"; ${APT_HELPER} cat-file "$t.zst"; fi`;
+  return `umask 077; t=${f}.$$; trap 'rm -f "$t" "$t".*' EXIT; trap 'exit 1' HUP INT TERM
 if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
 [ -x ${f} ] && { ln -sf ${f} ${link}; exit 0; }
-rm -f ${f}.[0-9]*.tmp; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
+rm -f ${f}.[0-9]*.tmp*; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
 if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; elif [ "$old" -lt ${from} ]; then echo "the part that was there is gone; deploy again" >&2; exit 1; fi
-sum=$({ cat ${p}; tee -a ${p}; } | ${compression} -dc 2>/dev/null | tee "$t" | sha256sum)
-got=$(wc -c <${p}); full=$(wc -c <"$t")
-if [ "\${sum%% *}" != ${sha256} ]; then
+mkfifo "$t.in" && { sha256sum <"$t.in" >"$t.sum" & }
+{ cat ${p}; tee -a ${p}; } | tee "$t.in" | { { ${unpack}; } >"$t" 2>/dev/null; cat >/dev/null; }
+wait; sum=$(cat "$t.sum"); got=$(wc -c <${p}); full=$(wc -c <"$t")
+if [ "\${sum%% *}" != ${compressed.sha256} ]; then
   if [ "$got" -ge ${compressed.size} ]; then rm -f ${p}; echo "${GARBAGE}: sha256 \${sum%% *}" >&2
   elif [ "$(df -Pk ${p} | { read -r _; read -r _ _ _ free _; echo "$free"; })" -lt 1024 ]; then echo "no space left on the host" >&2
   else echo "$got of ${compressed.size} bytes arrived" >&2; fi

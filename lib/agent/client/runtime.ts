@@ -29,7 +29,7 @@ export interface Runtime {
   readonly sha256: string;
   /** Bytes of the binary. */
   readonly size: number;
-  readonly compressed: { readonly file: string; readonly size: number };
+  readonly compressed: { readonly file: string; readonly size: number; readonly sha256: string };
 }
 
 /** npm packages that hold nothing but the binary, by what `uname -sm` says. */
@@ -53,12 +53,16 @@ export async function runtimeFor(uname: string, compression: Compression): Promi
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const binary = await binaryOf(name, version, directory);
   const file = path.join(directory, `node.${compressions[compression]}`);
-  if (!existsSync(file)) await compress(binary, file, compression);
+  if (!existsSync(file)) await once(file, () => compress(binary, file, compression));
   return {
     id: `${name}-${version}`,
     sha256: await kept(path.join(directory, "sha256"), () => sha256(binary)),
     size: statSync(binary).size,
-    compressed: { file, size: statSync(file).size },
+    compressed: {
+      file,
+      size: statSync(file).size,
+      sha256: await kept(`${file}.sha256`, () => sha256(file)),
+    },
   };
 }
 
@@ -88,12 +92,21 @@ async function binaryOf(name: string, version: string, directory: string): Promi
   return fetched;
 }
 
+const making = new Map<string, Promise<void>>();
+
+/** Several hosts that begin at once wait for one making of `file`. */
+function once(file: string, make: () => Promise<void>): Promise<void> {
+  const known = making.get(file) ?? make().finally(() => making.delete(file));
+  making.set(file, known);
+  return known;
+}
+
 async function compress(binary: string, file: string, compression: Compression): Promise<void> {
   const temporary = `${file}.${process.pid}`;
   const compressor =
     compression === "zstd"
       ? createZstdCompress({
-          params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_nbWorkers]: 2 },
+          params: { [constants.ZSTD_c_compressionLevel]: 3 },
         })
       : createGzip({ level: 6 });
   await pipeline(createReadStream(binary), compressor, createWriteStream(temporary));

@@ -58,10 +58,11 @@ test("what properties need travels, and nothing else, and plain Node runs it", (
     "consfig/shared/data.json",
     "consfig/shared/port.js",
     "package.json",
+      "properties.json",
   ]);
   assert.deepEqual(manifest.entries, [
     "consfig/properties/web.js",
-    "node_modules/consfigurator/lib/combinators.js",
+    "node_modules/consfigurator/lib/combinators/change.js",
   ]);
   for (const { hash, size } of manifest.files) {
     const content = space.consfig.blob(hash);
