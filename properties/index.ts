@@ -2,6 +2,7 @@ export * as apt from "./apt";
 export * as cmd from "./cmd";
 export * as container from "./container";
 export * as cron from "./cron";
+export * as daemon from "./daemon";
 export * as file from "./file";
 export * as hostname from "./hostname";
 export * as os from "./os";

@@ -1,0 +1,106 @@
+/** The units of a daemon, as text. */
+
+export interface Described {
+  readonly name: string;
+  readonly executable: string;
+  readonly description?: string | undefined;
+  readonly listen?: readonly string[] | undefined;
+  readonly user?: string | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  readonly state?: boolean | undefined;
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+}
+
+const NOTE = "# Made by daemon.running, which undoes what is edited here.";
+
+export function serviceUnit(daemon: Described): string {
+  const { name, description = name, listen = [] } = daemon;
+  const sockets = listen.length > 0 ? [["Requires", `${name}.socket`] as const] : [];
+  const after = ["network.target", ...sockets.map(([, socket]) => socket)].join(" ");
+  return unit({
+    Unit: [
+      ["Description", escaped(description)],
+      ["After", after],
+      ...sockets,
+      ["StartLimitIntervalSec", "0"],
+    ],
+    Service: [
+      ["ExecStart", escaped(daemon.executable)],
+      ...Object.entries(daemon.environment ?? {}).map(
+        ([key, value]) => ["Environment", quoted(`${key}=${value}`)] as const,
+      ),
+      ...Object.entries({ ...usual, ...identity(daemon), ...hardening, ...daemon.settings }),
+    ],
+    Install: [["WantedBy", "multi-user.target"]],
+  });
+}
+
+/** Connections wait here while there is nobody to take them, and are never refused. */
+export const socketUnit = ({ name, description = name, listen = [] }: Described): string =>
+  unit({
+    Unit: [["Description", `${escaped(description)}: where it is reached`]],
+    Socket: [
+      ...listen.map((address) => ["ListenStream", address] as const),
+      ["Backlog", "4096"],
+      ["TriggerLimitIntervalSec", "0"],
+    ],
+    Install: [["WantedBy", "sockets.target"]],
+  });
+
+type Settings = readonly (readonly [key: string, value: string])[];
+
+const unit = (sections: Readonly<Record<string, Settings>>): string =>
+  `${NOTE}\n${Object.entries(sections)
+    .map(([section, settings]) =>
+      [`\n[${section}]`, ...settings.map(([key, value]) => `${key}=${value}`), ""].join("\n"),
+    )
+    .join("")}`;
+
+const usual = {
+  Type: "exec",
+  Restart: "always",
+  RestartSec: "1",
+  TimeoutStopSec: "30",
+  LimitNOFILE: "65536",
+};
+
+const identity = ({ name, user, state }: Described): Record<string, string> => ({
+  ...(user === undefined ? { DynamicUser: "yes" } : { User: user }),
+  ...(state && { StateDirectory: name, StateDirectoryMode: "0700" }),
+});
+
+/** All that a process which serves and computes can do without. V8 writes code into its memory, and must be let. */
+const hardening: Readonly<Record<string, string>> = {
+  CapabilityBoundingSet: "",
+  NoNewPrivileges: "yes",
+  ProtectSystem: "strict",
+  ProtectHome: "yes",
+  PrivateTmp: "yes",
+  PrivateDevices: "yes",
+  PrivateUsers: "yes",
+  ProtectClock: "yes",
+  ProtectControlGroups: "yes",
+  ProtectHostname: "yes",
+  ProtectKernelLogs: "yes",
+  ProtectKernelModules: "yes",
+  ProtectKernelTunables: "yes",
+  ProtectProc: "invisible",
+  ProcSubset: "pid",
+  RestrictAddressFamilies: "AF_INET AF_INET6 AF_UNIX",
+  RestrictNamespaces: "yes",
+  RestrictRealtime: "yes",
+  RestrictSUIDSGID: "yes",
+  RemoveIPC: "yes",
+  LockPersonality: "yes",
+  KeyringMode: "private",
+  SystemCallArchitectures: "native",
+  SystemCallFilter: "@system-service",
+  SystemCallErrorNumber: "EPERM",
+  UMask: "0077",
+};
+
+/** A percent sign begins a specifier. */
+const escaped = (text: string): string => text.replaceAll("%", "%%");
+
+const quoted = (text: string): string =>
+  `"${escaped(text).replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`;

@@ -1,0 +1,80 @@
+import { appendFileSync, readFileSync } from "node:fs";
+import http from "node:http";
+import path from "node:path";
+
+/** The guest book of this host: what visitors write is shown to all. Kept in $STATE_DIRECTORY, when there is one. */
+export function startServer(port: number): void {
+  const book = new GuestBook(process.env["STATE_DIRECTORY"]);
+  const server = http.createServer((request, response) => {
+    void answer(request, book).then(
+      ([status, headers, body]) => response.writeHead(status, headers).end(body),
+      (error: Error) => response.writeHead(500, text).end(`${error.message}\n`),
+    );
+  });
+  // systemd listens, so that nobody is refused while we are restarted; by hand, we do.
+  server.listen(process.env["LISTEN_FDS"] ? { fd: 3 } : { port, host: "127.0.0.1" });
+  process.once("SIGTERM", () => {
+    // What has begun is finished, and nothing more is begun.
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  });
+}
+
+type Answer = [status: number, headers: http.OutgoingHttpHeaders, body: string];
+
+const text = { "content-type": "text/plain; charset=utf-8" };
+const html = { "content-type": "text/html; charset=utf-8" };
+/** Bytes that a visitor may write. */
+const MOST = 1000;
+
+async function answer(request: http.IncomingMessage, book: GuestBook): Promise<Answer> {
+  const { method, url } = request;
+  if (method === "GET" && url === "/healthz") return [200, text, "well\n"];
+  if (method === "GET" && url === "/") return [200, html, page(book.entries)];
+  if (method !== "POST" || url !== "/") return [404, text, "there is nothing here\n"];
+  const entry = new URLSearchParams(await bodyOf(request)).get("entry")?.trim();
+  if (entry) book.add(entry);
+  return [303, { location: "/" }, ""];
+}
+
+async function bodyOf(request: http.IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of request.setEncoding("utf8")) {
+    body += chunk as string;
+    if (body.length > MOST) throw new Error(`at most ${MOST} letters`);
+  }
+  return body;
+}
+
+class GuestBook {
+  readonly entries: string[] = [];
+  readonly #file: string | undefined;
+
+  constructor(directory: string | undefined) {
+    this.#file = directory && path.join(directory, "guests.jsonl");
+    if (this.#file) this.entries.push(...linesOf(this.#file).map((line) => JSON.parse(line) as string));
+  }
+
+  add(entry: string): void {
+    this.entries.push(entry);
+    if (this.#file) appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
+  }
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").split("\n").filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
+const page = (entries: readonly string[]): string => `<!doctype html>
+<title>Guests</title>
+<h1>Who was here</h1>
+<ul>${entries.map((entry) => `<li>${escaped(entry)}</li>`).join("")}</ul>
+<form method="post"><input name="entry" maxlength="200" required> <button>Sign</button></form>
+`;
+
+const escaped = (entry: string): string =>
+  entry.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
