@@ -7,6 +7,7 @@ import type { Schema } from "../lib/schema";
 import { memberNames, memberOf } from "./_members";
 import { type Opening, readInput } from "./_openings";
 import { commands } from "./commands";
+import { hostNames } from "./commands/_host";
 import { fieldType, parametersOf } from "./docs";
 import type { Shell } from "./shell";
 
@@ -67,9 +68,18 @@ function inputCompletions(input: string, shell: Shell): Completions {
       )?.[1];
   if (chain) return [memberNames(valueNamed(chain, shell)), fragment];
   if (!string && /\.\s*$/.test(before)) return [[], fragment]; // of something that only evaluating would tell
+  const hosts = string ? undefined : hostCompletions(openings, shell);
+  if (hosts?.some((name) => name.startsWith(fragment))) return [hosts, fragment];
   const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before });
   if (fromSchema) return [fromSchema, fragment];
   return string ? [[], fragment] : [allNames(shell, fragment), fragment];
+}
+
+/** What `deploy(` and `deploy([` expect first. */
+function hostCompletions(openings: readonly Opening[], shell: Shell): string[] | undefined {
+  const [last, outer] = [openings.at(-1), openings.at(-2)];
+  const call = last?.bracket === "[" && outer?.index === 0 ? outer : last?.index === 0 ? last : undefined;
+  return call && /^(deploy|deployThese)$/.test(call.callee) ? hostNames({ shell }) : undefined;
 }
 
 function modules(typed: string, shell: Shell): Completions {

@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from "../lib/errors";
 import { type AnyDefinition, properties } from "../lib/property";
 import type { FleetReport, Report } from "../lib/report";
+import { ConsfigLoadError } from "../lib/source/loadError";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
@@ -91,7 +92,9 @@ export function printError(
 
 /** Whether `error` says already what it was because of. */
 const isSaid = (cause: unknown, error: Error): boolean =>
-  error instanceof ConnectionFailed || (cause instanceof Error && error.message.includes(cause.message));
+  error instanceof ConnectionFailed ||
+  error instanceof ConsfigLoadError ||
+  (cause instanceof Error && error.message.includes(cause.message));
 
 /** Our own failures say in their message all that there is. */
 const EXPECTED = (error: Error): boolean => error instanceof ConsfigError && !(error instanceof RunFailed);

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { isRelative } from "../lib/source/_resolve";
 import type { Consfig, Refresh } from "../lib/source/consfig";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";
@@ -19,7 +20,10 @@ export class Workspace {
   #library: Record<string, unknown> | undefined;
 
   constructor(
-    readonly consfig: Pick<Consfig, "root" | "scope" | "refresh"> & { mapPositions?(text: string): string },
+    readonly consfig: Pick<Consfig, "root" | "scope" | "refresh"> & {
+      mapPositions?(text: string): string;
+      import?(specifier: string, file: string): unknown;
+    },
   ) {
     this.scope = new Scope({
       consfig: () => this.#consfig,
@@ -88,6 +92,8 @@ export class Workspace {
   require(specifier: string, directory = this.consfig.root): unknown {
     if (specifier === "consfigurator") return require("../lib/index");
     if (specifier === "consfigurator/properties") return require("../properties/index");
+    if (isRelative(specifier) && this.consfig.import)
+      return this.consfig.import(specifier, path.join(directory, "prompt"));
     return createRequire(path.join(directory, "prompt.ts"))(specifier);
   }
 

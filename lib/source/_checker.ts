@@ -29,8 +29,9 @@ function configuration(directory: string): { fileNames: string[]; options: ts.Co
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, directory);
   const fileNames = sourceDirectories.flatMap((name) => filesUnder(path.join(directory, name)));
   // Where nothing needs them, React's types and those of browsers only cost time.
-  const jsx = fileNames.some((file) => file.endsWith("x")) ? (options.jsx ?? ts.JsxEmit.ReactJSX) : undefined;
-  return { fileNames, options: { ...defaults, ...options, jsx, ...needed } };
+  const { jsx = ts.JsxEmit.ReactJSX, ...others } = options;
+  const hasJsx = fileNames.some((file) => file.endsWith("x"));
+  return { fileNames, options: { ...defaults, ...others, ...(hasJsx && { jsx }), ...needed } };
 }
 
 const filesUnder = (directory: string): string[] =>

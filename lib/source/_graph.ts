@@ -34,6 +34,8 @@ export class ModuleGraph implements Surroundings {
   readonly #directories: readonly string[];
   #modules: ReadonlyMap<string, LoadedModule> = new Map();
   #roots: readonly string[] = [];
+  /** What was imported from outside of it: at the prompt, or by a playbook. */
+  readonly #imported = new Set<string>();
   #active: Evaluation | undefined;
   #failure: Failure | undefined;
 
@@ -49,7 +51,24 @@ export class ModuleGraph implements Surroundings {
 
   /** The files that are loaded without being imported. */
   get roots(): readonly string[] {
-    return this.#roots;
+    return this.#roots.filter((file) => !this.#imported.has(file));
+  }
+
+  /**
+   * What `specifier` means in `file`, which need not be there. A source is a module of this graph from then on. Throws
+   * why it cannot be loaded.
+   */
+  import(specifier: string, file: string): unknown {
+    const resolved = resolve(specifier, file);
+    if (resolved.kind === "graph" && !this.#modules.has(resolved.file)) {
+      this.#imported.add(resolved.file);
+      const { error } = this.refresh();
+      if (error) {
+        this.#imported.delete(resolved.file);
+        throw error;
+      }
+    }
+    return this.#require(file, specifier);
   }
 
   /** Where sources may appear, and where those are that are loaded. */
@@ -69,7 +88,8 @@ export class ModuleGraph implements Surroundings {
 
   /** Evaluates what changed and what depends on it; a failure leaves modules and registries as they were. */
   refresh(): Reloaded {
-    const roots = rootFiles(this.#directories);
+    const own = rootFiles(this.#directories);
+    const roots = [...own, ...[...this.#imported].filter((file) => !own.includes(file) && isFile(file))];
     if (this.#failure && this.#failsStill(this.#failure, roots))
       return { loaded: [], removed: [], error: this.#failure.error };
     const changed = this.#changed(roots);
@@ -87,6 +107,7 @@ export class ModuleGraph implements Surroundings {
     shareBuiltins(new Map(), files);
     this.#modules = new Map();
     this.#roots = [];
+    this.#imported.clear();
     this.#failure = undefined;
   }
 
@@ -184,8 +205,10 @@ export class ModuleGraph implements Surroundings {
         return this.#active
           ? this.#active.required(file, specifier, resolved.file)
           : this.#loaded(resolved.file);
-      case "missing":
-        throw new ConsfigLoadError({ file }, this.show(file), `cannot find '${specifier}'`);
+      case "missing": {
+        const near = resolved.near === undefined ? "" : `; there is '${resolved.near}'`;
+        throw new ConsfigLoadError({ file }, this.show(file), `cannot find '${specifier}'${near}`);
+      }
       default:
         return requireOutside(resolved, file);
     }

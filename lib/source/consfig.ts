@@ -67,6 +67,14 @@ export class Consfig {
   }
 
   /**
+   * What `specifier` means in `file`, absolute, which need not be there: for the prompt and playbooks. A source is loaded
+   * with the consfig from then on, as if a file of hosts/ imported it. Throws why it cannot be loaded.
+   */
+  import(specifier: string, file: string): unknown {
+    return this.#graph.import(specifier, file);
+  }
+
+  /**
    * What must be on a host so that its agent can apply `properties` (their names), as of the last refresh, with
    * `modules` (from the consfig's directory on) as they are now. Refuses, with `InapplicableProperty`, a name that
    * nobody defines, one defined at the prompt, a module that is not there or cannot be compiled, and npm packages that

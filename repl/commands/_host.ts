@@ -1,16 +1,20 @@
 import { hosts } from "../../lib/host";
+import { memberOf } from "../_members";
 import { near } from "../_near";
 import { type CommandContext, CommandError } from "./command";
 
 type Names = Pick<CommandContext, "shell">;
 
-/** Every name by which a command takes a host: its own, and the one it has at the prompt. */
-export function hostWords({ shell }: Names): string[] {
-  const names = Object.entries(shell.workspace.names())
+/** The names that hosts have at the prompt. */
+export const hostNames = ({ shell }: Names): string[] =>
+  Object.entries(shell.workspace.names())
     .filter(([, value]) => isHost(value))
     .map(([name]) => name);
-  return [...new Set([...names, ...hosts.names()])];
-}
+
+/** Every name by which a command takes a host: its own, and the one it has at the prompt. */
+export const hostWords = (context: Names): string[] => [
+  ...new Set([...hostNames(context), ...hosts.names()]),
+];
 
 /** The own name of the host that goes by `name` here; undefined when none does. */
 export function hostCalled(name: string, { shell }: Names): string | undefined {
@@ -29,5 +33,6 @@ export function hostNamed(name: string, context: Names): string {
   throw new CommandError(`there is no host "${name}"; ${advice}`);
 }
 
+/** Looked at without running anything of the value. */
 const isHost = (value: unknown): value is { readonly name: string } =>
-  typeof value === "object" && value !== null && "applications" in value && "name" in value;
+  Array.isArray(memberOf(value, "applications")) && typeof memberOf(value, "name") === "string";

@@ -7,6 +7,7 @@ import { exit } from "./exit";
 import { help } from "./help";
 import { hosts } from "./hosts";
 import { load } from "./load";
+import { log } from "./log";
 import { props } from "./props";
 import { reload } from "./reload";
 import { report } from "./report";
@@ -20,9 +21,24 @@ export { CommandError } from "./command";
 
 /** Every dot-command, by its name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  [agents, check, doc, exit, help, hosts, load, props, reload, report, retry, sandbox, save, shell, why].map(
-    (command) => [command.name, command],
-  ),
+  [
+    agents,
+    check,
+    doc,
+    exit,
+    help,
+    hosts,
+    load,
+    log,
+    props,
+    reload,
+    report,
+    retry,
+    sandbox,
+    save,
+    shell,
+    why,
+  ].map((command) => [command.name, command]),
 );
 
 /** `line` as a dot-command, or undefined when it is none: `.5` is a number. */

@@ -40,6 +40,7 @@ const consfig = {
       return { inside: 1 };
     },
   },
+  mail: { name: "mail.example.org", applications: [] },
   mask: new Proxy(
     {},
     {
@@ -84,6 +85,11 @@ const cases: [input: string, expected: string[]][] = [
   [".load test/repl/comp", ["test/repl/complete.test.ts"]],
   ['import { x } from "consfigurator/', ["consfigurator/properties"]],
   ["consol", ["console"]],
+  ["deploy(", ["mail"]],
+  ["deploy([web1, m", ["mail"]],
+  ["deployThese(w", ["web1", "web2"]],
+  ["deploy(mail, web", ["web1", "web2"]],
+  [".shell m", ["mail"]],
 ];
 
 for (const [input, expected] of cases) {

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import { workspace } from "./_workspace";
+
+test("what is imported from outside is live, and the same as what the consfig imports", (t) => {
+  const { consfig, root, write, remove } = workspace(t, {
+    "hosts/a.ts": 'export { shared } from "../shared";\n',
+    "shared.ts": "export const shared = { n: 1 };\n",
+    "note.ts": 'import { deep } from "./deep";\nexport const note = `note ${deep}`;\n',
+    "deep.ts": "export const deep = 1;\n",
+  });
+  const from = path.join(root, "prompt");
+  const note = () => (consfig.import("./note", from) as { note: string }).note;
+  consfig.refresh();
+  assert.equal(note(), "note 1");
+  assert.deepEqual(Object.keys(consfig.scope()), ["shared"], "it does not stand in scope by itself");
+  assert.equal(
+    (consfig.import("./shared", from) as Record<string, unknown>)["shared"],
+    consfig.scope()["shared"],
+  );
+  write({ "deep.ts": "export const deep = 22;\n" });
+  assert.deepEqual(consfig.refresh().loaded, ["deep.ts", "note.ts"]);
+  assert.equal(note(), "note 22");
+  write({ "wrong.ts": "export const n = missing;\n" });
+  assert.throws(() => consfig.import("./wrong", from), {
+    name: "ConsfigLoadError",
+    message: /^wrong\.ts:1:18: ReferenceError: missing is not defined/,
+  });
+  assert.equal(consfig.refresh().error, undefined, "what was not loaded holds up nothing");
+  assert.throws(() => consfig.import("./notee", from), {
+    message: "prompt: cannot find './notee'; there is './note'",
+  });
+  remove("note.ts");
+  assert.deepEqual(consfig.refresh().removed.toSorted(), ["deep.ts", "note.ts"]);
+});
