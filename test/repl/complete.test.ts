@@ -87,7 +87,7 @@ const cases: [input: string, expected: string[]][] = [
   ["consol", ["console"]],
   ["deploy(", ["mail"]],
   ["deploy([web1, m", ["mail"]],
-  ["deployThese(w", ["web1", "web2"]],
+  ["deployThese(we", ["web1", "web2"]],
   ["deploy(mail, web", ["web1", "web2"]],
   [".shell m", ["mail"]],
 ];
