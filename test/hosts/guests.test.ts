@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { after, before, describe, test } from "node:test";
+import * as via from "../../lib/connection/via";
+import { deploy } from "../../lib/deploy";
+import type { Host } from "../../lib/host";
+import { session } from "../../lib/session";
+import { root } from "../../lib/source/register";
+import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { needsMachines } from "../support/machines";
+
+describe("the second article: a service of one's own from source, behind nginx", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+    for (const place of ["services/cool.ts", "hosts/guests.ts"])
+      cpSync(path.join(root, place), path.join(on.consfig, place));
+    assert.equal(session.consfig?.refresh().error, undefined);
+  });
+  after(() => on?.stop());
+
+  const guests = () => session.consfig?.scope()["guests"] as Host;
+  const visit = (entry?: string) =>
+    new Promise<string>((settled, failed) => {
+      const method = entry === undefined ? "GET" : "POST";
+      const headers = { host: "guests.example.org" };
+      const asked = http.request(`http://${on.machine.address}/`, { method, headers }, (answer) =>
+        settled(text(answer)),
+      );
+      asked.on("error", failed);
+      asked.end(entry === undefined ? undefined : new URLSearchParams({ entry }).toString());
+    });
+
+  test("deployed, it serves; deployed again there is nothing to do; a changed line is live", async () => {
+    const hops = [on.ssh(), via.agent()];
+    assertOk(await deploy(guests(), ...hops));
+    await visit("Grace <3");
+    assert.match(await visit(), /<li>Grace &lt;3<\/li>/);
+    const again = await deploy(guests(), ...hops);
+    assertOk(again);
+    assert.equal(again.status, "unchanged");
+    const file = path.join(on.consfig, "services/cool.ts");
+    writeFileSync(file, readFileSync(file, "utf8").replace("Who was here", "Who has been here"));
+    const report = await deploy(guests(), ...hops);
+    assertOk(report);
+    assert.deepEqual(
+      report.changed.map(({ property }) => property),
+      ["imageDumped", "daemon.running"],
+    );
+    assert.match(await visit(), /<h1>Who has been here<\/h1>\s*<ul><li>Grace &lt;3<\/li><\/ul>/);
+  });
+});
