@@ -5,7 +5,7 @@ import { skipAll } from "./_sequence";
 import { Tally, Walk } from "./_walk";
 import { Ways } from "./_way";
 import type { JobOutcome } from "./agent/messages";
-import { AbortedChange, Cancelled, ConnectionFailed, FailedChange, failureOf } from "./errors";
+import { AbortedChange, Cancelled, ConnectionFailed, errorOf, FailedChange, failureOf } from "./errors";
 import type { StepEvent, StepStatus } from "./events";
 import { definitionOf, innerOf } from "./prepare";
 import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "./property";
@@ -34,6 +34,8 @@ export interface Outcome {
   readonly failed: boolean;
   /** True when a step was ended, or not started, because that was asked for. */
   readonly cancelled: boolean;
+  /** How the tree as a whole ended, when a failure in it was not passed over; a step has shown it. */
+  readonly broken?: "failed" | "aborted";
 }
 
 /**
@@ -50,7 +52,10 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
   const brokenOff = outcome === "failed" || outcome === "aborted";
   for (const [key, act] of [...applying.atEnd].reverse()) {
     if (brokenOff) {
-      applying.emit({ kind: "notice", text: `not done at the end, as the deployment was broken off: ${key}` });
+      applying.emit({
+        kind: "notice",
+        text: `not done at the end, as the deployment was broken off: ${key}`,
+      });
       continue;
     }
     await steps
@@ -60,7 +65,8 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
       })
       .catch(() => {});
   }
-  return { change, failed: walk.failed, cancelled: walk.cancelled };
+  const broken = outcome === "failed" || outcome === "aborted" ? { broken: outcome } : {};
+  return { change, failed: walk.failed, cancelled: walk.cancelled, ...broken };
 }
 
 /** Where steps stand. */
@@ -239,8 +245,15 @@ class StepsBelow implements Acting {
     const outcome = await deployNested(nested, this.#walk, parent);
     if (outcome.change === "changed") tally.add();
     if (outcome.failed) this.#walk.failed = true;
-    if (outcome.failure) throw new FailedChange(outcome.failure.message);
     if (outcome.cancelled) throw new Cancelled(this.#walk.stopped() ?? "the deployment was stopped");
+    if (outcome.failure) throw errorOf(outcome.failure);
+    if (outcome.broken) {
+      const error = new (outcome.broken === "aborted" ? AbortedChange : FailedChange)(
+        "a step inside it failed",
+      );
+      this.#walk.show(error);
+      throw error;
+    }
     return outcome.change;
   }
 

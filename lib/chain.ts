@@ -123,10 +123,17 @@ async function childBehind(
       !rest.hops.some((further) => hopDefinition(further).agent) &&
       [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
     if (needed)
-      throw new ConnectionFailed(hopAsCode(hop), `no process of ours can run behind it: ${error.message}`);
+      throw new ConnectionFailed(
+        hopAsCode(hop),
+        `no process of ours can run behind it: ${lastWords(error.message)}`,
+      );
     return undefined;
   }
 }
+
+/** What Node or a shell says is mostly where; why stands in one line. */
+const lastWords = (said: string): string =>
+  said.split("\n").find((line) => /^\w*Error/.test(line)) ?? said.trim().split("\n").at(-1) ?? said;
 
 async function throughChild(
   child: ChildWorker,

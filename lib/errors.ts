@@ -99,6 +99,14 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
+/** A failure that was told from elsewhere, to be thrown on: with the stack that it had there. */
+export function errorOf({ name, message, stack }: Failure): FailedChange {
+  const untouched = ["AbortedChange", "ConnectionFailed", "MissingData"].includes(name);
+  const error = new (untouched ? AbortedChange : FailedChange)(message);
+  if (stack) error.stack = `${name}: ${message}\n${stack}`;
+  return error;
+}
+
 /** The frames of `error`'s stack, without the message that stands above them. */
 export function frames(error: Error): string {
   return (error.stack ?? "")

@@ -118,6 +118,7 @@ export class ChildWorker {
   /** Settles when it takes work, or with the reason why it never will. */
   readonly ready: Promise<string | undefined>;
   readonly #process: ChildProcess;
+  readonly #exit: Promise<void>;
   readonly #wire: Wire<WorkerRequest>;
   #over = false;
   #onEvent: (event: StepEvent) => void = () => {};
@@ -141,14 +142,24 @@ export class ChildWorker {
           this.#settle(answer.outcome);
         }
       },
-      onEnd: () => this.#fail(new FailedChange("the worker inside ended without a word; was it killed?")),
+      onEnd: () => void this.#lost(mark),
     });
     child.once("error", (error) => begun(error.message));
-    child.once("exit", (code, signal) => {
-      begun(`it ended with ${signal ?? `exit code ${code}`}`);
-      // Killed in the middle of a step: what it had started would go on without anybody.
-      if (!this.#over) endMarked(mark);
+    this.#exit = new Promise((ended) => {
+      child.once("exit", (code, signal) => {
+        begun(`it ended with ${signal ?? `exit code ${code}`}`);
+        ended();
+      });
     });
+  }
+
+  /** Killed in the middle of a step, perhaps: what it had started would go on without anybody. */
+  async #lost(mark: string): Promise<void> {
+    if (this.#over) return;
+    this.#process.kill("SIGKILL");
+    await this.#exit;
+    endMarked(mark);
+    this.#fail(new FailedChange("the worker inside ended without a word; was it killed?"));
   }
 
   run(job: Job, onEvent: (event: StepEvent) => void): Promise<JobOutcome> {

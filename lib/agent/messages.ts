@@ -46,6 +46,8 @@ export interface JobOutcome {
   readonly cancelled: boolean;
   /** Why it could not be carried through, when it could not. */
   readonly failure?: Failure;
+  /** How the tree as a whole ended, when a failure in it was not passed over. */
+  readonly broken?: "failed" | "aborted";
 }
 
 /** Controller → relay. `ref` is given back in the answer. */

@@ -1,5 +1,6 @@
 import { shellQuote } from "../_quote";
 import { ConnectionFailed } from "../errors";
+import { asCode } from "../property";
 import { account, object } from "../schema";
 import { ask } from "./_ask";
 import type { Connection } from "./connection";
@@ -44,7 +45,7 @@ export const as = defhop({
   },
 });
 
-const hopText = (user: string): string => `via.as(${JSON.stringify(user)})`;
+const hopText = (user: string): string => asCode("via.as", [user]);
 
 /** runuser(1) where there is one, else su(1) with a shell that any account accepts. */
 const become = (user: string): string => {

@@ -1,6 +1,7 @@
 import { shellQuote } from "../_quote";
 import { KIT_PLACE } from "../agent/kit";
 import { ConnectionFailed } from "../errors";
+import { asCode } from "../property";
 import { absolutePath, object } from "../schema";
 import { ask } from "./_ask";
 import { inside } from "./_inside";
@@ -37,13 +38,13 @@ export const chroot = defhop({
   },
 });
 
-const hopText = (into: string): string => `via.chroot(${JSON.stringify(into)})`;
+const hopText = (into: string): string => asCode("via.chroot", [into]);
 
 const ENVIRONMENT =
   "HOME=/root USER=root LOGNAME=root SHELL=/bin/sh PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Mounts below $r what a system expects; each is left out where it is there already. Run in a namespace of its own. */
-const MOUNTS = `on() { mountpoint -q "$r$1" || { [ -d "$r$1" ] && shift && mount "$@"; }; }
+const MOUNTS = `on() { mountpoint -q "$r$1" || ! [ -d "$r$1" ] || { shift; mount "$@"; }; }
 mountpoint -q "$r" || mount --bind "$r" "$r"
 on /proc -t proc -o nosuid,noexec,nodev proc "$r/proc"
 on /sys -t sysfs -o nosuid,noexec,nodev,ro sysfs "$r/sys"

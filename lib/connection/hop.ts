@@ -14,6 +14,8 @@ export interface Hop {
   readonly hop: string;
   readonly args: unknown;
   readonly site: string;
+  /** As it was typed: for messages, where the hop has arrived from elsewhere. */
+  readonly code?: string;
 }
 
 /** What asks the person at the terminal; absent when nobody is there, and then a question is a refusal. */
@@ -156,7 +158,7 @@ class SaidHop implements Hop {
   }
 
   toJSON(): Hop {
-    return { hop: this.hop, args: this.args, site: this.site };
+    return { hop: this.hop, args: this.args, site: this.site, code: inspect(this) };
   }
 
   [inspect.custom](): string {
@@ -167,6 +169,7 @@ class SaidHop implements Hop {
 /** `hop` as it would be typed, whether made here or arrived from elsewhere. */
 export function hopAsCode(hop: Hop): string {
   if (hop instanceof SaidHop) return inspect(hop);
+  if (hop.code !== undefined) return hop.code;
   const bare = typeof hop.args === "object" && hop.args !== null && Object.keys(hop.args).length === 0;
   return asCode(`via.${hop.hop}`, bare ? [] : [hop.args]);
 }
