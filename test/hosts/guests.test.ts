@@ -9,7 +9,7 @@ import { deploy } from "../../lib/deploy";
 import type { Host } from "../../lib/host";
 import { session } from "../../lib/session";
 import { root } from "../../lib/source/register";
-import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { assertOk, type Rig, rig, until } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
 
 describe("the second article: a service of one's own from source, behind nginx", needsMachines(), () => {
@@ -37,6 +37,8 @@ describe("the second article: a service of one's own from source, behind nginx",
   test("deployed, it serves; deployed again there is nothing to do; a changed line is live", async () => {
     const hops = [on.ssh(), via.agent()];
     assertOk(await deploy(guests(), ...hops));
+    // nginx says that it has reloaded before it has.
+    await until("nginx knows the site", async () => (await visit()).includes("Who was here"));
     await visit("Grace <3");
     assert.match(await visit(), /<li>Grace &lt;3<\/li>/);
     const again = await deploy(guests(), ...hops);
