@@ -41,6 +41,31 @@ export const looks = defprop({
   },
 });
 
+/** The host needs data of that name, which only workers that are told so hear of; a fact that all may know. */
+export const needs = defprop({
+  name: "spy.needs",
+  kind: "posix",
+  args: schema.object({ what: schema.string() }),
+  call: (what: string) => ({ what }),
+  hostattrs: ({ what }, host) => {
+    host.requireData("_test", what);
+    host.push({ key: "spy/fact" }, "known to all");
+  },
+});
+
+/** Says who we are when all else is done. */
+export const atEnd = defprop({
+  name: "spy.atEnd",
+  kind: "posix",
+  args: schema.object({ what: schema.string() }),
+  call: (what: string) => ({ what }),
+  desc: ({ what }) => what + " later",
+  apply: async ({ what }, target) => {
+    target.atEnd(what, async (then) => then.inform(what + " as " + (await then.identity()).user + "\\n"));
+    return "unchanged";
+  },
+});
+
 function names(directory: string): string[] {
   try { return readdirSync(directory); } catch { return []; }
 }
