@@ -250,6 +250,7 @@ describe("an agent on a host whose disk fills up later", needsMachines(), () => 
   after(() => on?.stop());
 
   test("applies what it has, without a journal, and refuses new sources in clear words", async () => {
+    assertOk(await on.deploy([said("probe.runs", "true")]));
     await on.machine.exec(
       "dd if=/dev/zero of=/root/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/root/fill2 bs=512 2>/dev/null; :",
     );
