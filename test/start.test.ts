@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { canClone } from "../lib/connection/sandbox";
+import { root } from "../lib/source/register.js";
+
+/** The checkout may belong to somebody else. */
+const trusting = {
+  ...process.env,
+  GIT_CONFIG_COUNT: "1",
+  GIT_CONFIG_KEY_0: "safe.directory",
+  GIT_CONFIG_VALUE_0: "*",
+};
+
+/** What a clone of this very checkout does, as somebody would have it who has just got it. */
+describe("npm start on a fresh clone", {
+  skip: isCheckout() ? false : "this copy is no git checkout",
+}, () => {
+  let directory: string;
+  let clone: string;
+  before(() => {
+    directory = mkdtempSync(path.join(tmpdir(), "consfig-start-"));
+    clone = path.join(directory, "consfigurator");
+    succeed("git", ["clone", "--quiet", root, clone]);
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Feeds it as a pipe does: twice the same deployment. */
+  async function start(): Promise<{ code: number | null; lines: string[]; said: string }> {
+    const env: NodeJS.ProcessEnv = { ...process.env, HOME: directory, XDG_STATE_HOME: directory };
+    for (const name of Object.keys(env)) if (/^npm_/.test(name)) delete env[name];
+    const child = spawn("npm", ["start"], { cwd: clone, env, stdio: "pipe" });
+    child.stdin.end("deploy(sandbox)\ndeploy(sandbox)\n");
+    let [printed, said] = ["", ""];
+    child.stdout.on("data", (chunk) => (printed += chunk));
+    child.stderr.on("data", (chunk) => (said += chunk));
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    return { code, lines: printed.split("\n").filter((line) => line.includes("sandbox")), said };
+  }
+
+  /** One deployment that changed something, then one that did not; every step is told. */
+  function assertPlayed({ code, lines, said }: Awaited<ReturnType<typeof start>>): void {
+    assert.equal(code, 0, `${said}${lines.join("\n")}`);
+    const steps = lines.map((line) =>
+      line.replace(/ (in )?[\d.]+ (ms|s)$/, "").replace(/(runs Debian) .*$/, "$1"),
+    );
+    const first = steps.findIndex((line) => line.includes(" sandbox: "));
+    assert.match(steps[first] ?? "", /^changed {3}sandbox: \d+ changed(, \d+ unchanged)?$/);
+    const told = (from: number, to: number) =>
+      steps.slice(from, to).map((line) => line.replace(/^\w+ +sandbox :: +/, ""));
+    assert.deepEqual(told(0, first), [...STEPS, ...AFTER_CHANGE].sort(inOrderOf(told(0, first))));
+    assert.deepEqual(told(first + 1, -1), STEPS);
+    assert.equal(steps.at(-1), `unchanged sandbox: ${STEPS.length} unchanged`);
+  }
+
+  test("with its packages there", { timeout: 120_000 }, async () => {
+    const copy = spawnSync("cp", ["-al", path.join(root, "node_modules"), clone]);
+    if (copy.status !== 0) succeed("cp", ["-a", path.join(root, "node_modules"), clone]);
+    const played = await start();
+    assertPlayed(played);
+    assert.doesNotMatch(played.said, /Installing/);
+  });
+
+  test("installing them first", { timeout: 400_000 }, async () => {
+    rmSync(path.join(clone, "node_modules"), { recursive: true, force: true });
+    const played = await start();
+    assertPlayed(played);
+    assert.match(played.said, /^Installing npm packages \(there are none yet\) …$/m);
+    assert.ok(existsSync(path.join(clone, "node_modules/.bin/node")));
+  });
+});
+
+/** As hosts/sandbox.ts has them, for who may clone this machine and who may not. */
+const STEPS = canClone()
+  ? [
+      "runs Debian",
+      "installed: hello",
+      "account ada",
+      "ada has the login shell /bin/bash",
+      "/etc/motd has its content",
+      "/etc/sysctl.d/10-sandbox.conf sets vm.swappiness=10",
+      "/srv/hello/greeting exists with its content",
+      "time zone Etc/UTC",
+    ]
+  : [
+      "directory notes exists",
+      "notes/today has its content",
+      ".profile contains export EDITOR=vi",
+      ".config/example.ini sets [editor] tabs=2",
+      "lets in ada@example",
+    ];
+const AFTER_CHANGE = canClone() ? ['hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/said'] : [];
+
+const inOrderOf = (order: readonly string[]) => (a: string, b: string) => order.indexOf(a) - order.indexOf(b);
+
+function isCheckout(): boolean {
+  return spawnSync("git", ["rev-parse", "HEAD"], { cwd: root, env: trusting }).status === 0;
+}
+
+function succeed(command: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, args, { env: trusting, encoding: "utf8" });
+  assert.equal(status, 0, `${command} ${args.join(" ")}: ${stderr}`);
+}

@@ -1,0 +1,11 @@
+import { defproplist, schema } from "consfigurator";
+import { file } from "consfigurator/properties";
+
+/** The release `release` is what is served. */
+export const served = defproplist({
+  name: "app.served",
+  args: schema.object({ release: schema.line() }),
+  call: (release: string) => ({ release }),
+  desc: ({ release }) => `serves ${release}`,
+  parts: ({ release }) => [file.hasContent("served", release)],
+});
