@@ -252,7 +252,8 @@ function refuseModules({ name, application }: PreparedHost): void {
 }
 
 function noHost(name: string): InapplicableProperty {
-  const near = hosts.similar(name);
+  const short = hosts.names().filter((each) => each.startsWith(`${name}.`));
+  const near = short.length > 0 ? short : hosts.similar(name);
   const hint =
     near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
   return new InapplicableProperty(`there is no host ${name}; ${hint}`);

@@ -12,6 +12,18 @@ export function wrapped(text: string, indent: string, width = columns()): string
     .join("\n");
 }
 
+/** `text` so that a terminal breaks none of its lines within a word; elsewhere as it is. */
+export function fitted(text: string, indent = ""): string[] {
+  const width = process.stdout.columns;
+  return text
+    .split("\n")
+    .flatMap((line) =>
+      width === undefined || indent.length + line.length < width
+        ? [indent + line]
+        : filled(line.split(" "), indent, indent, width),
+    );
+}
+
 function filled(words: readonly string[], first: string, others: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";

@@ -1,6 +1,7 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Asker } from "../lib/connection/hop";
 import { colour } from "./_colour";
+import { fitted } from "./_layout";
 import type { Keyboard } from "./keyboard";
 import type { Out } from "./views/view";
 
@@ -11,7 +12,7 @@ export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): vo
     const asked = turn.then(async () => {
       aside.begin();
       try {
-        out.write(`${colour.yellow(question)} `);
+        out.write(`${colour.yellow(fitted(question).join("\n"))} `);
         return await line(keyboard, out, echo);
       } finally {
         aside.end();

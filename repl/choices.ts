@@ -35,7 +35,9 @@ const STOP = "4";
 
 function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal: AbortSignal): Choice[] {
   const reports = failures.flatMap((each) => each.reports);
-  const steps = reports.flatMap(({ failed }) => failed);
+  const steps = reports
+    .flatMap(({ failed }) => failed)
+    .filter(({ failure }) => failure?.name !== "ConnectionFailed");
   const place = reports.map((report) => placeToMend(report, shell)).find(Boolean);
   const refused = reports.length > 0 && reports.every(({ status }) => status === "refused");
   const reachable = reports.find((report) => report.status === "failed" && !isConnectionFailure(report));
@@ -56,7 +58,7 @@ function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal
     },
     steps.length > 0 && {
       key: "3",
-      does: `skip ${steps.length === 1 ? steps[0]?.desc : `the ${steps.length} steps that failed`}, and go on: deploys again without`,
+      does: `skip: deploy again without ${steps.length === 1 ? steps[0]?.desc : `the ${steps.length} steps that failed`}`,
       act: () => retry({ leaveOut: true }),
     },
     {

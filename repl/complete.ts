@@ -122,7 +122,7 @@ const allNames = (shell: Shell, fragment: string): string[] => {
 };
 
 /** The value of `a.b.c`, as far as it can be known without evaluating. */
-function valueNamed(chain: string, shell: Shell): unknown {
+export function valueNamed(chain: string, shell: Pick<Shell, "workspace">): unknown {
   const [first = "", ...rest] = chain.split(/\s*\??\.\s*/);
   const { scope } = shell.workspace;
   let value: unknown;

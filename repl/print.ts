@@ -6,6 +6,7 @@ import { ConsfigLoadError } from "../lib/source/loadError";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
+import { fitted } from "./_layout";
 import { near } from "./_near";
 import { CommandError } from "./commands/command";
 import { Interrupted } from "./evaluate";
@@ -66,20 +67,22 @@ export interface ErrorOptions {
   readonly mapPositions?: (text: string) => string;
   /** Names that could have been meant. */
   readonly names?: () => string[];
+  /** Names of the members of what is written as `a.b`, without running anything of it. */
+  readonly members?: (chain: string) => string[];
 }
 
 /** What was thrown, for the person at the keyboard: what and where, what to do, and only their own frames. */
 export function printError(
   error: unknown,
-  { mapPositions = (text) => text, names = () => [] }: ErrorOptions = {},
+  { mapPositions = (text) => text, names = () => [], members = () => [] }: ErrorOptions = {},
 ): string {
   if (error instanceof Interrupted) return colour.yellow("interrupted");
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
   const title = EXPECTED(error) ? error.message : `${error.name}: ${error.message}`;
-  const hint = hintFor(error, names);
+  const hint = hintFor(error, names) ?? memberHint(error, members);
   const stack = EXPLAINED(error) ? [] : userFrames(frames(error)).map(mapPositions);
   return [
-    colour.red(title),
+    ...fitted(title).map((line) => colour.red(line)),
     ...(hint ? [hint] : []),
     ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
     ...stack.map((frame) => colour.dim(`  ${frame}`)),
@@ -108,6 +111,17 @@ function hintFor(error: Error, names: () => string[]): string | undefined {
   if (!unknown) return undefined;
   const meant = near(unknown, names());
   return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props for what there is";
+}
+
+/** The same for a member: `apt.instaled is not a function`. */
+function memberHint(error: Error, members: (chain: string) => string[]): string | undefined {
+  const [, chain, name] =
+    (error instanceof TypeError &&
+      /^([\w$.]+)\.([\w$]+) is not a (?:function|constructor)$/.exec(error.message)) ||
+    [];
+  if (chain === undefined || name === undefined) return undefined;
+  const meant = near(name, members(chain)).map((each) => `${chain}.${each}`);
+  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : undefined;
 }
 
 const outputOf = ({

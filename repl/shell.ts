@@ -4,7 +4,9 @@ import { hosts } from "../lib/host";
 import { type FleetReport, fleetReport, type Report } from "../lib/report";
 import { session } from "../lib/session";
 import type { Statement } from "./_language";
+import { memberNames } from "./_members";
 import { CommandError } from "./commands/command";
+import { valueNamed } from "./complete";
 import { Diagnostics } from "./diagnostics";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
@@ -64,6 +66,7 @@ export class Shell {
     const options = {
       mapPositions: (text: string) => this.workspace.mapPositions(text),
       names: () => scope.names(),
+      members: (chain: string) => memberNames(valueNamed(chain, this)),
     };
     this.say(printError(error, options));
   }

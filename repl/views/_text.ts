@@ -1,5 +1,6 @@
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
+import { fitted } from "../_layout";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
 import { advice, counts, duration, failureInWords, outcome, plain } from "./_words";
 
@@ -38,7 +39,7 @@ export function finalText(trees: readonly HostTree[], { full = false, attended =
   const isAsked = attended && trees.some(({ status }) => status === "failed");
   const next = isAsked ? undefined : advice(trees);
   if (trees.length > 1) lines.push(fleetLine(trees));
-  if (next) lines.push(colour.dim(`  ${next}`));
+  if (next) lines.push(...fitted(next, "  ").map((line) => colour.dim(line)));
   return lines.join("\n");
 }
 
@@ -65,7 +66,10 @@ function stepLines(tree: HostTree, full: boolean): string[] {
   const unchanged = counts(tree).unchanged;
   if (hidden && unchanged > 0)
     lines.push(colour.dim(`  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} unchanged`));
-  return [...tree.notices.map((notice) => colour.dim(`  ${notice}`)), ...lines];
+  return [
+    ...tree.notices.flatMap((notice) => fitted(notice, "  ").map((line) => colour.dim(line))),
+    ...lines,
+  ];
 }
 
 const shownStep = (step: Step, full: boolean): string[] => [stepLine(step), ...detailLines(step, full)];
@@ -92,7 +96,7 @@ function detailLines(step: Step, full: boolean): string[] {
   const message = step.failure ? failureInWords(step.failure) : "failed";
   return [
     ...printed,
-    ...message.split("\n").map((line) => `${inside}${colour.red(line)}`),
+    ...fitted(message, inside).map((line) => colour.red(line)),
     `${inside}${colour.dim(`${step.property}, said at ${step.site}`)}`,
     ...userFrames(step.failure?.stack).map((frame) => `${inside}${colour.dim(frame)}`),
   ];
@@ -111,7 +115,5 @@ export function outputOf({ output, failure }: Step): string {
 function troubleLines({ failure, ...tree }: HostTree): string[] {
   if (!failure || failures({ failure, ...tree }).some((step) => step.failure?.message === failure.message))
     return [];
-  return failureInWords(failure)
-    .split("\n")
-    .map((line) => `  ${colour.red(line)}`);
+  return fitted(failureInWords(failure), "  ").map((line) => colour.red(line));
 }

@@ -58,11 +58,21 @@ export function outcome(tree: HostTree): string {
 export const isConnectionFailure = ({ failure, steps }: Pick<Report, "failure" | "steps">): boolean =>
   failure?.name === "ConnectionFailed" && steps.length === 0;
 
+/** Their names would tell nothing that the message does not. */
+const OURS = new Set([
+  "FailedChange",
+  "RunFailed",
+  "Refused",
+  "ConnectionFailed",
+  "Cancelled",
+  "InapplicableProperty",
+  "InvalidArguments",
+  "ConsfigLoadError",
+]);
+
 /** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
 export const failureInWords = ({ name, message }: Failure): string =>
-  ["FailedChange", "RunFailed", "Refused", "ConnectionFailed", "Cancelled"].includes(name)
-    ? message
-    : `${name}: ${message}`;
+  OURS.has(name) ? message : `${name}: ${message}`;
 
 /** What to do after a deployment that failed. */
 export function advice(trees: readonly HostTree[]): string | undefined {

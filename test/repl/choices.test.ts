@@ -37,7 +37,7 @@ test("skip: deploys again without what failed, which is told; .why tells all", n
   const asked = await type("const r = await deploy(web)", /what now\? \[12345\] $/);
   assert.match(
     asked,
-    / {2}1 {2}retry: what holds already is left as it is\n {2}2 {2}edit hosts\/web\.ts:8, then retry\n {2}3 {2}skip the 2 steps that failed, and go on: deploys again without\n {2}4 {2}stop \(Enter\); \.why tells all, \.retry and \.shell come back to it\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org failed; what now\? \[12345\] $/,
+    / {2}1 {2}retry: what holds already is left as it is\n {2}2 {2}edit hosts\/web\.ts:8, then retry\n {2}3 {2}skip: deploy again without the 2 steps that failed\n {2}4 {2}stop \(Enter\); \.why tells all, \.retry and \.shell come back to it\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org failed; what now\? \[12345\] $/,
   );
   keys("3");
   assert.match(
