@@ -27,13 +27,13 @@ export function typeErrors(blocks: readonly Block[]): string[] {
     return file ? ts.createSourceFile(name, file.text, target) : getSourceFile(name, target, ...more);
   };
   const program = ts.createProgram([...files.keys()], options, host);
-  return ts.getPreEmitDiagnostics(program).map((diagnostic) => {
-    const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n");
-    const file = diagnostic.file && files.get(diagnostic.file.fileName);
-    if (!file || !diagnostic.file) return message;
-    const { line } = diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start ?? 0);
-    return `${file.block.page}:${file.block.line + line - 1}: ${message}`;
-  });
+  return [...files].flatMap(([name, { block }]) =>
+    ts.getPreEmitDiagnostics(program, program.getSourceFile(name)).map((diagnostic) => {
+      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n");
+      const { line } = diagnostic.file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0) ?? { line: 1 };
+      return `${block.page}:${block.line + line - 1}: ${message}`;
+    }),
+  );
 }
 
 interface Written {

@@ -77,8 +77,8 @@ class Walker {
   #consfig(): string {
     if (this.#directory !== root) return this.#directory;
     const consfig = path.join(this.#home, "example");
-    if (!existsSync(consfig))
-      cpSync(path.join(root, "hosts"), path.join(consfig, "hosts"), { recursive: true });
+    for (const host of ["hosts/sandbox.ts", "hosts/web.ts"])
+      cpSync(path.join(root, host), path.join(consfig, host), { recursive: true });
     return consfig;
   }
 
