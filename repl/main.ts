@@ -141,12 +141,9 @@ async function play(directory: string, file: string, json: boolean): Promise<num
 }
 
 async function playInput(directory: string, json: boolean): Promise<number> {
-  const { playText } = require("./playbook") as typeof import("./playbook");
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString("utf8");
+  const { playStream } = require("./playbook") as typeof import("./playbook");
   return unattended(directory, json, (shell, options) =>
-    playText(text, path.resolve("stdin"), shell, options),
+    playStream(process.stdin, path.resolve("stdin"), shell, options),
   );
 }
 

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import { setTimeout } from "node:timers/promises";
 import { InvalidInput, type Statement, Unfinished } from "./_language";
 import { asCommand, runCommand } from "./commands";
 import { CommandError } from "./commands/command";
@@ -8,6 +10,9 @@ import type { Shell } from "./shell";
 
 /** A playbook that cannot be read or is no TypeScript: it was not begun. */
 export class InvalidPlaybook extends CommandError {}
+
+/** It breaks off in the middle of a statement. */
+class UnfinishedPlaybook extends InvalidPlaybook {}
 
 /** Plays the playbook `file` in `shell`. False when a deployment failed: what stands after that was not begun. */
 export async function playFile(file: string, shell: Shell, options: RunOptions = {}): Promise<boolean> {
@@ -27,7 +32,58 @@ export async function playText(
   shell: Shell,
   options: RunOptions = {},
 ): Promise<boolean> {
-  const steps = readPlaybook(text, file, shell);
+  return playSteps(readPlaybook(text, file, shell), file, shell, options);
+}
+
+/** A writer that is silent for this long (milliseconds) waits for what it has written to be played. */
+const PAUSE_MS = 150;
+
+/**
+ * Plays what comes on `input`, as it comes: each time its writer pauses, as far as the statements are complete. What
+ * comes without a pause is read as a whole before anything of it is done.
+ */
+export async function playStream(
+  input: AsyncIterable<Buffer | string>,
+  file: string,
+  shell: Shell,
+  options: RunOptions = {},
+): Promise<boolean> {
+  const chunks = input[Symbol.asyncIterator]();
+  const decoder = new StringDecoder("utf8");
+  let text = "";
+  let next = chunks.next();
+  for (;;) {
+    const come = await Promise.race([next, setTimeout(PAUSE_MS)]);
+    if (come && !come.done) {
+      text += typeof come.value === "string" ? come.value : decoder.write(come.value);
+      next = chunks.next();
+      continue;
+    }
+    const steps = come ? readPlaybook(text, file, shell) : readSoFar(text, file, shell);
+    if (steps && !(await playSteps(steps, file, shell, options))) return false;
+    if (come || shell.ended) return true;
+    if (steps) text = text.replace(/[^\n]/g, ""); // so that lines keep their numbers
+    await next;
+  }
+}
+
+/** The steps in `text`, unless it ends in the middle of a line or of a statement. */
+function readSoFar(text: string, file: string, shell: Shell): PlaybookStep[] | undefined {
+  if (!text.endsWith("\n")) return undefined;
+  try {
+    return readPlaybook(text, file, shell);
+  } catch (error) {
+    if (error instanceof UnfinishedPlaybook) return undefined;
+    throw error;
+  }
+}
+
+async function playSteps(
+  steps: readonly PlaybookStep[],
+  file: string,
+  shell: Shell,
+  options: RunOptions,
+): Promise<boolean> {
   for (const step of steps) {
     shell.reports = [];
     if ("command" in step) {
@@ -81,7 +137,7 @@ function compiled(code: string, file: string, shell: Shell): Statement[] {
     return shell.workspace.compile(code, file, { directory: path.dirname(file), keep: true });
   } catch (error) {
     if (error instanceof Unfinished)
-      throw new InvalidPlaybook(`${file} breaks off in the middle of a statement: ${error.message}`);
+      throw new UnfinishedPlaybook(`${file} breaks off in the middle of a statement: ${error.message}`);
     if (error instanceof InvalidInput) throw new InvalidPlaybook(error.message);
     throw error;
   }

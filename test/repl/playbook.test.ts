@@ -128,6 +128,26 @@ test("init makes a consfig that checks and plays", async (t) => {
   assert.match(again.stderr, /made is not empty; give a directory that is, or that is not there yet\n$/);
 });
 
+test("what is piped in is played as it comes, and lines keep their numbers", async (t) => {
+  const { root, env } = consfigWith(t);
+  const child = spawn(process.execPath, [command, "--consfig", root], { env, cwd: root, stdio: "pipe" });
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  const until = async (pattern: RegExp) => {
+    while (!pattern.test(stdout)) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  child.stdin.write("console.log('one')\nconst add = (a: number,\n");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(stdout, "", "it breaks off in the middle of a statement");
+  child.stdin.write("  b: number) => a + b\n");
+  await until(/^one\n$/);
+  child.stdin.write("console.log(add(1, 2))\n");
+  await until(/^one\n3\n$/);
+  child.stdin.end("heer");
+  assert.equal(await new Promise((resolve) => child.on("close", resolve)), 2);
+  assert.match(stdout, /heer is not defined[\s\S]* {2}at stdin:5:1\n$/);
+});
+
 test("Ctrl-C ends it after the running step, with 130", async (t) => {
   const { root, env } = consfigWith(t);
   const child = spawn(process.execPath, [command, "--consfig", root, "--json"], { env, stdio: "pipe" });
