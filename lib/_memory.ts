@@ -1,3 +1,6 @@
+/** Under this name: what is applied in the deployment, a `Nested` without hops. */
+export const WORK = "deployment.work";
+
 /** A memory in which some things stand that the one around it does not have. What is learned goes to that one. */
 export class InnerMemory extends Map<string, unknown> {
   readonly #around: Map<string, unknown>;

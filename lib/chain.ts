@@ -1,3 +1,4 @@
+import { WORK } from "./_memory";
 import { type ChildWorker, startChild } from "./agent/child";
 import type { AgentLink } from "./agent/client/link";
 import { isAgentConnection } from "./agent/connection";
@@ -70,7 +71,7 @@ export async function applyHere(
 ): Promise<JobOutcome> {
   refuseAgentProperties(work, ground);
   const atEnd: AtEnd = new Map();
-  const memory = new Map<string, unknown>();
+  const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
   return applyTree(work.application, {
     target: (output) =>

@@ -50,6 +50,9 @@ export class ConnectionFailed extends AbortedChange {
   }
 }
 
+/** An image of a deployment was to be made where none can be: behind further hops, in a part of a deployment. */
+export class WrongExecutionContextForImageDump extends AbortedChange {}
+
 /** Prerequisite data that no source has. */
 export class MissingData extends AbortedChange {}
 

@@ -1,21 +1,23 @@
 import { InapplicableProperty } from "./errors";
 import { Executable } from "./executable/dump";
+import { DeploymentImage, LATEST } from "./executable/image";
 import { type Change, defprop } from "./property";
-import { absolutePath, json, list, modulePath, object, string } from "./schema";
-
-const callShape = {
-  /** The module, relative to the file that says it. */
-  module: modulePath(),
-  /** The function that it exports, by name. */
-  call: string({ pattern: "^[\\p{L}_$][\\p{L}\\p{N}_$]*$", description: "the name of an exported function" }),
-};
+import { absolutePath, json, list, modulePath, object, optional, string } from "./schema";
 
 /** Which call an executable makes. `args` are JSON: none unless given. */
 export interface ImageCall {
+  /** The module, relative to the file that says it. */
   readonly module: string;
+  /** The function that it exports, by name. */
   readonly call: string;
   readonly args?: readonly unknown[];
 }
+
+const call = object({
+  module: modulePath(),
+  call: string({ pattern: "^[\\p{L}_$][\\p{L}\\p{N}_$]*$", description: "the name of an exported function" }),
+  args: list(json()),
+});
 
 /**
  * `path` is an executable which, when started, calls one function of a module of the consfig, in a process in which
@@ -25,28 +27,45 @@ export interface ImageCall {
  * changes, the file is not touched; else it is replaced in one step, also while it runs. When the module cannot be
  * loaded, or does not export the function, the step fails with the line, and the old executable stays.
  *
+ * Without a call it applies again, when started, the deployment in which this stands: without a controller, on the host
+ * itself, through its agent. It asks nobody, and has of prerequisite data what the host has. Without a path it is
+ * `~/.cache/consfigurator/images/latest`, in a directory that is closed to others. Further applications that were given to
+ * `deploy` are in it, too. Fails with `WrongExecutionContextForImageDump` behind further hops, such as in a chroot.
+ *
  * @example imageDumped("/usr/local/bin/cool-web-service", { module: "../services/cool", call: "startServer", args: [1234] })
+ * @example imageDumped()
  */
 export const imageDumped = defprop({
   name: "imageDumped",
   kind: "agent",
-  args: object({ path: absolutePath(), ...callShape, args: list(json()) }),
-  call: (path: string, { module, call, args = [] }: ImageCall) => ({ path, module, call, args: [...args] }),
-  desc: ({ path, module, call, args }) =>
-    `${path} is ${call}(${args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${module}`,
-  hostattrs: ({ args }) => {
-    const [at] = notJson(args, "args");
+  args: object({ path: optional(absolutePath()), call: optional(call) }),
+  call: (path?: string, said?: ImageCall) => ({
+    ...(path !== undefined && { path }),
+    ...(said && { call: { ...said, args: [...(said.args ?? [])] } }),
+  }),
+  desc: ({ path, call }) =>
+    call
+      ? `${path} is ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
+      : `${path ?? `~/${LATEST}`} is this deployment`,
+  hostattrs: ({ path, call }) => {
+    if (!call) return;
+    if (path === undefined) throw new InapplicableProperty("a call is given, and no path for its executable");
+    const [at] = notJson(call.args, "args");
     if (at)
       throw new InapplicableProperty(`${at} is no JSON, and stands in a file on the host; give plain data`);
   },
   // No `check`: what is there is taken away by unapplying it, of whatever sources it was made.
-  apply: async ({ path, ...call }, target): Promise<Change> => {
+  apply: async ({ path = "", call }, target): Promise<Change> => {
+    if (!call) return (await DeploymentImage.at(target, path || undefined)).apply();
     const executable = new Executable(target, path);
     if (await executable.isCurrent(call)) return "unchanged";
     await executable.dump(call);
     return "changed";
   },
-  unapply: ({ path }, target) => new Executable(target, path).remove(),
+  unapply: async ({ path = "", call }, target): Promise<Change> =>
+    call
+      ? new Executable(target, path).remove()
+      : (await DeploymentImage.at(target, path || undefined)).unapply(),
 });
 
 /** The places in `value` of what JSON cannot hold. */

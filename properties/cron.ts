@@ -1,5 +1,7 @@
 /** Commands that run at set times. */
 import { shellWords } from "../lib/_quote";
+import { LATEST } from "../lib/executable/image";
+import { imageDumped } from "../lib/imageDumped";
 import { defproplist } from "../lib/property";
 import { account, type Infer, object, string } from "../lib/schema";
 import { encodedName } from "./_encoded";
@@ -10,12 +12,14 @@ import { doesNotExist, existsWithContent } from "./file";
 const keywords = ["hourly", "daily", "weekly", "monthly"];
 const nicknames = ["reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
 const field = "[0-9A-Za-z*/,-]+";
-const job = object({
-  desc: string({ minLength: 1, pattern: "^[^\\n]+$", description: "a description of the job, on one line" }),
-  when: string({
+const time = () =>
+  string({
     pattern: `^(${keywords.join("|")}|@(${nicknames.join("|")})|${field}( +${field}){4})$`,
     description: `${keywords.map((keyword) => `"${keyword}"`).join(", ")}, or a time as in crontab(5) such as "0 3 * * *"`,
-  }),
+  });
+const job = object({
+  desc: string({ minLength: 1, pattern: "^[^\\n]+$", description: "a description of the job, on one line" }),
+  when: time(),
   user: account(),
   command: string({ minLength: 1, description: "a shell command" }),
 });
@@ -74,6 +78,24 @@ export const niceSystemJob = defproplist({
 });
 
 const nice = (command: string): string => shellWords(["nice", "ionice", "-c", "3", "sh", "-c", command]);
+
+/**
+ * This deployment is applied again at the times `when`, on the host itself, without a controller: so that what strays
+ * comes back between deployments. What is applied is the last deployment in which this stood, further applications that
+ * were given to `deploy` included. What came of it stands in the system's journal, under "consfigurator".
+ *
+ * @example cron.runsConfigurator("daily")
+ */
+export const runsConfigurator = defproplist({
+  name: "cron.runsConfigurator",
+  args: object({ when: time() }),
+  call: (when: string) => ({ when }),
+  desc: ({ when }) => `${when}: this deployment again`,
+  parts: ({ when }) => [imageDumped(), again(when)],
+  unapply: ({ when }, _target, steps) => steps.unapply(again(when)),
+});
+
+const again = (when: string) => niceSystemJob("consfigurator", when, "root", `~root/${LATEST}`);
 
 /** The file by which cron knows the job, and those where it would be for other times. */
 export function places({ desc, when }: Pick<Job, "desc" | "when">): { file: string; others: string[] } {

@@ -7,6 +7,8 @@ import * as os from "./_os";
 import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
 
+export { consfiguratorTimer, runsConfigurator } from "./_systemdTimer";
+
 const instance = { userInstance: optional(boolean()) };
 const one = object({
   unit: string({

@@ -185,7 +185,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     });
     assert.throws(() => imageDumped(at, { ...call, module: "cool" }), {
       message:
-        'imageDumped: args.module is "cool"; it must be a module of the consfig, such as "../services/web"',
+        'imageDumped: args.call.module is "cool"; it must be a module of the consfig, such as "../services/web"',
     });
     // The deployments that come next are not held up by it.
     assertOk(await dumped());

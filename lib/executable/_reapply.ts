@@ -1,0 +1,85 @@
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { load } from "../agent/_work";
+import { agent } from "../agent/hop";
+import { workerKit } from "../agent/worker-kit";
+import { applyBehind } from "../chain";
+import { localConnection } from "../connection/local";
+import { failureOf } from "../errors";
+import type { Nested } from "../property";
+import { type Report, Reporter } from "../report";
+import { BOOT, JOB } from "./image";
+
+/**
+ * Applies again what the image in `directory` holds: through the agent of this host, so that it waits for a deployment
+ * that runs, and is kept in the agent's journal. What came of it is printed, and goes to the system's journal. Gives the
+ * exit code.
+ */
+export async function reapply(directory: string): Promise<number> {
+  process.env["HOME"] ??= homedir();
+  load(directory);
+  const job = JSON.parse(readFileSync(path.join(directory, JOB), "utf8")) as Pick<
+    Nested,
+    "host" | "application"
+  >;
+  const reporter = new Reporter();
+  const started = performance.now();
+  const deployment = randomBytes(6).toString("hex");
+  const report = await applied(job, directory, deployment, reporter).then(
+    ({ change, failed, failure }) =>
+      reporter.finish(
+        job.host.name,
+        deployment,
+        failed || failure ? "failed" : change,
+        elapsed(started),
+        failure,
+      ),
+    (error: unknown) =>
+      reporter.finish(job.host.name, deployment, "failed", elapsed(started), failureOf(error)),
+  );
+  say(report);
+  return report.ok ? 0 : 1;
+}
+
+const elapsed = (started: number): number => Math.round(performance.now() - started);
+
+function applied(
+  { host, application }: Pick<Nested, "host" | "application">,
+  directory: string,
+  deployment: string,
+  reporter: Reporter,
+) {
+  const kit = workerKit({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory });
+  const course = {
+    deployment,
+    by: `image ${path.basename(directory).slice(0, 8)}`,
+    kit,
+    ask: undefined,
+    signal: new AbortController().signal,
+    stopped: () => undefined,
+    workers: new Set<never>(),
+  };
+  const ground = { connection: localConnection(), ownProcess: false };
+  return applyBehind({ hops: [agent()], host, application }, ground, course, (event) => reporter.add(event));
+}
+
+/** What a person wants to know of it: what changed, what failed, and why. */
+function say({ host, status, steps, changed, failed, failure, ms, ok }: Report): void {
+  const of = [...changed, ...failed].map(({ status: how, desc, failure: why }) =>
+    [`${how}: ${desc}`, ...(why ? [why.message] : [])].join(": "),
+  );
+  const whole = `${host}: ${status}, ${steps.length} steps, ${(ms / 1000).toFixed(1)} s${failure ? `: ${failure.message}` : ""}`;
+  const text = `${[...new Set(of), whole].join("\n")}\n`;
+  process.stdout.write(text);
+  // Under systemd that was the journal already.
+  if (process.env["JOURNAL_STREAM"] !== undefined) return;
+  const priority = ok ? "info" : "err";
+  const { error, status: exit } = spawnSync("systemd-cat", ["-t", "consfigurator", "-p", priority], {
+    input: text,
+  });
+  if (error || exit !== 0)
+    spawnSync("logger", ["-t", "consfigurator", "-p", `daemon.${priority}`], { input: text });
+}

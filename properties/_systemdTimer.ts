@@ -1,0 +1,93 @@
+import { LATEST } from "../lib/executable/image";
+import { imageDumped } from "../lib/imageDumped";
+import { type Change, defprop, defproplist } from "../lib/property";
+import { object, string } from "../lib/schema";
+import type { PosixTarget } from "../lib/target";
+import { needsRoot } from "./_needs";
+import * as os from "./_os";
+import { linkedState, systemctl } from "./_systemctl";
+import { isInhibited } from "./service";
+
+const when = object({
+  when: string({
+    pattern: "^[A-Za-z0-9*][^\\n]*$",
+    description: 'a time as in systemd.time(7), such as "daily" or "Mon *-*-* 04:30"',
+  }),
+});
+const UNITS = "/etc/systemd/system";
+const SERVICE = "consfigurator.service";
+const TIMER = "consfigurator.timer";
+
+/**
+ * This deployment is applied again at the times `when`, on the host itself, without a controller: so that what strays
+ * comes back between deployments. A time that was missed is made up for. What is applied is the last deployment in which
+ * this stood, further applications that were given to `deploy` included. What came of it stands in the journal of
+ * consfigurator.service.
+ *
+ * @example systemd.runsConfigurator("daily")
+ */
+export const runsConfigurator = defproplist({
+  name: "systemd.runsConfigurator",
+  args: when,
+  call: (when: string) => ({ when }),
+  desc: ({ when }) => `${when}: this deployment again`,
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  parts: ({ when }) => [imageDumped(), consfiguratorTimer({ when })],
+  unapply: ({ when }, _target, steps) => steps.unapply(consfiguratorTimer({ when })),
+});
+
+/** The timer of `systemd.runsConfigurator`, without the image that it starts. */
+export const consfiguratorTimer = defprop({
+  name: "systemd.consfiguratorTimer",
+  kind: "posix",
+  args: when,
+  desc: ({ when }) => `${TIMER}: ${when}`,
+  apply: async (args, target) => {
+    await needsRoot(target, "systemd.runsConfigurator");
+    const { home } = await target.identity();
+    const written: Change[] = [
+      await target.ensureContent(`${UNITS}/${SERVICE}`, service(`${home}/${LATEST}`), { mode: 0o644 }),
+      await target.ensureContent(`${UNITS}/${TIMER}`, timerText(args.when), { mode: 0o644 }),
+    ];
+    const isNew = written.includes("changed");
+    if (!isNew && (await linkedState(target, { unit: TIMER })) === "enabled") return "unchanged";
+    await systemctl(target, ["daemon-reload"], {});
+    await systemctl(target, ["enable", TIMER], {});
+    if (!isInhibited(target)) await systemctl(target, ["restart", TIMER], {});
+    return "changed";
+  },
+  unapply: async (_args, target) => {
+    await needsRoot(target, "systemd.runsConfigurator");
+    if (!(await target.lstat(`${UNITS}/${TIMER}`))) return "unchanged";
+    await systemctl(target, ["disable", ...nowUnless(target), TIMER], {});
+    for (const unit of [SERVICE, TIMER]) await target.remove(`${UNITS}/${unit}`);
+    await systemctl(target, ["daemon-reload"], {});
+    return "changed";
+  },
+});
+
+const nowUnless = (target: PosixTarget): string[] => (isInhibited(target) ? [] : ["--now"]);
+
+const service = (image: string): string => `[Unit]
+Description=The last deployment to this host, applied again
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=${image.replaceAll("%", "%%")}
+Nice=10
+IOSchedulingClass=idle
+`;
+
+const timerText = (when: string): string => `[Unit]
+Description=Applies the last deployment to this host again
+
+[Timer]
+OnCalendar=${when}
+Persistent=true
+RandomizedDelaySec=5min
+
+[Install]
+WantedBy=timers.target
+`;

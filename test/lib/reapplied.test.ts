@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { eseqpropsUntil, unapplied } from "../../lib/combinators";
+import { imageDumped } from "../../lib/imageDumped";
+import { session } from "../../lib/session";
+import { as } from "../../lib/subdeployments";
+import * as cron from "../../properties/cron";
+import { hasContent } from "../../properties/file";
+import { debianStable } from "../../properties/os";
+import * as systemd from "../../properties/systemd";
+import { needsMachines } from "../support/machines";
+import { assertOk, type Rig, rig, said } from "./agent/_rig";
+
+const latest = "/root/.cache/consfigurator/images/latest";
+const bookworm = debianStable("bookworm", "amd64");
+
+describe("a deployment that is applied again on the host itself", needsMachines(), () => {
+  let on: Rig;
+  before(async () => {
+    on = await rig();
+  });
+  after(() => on?.stop());
+
+  test("imageDumped() applies this deployment again, without the controller, and nobody else can read it", async () => {
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "in its place"), imageDumped()]));
+    await on.machine.run("echo strayed >/etc/strays");
+    const { exit, stdout, stderr } = await on.machine.exec(`env -i ${latest}`);
+    assert.equal(stderr, "");
+    assert.equal(exit, 0);
+    assert.match(stdout, /^changed: \/etc\/strays .*\nweb1\.example\.org: changed, 3 steps, [0-9.]+ s\n$/);
+    assert.equal(await on.machine.run("cat /etc/strays"), "in its place\n");
+    assert.match((await on.machine.exec(latest)).stdout, /^web1\.example\.org: unchanged/);
+    assert.equal(await on.machine.run(`stat -c %a ${path.dirname(latest)}`), "700\n");
+    assert.match(await on.machine.run("journalctl -q -t consfigurator -o cat"), /^changed: \/etc\/strays/m);
+  });
+
+  test("nothing changed: unchanged, and not touched; two images are kept", async () => {
+    const inode = () => statSync(path.join(on.machine.root, latest)).ino;
+    const before = inode();
+    const again = [bookworm, hasContent("/etc/strays", "in its place"), imageDumped()];
+    const report = await on.deploy(again);
+    assertOk(report);
+    for (const text of ["two", "three", "four"])
+      assertOk(await on.deploy([bookworm, hasContent("/etc/strays", text), imageDumped()]));
+    assert.notEqual(inode(), before);
+    assert.equal(readdirSync(path.join(on.machine.root, path.dirname(latest))).length, 3);
+    assert.match((await on.machine.exec(latest)).stdout, /unchanged/);
+  });
+
+  test("a failure is said, in the journal too, and by the exit code", async () => {
+    await on.deploy([bookworm, imageDumped(), said("probe.fails")]);
+    const { exit, stdout } = await on.machine.exec(latest);
+    assert.equal(exit, 1);
+    assert.match(stdout, /^failed: probe\.fails.*: on purpose\nweb1\.example\.org: failed/);
+    assert.match(await on.machine.run("journalctl -q -t consfigurator -p err -o cat"), /on purpose/);
+  });
+
+  test("it needs nothing that the agent may have lost", async () => {
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "in its place"), imageDumped()]));
+    await session.connections.close();
+    for (const role of ["relay", "supervisor", "worker"] as const)
+      for (const pid of await on.pids(role)) await on.machine.exec(`kill -9 ${pid}`);
+    await on.machine.run("rm -rf /root/.cache/consfigurator/agent");
+    await on.machine.run("echo strayed >/etc/strays");
+    const { exit, stdout, stderr } = await on.machine.exec(latest);
+    assert.equal(exit, 0, stdout + stderr);
+    assert.equal(await on.machine.run("cat /etc/strays"), "in its place\n");
+  });
+
+  test("in a part of a deployment it is refused by an error of its own, which can be passed over", async () => {
+    const report = await on.deploy([bookworm, as("admin", imageDumped())]);
+    assert.equal(report.ok, false);
+    const failure = report.failed.find(({ property }) => property === "imageDumped")?.failure;
+    assert.equal(failure?.name, "WrongExecutionContextForImageDump");
+    assertOk(
+      await on.deploy([
+        bookworm,
+        as("admin", eseqpropsUntil("WrongExecutionContextForImageDump", imageDumped())),
+      ]),
+    );
+  });
+
+  test("systemd.runsConfigurator: a timer, and the results in the journal", async () => {
+    const timed = systemd.runsConfigurator("daily");
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "timed"), timed]));
+    const again = await on.deploy([bookworm, hasContent("/etc/strays", "timed"), timed]);
+    assert.equal(again.status, "unchanged");
+    await on.machine.run("rm /etc/strays; systemctl start consfigurator.service");
+    assert.equal(await on.machine.run("cat /etc/strays"), "timed\n");
+    assert.match(
+      await on.machine.run("journalctl -q -u consfigurator.service -o cat"),
+      /^web1\.example\.org: changed/m,
+    );
+    assert.match(await on.machine.run("systemctl list-timers consfigurator.timer"), /consfigurator\.timer/);
+    assertOk(await on.deploy([bookworm, unapplied(timed)]));
+    assert.equal((await on.machine.exec("ls /etc/systemd/system | grep consfig")).stdout, "");
+  });
+
+  test("cron.runsConfigurator: a nice job that does the same", async () => {
+    const job = cron.runsConfigurator("daily");
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "by cron"), job]));
+    await on.machine.run("rm /etc/strays; env -i /etc/cron.daily/consfigurator");
+    assert.equal(await on.machine.run("cat /etc/strays"), "by cron\n");
+    assertOk(await on.deploy([bookworm, unapplied(job)]));
+    assert.equal((await on.machine.exec("ls /etc/cron.daily/consfigurator")).exit, 2);
+  });
+});
