@@ -201,7 +201,7 @@ export class HostModel implements HostFacts {
 
   /** Puts `values` in front, in their order. */
   push<T>(attribute: Attribute<T>, ...values: T[]): void {
-    this.#attributes.set(attribute.key, [...values, ...this.all(attribute)]);
+    if (values.length > 0) this.#attributes.set(attribute.key, [...values, ...this.all(attribute)]);
   }
 
   /** As `push`, without those that are there already (compared by their JSON). */

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { runInThisContext } from "node:vm";
+import { agent } from "../../lib/agent/hop";
 import { eseqprops, onChange, unapplied } from "../../lib/combinators";
+import type { Hop } from "../../lib/connection/hop";
 import { local } from "../../lib/connection/local";
 import { sandbox } from "../../lib/connection/sandbox";
 import { sudo } from "../../lib/connection/sudo";
@@ -57,7 +59,12 @@ describe("defhost", () => {
     [
       "hops that are not in a list",
       () => defhost("web1", { deploy: local() } as never),
-      'options.deploy is {"hop":"local","args":{},"site":"SITE"}; it must be of type array',
+      'options.deploy is {"hop":"local","args":{},"site":"SITE","code":"via.local(…; it must be of type array',
+    ],
+    [
+      "hops that cannot follow each other",
+      () => defhost("web1", { deploy: [agent(), agent(), local()] as Hop[] }),
+      "via.agent() follows via.agent(): that is a process of ours already; leave one out; via.local() can only stand first: it is about the machine that you sit at",
     ],
     [
       "a hop that was not called",
@@ -150,7 +157,10 @@ describe("a host prints as the code that makes it", () => {
   test("and is JSON from which its applications can be told", () => {
     const host = defhost("web1", { deploy: [via.local()] }, onChange(toy.changes("a"), toy.rests("b")));
     const { applications, ...rest } = JSON.parse(JSON.stringify(host)) as Host;
-    assert.deepEqual(withoutSites(rest), { name: "web1", deploy: [{ hop: "local", args: {} }] });
+    assert.deepEqual(withoutSites(rest), {
+      name: "web1",
+      deploy: [{ hop: "local", args: {}, code: "via.local()" }],
+    });
     assert.ok(applications.every(isApplication));
     assert.deepEqual(withoutSites(applications), withoutSites(host.applications));
   });

@@ -23,7 +23,12 @@ describe("a hop", () => {
     assert.deepEqual([hop.hop, hop.args], ["tunnel", { to: "gate", port: 22 }]);
     assert.match(hop.site, /^test\/lib\/connection\/hop\.test\.ts:\d+:\d+$/);
     assert.throws(() => Object.assign(hop, { hop: "other" }), TypeError);
-    assert.deepEqual(JSON.parse(JSON.stringify(hop)), { hop: "tunnel", args: hop.args, site: hop.site });
+    assert.deepEqual(JSON.parse(JSON.stringify(hop)), {
+      hop: "tunnel",
+      args: hop.args,
+      site: hop.site,
+      code: "via.tunnel('gate', 22)",
+    });
   });
 
   const printed: [hop: Hop, code: string][] = [
@@ -40,9 +45,10 @@ describe("a hop", () => {
     });
   }
 
-  test("that arrived from elsewhere prints with its arguments", () => {
+  test("that arrived from elsewhere prints as it was typed, or with its arguments", () => {
     const arrived = JSON.parse(JSON.stringify(tunnel("gate"))) as Hop;
-    assert.equal(hopAsCode(arrived), "via.tunnel({ to: 'gate' })");
+    assert.equal(hopAsCode(arrived), "via.tunnel('gate')");
+    assert.equal(hopAsCode({ hop: "tunnel", args: { to: "gate" }, site: "" }), "via.tunnel({ to: 'gate' })");
   });
 });
 
