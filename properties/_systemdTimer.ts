@@ -32,13 +32,13 @@ export const runsConfigurator = defproplist({
   call: (when: string) => ({ when }),
   desc: ({ when }) => `${when}: this deployment again`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  parts: ({ when }) => [imageDumped(), consfiguratorTimer({ when })],
-  unapply: ({ when }, _target, steps) => steps.unapply(consfiguratorTimer({ when })),
+  parts: ({ when }) => [imageDumped(), timer({ when })],
+  unapply: ({ when }, _target, steps) => steps.unapply(timer({ when })),
 });
 
-/** The timer of `systemd.runsConfigurator`, without the image that it starts. */
-export const consfiguratorTimer = defprop({
-  name: "systemd.consfiguratorTimer",
+/** The timer, without the image that it starts. */
+const timer = defprop({
+  name: "systemd._timer",
   kind: "posix",
   args: when,
   desc: ({ when }) => `${TIMER}: ${when}`,

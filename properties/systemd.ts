@@ -7,7 +7,7 @@ import * as os from "./_os";
 import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
 
-export { consfiguratorTimer, runsConfigurator } from "./_systemdTimer";
+export { runsConfigurator } from "./_systemdTimer";
 
 const instance = { userInstance: optional(boolean()) };
 const one = object({
