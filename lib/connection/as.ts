@@ -9,7 +9,8 @@ import { wrapped } from "./wrapped";
 
 /**
  * As the user `user` of the same machine; it takes root before it, or to be that user already. No password, no login
- * shell, no PAM session: it works for users whose shell is nologin. In an agent it is a pristine worker of that user.
+ * shell, no PAM session: it works for users whose shell is nologin. One whose home directory is not there has /, as
+ * login(1) does it. In an agent it is a pristine worker of that user.
  */
 export const as = defhop({
   name: "as",
@@ -47,10 +48,10 @@ export const as = defhop({
 
 const hopText = (user: string): string => asCode("via.as", [user]);
 
-/** runuser(1) where there is one, else su(1) with a shell that any account accepts. */
+/** runuser(1) where there is one, else su(1) with a shell that any account accepts. Both set HOME as in passwd(5). */
 const become = (user: string): string => {
   const name = shellQuote(user);
-  return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- "$@"; else exec su -s /bin/sh ${name} -c 'exec "$0" "$@"' -- "$@"; fi; }; HOME=$(eval echo ~${name}); export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
+  return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- env HOME="$HOME" "$@"; else exec su -s /bin/sh ${name} -c 'exec env HOME="$0" "$@"' -- "$HOME" "$@"; fi; }; HOME=$(eval echo ~${name}); [ -d "$HOME" ] || HOME=/; export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
 };
 
 const uidPath = (uid: number): string =>
@@ -68,7 +69,10 @@ async function accountOf(
   hop: string,
 ): Promise<{ home: string; ids: readonly string[] }> {
   const name = shellQuote(user);
-  const { stdout, exit } = await ask(parent, `id -u ${name} && id -g ${name} && eval echo ~${name}`);
+  const { stdout, exit } = await ask(
+    parent,
+    `id -u ${name} && id -g ${name} && h=$(eval echo ~${name}) && { [ -d "$h" ] || h=/; } && echo "$h"`,
+  );
   const [uid = "", gid = "", home = "/"] = stdout.split("\n");
   if (exit !== 0)
     throw new ConnectionFailed(

@@ -1,0 +1,204 @@
+/** Deployments nested in one that goes over a shell: hops are opened from where it stands, and closed again. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { eseqprops, onChange, seqprops } from "../../lib/combinators";
+import { defhop } from "../../lib/connection/hop";
+import { local } from "../../lib/connection/local";
+import { rehome } from "../../lib/connection/rehome";
+import { type Deployment, deployThese } from "../../lib/deploy";
+import { ConnectionFailed } from "../../lib/errors";
+import type { PropApp } from "../../lib/property";
+import type { Report } from "../../lib/report";
+import { object, string } from "../../lib/schema";
+import { session } from "../../lib/session";
+import { as, deploysThese, reconnects } from "../../lib/subdeployments";
+import { outline } from "../support/outline";
+import * as toy from "../support/toy";
+
+let home: string;
+before(() => {
+  home = mkdtempSync(path.join(tmpdir(), "chain-"));
+});
+after(async () => {
+  await session.close();
+  rmSync(home, { recursive: true, force: true });
+});
+const said: string[] = [];
+beforeEach(() => {
+  toy.takeDone();
+  said.length = 0;
+});
+
+/** Leads nowhere else, and says when it is opened and closed. */
+const gate = defhop({
+  name: "test.gate",
+  args: object({ name: string() }),
+  call: (name: string) => ({ name }),
+  open: async ({ name }, { parent, host }) => {
+    said.push(`${name} opens for ${host.name}`);
+    return {
+      ...parent,
+      exec: (command) => parent.exec(command),
+      close: async () => void said.push(`${name} closes`),
+    };
+  },
+});
+const wall = defhop({
+  name: "test.wall",
+  args: object({}),
+  open: async () => {
+    throw new ConnectionFailed("via.test.wall()", "there is a wall");
+  },
+});
+
+const deploy = (...applications: PropApp[]): Deployment<Report> =>
+  deployThese("a.example.org", local(), ...applications);
+
+describe("hops of a deployment nested in another", () => {
+  test("are opened in order when they are needed, and closed innermost first, also after a failure", async () => {
+    const report = await deploy(
+      seqprops(
+        toy.changes("before"),
+        reconnects(
+          [gate("one"), gate("two")],
+          toy.changes("inside"),
+          toy.fails("broken"),
+          toy.changes("never"),
+        ),
+        deploysThese("b.example.org", gate("three"), toy.changes("there")),
+      ),
+    );
+    assert.deepEqual(said, [
+      "one opens for a.example.org",
+      "two opens for a.example.org",
+      "two closes",
+      "one closes",
+      "three opens for b.example.org",
+      "three closes",
+    ]);
+    assert.deepEqual(outline(report.steps), [
+      "changed before",
+      "failed behind via.test.gate('one'), via.test.gate('two') (a step inside it failed)",
+      "  changed inside",
+      "  failed broken: FailedChange: broken went wrong",
+      "  skipped never (toy.fails failed)",
+      "changed deploys to b.example.org",
+      "  changed there",
+    ]);
+  });
+
+  test("one that does not open fails its step, with nothing touched; those before it are closed", async () => {
+    const report = await deploy(
+      seqprops(reconnects([gate("one"), wall()], toy.changes("never")), toy.changes("after")),
+    );
+    assert.deepEqual(outline(report.steps), [
+      "failed behind via.test.gate('one'), via.test.wall(): AbortedChange: via.test.wall(): there is a wall",
+      "changed after",
+    ]);
+    assert.deepEqual(said, ["one opens for a.example.org", "one closes"]);
+    assert.deepEqual(toy.takeDone(), ["after"]);
+  });
+});
+
+describe("what a nested deployment comes to", () => {
+  test("is what its step comes to", async () => {
+    const report = await deploy(
+      onChange(reconnects(gate("one"), toy.rests("holds")), toy.changes("no reason")),
+      onChange(reconnects(gate("one"), toy.changes("inside")), toy.changes("reason")),
+    );
+    assert.equal(report.status, "changed");
+    assert.deepEqual(toy.takeDone(), ["inside", "reason"]);
+  });
+
+  test("a failure in it ends a strict sequence, and is not taken for unchanged", async () => {
+    const report = await deploy(
+      eseqprops(reconnects(gate("one"), reconnects(gate("two"), toy.aborts("a"))), toy.changes("never")),
+    );
+    assert.equal(report.status, "failed");
+    assert.deepEqual(outline(report.steps), [
+      "failed behind via.test.gate('one') (a step inside it failed)",
+      "  failed behind via.test.gate('two') (a step inside it failed)",
+      "    failed a: AbortedChange: a cannot begin",
+      "skipped never (reconnects failed)",
+    ]);
+    assert.deepEqual(
+      report.failed.map(({ desc }) => desc),
+      ["a"],
+    );
+  });
+
+  test("one that passes failures over has not failed, and the report has them", async () => {
+    const report = await deploy(
+      reconnects(gate("one"), seqprops(toy.fails("a"), toy.changes("b"))),
+      toy.changes("c"),
+    );
+    assert.equal(report.ok, false);
+    assert.deepEqual(outline(report.steps), [
+      "changed behind via.test.gate('one')",
+      "  failed a: FailedChange: a went wrong",
+      "  changed b",
+      "changed c",
+    ]);
+  });
+
+  test("what is for the end is done at its own end", async () => {
+    await deploy(
+      toy.atEnd("outer"),
+      reconnects(gate("one"), toy.atEnd("inner"), toy.rests("x")),
+      toy.changes("last"),
+    );
+    assert.deepEqual(toy.takeDone(), ["inner, after unchanged", "last", "outer, after changed"]);
+  });
+});
+
+describe("stopping", () => {
+  for (const signal of ["stop", "cancel"] as const)
+    test(`${signal}: nothing further is started, however deep`, async () => {
+      const deployment = deploy(
+        reconnects(
+          gate("one"),
+          reconnects(gate("two"), toy.runs("echo begun; sleep 1"), toy.changes("never")),
+        ),
+        reconnects(gate("three"), toy.changes("never")),
+      );
+      deployment.subscribe((event) => {
+        if (event.kind === "step-output" && event.text.includes("begun")) deployment[signal]();
+      });
+      const report = await deployment;
+      assert.equal(report.status, "cancelled");
+      assert.deepEqual(toy.takeDone(), []);
+      assert.equal(
+        report.steps.find(({ property }) => property === "toy.runs")?.status,
+        signal === "stop" ? "changed" : "failed",
+      );
+      assert.equal(said.includes("three opens for a.example.org"), false);
+    });
+});
+
+describe("over a shell", () => {
+  test("a home directory of its own", async () => {
+    const report = await deploy(reconnects(rehome(home), toy.runs("pwd; echo $HOME")));
+    assert.equal(report.steps.at(-1)?.output, `${home}\n${home}\n`);
+  });
+
+  test("as another user", { skip: process.getuid?.() !== 0 && "it takes root" }, async () => {
+    const report = await deploy(
+      seqprops(as("nobody", toy.runs("id -un; pwd")), as("no-such-user", toy.changes("never"))),
+    );
+    assert.deepEqual(
+      report.steps.map(({ desc, output, failure }) => [desc, output, failure?.message]),
+      [
+        ["as nobody", "", undefined],
+        ["id -un; pwd", "nobody\n/\n", undefined],
+        [
+          "as no-such-user",
+          "",
+          "via.as('no-such-user'): there is no user no-such-user on the host; user.hasAccount(\"no-such-user\") makes one",
+        ],
+      ],
+    );
+  });
+});
