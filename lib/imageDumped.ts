@@ -2,7 +2,7 @@ import { InapplicableProperty } from "./errors";
 import { Executable } from "./executable/dump";
 import { DeploymentImage, LATEST } from "./executable/image";
 import { type Change, defprop } from "./property";
-import { absolutePath, json, list, modulePath, object, optional, string } from "./schema";
+import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "./schema";
 
 /** Which call an executable makes. `args` are JSON: none unless given. */
 export interface ImageCall {
@@ -11,12 +11,15 @@ export interface ImageCall {
   /** The function that it exports, by name. */
   readonly call: string;
   readonly args?: readonly unknown[];
+  /** True: started from a snapshot taken when the module had been loaded, where the code allows it. */
+  readonly snapshot?: boolean;
 }
 
 const call = object({
   module: modulePath(),
   call: string({ pattern: "^[\\p{L}_$][\\p{L}\\p{N}_$]*$", description: "the name of an exported function" }),
   args: list(json()),
+  snapshot: optional(boolean()),
 });
 
 /**

@@ -17,10 +17,12 @@ export interface Source {
   readonly args: readonly unknown[];
   /** The runtime it names in its first line, and further options for that, if any. */
   readonly interpreter: string;
+  /** True: it starts from a snapshot, if one can be made. */
+  readonly snapshot: boolean;
 }
 
 /** Names what goes into the executable: two of one name are the same. */
-export function identityOf({ tree, module, call, args, interpreter }: Source): string {
+export function identityOf({ tree, module, call, args, interpreter, snapshot }: Source): string {
   const record = JSON.parse(readFileSync(path.join(tree, "tree.json"), "utf8")) as {
     files: readonly { path: string; hash: string }[];
   };
@@ -30,7 +32,7 @@ export function identityOf({ tree, module, call, args, interpreter }: Source): s
     .map((file) => [file.path, file.hash])
     .sort();
   return sha256(
-    JSON.stringify([FORMAT, sha256(launch.toString()), interpreter, module, files, call, args]),
+    JSON.stringify([FORMAT, sha256(launch.toString()), interpreter, snapshot, module, files, call, args]),
   ).slice(0, 32);
 }
 
@@ -38,9 +40,23 @@ const placesOf = ({ files, packages, imported }: ModuleList): string[] => [
   ...new Set([...Object.keys(files), ...Object.values(packages), ...Object.values(imported)]),
 ];
 
-/** The text of the executable; `cache` is what V8 has compiled of it, in base64. */
-export function assembled(source: Source, cache = ""): string {
-  const { tree, module, call, args, interpreter } = source;
+/**
+ * The text of the executable; `cache` is what V8 has compiled of it, in base64. `interpreter` stands in its first line, if
+ * it is another one than that of the source.
+ */
+export function assembled(source: Source, { cache = "", interpreter = source.interpreter } = {}): string {
+  const rest = `(${launch})(__filename, require).start();\n${comments(source, cache)}`;
+  return `#!${interpreter}\n${MARK} ${identityOf(source)} ${sha256(rest)}\n${rest}`;
+}
+
+/** What Node makes a start-up snapshot from, of the executable that is going to be `shown`. */
+export const frozen = (source: Source, shown: string): string => `
+const executable = (${launch})(__filename, require, ${JSON.stringify(shown)});
+executable.load();
+require("node:v8").startupSnapshot.setDeserializeMainFunction(() => executable.start());
+${comments(source, "")}`;
+
+function comments({ tree, module, call, args }: Source, cache: string): string {
   const read = (place: string) => readFileSync(path.join(tree, place), "utf8");
   const { code, lines } = joined(Object.keys(module.files).concat(Object.values(module.packages)), read);
   const tables: Tables = {
@@ -59,15 +75,13 @@ export function assembled(source: Source, cache = ""): string {
       return map === undefined ? [] : [[place, JSON.parse(map) as unknown]];
     }),
   );
-  const rest = [
-    `(${launch})(__filename, require).start();`,
+  return [
     `//tables ${base64(JSON.stringify(tables))}`,
     `//code ${base64(code)}`,
     `//maps ${base64(JSON.stringify(maps))}`,
     `//cache ${cache}`,
     "",
   ].join("\n");
-  return `#!${interpreter}\n${MARK} ${identityOf(source)} ${sha256(rest)}\n${rest}`;
 }
 
 /** All files as one expression: an object with a function for each. */

@@ -54,7 +54,7 @@ export class SharedRuntime {
     } finally {
       rmSync(temporary, { force: true });
     }
-    this.#prune(this.file);
+    this.prune(this.file);
   }
 
   /** Remembers that `executable` may name a runtime here. */
@@ -65,18 +65,31 @@ export class SharedRuntime {
 
   forget(executable: string): void {
     rmSync(this.#recordOf(executable), { force: true });
-    this.#prune();
+    this.prune();
   }
 
-  /** Runtimes that no executable names any more go, but for `keep`. */
-  #prune(keep?: string): void {
+  /** Where a start-up snapshot is kept that goes with this runtime. */
+  snapshot(identity: string): string {
+    return path.join(this.#snapshots, identity.slice(0, 16));
+  }
+
+  get #snapshots(): string {
+    return path.join(this.directory, "snapshots");
+  }
+
+  /** Runtimes and snapshots that no executable names any more go, but for `keep`. */
+  prune(keep?: string): void {
     const users = (orNothing(() => readdirSync(this.#users)) ?? []).flatMap(
       (name) => orNothing(() => readFileSync(path.join(this.#users, name), "utf8")) ?? [],
     );
-    const named = new Set([keep, ...users.map((user) => orNothing(() => interpreterOf(user)))]);
+    const named = new Set([keep, ...users.flatMap((user) => orNothing(() => interpretersOf(user)) ?? [])]);
     for (const name of orNothing(() => readdirSync(this.directory)) ?? []) {
       const file = path.join(this.directory, name);
       if (/^node-[0-9.]+-[0-9a-f]+$/.test(name) && !named.has(file)) rmSync(file, { force: true });
+    }
+    for (const name of orNothing(() => readdirSync(this.#snapshots)) ?? []) {
+      const file = path.join(this.#snapshots, name);
+      if (!named.has(file)) rmSync(file, { force: true });
     }
   }
 
@@ -89,9 +102,10 @@ export class SharedRuntime {
   }
 }
 
-function interpreterOf(executable: string): string | undefined {
+/** The files that the first line of `executable` names. */
+function interpretersOf(executable: string): string[] {
   const [first = ""] = readFileSync(executable, "latin1").split("\n", 1);
-  return /^#!(\S+)/.exec(first)?.[1];
+  return first.startsWith("#!") ? first.slice(2).split(/ |=/) : [];
 }
 
 /** The agent puts Node there, whole or not at all, and never writes into it. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { orNothing } from "../_orNothing";
@@ -6,7 +6,7 @@ import { loginEnvironment } from "../agent/_environment";
 import { type ModuleList, moduleIn, ownTree } from "../agent/modules";
 import { FailedChange } from "../errors";
 import type { AgentTarget } from "../target";
-import { assembled, identityIn, identityOf, type Source } from "./_format";
+import { assembled, frozen, identityIn, identityOf, type Source } from "./_format";
 import { SharedRuntime } from "./_runtime";
 import { type Outcome, TRIAL } from "./_trial";
 
@@ -15,6 +15,8 @@ export interface Call {
   readonly module: string;
   readonly call: string;
   readonly args: readonly unknown[];
+  /** True: started from a snapshot taken when the module had been loaded, where the code allows it. */
+  readonly snapshot?: boolean | undefined;
 }
 
 /** Seconds that a module may take to load. */
@@ -35,7 +37,10 @@ export class Executable {
     const runtime = await sharedRuntime(this.#target);
     const [stat, content] = [await this.#target.stat(this.#file), await this.#target.readBytes(this.#file)];
     if (!runtime.isThere || stat?.mode !== MODE || !content) return false;
-    return identityIn(content.toString("latin1"))?.identity === identityOf(sourceOf(call, runtime));
+    const found = identityIn(content.toString("latin1"));
+    const [, snapshot] = found?.interpreter.split("=") ?? [];
+    if (snapshot?.startsWith("/") && !(await this.#target.stat(snapshot))) return false;
+    return found?.identity === identityOf(sourceOf(call, runtime));
   }
 
   /** Builds it and puts it in place in one step. Throws `FailedChange`, and leaves the old one, when it cannot run. */
@@ -44,8 +49,39 @@ export class Executable {
     runtime.install();
     const source = sourceOf(call, runtime);
     const cache = await this.#tried(call, source);
-    await this.#target.ensureContent(this.#file, assembled(source, cache), { mode: MODE });
+    const snapshot = call.snapshot ? await this.#snapshot(source, runtime) : undefined;
+    const interpreter = snapshot && `${runtime.file} --snapshot-blob=${snapshot}`;
+    const text = assembled(source, { cache, ...(interpreter && { interpreter }) });
+    await this.#target.ensureContent(this.#file, text, { mode: MODE });
     runtime.remember(this.#file);
+    runtime.prune();
+  }
+
+  /** Makes a start-up snapshot; undefined, and said why, where the code allows none. */
+  async #snapshot(source: Source, runtime: SharedRuntime): Promise<string | undefined> {
+    const file = runtime.snapshot(identityOf(source));
+    const building = `${file}.${process.pid}`;
+    const directory = mkdtempSync(path.join(tmpdir(), "consfigurator-snapshot-"));
+    const draft = path.join(directory, path.basename(this.#file));
+    try {
+      writeFileSync(draft, frozen(source, this.#file), { mode: 0o600 });
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+      const build = [runtime.file, `--snapshot-blob=${building}`, "--build-snapshot", draft];
+      const { exit, stderr } = await this.#target.run([...clean(), ...build], { cwd: "/", mayFail: true });
+      if (exit === 0) {
+        chmodSync(building, 0o644);
+        renameSync(building, file);
+        return file;
+      }
+      const why =
+        stderr.split("\n").find((line) => /rror|global handle|not serialized/i.test(line)) ??
+        `exit code ${exit}`;
+      this.#target.inform(`no start-up snapshot, for the code does not allow it: ${why.trim()}\n`);
+      return undefined;
+    } finally {
+      rmSync(building, { force: true });
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 
   async remove(): Promise<"changed" | "unchanged"> {
@@ -60,14 +96,10 @@ export class Executable {
     const [draft, answer] = [path.join(directory, path.basename(this.#file)), path.join(directory, "answer")];
     try {
       writeFileSync(draft, assembled(source), { mode: 0o600 });
-      const environment = Object.entries(loginEnvironment()).map(([name, value]) => `${name}=${value}`);
       const shown = JSON.stringify({ call, module: module.slice(1) });
       const [node] = source.interpreter.split(" ");
       const { stdout, stderr, exit } = await this.#target.run(
-        [
-          ...["timeout", "-k", "2", String(PATIENCE), "env", "-i", ...environment],
-          ...[node ?? "", "--no-warnings", TRIAL, draft, answer, shown],
-        ],
+        [...clean(), node ?? "", "--no-warnings", TRIAL, draft, answer, shown],
         { cwd: "/", mayFail: true },
       );
       this.#target.inform(stdout + stderr);
@@ -84,9 +116,22 @@ const MODE = 0o755;
 /** A first line may have one option. `import()` in a script is what Node calls an experiment. */
 const QUIET = "--disable-warning=ExperimentalWarning";
 
-function sourceOf({ module, call, args }: Call, runtime: SharedRuntime): Source {
+/** Words before a command that give it a login's environment, and no more than its time. */
+const clean = (): string[] => [
+  ...["timeout", "-k", "2", String(PATIENCE), "env", "-i"],
+  ...Object.entries(loginEnvironment()).map(([name, value]) => `${name}=${value}`),
+];
+
+function sourceOf({ module, call, args, snapshot = false }: Call, runtime: SharedRuntime): Source {
   const tree = ownTree();
-  return { tree, module: listOf(tree, module), call, args, interpreter: `${runtime.file} ${QUIET}` };
+  return {
+    tree,
+    module: listOf(tree, module),
+    call,
+    args,
+    interpreter: `${runtime.file} ${QUIET}`,
+    snapshot,
+  };
 }
 
 function listOf(tree: string, module: string): ModuleList {

@@ -208,6 +208,43 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.ok(existsSync(file));
   });
 
+  test("snapshot: true starts from what was there when the module had been loaded, where the code allows it", async () => {
+    on.write({
+      "services/slow.ts": `import http from "node:http";
+import { platform } from "node:os";
+const begun = process.hrtime.bigint();
+export const say = (...words: string[]) => console.log(begun, typeof http.createServer, platform(), words.join(" "), process.argv.length);
+export const fails = () => { throw new Error("as it was meant to"); };
+`,
+      "services/unfit.ts": `import { createServer } from "node:http";
+const server = createServer();
+export const say = () => console.log(typeof server);
+`,
+    });
+    const slow = { module: "/services/slow", args: ["one", "two"], snapshot: true };
+    assertOk(await dumped(slow, "/opt/slow"));
+    const [first, again] = [await run("/opt/slow"), await run("/opt/slow")];
+    assert.match(first.stdout, /^[0-9]+n function linux one two 2\n$/);
+    assert.deepEqual(again, first, "the module was loaded once, when the snapshot was taken");
+    assert.equal((await dumped(slow, "/opt/slow")).status, "unchanged");
+    assertOk(await dumped({ ...slow, call: "fails" }, "/opt/slow"));
+    assert.match(
+      (await run("/opt/slow")).stderr,
+      /Error: as it was meant to\n\s+at fails \(services\/slow\.ts:5:36\)/,
+    );
+    assert.equal((await on.machine.run("ls /usr/local/lib/consfigurator/snapshots | wc -l")).trim(), "1");
+    const unfit = await dumped({ module: "/services/unfit", args: [], snapshot: true }, "/opt/unfit");
+    assertOk(unfit);
+    assert.match(
+      unfit.steps.at(-1)?.output ?? "",
+      /no start-up snapshot, for the code does not allow it: .+\n/,
+    );
+    assert.equal((await run("/opt/unfit")).stdout, "object\n");
+    for (const file of ["/opt/slow", "/opt/unfit"])
+      assertOk(await on.deploy([unapplied(imageDumped(file, call))]));
+    assert.equal((await on.machine.run("ls /usr/local/lib/consfigurator/snapshots | wc -l")).trim(), "0");
+  });
+
   test("unapplied it is gone, and the runtime with the last one", async () => {
     const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
     const runtimes = async () =>
