@@ -3,9 +3,9 @@ import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { shellQuote } from "../_quote";
 import { type CommandResult, ConnectionFailed } from "../errors";
+import { drained } from "./_drained";
 import type { Passage, Prompt } from "./_passage";
 import type { Channel, Connection } from "./connection";
-import { drained } from "./ssh/_channel";
 
 /**
  * A connection whose commands go over `parent` by `way`. Each tells when it has begun. So one that does not is never

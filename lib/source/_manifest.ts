@@ -57,6 +57,7 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   const closure = new Closure(graph);
   for (const worker of workers) closure.add(worker);
   closure.standInFromHere();
+  closure.ask(wanted);
   const places = [
     ...wanted.properties.map((name) => closure.addProperty(name)),
     ...wanted.hops.map((name) => closure.addHop(name)),
@@ -102,6 +103,8 @@ class Closure {
   readonly #packages = new PackageTree();
   readonly #placed = new Map<string, string>();
   #standingIn = false;
+  /** What defines something that is wanted stands there itself. */
+  readonly #asked = new Set<string>();
 
   constructor(graph: ModuleGraph) {
     this.#graph = graph;
@@ -123,6 +126,15 @@ class Closure {
   /** What is added from now on gets a stand-in for what is of no use on a host. */
   standInFromHere(): void {
     this.#standingIn = true;
+  }
+
+  /** Notes what defines what is wanted, before any of it is reached as an import of something else. */
+  ask(wanted: Wanted): void {
+    const files = [
+      ...wanted.properties.map((name) => properties.fileOf(name)),
+      ...wanted.hops.map((name) => hops.fileOf(name)),
+    ];
+    for (const file of files) if (file !== undefined) this.#asked.add(file);
   }
 
   /** Adds what defines the property `name`, and gives the place to require. */
@@ -234,7 +246,7 @@ class Closure {
     if (known !== undefined) return known;
     const place = this.#placeOf(file);
     this.#placed.set(file, place);
-    const standIn = this.#standingIn ? standInFor(file) : undefined;
+    const standIn = this.#standingIn && !this.#asked.has(file) ? standInFor(file) : undefined;
     if (standIn !== undefined) {
       this.#put(place, asFile(standIn), file);
       return place;

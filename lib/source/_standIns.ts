@@ -19,6 +19,7 @@ const files: Readonly<Record<string, string>> = {
   "lib/connection/via.ts": hops,
   "lib/deploy.ts": refused,
   "lib/entry.ts": refused,
+  "lib/imageDumped.ts": refused,
   "lib/session.ts": refused,
 };
 

@@ -1,9 +1,10 @@
 import { constants } from "node:os";
 import { shellQuote, shellWords } from "../../_quote";
 import { ConnectionFailed } from "../../errors";
+import { drained } from "../_drained";
 import type { Channel, Connection } from "../connection";
 import { type Askpass, askpass } from "./_askpass";
-import { drained, outputOf } from "./_channel";
+import { outputOf } from "./_channel";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import { loginCommand } from "./_login";
