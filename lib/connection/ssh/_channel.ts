@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { Readable, Writable } from "node:stream";
+import { drained } from "../_drained";
 import type { Channel } from "../connection";
 import type { ClientChannel } from "./_library";
 import type { Marks } from "./_marks";

@@ -137,9 +137,12 @@ describe("deployments through an agent", needsMachines(), () => {
   });
 
   test("another controller waits, and is told who holds the host", async () => {
-    const first = on.deploy([said("probe.runs", "touch /srv/mine; sleep 2; touch /srv/mine-done")]);
+    const held = "touch /srv/mine; while ! [ -e /srv/go ]; do sleep 0.1; done; touch /srv/mine-done";
+    const first = on.deploy([said("probe.runs", held)]);
     await until("the first", () => exists("srv/mine"));
     const other = on.controller(["probe.runs", "test -e /srv/mine-done && echo after"]);
+    await until("the other", () => other.events.some(({ kind }) => kind === "waiting"));
+    await on.machine.run("touch /srv/go");
     const report = await other.report;
     assertOk(report);
     assertOk(await first);

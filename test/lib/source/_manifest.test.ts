@@ -58,7 +58,7 @@ test("what properties need travels, and nothing else, and plain Node runs it", (
     "consfig/shared/data.json",
     "consfig/shared/port.js",
     "package.json",
-      "properties.json",
+    "properties.json",
   ]);
   assert.deepEqual(manifest.entries, [
     "consfig/properties/web.js",
