@@ -53,11 +53,14 @@ socket.pipe(process.stdout);'`,
   }
 
   test("none of that hurts a worker at work", async () => {
-    const deployment = on.deploy([said("probe.runs", "touch /srv/step; sleep 1.5; echo done")]);
+    const deployment = on.deploy([
+      said("probe.runs", "touch /srv/step; while ! [ -e /srv/go ]; do sleep 0.1; done; echo done"),
+    ]);
     await until("the step", () => exists("srv/step"));
     const sockets = readdirSync(inAgent("run")).filter((name) => name.startsWith("worker-"));
     assert.equal(sockets.length, 1);
     for (const [, bytes, words] of strangers) assert.match(await say(sockets[0] ?? "", bytes), words);
+    await on.machine.run("touch /srv/go");
     const report = await deployment;
     assertOk(report);
     assert.equal(report.steps[0]?.output, "done\n");
