@@ -206,7 +206,7 @@ class Closure {
 
   /** As it travels: with nothing of what a stand-in hides. */
   #formOf(file: string): Travelling {
-    const standIn = standInFor(file);
+    const standIn = this.#asked.has(file) ? undefined : standInFor(file);
     return standIn === undefined
       ? travellingForm(file, this.#graph)
       : { file: asFile(standIn), modules: [], edges: [], packages: [] };

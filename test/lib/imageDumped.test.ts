@@ -245,6 +245,17 @@ export const say = () => console.log(typeof server);
     assert.equal((await on.machine.run("ls /usr/local/lib/consfigurator/snapshots | wc -l")).trim(), "0");
   });
 
+  test("a module may import the engine itself", async () => {
+    on.write({
+      "services/engine.ts": `import { schema } from "consfigurator";
+export const say = (): void => console.log(schema.problems(schema.line(), 7).join());
+`,
+    });
+    assertOk(await dumped({ module: "/services/engine", args: [] }));
+    const { stdout, stderr } = await run();
+    assert.equal(stdout, "args is 7; it must be one line, without its newline\n", stderr);
+  });
+
   test("unapplied it is gone, and the runtime with the last one", async () => {
     const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
     const runtimes = async () =>
