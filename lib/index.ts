@@ -1,10 +1,12 @@
 /** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
 export { described } from "./_describe";
+export { shellQuote, shellWords } from "./_quote";
 export * from "./combinators";
 export type { Channel, Connection } from "./connection/connection";
 export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
 export * as via from "./connection/via";
+export { type Passage, wrapped } from "./connection/wrapped";
 export { Deployment, deploy, deployThese } from "./deploy";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./entry";
 export {
