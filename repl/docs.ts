@@ -24,7 +24,7 @@ export function docOf(name: string, consfigRoot: string): Doc | undefined {
 }
 
 /** What a consfig may import besides properties: functions, and hops as `via.NAME`. */
-export const documentedNames = (): string[] => [...libraryExports().keys()];
+export const documentedNames = (): string[] => [...publicExports().keys()];
 
 function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
   const property = properties.get(name);
@@ -62,7 +62,7 @@ export function factsOf({ kind, args, parts, nested, unapply, unappliable }: Any
 }
 
 function libraryDoc(name: string): Doc | undefined {
-  const file = libraryExports().get(name);
+  const file = publicExports().get(name);
   if (!file) return undefined;
   const source = textOf(file);
   const local = name.split(".").at(-1) ?? name;
@@ -91,7 +91,7 @@ function libraryDoc(name: string): Doc | undefined {
 
 let exported: Map<string, string> | undefined;
 /** The file in which each name of lib/index.ts is defined, read from its text. */
-function libraryExports(): Map<string, string> {
+function publicExports(): Map<string, string> {
   if (exported) return exported;
   exported = new Map();
   const library = path.join(packageRoot, "lib");
