@@ -63,8 +63,10 @@ export async function startRelay(
       continue;
     }
     const facts = factsFrom(said);
-    if (!facts.runtime) await sendRuntime(parent, facts, kit, progress);
-    if (!facts.boot) await sendBoot(parent, facts, boot);
+    await Promise.all([
+      facts.runtime ? undefined : sendRuntime(parent, facts, kit, progress),
+      facts.boot ? undefined : sendBoot(parent, facts, boot),
+    ]);
   }
   throw new ConsfigError(
     "the agent's files were sent, and the host still does not have them; is its cache directory on a file system that forgets?",
