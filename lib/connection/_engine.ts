@@ -53,12 +53,5 @@ const RUNTIME_DIR = `if [ -z "\${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u
   XDG_RUNTIME_DIR=/run/user/$(id -u); export XDG_RUNTIME_DIR
 fi`;
 
-/**
- * A signal to the client ends nothing inside. Podman leaves the command in a process group that has no number there: it
- * takes one of its own.
- */
-const OWN_SESSION = [
-  'g=$({ read -r _ _ _ _ g _ </proc/self/stat; } 2>/dev/null && echo "$g")',
-  'if [ "$g" = 0 ] && command -v setsid >/dev/null; then exec setsid /bin/sh -c "$0"; fi',
-  'exec /bin/sh -c "$0"',
-].join("\n");
+/** A signal to the client ends nothing inside: it takes a process group there. */
+const OWN_SESSION = 'command -v setsid >/dev/null && exec setsid /bin/sh -c "$0"; exec /bin/sh -c "$0"';

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { shellQuote } from "../_quote";
 import { type CommandResult, ConnectionFailed } from "../errors";
-import { drained, outputOf } from "./_drained";
+import { drained } from "./_drained";
 import type { Passage, Prompt } from "./_passage";
 import type { Channel, Connection } from "./connection";
 
@@ -17,14 +17,6 @@ export const inside = (parent: Connection, hop: string, passage: Passage): Conne
 
 /** How long commands may take to end when the hop is closed, or when they were ended from inside. */
 const PATIENCE_MS = 1000;
-
-/** A command that has begun: its own outputs, and the number of its process group. */
-interface Begun {
-  readonly channel: Channel;
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-  readonly group: string;
-}
 
 class Inside implements Connection {
   readonly closed: Promise<Error | undefined>;
@@ -54,18 +46,16 @@ class Inside implements Connection {
 
   async exec(command: string): Promise<Channel> {
     if (this.#ended) throw new ConnectionFailed(this.hop, "the connection was closed");
-    const { channel, stdout, stderr, group } = await this.#begin(command);
+    const { channel, stderr, group } = await this.#begin(command);
     let shot = false;
     const exit = channel.exit.then(async (code) => {
-      // A command may be over before whoever asked for it has its streams.
-      await new Promise((turn) => setImmediate(turn));
-      await Promise.all([drained(stdout), drained(stderr)]);
+      await drained(stderr);
       return shot && this.passage.hidesSignals ? 128 + constants.signals.SIGKILL : code;
     });
     exit.catch(() => {});
     const begun: Channel = {
       stdin: channel.stdin,
-      stdout,
+      stdout: channel.stdout,
       stderr,
       exit,
       kill: (signal = "SIGTERM") => {
@@ -96,7 +86,7 @@ class Inside implements Connection {
   }
 
   /** Starts `command`, and waits until it has begun. */
-  async #begin(command: string): Promise<Begun> {
+  async #begin(command: string): Promise<{ channel: Channel; stderr: Readable; group: string }> {
     const { atHome, hidesSignals, prompt } = this.passage;
     const mark = randomBytes(12).toString("hex");
     const told = hidesSignals
@@ -107,13 +97,11 @@ class Inside implements Connection {
     const channel = await this.parent.exec(this.passage.command(`${home}${tell(mark)}\n${told}`));
     // A way that ends without reading its input must not end us.
     channel.stdin.on("error", () => {});
-    // Of a process that has ended, Node throws away what nobody reads yet.
-    const stdout = outputOf(channel.stdout);
     const beginning = new Beginning(channel, mark, prompt);
     const group = await beginning.group;
-    if (group !== undefined) return { channel, stdout, stderr: beginning.stderr, group };
+    if (group !== undefined) return { channel, stderr: beginning.stderr, group };
     channel.stdin.end();
-    stdout.resume();
+    channel.stdout.resume();
     const exit = await channel.exit;
     const failure = notInside(this.hop, this.passage, { exit, stdout: "", stderr: beginning.said });
     if (this.parent.alive) this.#end(failure);
@@ -132,9 +120,9 @@ class Inside implements Connection {
   }
 
   async #killGroup(group: string, signal: NodeJS.Signals, ended: Promise<unknown>): Promise<void> {
-    const { channel, stdout, stderr } = await this.#begin(`kill -s ${signal.slice(3)} -- -${group}`);
+    const { channel, stderr } = await this.#begin(`kill -s ${signal.slice(3)} -- -${group}`);
     channel.stdin.end();
-    stdout.resume();
+    channel.stdout.resume();
     stderr.resume();
     if ((await channel.exit) === 0) await ended;
   }

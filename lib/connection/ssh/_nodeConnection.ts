@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout as pause } from "node:timers/promises";
 import { ConnectionFailed } from "../../errors";
 import type { Channel, Connection } from "../connection";
 import { channelOf, type Link } from "./_channel";
@@ -22,7 +21,6 @@ export class NodeConnection implements Connection {
   #received = 0;
   #watchdog: NodeJS.Timeout | undefined;
   readonly #sessions = new Sessions();
-  readonly #running = new Set<Channel>();
   readonly #spare: SpareSession;
 
   constructor(
@@ -116,10 +114,7 @@ export class NodeConnection implements Connection {
       refused = this.alive;
       channel.close();
     });
-    const started = channelOf(channel, link);
-    this.#running.add(started);
-    channel.once("close", () => this.#running.delete(started));
-    return started;
+    return channelOf(channel, link);
   }
 
   #kill(ids: string, signal: NodeJS.Signals): void {
@@ -150,11 +145,6 @@ export class NodeConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    if (this.alive && this.#running.size > 0) {
-      const running = [...this.#running];
-      for (const channel of running) channel.kill();
-      await Promise.race([Promise.allSettled(running.map(({ exit }) => exit)), pause(500)]);
-    }
     if (!this.#ended && !this.#closing) {
       this.#closing = true;
       this.client.end();

@@ -1,10 +1,10 @@
 import { constants } from "node:os";
-import { setTimeout as pause } from "node:timers/promises";
 import { shellQuote, shellWords } from "../../_quote";
 import { ConnectionFailed } from "../../errors";
-import { drained, outputOf } from "../_drained";
+import { drained } from "../_drained";
 import type { Channel, Connection } from "../connection";
 import { type Askpass, askpass } from "./_askpass";
+import { outputOf } from "./_channel";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import { loginCommand } from "./_login";
@@ -160,10 +160,7 @@ class Ending {
 class OpensshConnection implements Connection {
   readonly closed: Promise<Error | undefined>;
   readonly #sessions = new Sessions();
-  /** Processes of `ssh`. */
   readonly #running = new Set<Channel>();
-  /** The commands on the far side. */
-  readonly #started = new Set<Channel>();
   #closing = false;
   #lost: Error | undefined;
 
@@ -242,10 +239,7 @@ class OpensshConnection implements Connection {
       void drained(stderr);
       void this.#signal(ids, signal);
     };
-    const begun: Channel = { stdin: channel.stdin, stdout, stderr, exit, kill };
-    this.#started.add(begun);
-    void ended.then(() => this.#started.delete(begun));
-    return begun;
+    return { stdin: channel.stdin, stdout, stderr, exit, kill };
   }
 
   /** An `ssh` through the holder's socket. Without it, it must fail: it shall not connect on its own. */
@@ -268,11 +262,6 @@ class OpensshConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    if (this.alive && this.#started.size > 0) {
-      const started = [...this.#started];
-      for (const channel of started) channel.kill();
-      await Promise.race([Promise.allSettled(started.map(({ exit }) => exit)), pause(500)]);
-    }
     if (!this.#closing && this.#lost === undefined) {
       this.#closing = true;
       for (const channel of this.#running) channel.kill("SIGTERM");
