@@ -92,7 +92,10 @@ function mountPoint(): string {
   return directory;
 }
 
-/** Runs as process 1 of the clone. It ends, and everything with it, when its input does, unless it is told to stay. */
+/**
+ * Runs as process 1 of the clone. It says that it is ready only once its root is the clone: whoever entered it before would
+ * stand on this very machine. It ends, and everything with it, when its input does, unless it is told to stay.
+ */
 const HOLDER = `set -e
 d=$1
 mount -t tmpfs -o mode=0700,size=75% consfigurator "$d"
@@ -122,8 +125,7 @@ mount -t tmpfs -o mode=1777 tmpfs "$r/tmp"
 link=$(readlink -m "$r/etc/resolv.conf" 2>/dev/null || true)
 case $link in "$r"/run/*|/run/*) l=\${link#"$r"}; mkdir -p "$r\${l%/*}"; printf '%s\\n' "$resolv" >"$r$l" ;; esac
 printf '#!/bin/sh\\nexit 101\\n' >"$r/usr/sbin/policy-rc.d"; chmod 755 "$r/usr/sbin/policy-rc.d"
-echo "ready $pid"
-exec chroot "$r" /bin/sh -c 'read -r word && [ "$word" = keep ] && exec sleep infinity </dev/null >/dev/null 2>&1'`;
+exec chroot "$r" /bin/sh -c 'echo "ready $0"; read -r word && [ "$word" = keep ] && exec sleep infinity </dev/null >/dev/null 2>&1' "$pid"`;
 
 async function makeClone(name: string): Promise<Clone> {
   const directory = mountPoint();
