@@ -1,5 +1,6 @@
 import { type Acting, act } from "./_act";
 import { described, named } from "./_describe";
+import { StepOutput } from "./_excerpt";
 import { deployNested } from "./_nest";
 import { skipAll } from "./_sequence";
 import { Tally, Walk } from "./_walk";
@@ -213,16 +214,17 @@ class StepsBelow implements Acting {
     const step = this.#begin({ property, site }, desc);
     const started = performance.now();
     const ended = () => performance.now() - started;
-    const output = (stream: "stdout" | "stderr", text: string) =>
-      applying.emit({ kind: "step-output", step, stream, text });
+    const output = new StepOutput(step, (event) => applying.emit(event));
     try {
-      const plain = applying.target(output);
+      const plain = applying.target((stream, text) => output.add(stream, text));
       const inside = new StepsBelow(this.#walk, { parent: step, plain, tally, ways, next: {} });
       const change = await work(ways.targetOf(plain), inside);
+      output.end();
       if (change === "changed") tally.add();
       this.#end(step, change, ended(), {});
       return change;
     } catch (error) {
+      output.end();
       const known = this.#walk.isShown(error);
       this.#walk.show(error);
       if (!(error instanceof AbortedChange)) tally.add();

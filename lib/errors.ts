@@ -1,3 +1,5 @@
+import { excerptOf } from "./_excerpt";
+
 /** The failures of this project, by what the person at the keyboard should do about them. */
 
 /** What went wrong, as data: how a failure crosses the wire and stands in a report. */
@@ -7,7 +9,7 @@ export interface Failure {
   readonly message: string;
   /** Where the failing code stands, innermost frame first, mapped to the user's own lines. */
   readonly stack?: string;
-  /** Output of the command that failed, when it was one. */
+  /** Output of the command that failed, when it was one; of long output the beginning and the end. */
   readonly command?: CommandResult & { readonly command: string };
 }
 
@@ -98,8 +100,15 @@ export function failureOf(error: unknown): Failure {
     name: error.name,
     message: error.message,
     ...(stack && { stack }),
-    ...(error instanceof RunFailed && { command: { command: error.command, ...error.result } }),
+    ...(error instanceof RunFailed && { command: commandOf(error) }),
   };
+}
+
+function commandOf({
+  command,
+  result: { exit, stdout, stderr },
+}: RunFailed): NonNullable<Failure["command"]> {
+  return { command, exit, stdout: excerptOf(stdout), stderr: excerptOf(stderr) };
 }
 
 /** A failure that was told from elsewhere, to be thrown on: with the stack that it had there. */

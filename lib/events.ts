@@ -37,6 +37,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly stream: "stdout" | "stderr";
       readonly text: string;
     }
+  /** The step has printed so much that it is not told any more before its end; this line of it, for whoever watches. */
+  | { readonly kind: "step-says"; readonly step: number; readonly text: string }
   | {
       readonly kind: "step-ended";
       readonly step: number;

@@ -12,7 +12,7 @@ export interface StepReport {
   readonly ms: number;
   readonly reason: string | undefined;
   readonly failure: Failure | undefined;
-  /** What the step printed, both streams as they came. */
+  /** What the step printed, both streams as they came; of more than 1 MB the beginning and the end. */
   readonly output: string;
 }
 

@@ -40,6 +40,8 @@ export interface Execution {
   readonly env: RunOptions["env"];
   /** Told of each piece of output as it comes. */
   readonly output: TargetContext["output"] | undefined;
+  /** True: of long output the beginning and the end do. */
+  readonly excerpt?: boolean;
   /** What a person may see of the command. */
   readonly shown: string;
 }
@@ -130,6 +132,7 @@ export abstract class TargetBase implements PosixTarget {
       env,
       output:
         options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
+      excerpt: options.excerpt ?? options.inform ?? false,
       shown: shownCommand(command, options),
     });
     return commandResult(command, raw, options);

@@ -16,6 +16,11 @@ export interface RunOptions {
   readonly mayFail?: boolean;
   /** True: the output is shown live as the step's own. */
   readonly inform?: boolean;
+  /**
+   * True: of output longer than 1 MB the result has only the beginning and the end, so that a command may print as much
+   * as it likes. As `inform` unless given.
+   */
+  readonly excerpt?: boolean;
   /** True: neither the command nor its output may be shown to anybody. */
   readonly secret?: boolean;
 }

@@ -1,6 +1,6 @@
 /** Commands as properties: for what no property says yet. */
 import { shellWords } from "../lib/_quote";
-import { FailedChange } from "../lib/errors";
+import { FailedChange, RunFailed } from "../lib/errors";
 import { defprop } from "../lib/property";
 import {
   boolean,
@@ -100,15 +100,17 @@ async function runOne(
     ...(cwd !== undefined && { cwd }),
     ...(input !== undefined && { input }),
     ...(inform && { inform }),
+    excerpt: true,
   };
   if (timeout === undefined) {
     await target.run(text, { ...options, ...(mayFail && { mayFail }) });
     return;
   }
   const limited = shellWords(["timeout", "-k", "5", String(timeout), "sh", "-c", text]);
-  const { exit } = await target.run(limited, { ...options, mayFail: true });
-  if (exit === timedOut) throw new FailedChange(`\`${text}\` was ended: it took longer than ${timeout} s`);
-  if (exit !== 0 && !mayFail) throw new FailedChange(`\`${text}\` ended with exit code ${exit}`);
+  const result = await target.run(limited, { ...options, mayFail: true });
+  if (result.exit === timedOut)
+    throw new FailedChange(`\`${text}\` was ended: it took longer than ${timeout} s`);
+  if (result.exit !== 0 && !mayFail) throw new RunFailed(text, result);
 }
 
 /** What timeout(1) answers when it had to end the command. */

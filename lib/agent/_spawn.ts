@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
 import type { RawResult } from "../_command";
+import { EXCERPT, Gathered } from "../_excerpt";
 import { Cancelled, FailedChange } from "../errors";
 import type { Execution } from "../target-base";
 
@@ -44,16 +45,16 @@ export function spawnShell(
     child.stdin?.end(how.input);
     signal.addEventListener("abort", cancel, { once: true });
 
-    function collect(stream: "stdout" | "stderr"): Buffer[] {
-      const chunks: Buffer[] = [];
+    function collect(stream: "stdout" | "stderr"): Gathered {
+      const gathered = new Gathered(how.excerpt ? EXCERPT : undefined);
       const decoder = new StringDecoder("utf8");
       child[stream]?.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
+        gathered.add(chunk);
         silence?.refresh();
         const text = how.output ? decoder.write(chunk) : "";
         if (text !== "") how.output?.(stream, text);
       });
-      return chunks;
+      return gathered;
     }
 
     function cancel(): void {
@@ -76,7 +77,7 @@ export function spawnShell(
       child.stdout?.destroy();
       child.stderr?.destroy();
       if (signal.aborted) reject(new Cancelled(`cancelled: \`${how.shown}\` was ended`));
-      else resolve({ exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
+      else resolve({ exit, stdout: stdout.bytes(), stderr: stderr.bytes() });
     }
 
     function settle(): void {

@@ -52,7 +52,7 @@ function runningLines(step: Step, { frame, now }: LiveOptions): Line[] {
   const indent = "  ".repeat(step.depth + 1);
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
   const time = colour.dim(duration(Math.max(0, now - step.began)));
-  const said = lastLine(step.output);
+  const said = lastLine(step.says ?? step.output);
   return [
     { key: `${step.step}`, text: `${indent}${spinner} ${step.desc} ${time}` },
     ...(said && step.children.length === 0
@@ -101,7 +101,7 @@ function briefLine(tree: HostTree, width: number, { frame, now }: LiveOptions): 
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
   const over = leaves(tree).filter(({ status }) => status !== "running").length;
   const running = tree.current ?? [...tree.steps.values()].findLast(({ status }) => status === "running");
-  const said = running && lastLine(running.output);
+  const said = running && lastLine(running.says ?? running.output);
   const parts = [
     tree.announced > 0 ? `${over}/${Math.max(over, tree.announced)}` : "",
     duration(Math.max(0, now - tree.began)),

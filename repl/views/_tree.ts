@@ -17,6 +17,8 @@ export interface Step {
   reason: string | undefined;
   failure: Failure | undefined;
   output: string;
+  /** What it printed last, while that is not part of its output. */
+  says: string | undefined;
 }
 
 /** One host as a view shows it. */
@@ -117,7 +119,14 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
     case "step-output": {
       const step = tree.steps.get(event.step);
       if (!step) return;
-      step.output = (step.output + event.text).slice(-OUTPUT_KEPT);
+      step.output += event.text;
+      step.says = undefined;
+      tree.current = step;
+      return;
+    }
+    case "step-says": {
+      const step = tree.steps.get(event.step);
+      if (step) step.says = event.text;
       tree.current = step;
       return;
     }
@@ -138,9 +147,6 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       for (const step of tree.steps.values()) if (step.status === "running") step.status = "unfinished";
   }
 }
-
-/** Of endless output, a view keeps the end; the report has all of it. */
-const OUTPUT_KEPT = 1_000_000;
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
@@ -164,6 +170,7 @@ function addStep(tree: HostTree, { step, parent, property, desc, site }: Started
     reason: undefined,
     failure: undefined,
     output: "",
+    says: undefined,
   };
   (above ? above.children : tree.roots).push(added);
   tree.steps.set(step, added);

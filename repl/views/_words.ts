@@ -91,11 +91,15 @@ export function advice(trees: readonly HostTree[]): string | undefined {
 export function lastLine(output: string): string {
   const line =
     output
+      .slice(-LINE)
       .trimEnd()
       .split(/[\r\n]/)
       .at(-1) ?? "";
   return plain(line).trim();
 }
+
+/** Longer lines are not looked for: this is asked many times a second. */
+const LINE = 2000;
 
 /** `text` without what would move the cursor or change colours. */
 export const plain = (text: string): string =>

@@ -76,8 +76,9 @@ test("what takes too long is ended", (t) =>
       name: "FailedChange",
       message: "`sleep 20` was ended: it took longer than 1 s",
     });
-    await assert.rejects(apply(cmd.single("exit 4", { timeout: 5 })), {
-      message: "`exit 4` ended with exit code 4",
+    await assert.rejects(apply(cmd.single("echo no shop >&2; exit 4", { timeout: 5 })), {
+      name: "RunFailed",
+      message: "`echo no shop >&2; exit 4` ended with exit code 4: no shop",
     });
     assert.equal(await apply(cmd.single("exit 4", { timeout: 5, mayFail: true })), "changed");
   }));

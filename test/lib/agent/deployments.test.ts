@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -164,6 +164,27 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.deepEqual(journal(deployment).at(-1), {
       outcome: { change: "changed", failed: false, cancelled: false },
     });
+  });
+
+  test("a step may print 200 MB: neither the host nor we keep more than its beginning and its end", async (t) => {
+    const proxy = await on.proxy();
+    proxy.reset();
+    const begins =
+      "echo the beginning; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 99; printf '\\nthe end\\n'";
+    const report = await on.deploy(
+      [said("probe.runs", begins), said("cmd.single", "sh", "-c", `${begins}; exit 3`)],
+      [on.ssh("root", proxy), via.agent()],
+    );
+    const [shown, failed] = report.steps;
+    const shape = (text = "") => text.replaceAll(/x+\n/g, "x").replaceAll(/x+/g, "x");
+    const excerpt = /^the beginning\nx(\n|)… 20\d\.\d MB of output left out …\nxthe end\n$/;
+    assert.equal(shown?.status, "changed");
+    assert.match(shape(shown?.output), excerpt);
+    assert.match(shape(failed?.failure?.command?.stdout), excerpt);
+    const { size } = statSync(path.join(on.agent, "journal", `${report.deployment}.jsonl`));
+    t.diagnostic(`journal ${size} bytes, ${proxy.bytes.down} bytes down`);
+    assert.ok(size < 5_000_000, `${size} bytes of journal`);
+    assert.ok(proxy.bytes.down < 5_000_000, `${proxy.bytes.down} bytes down`);
   });
 
   test("a link that is cut in mid-step is opened again, and nothing is missed or heard twice", async () => {
