@@ -1,7 +1,15 @@
 import { strictly } from "./_sequence";
 import { AbortedChange, FailedChange } from "./errors";
 import { definitionOf } from "./prepare";
-import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps } from "./property";
+import {
+  type AnyDefinition,
+  type Change,
+  type Direction,
+  type Nested,
+  type PropApp,
+  type Steps,
+  valueAsCode,
+} from "./property";
 import type { PosixTarget } from "./target";
 
 /** The steps inside of the application that is acted on, and what only the engine does with them. */
@@ -22,16 +30,24 @@ export async function act(
   const slots = definition as Slots;
   const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
   if (direction === "unapply" && !acts) return "unchanged";
-  const holds = await slots.check?.(args, target);
+  const holds = slots.check && answered(await slots.check(args, target), property, "check", [true, false]);
   if (holds === (direction === "apply")) return "unchanged";
   const slot = slots[direction];
   if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, holds !== undefined);
-  if (slot) return slot(args, target, steps);
+  if (slot) return answered(await slot(args, target, steps), property, direction, ["changed", "unchanged"]);
   if (nested && direction === "apply") return steps.deploy(nested);
   if (parts && !nested) return strictly(direction === "apply" ? parts : parts.toReversed(), direction, steps);
   if (direction === "unapply") throw new FailedChange(`${property} cannot be unapplied`);
   if (slots.hostattrs) return "unchanged";
   throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
+}
+
+/** `answer`, if it is one of those allowed: types are not looked at before a deployment. */
+function answered<T>(answer: T, property: string, slot: string, allowed: readonly T[]): T {
+  if (allowed.includes(answer)) return answer;
+  throw new TypeError(
+    `${slot} of ${property} came to ${valueAsCode(answer)}; it must be ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`,
+  );
 }
 
 /** The slots as they are called here: a target of the right kind has been seen to before. */

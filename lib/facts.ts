@@ -15,7 +15,8 @@ export function factsOf(host: Host | string): HostFacts {
   const defined = typeof host === "string" ? hosts.get(name) : host;
   const known = underWay.get(name);
   if (known) return known;
-  return defined ? prepare(defined, seqprops(...defined.applications)).model : HostModel.named(name);
+  if (!defined) return HostModel.named(name);
+  return underWay.once(defined, () => prepare(defined, seqprops(...defined.applications)).model);
 }
 
 /** The host has the fact `key` with these values, the first being the newest. Nothing is done on the host. */

@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
+import { strangers } from "./_plain";
 import { type Chained, chainComplaints } from "./chain-rules";
 import type { Hop } from "./connection/hop";
-import { InvalidArguments } from "./errors";
+import { InapplicableProperty, InvalidArguments } from "./errors";
 import { type MaybePropApp, type PropApp, valueAsCode, withoutNothings } from "./property";
 import { Registry } from "./registry";
 import { hop, hostname, list, object, optional, problems, propapp, string } from "./schema";
@@ -199,8 +200,10 @@ export class HostModel implements HostFacts {
     return this.all(attribute)[0];
   }
 
-  /** Puts `values` in front, in their order. */
+  /** Puts `values` in front, in their order. Throws `InapplicableProperty` for what is no plain value: facts travel. */
   push<T>(attribute: Attribute<T>, ...values: T[]): void {
+    const strange = strangers(values, `the fact ${attribute.key}`);
+    if (strange.length > 0) throw new InapplicableProperty(strange.join("; "));
     if (values.length > 0) this.#attributes.set(attribute.key, [...values, ...this.all(attribute)]);
   }
 

@@ -51,11 +51,8 @@ export const imageDumped = defprop({
       ? `${path} is ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
       : `${path ?? `~/${LATEST}`} is this deployment`,
   hostattrs: ({ path, call }) => {
-    if (!call) return;
-    if (path === undefined) throw new InapplicableProperty("a call is given, and no path for its executable");
-    const [at] = notJson(call.args, "args");
-    if (at)
-      throw new InapplicableProperty(`${at} is no JSON, and stands in a file on the host; give plain data`);
+    if (call && path === undefined)
+      throw new InapplicableProperty("a call is given, and no path for its executable");
   },
   // No `check`: what is there is taken away by unapplying it, of whatever sources it was made.
   apply: async ({ path = "", call }, target): Promise<Change> => {
@@ -70,13 +67,3 @@ export const imageDumped = defprop({
       ? new Executable(target, path).remove()
       : (await DeploymentImage.at(target, path || undefined)).unapply(),
 });
-
-/** The places in `value` of what JSON cannot hold. */
-function notJson(value: unknown, place: string): string[] {
-  if (value === null || ["string", "boolean"].includes(typeof value) || Number.isFinite(value)) return [];
-  if (Array.isArray(value)) return value.flatMap((item, index) => notJson(item, `${place}[${index}]`));
-  const isPlain = typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype;
-  return isPlain
-    ? Object.entries(value as object).flatMap(([key, inner]) => notJson(inner, `${place}.${key}`))
-    : [place];
-}

@@ -1,3 +1,4 @@
+import { frozenCopy, strangers } from "./_plain";
 import { seqprops } from "./combinators";
 import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
@@ -32,6 +33,7 @@ export function makeHost(name: string, options: MadeHostOptions = {}, ...applica
   refuse("makeHost", makeHost, [
     ...problems(hostname(), name, "name"),
     ...problems(optionsSchema, options, "options"),
+    ...strangers([options.hostattrs ?? {}], "options.hostattrs"),
     ...problems(list(propapp()), withoutNothings(applications), "properties"),
   ]);
   const { deploy, desc, hostattrs } = options;
@@ -39,7 +41,7 @@ export function makeHost(name: string, options: MadeHostOptions = {}, ...applica
     name,
     deploy,
     desc,
-    ...(hostattrs && { hostattrs }),
+    ...(hostattrs && { hostattrs: frozenCopy(hostattrs) }),
     applications: withoutNothings(applications),
     site: callSite().toString(),
     made: true as const,
@@ -56,6 +58,7 @@ export function makeChildHost(
 ): ChildHost {
   refuse("makeChildHost", makeChildHost, [
     ...problems(childSchema, options, "options"),
+    ...strangers([options.hostattrs ?? {}], "options.hostattrs"),
     ...problems(list(propapp()), withoutNothings(applications), "properties"),
   ]);
   const { name, desc, hostattrs = {} } = options;
@@ -63,7 +66,7 @@ export function makeChildHost(
     name,
     child: true as const,
     desc,
-    hostattrs,
+    hostattrs: frozenCopy(hostattrs),
     applications: withoutNothings(applications),
     site: callSite().toString(),
   });

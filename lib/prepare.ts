@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { moduleFrom } from "./_modules";
+import { strangers } from "./_plain";
 import { underWay } from "./_under-way";
 import { InapplicableProperty, Refused } from "./errors";
 import { type Host, HostModel, shared } from "./host";
@@ -136,6 +137,16 @@ export const innerOf = (application: PropApp): readonly PropApp[] =>
 
 const partsSchema = list(propapp());
 
+/** `answer`, if `slot` gave it at once: nobody is connected to yet, and there is nothing to wait for. */
+function now<T>(answer: T, slot: string): T {
+  if (typeof answer !== "object" || answer === null || !("then" in answer)) return answer;
+  // What it rejects with is of no interest any more.
+  Promise.resolve(answer).catch(() => {});
+  throw new InapplicableProperty(
+    `its ${slot} is async; it is asked before anybody is connected to, and must answer at once`,
+  );
+}
+
 class Preparation {
   readonly complaints: string[] = [];
   readonly #finishers: (() => void)[] = [];
@@ -155,7 +166,10 @@ class Preparation {
         const complaints = problems(schema, application.args);
         if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
         const said = mapModules(schema, application.args, (module) => moduleFrom(module, site));
-        const args = preprocess ? preprocess(said) : said;
+        const args = preprocess ? now(preprocess(said), "preprocess") : said;
+        const made = preprocess ? [...problems(schema, args), ...strangers([args], "args")] : [];
+        if (made.length > 0)
+          throw new InapplicableProperty(`preprocess made what does not fit: ${made.join("; ")}`);
         const prepared = {
           property,
           args: mapApplications(schema, args, (inner) => this.preprocess(inner)),
@@ -183,13 +197,14 @@ class Preparation {
         visit: (inner: PropApp, other = model) => this.visit(inner, other),
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
       };
-      if (hostattrs) hostattrs(application.args, model, visits);
+      if (hostattrs) now(hostattrs(application.args, model, visits), "hostattrs");
       else if (!parts && !nested)
         for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
-      const plan = nested?.(application.args, model);
+      const plan = now(nested?.(application.args, model), "nested");
       if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
-      const given = withoutNothings(parts(application.args, model));
+      const listed = now(parts(application.args, model), "parts");
+      const given = withoutNothings(listed);
       const complaints = problems(partsSchema, given, "parts");
       if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
       const made = given.map((part) => this.preprocess(part));

@@ -1,4 +1,6 @@
 import { inspect } from "node:util";
+import { definitionComplaints } from "./_definition";
+import { frozenCopy, strangers } from "./_plain";
 import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
 import type { HostModel, HostState } from "./host";
@@ -147,11 +149,14 @@ export interface Property<P extends unknown[]> {
 /** Every property loaded, by name. */
 export const properties = new Registry<Property<never>>("property");
 
-/** Defines a property and registers it under its name. Throws `DuplicateName` when another file has that name. */
+/**
+ * Defines a property and registers it under its name. Throws `DuplicateName` when another file has that name, and
+ * `InvalidArguments` for what is no definition, such as one with a slot that there is not.
+ */
 export function defprop<A, P extends unknown[] = [args: A], const K extends Kind = Kind>(
   definition: Definition<A, P, K>,
 ): Property<P> {
-  return register(definition, callSite());
+  return register(definition, callSite(), defprop);
 }
 
 /** A property made of others, in order; the first failure stops the rest. Its kind is that of its parts. */
@@ -165,17 +170,21 @@ export type ListDefinition<A, P extends unknown[]> = Omit<
 export function defproplist<A, P extends unknown[] = [args: A]>(
   definition: ListDefinition<A, P>,
 ): Property<P> {
-  return register({ kind: "posix", ...definition }, callSite());
+  return register({ kind: "posix", ...definition }, callSite(), defproplist);
 }
 
 function register<A, P extends unknown[], K extends Kind>(
   definition: Definition<A, P, K>,
   site: Site,
+  definer: Function,
 ): Property<P> {
   const { name, call, args: schema } = definition;
+  const mistakes = definitionComplaints(definition);
+  if (mistakes.length > 0) throw invalidArguments(`${definer.name} of ${name}`, mistakes, definer);
   const construct = (...params: P): PropApp => {
     const args = call ? call(...params) : (params[0] ?? {});
-    const complaints = problems(schema, args);
+    const fits = problems(schema, args);
+    const complaints = fits.length > 0 ? fits : strangers([args], "args");
     if (complaints.length > 0) throw invalidArguments(name, complaints, construct);
     return new Application(name, args, callSite(), params);
   };
@@ -201,9 +210,9 @@ class Application implements PropApp {
 
   constructor(property: string, args: unknown, site: Site, params: readonly unknown[]) {
     this.property = property;
-    this.args = deepFreeze(args);
+    this.args = frozenCopy(args);
     this.#site = site;
-    this.#params = params;
+    this.#params = frozenCopy(params);
     Object.freeze(this);
   }
 
@@ -233,12 +242,3 @@ export const valueAsCode = (value: unknown): string =>
     maxArrayLength: null,
     maxStringLength: null,
   });
-
-/** But for applications that are being prepared, which get what they are made of later. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value) && !("property" in value)) {
-    Object.freeze(value);
-    for (const inner of Object.values(value)) deepFreeze(inner);
-  }
-  return value;
-}

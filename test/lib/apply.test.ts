@@ -55,14 +55,14 @@ describe("one property", () => {
     [["hostattrs", "check"], false, ["check", "unchanged"], ["", "unchanged"]],
     [["hostattrs", "unapply"], false, ["", "unchanged"], ["unapply", "changed"]],
     [
-      [],
+      ["unapply"],
       false,
       ["", "AbortedChange: test.slots has nothing to apply; is the file that defines it complete?"],
-      ["", "unchanged"],
+      ["unapply", "changed"],
     ],
   ];
   for (const [has, holds, apply, unapply] of rules) {
-    const title = `with ${has.join(", ") || "nothing"}${has.includes("check") ? `, which says ${holds}` : ""}`;
+    const title = `with ${has.join(", ")}${has.includes("check") ? `, which says ${holds}` : ""}`;
     const cameTo = ({ events }: Applied) =>
       events.flatMap((event) =>
         event.kind === "step-ended"
@@ -84,6 +84,34 @@ describe("one property", () => {
       }
       const outcome = await applied(unapplied(application));
       assert.deepEqual([asked.join(" "), ...cameTo(outcome)], unapply);
+    });
+  }
+
+  const answers: [slot: "check" | "apply" | "unapply", answer: unknown, said: string][] = [
+    ["apply", undefined, 'apply of test.answers came to undefined; it must be "changed" or "unchanged"'],
+    ["apply", true, 'apply of test.answers came to true; it must be "changed" or "unchanged"'],
+    ["unapply", "done", 'unapply of test.answers came to \'done\'; it must be "changed" or "unchanged"'],
+    ["check", 1, "check of test.answers came to 1; it must be true or false"],
+    ["check", undefined, "check of test.answers came to undefined; it must be true or false"],
+  ];
+  for (const [slot, answer, said] of answers) {
+    test(`${slot} that comes to ${String(answer)} has failed`, async () => {
+      const answers = defprop({
+        name: "test.answers",
+        kind: "posix",
+        args: object({}),
+        call: () => ({}),
+        desc: () => "it",
+        apply: async () => "changed",
+        [slot]: async () => answer as never,
+      });
+      const outcome = await applied(slot === "unapply" ? unapplied(answers()) : answers());
+      assertApplied(outcome, {
+        change: "changed",
+        failed: true,
+        steps: [`failed ${slot === "unapply" ? "not: it" : "it"}: TypeError: ${said}`],
+        done: [],
+      });
     });
   }
 

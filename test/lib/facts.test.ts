@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seqprops } from "../../lib/combinators";
-import { Refused } from "../../lib/errors";
+import { InapplicableProperty, Refused } from "../../lib/errors";
 import { factsOf, hasHostattrs } from "../../lib/facts";
 import { attribute, defhost, shared } from "../../lib/host";
 import { prepare } from "../../lib/prepare";
@@ -58,6 +58,48 @@ describe("facts of another host", () => {
     const a = defhost("a.example.org", hasHostattrs(colour, "blue"), likes("b.example.org"));
     assert.deepEqual(prepared(a).all(colour), ["like like blue", "blue"]);
     assert.equal(factsOf("b.example.org").newest(colour), "like like red");
+  });
+
+  test("many that all look at all others: each is prepared once for each host that is deployed", () => {
+    let asked = 0;
+    const names = Array.from({ length: 12 }, (_, index) => `many${index}.example.org`);
+    const looksAround = defprop({
+      name: "test.looksAround",
+      kind: "posix",
+      args: object({}),
+      call: () => ({}),
+      hostattrs: (_args, host) => {
+        asked += 1;
+        for (const name of names) host.pushNew(colour, ...factsOf(name).all(colour));
+      },
+    });
+    const [first] = names.map((name) => defhost(name, hasHostattrs(colour, name), looksAround()));
+    assert.ok(first);
+    assert.deepEqual([...prepared(first).all(colour)].sort(), [...names].sort());
+    assert.equal(asked, names.length);
+    prepared(first);
+    assert.equal(asked, 2 * names.length);
+  });
+
+  test("one that does not fit is asked once, too", () => {
+    let asked = 0;
+    const refuses = defprop({
+      name: "test.refusesOnce",
+      kind: "posix",
+      args: object({}),
+      call: () => ({}),
+      hostattrs: () => {
+        asked += 1;
+        throw new InapplicableProperty("no");
+      },
+    });
+    defhost("b.example.org", refuses());
+    const a = defhost("a.example.org", likes("b.example.org"), likes("b.example.org"));
+    assert.throws(
+      () => prepared(a),
+      (error: Error) => error instanceof Refused && error.complaints.length === 2,
+    );
+    assert.equal(asked, 1);
   });
 
   test("one that looks at itself, too", () => {

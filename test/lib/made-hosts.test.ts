@@ -62,6 +62,10 @@ describe("a host as a value", () => {
         'makeHost: properties[0] is a function; it must be a property, such as cmd.single("true")',
       ],
       [
+        () => makeHost("made", { hostattrs: { "test/colour": [() => "red"] } }),
+        'makeHost: options.hostattrs["test/colour"][0] is a function: only text, numbers, true, false, null, lists and plain objects can be sent and stored',
+      ],
+      [
         () => makeChildHost({ name: "no name" }),
         'makeChildHost: options.name is "no name"; it must be a host name',
       ],

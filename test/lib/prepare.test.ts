@@ -230,74 +230,122 @@ describe("what is refused", () => {
       throw new RangeError("out of paint");
     },
   });
-  const cases: [name: string, application: PropApp, complaints: string[]][] = [
-    ["by a property", refusing("a"), ["test.refusing('a') HERE: a does not fit"]],
+  const waits = (slot: "preprocess" | "hostattrs" | "parts" | "nested") =>
+    defprop({
+      name: "test.waits",
+      kind: "posix",
+      args: object({}),
+      call: () => ({}),
+      unapply: async () => "changed",
+      [slot]: async () => {
+        throw new InapplicableProperty("too late");
+      },
+    })();
+  const garbled = defprop({
+    name: "test.garbled",
+    kind: "posix",
+    args,
+    call,
+    preprocess: () => ({ what: 5 }) as never,
+    apply: async () => "changed",
+  });
+  const tells = defprop({
+    name: "test.tells",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    hostattrs: (_args, host) => host.push(attribute<unknown>("test/how"), () => 1, { since: new Date(0) }),
+  });
+  const late = "is async; it is asked before anybody is connected to, and must answer at once";
+  const cases: [name: string, application: () => PropApp, complaints: string[]][] = [
+    ...(["preprocess", "hostattrs", "parts", "nested"] as const).map(
+      (slot): [string, () => PropApp, string[]] => [
+        `${slot} that waits for something`,
+        () => waits(slot),
+        [`test.waits() HERE: its ${slot} ${late}`],
+      ],
+    ),
+    [
+      "arguments that its preprocess spoils",
+      () => garbled("a"),
+      [
+        "test.garbled('a') HERE: preprocess made what does not fit: args.what is 5; it must be of type string",
+      ],
+    ],
+    [
+      "a fact that cannot be sent",
+      tells,
+      [
+        "test.tells() HERE: the fact test/how is a function, the fact test/how.since is a Date: only text, numbers, true, false, null, lists and plain objects can be sent and stored",
+      ],
+    ],
+    ["by a property", () => refusing("a"), ["test.refusing('a') HERE: a does not fit"]],
     [
       "everything at once",
-      seqprops(refusing("a"), toy.changes("b"), onChange(toy.changes("c"), refusing("d"))),
+      () => seqprops(refusing("a"), toy.changes("b"), onChange(toy.changes("c"), refusing("d"))),
       ["test.refusing('a') HERE: a does not fit", "test.refusing('d') HERE: d does not fit"],
     ],
     [
       "an unknown property, with what may be meant",
-      seqprops(arrived("toy.chages", { what: "a" })),
+      () => seqprops(arrived("toy.chages", { what: "a" })),
       [
         "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
       ],
     ],
     [
       "an unknown property like none",
-      arrived("nowhere.tobefound", {}),
+      () => arrived("nowhere.tobefound", {}),
       [
         "nowhere.tobefound({}) HERE: there is no property nowhere.tobefound; is the file that defines it in the consfig?",
       ],
     ],
     [
       "arguments that do not fit",
-      arrived("toy.changes", { wat: 1 }),
+      () => arrived("toy.changes", { wat: 1 }),
       ['toy.changes({ wat: 1 }) HERE: args.what is missing; args has no "wat"; it takes "what"'],
     ],
     [
       "what cannot be undone",
-      unapplied(toy.oneWay("a")),
+      () => unapplied(toy.oneWay("a")),
       ["unapplied(toy.oneWay('a')) HERE: toy.oneWay cannot be unapplied"],
     ],
     [
       "what cannot be undone, deep inside",
-      unapplied(seqprops(toy.changes("a"), toy.made("m", toy.oneWay("b")))),
+      () => unapplied(seqprops(toy.changes("a"), toy.made("m", toy.oneWay("b")))),
       [
         "unapplied(seqprops(toy.changes('a'), toy.made('m', toy.oneWay('b')))) HERE: toy.oneWay cannot be unapplied",
       ],
     ],
     [
       "an unknown property to be undone: said once",
-      unapplied(arrived("toy.chages", { what: "a" })),
+      () => unapplied(arrived("toy.chages", { what: "a" })),
       [
         "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
       ],
     ],
     [
       "among parts",
-      lists(refusing("a"), toy.changes("b"), refusing("c")),
+      () => lists(refusing("a"), toy.changes("b"), refusing("c")),
       ["test.refusing('a') HERE: a does not fit", "test.refusing('c') HERE: c does not fit"],
     ],
     [
       "a part that is none",
-      mistaken(),
+      () => mistaken(),
       ['test.mistaken() HERE: parts[0] is a function; it must be a property, such as cmd.single("true")'],
     ],
     [
       "a mistake of its author, by its class",
-      seqprops(buggy(), refusing("a")),
+      () => seqprops(buggy(), refusing("a")),
       ["test.buggy() HERE: RangeError: out of paint", "test.refusing('a') HERE: a does not fit"],
     ],
     [
       "another user than root, and what stands inside",
-      as("www-data", refusing("a")),
+      () => as("www-data", refusing("a")),
       ["test.refusing('a') HERE: a does not fit"],
     ],
   ];
   for (const [name, application, complaints] of cases) {
-    test(name, () => assert.deepEqual(complaintsOf(application), complaints));
+    test(name, () => assert.deepEqual(complaintsOf(application()), complaints));
   }
 
   test("with the line of each", () => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { onChange, seqprops, unapplied } from "../../lib/combinators";
 import { InapplicableProperty, InvalidArguments } from "../../lib/errors";
 import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../lib/property";
 import { DuplicateName, definedBy } from "../../lib/registry";
-import { integer, list, object, optional, string } from "../../lib/schema";
+import { integer, json, list, object, optional, string } from "../../lib/schema";
 import { as } from "../../lib/subdeployments";
 import * as toy from "../support/toy";
 
@@ -27,6 +28,62 @@ describe("an application", () => {
     assert.throws(() => Object.assign(args, { port: 81 }), TypeError);
     assert.throws(() => args.on.push("::2"), TypeError);
     assert.deepEqual(args, { port: 80, on: ["::1"] });
+  });
+
+  test("keeps copies: what was given stays its owner's, who may change it", () => {
+    const on = ["::1"];
+    const application = listens({ port: 80, on });
+    on.push("::2");
+    assert.deepEqual(application.args, { port: 80, on: ["::1"] });
+    assert.equal(inspect(application), "test.listens({ port: 80, on: [ '::1' ] })");
+  });
+
+  test("holds those among its arguments as they are", () => {
+    const inner = toy.changes("a");
+    assert.equal((unapplied(inner).args as { application: PropApp }).application, inner);
+  });
+
+  describe("takes nothing that could not be sent", () => {
+    const round: { self?: unknown } = {};
+    round.self = { round };
+    class Port {}
+    const cases: [name: string, value: unknown, said: string][] = [
+      ["a function", () => 1, "args.value is a function"],
+      ["what is no number", { a: [Number.NaN, 1n] }, "args.value.a[0] is NaN, args.value.a[1] is 1"],
+      [
+        "nothing in a list",
+        [undefined, Symbol("x")],
+        "args.value[0] is undefined, args.value[1] is a symbol",
+      ],
+      [
+        "values of classes",
+        { "a b": new Map(), port: new Port() },
+        'args.value["a b"] is a Map, args.value.port is a Port',
+      ],
+      ["what goes round", round, "args.value.self.round is a part of itself"],
+    ];
+    const anything = defprop({
+      name: "test.anything",
+      kind: "posix",
+      args: object({ value: json() }),
+      call: (value: unknown) => ({ value }),
+      apply: async () => "unchanged",
+    });
+    for (const [name, value, said] of cases)
+      test(name, () =>
+        assert.throws(() => anything(value), {
+          name: "InvalidArguments",
+          message: `test.anything: ${said}: only text, numbers, true, false, null, lists and plain objects can be sent and stored`,
+        }),
+      );
+
+    test("but twice the same, objects of another context, and fields that are left out", () => {
+      const twice = { a: 1 };
+      const value = runInNewContext("({ elsewhere: [1, null] })");
+      assert.deepEqual(JSON.parse(JSON.stringify(anything([twice, twice, { a: undefined }, value]).args)), {
+        value: [{ a: 1 }, { a: 1 }, {}, { elsewhere: [1, null] }],
+      });
+    });
   });
 
   test("remembers the line that said it", () => {
@@ -102,6 +159,7 @@ describe("prints as the code that makes it", () => {
       kind: "posix",
       args: {},
       call: (value: unknown) => ({ value }),
+      apply: async () => "unchanged",
     });
     for (const value of [deep, many, "x".repeat(20_000), { many: [many] }]) {
       const code = inspect(wide(value));
@@ -140,6 +198,72 @@ describe("a definition", () => {
         ),
     );
   });
+
+  const definition = { name: "test.one", kind: "posix", args: object({}), apply: async () => "unchanged" };
+  const mistakes: [name: string, definition: object, said: string][] = [
+    [
+      "without a name",
+      { ...definition, name: "" },
+      'defprop of : name is ""; it must be a name such as "file.containsLines"',
+    ],
+    [
+      "of a name with a space",
+      { ...definition, name: "a b" },
+      'defprop of a b: name is "a b"; it must be a name such as "file.containsLines"',
+    ],
+    [
+      "of no kind",
+      { ...definition, kind: "shell" },
+      'defprop of test.one: kind is "shell"; it must be "posix" or "agent"',
+    ],
+    [
+      "without a schema",
+      { ...definition, args: undefined },
+      "defprop of test.one: args is undefined; it must be a schema, such as schema.object({ path: schema.path() })",
+    ],
+    [
+      "with a slot written wrong",
+      { ...definition, chek: async () => true },
+      "defprop of test.one: it has no slot chek; did you mean check?",
+    ],
+    [
+      "with a slot that there is not",
+      { ...definition, whenever: 1 },
+      "defprop of test.one: it has no slot whenever; there are call, desc, preprocess, hostattrs, parts, nested, check, apply, unapply, unappliable, skip",
+    ],
+    [
+      "with a slot that is no function",
+      { ...definition, desc: "one" },
+      'defprop of test.one: desc is "one"; it must be a function',
+    ],
+    [
+      "with a word for yes",
+      { ...definition, inline: "yes" },
+      'defprop of test.one: inline is "yes"; it must be true or false',
+    ],
+    [
+      "that would do nothing",
+      { ...definition, apply: undefined, check: async () => true },
+      "defprop of test.one: it has none of hostattrs, parts, nested, apply, unapply, and would do nothing",
+    ],
+    [
+      "with two ways to be applied",
+      { ...definition, parts: () => [] },
+      "defprop of test.one: it has parts, and apply, which would never be asked: leave one of them out",
+    ],
+  ];
+  for (const [name, wrong, message] of mistakes) {
+    test(`${name} is refused where it stands`, () =>
+      assert.throws(
+        () => defprop(wrong as never),
+        (error: Error) => {
+          assert.ok(error instanceof InvalidArguments);
+          assert.equal(error.message, message);
+          assert.match(error.stack?.split(/\n\s+at /)[1] ?? "", /property\.test\.ts/);
+          return true;
+        },
+      ));
+  }
 
   test("made of others is of kind posix itself: its parts say what they need", () => {
     const both = defproplist({ name: "test.both", args: object({}), parts: () => [toy.needsAgent("a")] });
