@@ -1,5 +1,5 @@
 import { strictly } from "./_sequence";
-import { AbortedChange, FailedChange } from "./errors";
+import { AbortedChange, asError, FailedChange } from "./errors";
 import { definitionOf } from "./prepare";
 import {
   type AnyDefinition,
@@ -19,8 +19,21 @@ export interface Acting extends Steps {
   deploy(nested: Nested): Promise<Change>;
 }
 
-/** Applies or unapplies one application, as the property's slots say. */
+/** Applies or unapplies one application, as the property's slots say. What they throw is thrown as an error. */
 export async function act(
+  application: PropApp,
+  direction: Direction,
+  target: PosixTarget,
+  steps: Acting,
+): Promise<Change> {
+  try {
+    return await throughSlots(application, direction, target, steps);
+  } catch (error) {
+    throw asError(error);
+  }
+}
+
+async function throughSlots(
   { args, parts, nested, property }: PropApp,
   direction: Direction,
   target: PosixTarget,

@@ -31,7 +31,7 @@ function preparedOn(application: PropApp, model: ReturnType<PosixTarget["host"][
   try {
     return prepare(model, application, model);
   } catch (error) {
-    if (error instanceof Refused) throw new AbortedChange(error.complaints.join("; "), { cause: error });
+    if (error instanceof Refused) throw new AbortedChange(error.complaints.join("; "));
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { excerptOf } from "./_excerpt";
 
 /** The failures of this project, by what the person at the keyboard should do about them. */
@@ -92,16 +93,54 @@ export class Refused extends InapplicableProperty {
   }
 }
 
-/** `error` as data. Anything thrown is accepted; a string or an object becomes its own text. */
+/**
+ * `error` as data, with what it was because of. Anything thrown is accepted; a string becomes its own text, an object that
+ * is no error is shown.
+ */
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  if (!(error instanceof Error)) return { name: "Error", message: textOf(error) };
   const stack = frames(error);
+  const ran = withCauses(error).find((each) => each instanceof RunFailed);
   return {
     name: error.name,
-    message: error.message,
+    message: wholeMessage(error),
     ...(stack && { stack }),
-    ...(error instanceof RunFailed && { command: commandOf(error) }),
+    ...(ran && { command: commandOf(ran) }),
   };
+}
+
+/** What was thrown as an error, whatever it was. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  // Where it was thrown nobody knows any more.
+  return Object.assign(new Error(textOf(thrown)), { stack: "" });
+}
+
+const textOf = (thrown: unknown): string =>
+  typeof thrown === "object" ? inspect(thrown, { breakLength: Number.POSITIVE_INFINITY }) : String(thrown);
+
+/** `error`, what it was because of, what that was because of, and so on. */
+function withCauses(error: Error, before: readonly unknown[] = []): Error[] {
+  const inner = causesOf(error).filter(
+    (cause) => cause instanceof Error && !before.includes(cause),
+  ) as Error[];
+  return [error, ...inner.flatMap((cause) => withCauses(cause, [...before, error]))];
+}
+
+/** The messages of some classes say all that there is to say, in words for people. */
+function causesOf(error: Error): readonly unknown[] {
+  if (error instanceof ConnectionFailed || error instanceof InapplicableProperty) return [];
+  if (error instanceof AggregateError) return error.errors;
+  return error.cause === undefined ? [] : [error.cause];
+}
+
+/** The message of `error`, and of what it was because of, unless it says that already. */
+function wholeMessage(error: Error, before: readonly unknown[] = []): string {
+  const reasons = causesOf(error)
+    .filter((cause) => !before.includes(cause))
+    .map((cause) => (cause instanceof Error ? wholeMessage(cause, [...before, error]) : textOf(cause)))
+    .filter((reason) => reason !== "" && !error.message.includes(reason));
+  return [error.message, ...new Set(reasons)].filter((part) => part !== "").join("; because of: ");
 }
 
 function commandOf({

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { inspect } from "node:util";
 
 import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
 import { Cancelled, ConnectionFailed, FailedChange } from "../../lib/errors";
@@ -110,6 +111,26 @@ describe("one property", () => {
         change: "changed",
         failed: true,
         steps: [`failed ${slot === "unapply" ? "not: it" : "it"}: TypeError: ${said}`],
+        done: [],
+      });
+    });
+  }
+
+  for (const thrown of ["no paint", { code: 5 }, undefined]) {
+    test(`one that throws ${inspect(thrown)} has failed once`, async () => {
+      const throws = defprop({
+        name: "test.throws",
+        kind: "posix",
+        args: object({}),
+        call: () => ({}),
+        desc: () => "it",
+        apply: () => Promise.reject(thrown),
+      });
+      const said = typeof thrown === "string" ? thrown : inspect(thrown);
+      assertApplied(await applied(eseqprops(throws(), toy.changes("b"))), {
+        change: "changed",
+        failed: true,
+        steps: [`failed it: Error: ${said}`, "skipped b (test.throws failed)"],
         done: [],
       });
     });

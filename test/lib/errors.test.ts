@@ -74,6 +74,49 @@ describe("a failure as data", () => {
   test("of anything else that is thrown has its text", () => {
     assert.deepEqual(failureOf("text"), { name: "Error", message: "text" });
     assert.deepEqual(failureOf(undefined), { name: "Error", message: "undefined" });
+    assert.deepEqual(failureOf({ code: 5, at: ["a"] }), {
+      name: "Error",
+      message: "{ code: 5, at: [ 'a' ] }",
+    });
+  });
+
+  const loop = new Error("a");
+  loop.cause = new Error("b", { cause: loop });
+  const ran = new RunFailed("make", { exit: 2, stdout: "", stderr: "no rule" });
+  const causes: [name: string, error: Error, message: string][] = [
+    [
+      "of another, and of what that was because of",
+      new FailedChange("no page", { cause: new Error("no server", { cause: "no power" }) }),
+      "no page; because of: no server; because of: no power",
+    ],
+    [
+      "of what it says already",
+      new FailedChange("cannot: EPERM", { cause: new Error("EPERM") }),
+      "cannot: EPERM",
+    ],
+    [
+      "of several",
+      new AggregateError([new Error("first"), new Error("second"), new Error("first")], "none worked"),
+      "none worked; because of: first; because of: second",
+    ],
+    ["of itself", loop, "a; because of: b"],
+    [
+      "whose message says all that there is to say",
+      new ConnectionFailed("via.ssh()", "nobody is there", { cause: new Error("ECONNREFUSED") }),
+      "via.ssh(): nobody is there",
+    ],
+    [
+      "of a command",
+      new FailedChange("not built", { cause: ran }),
+      "not built; because of: `make` ended with exit code 2: no rule",
+    ],
+  ];
+  for (const [name, error, message] of causes)
+    test(`because ${name}`, () => assert.equal(failureOf(error).message, message));
+
+  test("because of a command has its output", () => {
+    const { command } = failureOf(new FailedChange("not built", { cause: ran }));
+    assert.deepEqual(command, { command: "make", exit: 2, stdout: "", stderr: "no rule" });
   });
 
   test("survives JSON", () => {
