@@ -4,9 +4,9 @@
  */
 import { seqprops } from "../lib/combinators";
 import { InapplicableProperty } from "../lib/errors";
-import { attribute, type Host, type HostModel, isApplication } from "../lib/host";
+import { attribute, type Host, type HostModel } from "../lib/host";
 import { prepare } from "../lib/prepare";
-import { defproplist, type MaybePropApp, type PropApp } from "../lib/property";
+import { defproplist, type MaybePropApp, type PropApp, withoutNothings } from "../lib/property";
 import { list, object, oneOf, optional, type Schema, string } from "../lib/schema";
 import { declared, isA, type OsTypeName, type OsValue, of, osTypeNames, osValue, shown } from "./_os";
 
@@ -181,7 +181,7 @@ export const hostDebianSuiteEcase = defproplist({
 const listed = <K extends string>(cases: Cases<K>): { when: never; then: PropApp[] }[] =>
   Object.entries<Cases<K>[K]>(cases).map(([when, then]) => ({
     when: when as never,
-    then: ([then].flat() as MaybePropApp[]).filter(isApplication),
+    then: withoutNothings([then].flat() as MaybePropApp[]),
   }));
 
 const names = (cases: readonly Case[]): string => cases.map(({ when }) => when).join(", ");

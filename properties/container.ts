@@ -1,7 +1,7 @@
 /** Whether changing some aspect of the running system could leak out of the container that properties run in. */
 import { strictly } from "../lib/_sequence";
-import { attribute, type HostFacts, isApplication } from "../lib/host";
-import { defprop, type MaybePropApp } from "../lib/property";
+import { attribute, type HostFacts } from "../lib/host";
+import { defprop, type MaybePropApp, withoutNothings } from "../lib/property";
 import { list, object, oneOf, propapp } from "../lib/schema";
 
 /** What can be a container's own. A factor that is not listed here can be neither declared nor asked for. */
@@ -62,7 +62,7 @@ export const whenContained = defprop({
   args: object({ factors: list(factor()), applications: list(propapp()) }),
   call: (factors: Factor[], ...applications: MaybePropApp[]) => ({
     factors,
-    applications: applications.filter(isApplication),
+    applications: withoutNothings(applications),
   }),
   desc: ({ factors }) => `where it is contained: ${factors.join(", ")}`,
   inline: true,

@@ -57,6 +57,16 @@ describe("whenContained", () => {
     ]);
   });
 
+  test("nothings are passed over, and what is no property is refused", () => {
+    const [when, first] = [container.whenContained(["reboot"], null, cmd.single("true"), false), both];
+    assert.equal((when.args as { applications: unknown[] }).applications.length, 1);
+    assert.throws(() => container.whenContained(["reboot"], first, cmd.single as never), {
+      name: "InvalidArguments",
+      message:
+        'container.whenContained: args.applications[1] is a function; it must be a property, such as cmd.single("true")',
+    });
+  });
+
   test("the facts of what is inside count in any case", () => {
     const host = model(
       container.contained(),

@@ -203,6 +203,10 @@ describe("choosing by type", () => {
       `${name}: os.etypecase(…): ${name} has no system declared so far, and there are only cases for debian`,
     );
     assert.throws(() => os.etypecase({ default: null } as object), { name: "InvalidArguments" });
+    assert.throws(() => os.typecase({ debian: [null, first] as never }), {
+      message:
+        'os.typecase: args.cases[0].then[0] is a function; it must be a property, such as cmd.single("true")',
+    });
   });
 });
 
