@@ -205,7 +205,7 @@ describe("choosing by type", () => {
     assert.throws(() => os.etypecase({ default: null } as object), { name: "InvalidArguments" });
     assert.throws(() => os.typecase({ debian: [null, first] as never }), {
       message:
-        'os.typecase: args.cases[0].then[0] is a function; it must be a property, such as apt.updated()',
+        "os.typecase: args.cases[0].then[0] is a function; it must be a property, such as apt.updated()",
     });
   });
 });
