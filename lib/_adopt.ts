@@ -1,8 +1,8 @@
 import { AbortedChange, Refused } from "./errors";
-import type { HostState } from "./host";
 import { prepare, said } from "./prepare";
-import { asCode, type PropApp } from "./property";
+import { asCode } from "./property";
 import type { PosixTarget } from "./target";
+import type { HostState, PropApp } from "./words";
 
 /**
  * `application`, which a property made while it was applied, prepared on a copy of the host's facts. Throws

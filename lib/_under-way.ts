@@ -1,4 +1,4 @@
-import type { HostModel } from "./host";
+import type { HostModel } from "./host-model";
 
 /**
  * The hosts that are being prepared now, by name: one that looks at itself through another finds what it knows so far.

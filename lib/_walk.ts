@@ -1,5 +1,5 @@
 import { adopt, lostNotice } from "./_adopt";
-import type { Applying } from "./apply";
+import type { Applying } from "./applying";
 import { Cancelled } from "./errors";
 import { everything } from "./prepare";
 import type { PropApp } from "./property";

@@ -1,25 +1,9 @@
+/** The failures of this project, by what the person at the keyboard should do about them. */
 import { inspect } from "node:util";
 import { excerptOf } from "./_excerpt";
+import type { CommandResult, Failure } from "./words";
 
-/** The failures of this project, by what the person at the keyboard should do about them. */
-
-/** What went wrong, as data: how a failure crosses the wire and stands in a report. */
-export interface Failure {
-  /** The class of the error, such as "FailedChange". */
-  readonly name: string;
-  readonly message: string;
-  /** Where the failing code stands, innermost frame first, mapped to the user's own lines. */
-  readonly stack?: string;
-  /** Output of the command that failed, when it was one; of long output the beginning and the end. */
-  readonly command?: CommandResult & { readonly command: string };
-}
-
-/** What a command came to. `exit` is its exit code; a command ended by a signal has 128 + its number. */
-export interface CommandResult {
-  readonly exit: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+export type { CommandResult, Failure } from "./words";
 
 /** Base of every failure that is not a programming error. */
 export class ConsfigError extends Error {

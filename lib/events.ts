@@ -1,4 +1,4 @@
-import type { Failure } from "./errors";
+import type { Failure } from "./words";
 
 /** How a step ended. `skipped` always has a reason. */
 export type StepStatus = "unchanged" | "changed" | "failed" | "skipped";

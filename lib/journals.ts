@@ -5,7 +5,7 @@ import type { JournalLine } from "./agent/journal";
 import { type Hop, hops as hopDefinitions } from "./connection/hop";
 import { controllerKit } from "./controller-kit";
 import { FailedChange } from "./errors";
-import { HostModel } from "./host";
+import { HostModel } from "./host-model";
 import { type Report, Reporter } from "./report";
 import { session } from "./session";
 

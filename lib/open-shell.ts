@@ -3,7 +3,7 @@ import type { Connection } from "./connection/connection";
 import { type Hop, type HopContext, hopDefinition, hops as hopDefinitions } from "./connection/hop";
 import { controllerKit } from "./controller-kit";
 import { ConnectionFailed } from "./errors";
-import { HostModel } from "./host";
+import { HostModel } from "./host-model";
 import { session } from "./session";
 
 export interface TerminalSize {

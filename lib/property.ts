@@ -1,39 +1,25 @@
 import { inspect } from "node:util";
 import { definitionComplaints } from "./_definition";
 import { frozenCopy, strangers } from "./_plain";
-import type { Hop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
-import type { HostModel, HostState } from "./host";
+import type { HostModel } from "./host-model";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
 import type { AgentTarget, PosixTarget } from "./target";
+import type { Change, Direction, Hop, Kind, MaybePropApp, PropApp } from "./words";
 
-/** What applying came to. There is no third answer: a failure is thrown. */
-export type Change = "changed" | "unchanged";
+export {
+  type Change,
+  type Direction,
+  type Kind,
+  type MaybePropApp,
+  type Nested,
+  type PropApp,
+  withoutNothings,
+} from "./words";
 
-/** `posix` needs only a POSIX shell on the far side; `agent` needs our own process there. */
-export type Kind = "posix" | "agent";
 type TargetOf<K extends Kind> = K extends "agent" ? AgentTarget : PosixTarget;
-
-/** A property said of a host: plain data, so it can be printed, compared, sent and stored. */
-export interface PropApp {
-  readonly property: string;
-  readonly args: unknown;
-  /** Where it was said: `file:line:column` in the user's sources. */
-  readonly site: string;
-  /** Of a property made of others, once prepared: what it is made of. */
-  readonly parts?: readonly PropApp[];
-  /** Of a property that makes a deployment from where it is applied, once prepared: that deployment. */
-  readonly nested?: Nested;
-}
-
-/** A deployment made from where a property is applied: further hops, and what is applied behind them. */
-export interface Nested {
-  readonly hops: readonly Hop[];
-  readonly host: HostState;
-  readonly application: PropApp;
-}
 
 /** What is to be nested, before it is prepared. Without a host it is the same host: as it is known at that point. */
 export interface NestedPlan {
@@ -43,15 +29,6 @@ export interface NestedPlan {
   /** Visited before `application` for the facts it records, and not applied. */
   readonly facts?: PropApp;
 }
-
-/** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */
-export type MaybePropApp = PropApp | null | undefined | false;
-
-/** Without the nothings that a condition leaves; what is no application stays, to be complained about. */
-export const withoutNothings = (said: readonly MaybePropApp[]): PropApp[] =>
-  said.filter((each) => each !== null && each !== undefined && each !== false);
-
-export type Direction = "apply" | "unapply";
 
 /**
  * How a property acts on the applications among its arguments, and on those that it makes itself. One that was not

@@ -1,7 +1,6 @@
 import type Ajv from "ajv";
 import type { ErrorObject, Options, ValidateFunction } from "ajv";
-import type { Hop } from "./connection/hop";
-import type { PropApp } from "./property";
+import type { Hop, PropApp } from "./words";
 
 /**
  * The words in which arguments are described. Each makes plain JSON Schema that remembers, for the compiler alone, the

@@ -4,8 +4,7 @@ import { shellQuote } from "./_quote";
 import { type MarkStore, Marks } from "./_state";
 import { decode, encode, splitLines } from "./_text";
 import { Cancelled, type CommandResult, FailedChange } from "./errors";
-import type { HostFacts } from "./host";
-import type { Change, Kind } from "./property";
+import type { HostFacts } from "./host-model";
 import type {
   Command,
   FileStat,
@@ -18,6 +17,7 @@ import type {
   Within,
   WriteOptions,
 } from "./target";
+import type { Change, Kind } from "./words";
 
 /** What a target is made with; one target serves one step, and shares all but `output` with the others. */
 export interface TargetContext {

@@ -1,6 +1,6 @@
 import type { CommandResult } from "./errors";
-import type { HostFacts } from "./host";
-import type { Change, Kind } from "./property";
+import type { HostFacts } from "./host-model";
+import type { Change, Kind } from "./words";
 
 /** How a command is run. Raw shell text, or words that are each quoted. */
 export type Command = string | readonly string[];

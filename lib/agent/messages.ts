@@ -1,8 +1,6 @@
-import type { Hop } from "../connection/hop";
 import type { Failure } from "../errors";
 import type { StepEvent } from "../events";
-import type { HostState } from "../host";
-import type { PropApp } from "../property";
+import type { Hop, HostState, PropApp } from "../words";
 import type { ShapesOf } from "./wire";
 
 /** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */

@@ -2,21 +2,15 @@ import { inspect } from "node:util";
 import type { Kit } from "../agent/kit";
 import { ConnectionFailed, InvalidArguments } from "../errors";
 import type { Progress } from "../events";
-import type { HostFacts } from "../host";
+import type { HostFacts } from "../host-model";
 import { asCode } from "../property";
 import { Registry } from "../registry";
 import { problems, type Schema } from "../schema";
 import { callSite, type Site } from "../site";
+import type { Hop } from "../words";
 import type { Connection } from "./connection";
 
-/** One step of a connection, as said in a consfig: plain data. */
-export interface Hop {
-  readonly hop: string;
-  readonly args: unknown;
-  readonly site: string;
-  /** As it was typed: for messages, where the hop has arrived from elsewhere. */
-  readonly code?: string;
-}
+export type { Hop } from "../words";
 
 /** What asks the person at the terminal; absent when nobody is there, and then a question is a refusal. */
 export interface Asker {

@@ -13,25 +13,8 @@ import { candidates, isEngine, resolve } from "./_resolve";
 import { asJavaScript, contentHash, isFile, type Version } from "./_sources";
 import { standInFor } from "./_standIns";
 import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
+import type { Manifest, ManifestFile } from "./manifest";
 import { root as engineRoot } from "./register";
-
-/** Everything that must be on a host so that its agent can apply certain properties. */
-export interface Manifest {
-  /** Of all that follows. */
-  readonly hash: string;
-  /** Sorted by their places in the tree. */
-  readonly files: readonly ManifestFile[];
-  /** Places in the tree of what has to be required, so that the properties are defined. */
-  readonly entries: readonly string[];
-}
-
-export interface ManifestFile {
-  readonly path: string;
-  /** SHA-256 of the content. */
-  readonly hash: string;
-  /** Bytes. */
-  readonly size: number;
-}
 
 export interface Tree {
   readonly manifest: Manifest;

@@ -2,12 +2,13 @@ import type { SourceMap } from "node:module";
 import path from "node:path";
 import { ConsfigError } from "../errors";
 import type { ModuleGraph } from "./_graph";
-import { type Manifest, type Tree, treeFor, type Wanted } from "./_manifest";
+import { type Tree, treeFor, type Wanted } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
 import { type Version, versionNow } from "./_sources";
 import type { TreeFile } from "./_travelling";
 import type { MoreDirectories } from "./_watch";
+import type { Manifest } from "./manifest";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */
 const REMEMBERED = 32;

@@ -2,7 +2,6 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { setSiteRoot } from "../site";
 import { ModuleGraph } from "./_graph";
-import type { Manifest } from "./_manifest";
 import { builtinProperties } from "./_resolve";
 import { LoadedOnce } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
@@ -10,10 +9,11 @@ import { isDirectory, sourceDirectories } from "./_sources";
 import { shorten, Trees } from "./_trees";
 import { type Watch, watchSources } from "./_watch";
 import type { ConsfigLoadError } from "./loadError";
+import type { Manifest } from "./manifest";
 import { ownFile } from "./register";
 
-export type { Manifest, ManifestFile } from "./_manifest";
 export { ConsfigLoadError } from "./loadError";
+export type { Manifest, ManifestFile } from "./manifest";
 
 /** What a refresh did. Files are relative to the root; those that come with this package begin with `consfigurator/`. */
 export interface Refresh {

@@ -1,5 +1,6 @@
 /** Applying a prepared property to a target, and telling all that came of it. */
-import { type AtEnd, applyTree } from "../../lib/apply";
+import { applyTree } from "../../lib/apply";
+import type { AtEnd } from "../../lib/applying";
 import type { Failure } from "../../lib/errors";
 import type { HostModel } from "../../lib/host";
 import { definitionOf } from "../../lib/prepare";

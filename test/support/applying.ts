@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Marks } from "../../lib/_state";
-import { type Applying, type AtEnd, applyTree } from "../../lib/apply";
+import { applyTree } from "../../lib/apply";
+import type { Applying, AtEnd } from "../../lib/applying";
 import type { StepEvent } from "../../lib/events";
 import { HostModel } from "../../lib/host";
 import { prepare } from "../../lib/prepare";

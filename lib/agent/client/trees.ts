@@ -1,4 +1,4 @@
-import type { Manifest } from "../../source/consfig";
+import type { Manifest } from "../../source/manifest";
 import type { TreeChange, TreeFile } from "../messages";
 
 /** A tree of sources, and where its contents are found. */
