@@ -78,6 +78,14 @@ rm -rf "$d" && rmdir "\${d%/agent}" "\${d%/consfigurator/agent}" 2>/dev/null; [ 
   remember((known) => known.filter((each) => each.host !== host));
 }
 
+/** The agent on `host` is not listed any more, for a host that is gone. Nobody is connected to. */
+export async function forgetAgent(host: string): Promise<void> {
+  if (session.connections.open().some((each) => each.host === host))
+    throw new ConsfigError(`there is a connection to ${host}; stop or remove its agent instead`);
+  if (!remembered().some((each) => each.host === host)) throw await unknownAgent(host);
+  remember((known) => known.filter((each) => each.host !== host));
+}
+
 /** Notes that `host` has an agent, so that a later session knows of it. */
 export function rememberAgent(host: string, hops: readonly Hop[]): void {
   const entry: Known = { host, hops: JSON.parse(JSON.stringify(hops)) as Hop[] };
@@ -90,12 +98,7 @@ async function withAgent(host: string, act: (connection: AgentConnection) => Pro
   const hops =
     session.connections.open().find((each) => each.host === host)?.hops ??
     remembered().find((each) => each.host === host)?.hops;
-  if (!hops) {
-    const known = (await agents()).map((each) => each.host);
-    throw new ConsfigError(
-      `no agent is known on "${host}"; ${known.length > 0 ? `there are agents on ${known.join(", ")}` : "no agent is known at all"}`,
-    );
-  }
+  if (!hops) throw await unknownAgent(host);
   const lease = await session.connections.lease(hops, {
     host: HostModel.named(host),
     ask: session.ask,
@@ -108,6 +111,13 @@ async function withAgent(host: string, act: (connection: AgentConnection) => Pro
   } finally {
     lease.release();
   }
+}
+
+async function unknownAgent(host: string): Promise<ConsfigError> {
+  const known = (await agents()).map((each) => each.host);
+  return new ConsfigError(
+    `no agent is known on "${host}"; ${known.length > 0 ? `there are agents on ${known.join(", ")}` : "no agent is known at all"}`,
+  );
 }
 
 const stateFile = (): string =>

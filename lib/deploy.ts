@@ -1,6 +1,7 @@
+import { inspect } from "node:util";
 import type { Chained } from "./chain-rules";
 import { eseqprops, seqprops } from "./combinators";
-import { type Hop, isHop } from "./connection/hop";
+import { type Hop, hops as hopDefinitions, isHop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
 import type { DeployEvent } from "./events";
 import { type Host, isApplication } from "./host";
@@ -8,19 +9,13 @@ import { HostRun } from "./host-run";
 import { failedIn, type LeftOut, leavingOut } from "./leave-out";
 import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
 import { type FleetReport, fleetReport, type Report } from "./report";
-import { either, hop, list, problems, propapp, string } from "./schema";
+import { either, hop, problems, propapp, string } from "./schema";
 import { session } from "./session";
 
 type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];
 
-const subjectsSchema = list(
-  either(string(), {
-    type: "object",
-    required: ["name", "applications"],
-    description: "a host as defhost makes it",
-  }),
-);
-const saidSchema = list(either(hop(), propapp()));
+const subjectSchema = either(string(), { type: "object", required: ["name", "applications"] });
+const saidSchema = either(hop(), propapp());
 
 /**
  * Makes the machine match its definition: the properties of `host`, then further applications. Hops given here stand in
@@ -65,7 +60,10 @@ function begin<R extends Report | FleetReport>(
   const many = Array.isArray(subject);
   const subjects = (many ? subject : [subject]) as readonly (Host | string)[];
   const said = withoutNothings(rest.flat() as PropApp[]) as (Hop | PropApp)[];
-  const complaints = [...problems(subjectsSchema, subjects, "hosts"), ...problems(saidSchema, said, "rest")];
+  const complaints = [
+    ...subjects.flatMap((each) => (problems(subjectSchema, each).length > 0 ? [noSubject(each)] : [])),
+    ...said.flatMap((each) => (problems(saidSchema, each).length > 0 ? [nothingSaid(each)] : [])),
+  ];
   if (complaints.length > 0) throw new InvalidArguments(`deploy: ${complaints.join("; ")}`);
   const hops = said.filter(isHop);
   const more = said.filter(isApplication);
@@ -84,6 +82,28 @@ function begin<R extends Report | FleetReport>(
   session.begin(deployment as unknown as Deployment<Report | FleetReport>);
   return deployment;
 }
+
+const noSubject = (given: unknown): string =>
+  `${shown(given)} is no host; it takes a host as defhost makes it, or a list of hosts`;
+
+function nothingSaid(given: unknown): string {
+  const name = nameOf(given);
+  return name === undefined
+    ? `${shown(given)} is neither a hop, such as via.ssh({ user: "root" }), nor a property, such as cmd.single("true")`
+    : `${name} was not called; write ${name}(…)`;
+}
+
+/** As which a property or hop that was not called is written. */
+function nameOf(given: unknown): string | undefined {
+  if (typeof given !== "function") return undefined;
+  if ("definition" in given) return (given.definition as { readonly name: string }).name;
+  return hopDefinitions.get(given.name) ? `via.${given.name}` : undefined;
+}
+
+const shown = (given: unknown): string =>
+  typeof given === "function"
+    ? `a function (${given.name || "without a name"})`
+    : inspect(given, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80);
 
 /** What was asked for, so that it can be asked for again. */
 interface Asked {
@@ -186,4 +206,15 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
     this.#events.push(event);
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** What a report has and a deployment has not: asked of it, that would be `undefined` without a word. */
+for (const name of ["ok", "status", "changed", "failed", "skipped", "steps", "failure", "ms", "reports"]) {
+  Object.defineProperty(Deployment.prototype, name, {
+    get() {
+      throw new InvalidArguments(
+        `a deployment has no \`${name}\` before it is over; wait for its report: (await deploy(…)).${name}`,
+      );
+    },
+  });
 }

@@ -24,12 +24,18 @@ export function fitted(text: string, indent = ""): string[] {
     );
 }
 
+/** `text` beside `head`, which takes `width` columns of its own; further lines stand below the first. */
+export function beside(head: string, width: number, text: string): string {
+  const [first = "", ...more] = fitted(text, " ".repeat(width));
+  return [head + first.slice(width), ...more].join("\n");
+}
+
 function filled(words: readonly string[], first: string, others: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of words) {
     const start = lines.length === 0 ? first : others;
-    if (line && start.length + line.length + word.length >= width) {
+    if (line && start.length + line.length + 1 + word.length >= width) {
       lines.push(start + line);
       line = word;
     } else line = line ? `${line} ${word}` : word;

@@ -1,4 +1,5 @@
 import type ts from "typescript";
+import { awaitingReports } from "./_awaited";
 
 /**
  * Makes of a source file a function of the scope and of what loads modules, which gives its top-level statements, each
@@ -14,7 +15,8 @@ export const asStatements =
     const make = new Maker(typescript, context.factory, file);
     const importing: ts.Visitor = (node) =>
       typescript.visitEachChild(make.imported(node), importing, context);
-    const visited = typescript.visitEachChild(file, importing, context);
+    const imported = typescript.visitEachChild(file, importing, context);
+    const visited = typescript.visitEachChild(imported, awaitingReports(typescript, context), context);
     return context.factory.updateSourceFile(file, [make.program(visited.statements)]);
   };
 

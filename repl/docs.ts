@@ -9,6 +9,8 @@ import { root as packageRoot } from "../lib/source/register.js";
 export interface Doc {
   /** As it is written: `file.containsLines(path: string, ...lines: string[])`. */
   readonly signature: string;
+  /** Types of which the signature has but the name, as they are written. */
+  readonly types: readonly string[];
   /** The doc comment above the definition. */
   readonly text: string;
   /** Its first sentence. */
@@ -35,8 +37,10 @@ function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
   const source = textOf(path.resolve(consfigRoot, file));
   const offset = offsetOfLine(source, Number(line));
   const text = commentAbove(source, offset);
+  const signature = `${name}(${parametersIn(source, offset, definition)})`;
   return {
-    signature: `${name}(${parametersIn(source, offset, definition)})`,
+    signature,
+    types: typesOf(signature, source),
     text,
     summary: firstSentence(text),
     facts: factsOf(definition),
@@ -82,12 +86,19 @@ function libraryDoc(name: string): Doc | undefined {
   const line = source.slice(0, found.index).split("\n").length;
   return {
     signature: `${name}${signature}`,
+    types: typesOf(signature, source),
     text,
     summary: firstSentence(text),
     facts: [],
     site: `consfigurator/${path.relative(packageRoot, file)}:${line}`,
   };
 }
+
+/** The types that `source` defines in a line and `signature` names. */
+const typesOf = (signature: string, source: string): string[] =>
+  [...source.matchAll(/^(?:export )?(type (\w+) = [^{};]+);$/gm)].flatMap(([, written = "", name = ""]) =>
+    new RegExp(`\\b${name}\\b`).test(signature) ? [written.replaceAll(/\s+/g, " ")] : [],
+  );
 
 let exported: Map<string, string> | undefined;
 /** The file in which each name of lib/index.ts is defined, read from its text. */

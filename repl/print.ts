@@ -30,12 +30,16 @@ export function print(value: unknown): string {
 
 export const isReport = (value: unknown): value is Report =>
   isObject(value) &&
+  Object.hasOwn(value, "steps") &&
   Array.isArray(value["steps"]) &&
   typeof value["deployment"] === "string" &&
   "status" in value;
 
 export const isFleetReport = (value: unknown): value is FleetReport =>
-  isObject(value) && Array.isArray(value["reports"]) && value["reports"].every(isReport);
+  isObject(value) &&
+  Object.hasOwn(value, "reports") &&
+  Array.isArray(value["reports"]) &&
+  value["reports"].every(isReport);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;

@@ -9,9 +9,11 @@ import { session } from "../lib/session";
 import type { Watch } from "../lib/source/_watch";
 import { colour } from "./_colour";
 import { Unfinished, warmUp as warmUpLanguage } from "./_language";
+import { fitted } from "./_layout";
 import { terminalAsker } from "./asker";
 import { offerChoices } from "./choices";
 import { runCommand } from "./commands";
+import { hostNames } from "./commands/_host";
 import { completer } from "./complete";
 import { Interrupted } from "./evaluate";
 import { Keyboard } from "./keyboard";
@@ -74,6 +76,7 @@ class Prompt {
     const aside = { begin: () => this.#live.pause(), end: () => this.#live.resume() };
     session.ask = terminalAsker(this.keyboard, this.output, aside);
     this.#refresh();
+    this.output.write(`${greeting(hostNames({ shell: this.#shell }))}\n`);
     const server = this.#start();
     this.#server = server;
     let watch: Watch | undefined;
@@ -243,6 +246,21 @@ class Prompt {
     this.output.write(server ? `\r\u001b[J${text}` : text);
     if (server && !this.#shell.ended) server.displayPrompt(true);
   }
+}
+
+const MOST_GREETED = 5;
+
+/** For whoever opens the prompt: what there is, and how to go on. */
+function greeting(names: readonly string[]): string {
+  const first = names.includes("sandbox") ? "sandbox" : names[0];
+  const count = names.length === 1 ? "1 host" : `${names.length} hosts`;
+  const some = names.length > MOST_GREETED ? [...names.slice(0, MOST_GREETED), "… (.hosts)"] : names;
+  const said = first
+    ? `${count}: ${some.join(", ")}; try deploy(${first})`
+    : "no host is defined yet: hosts/*.ts export them";
+  return fitted(`${said}. Tab completes, .help tells more.`)
+    .map((line) => colour.dim(line))
+    .join("\n");
 }
 
 /** The compiler and ink are loaded once the prompt is on the screen. */

@@ -96,6 +96,12 @@ export class Scope {
     return this.#variables.delete(name);
   }
 
+  /** Puts another value in the place of each that `renewed` gives another for, of constants and `_` too. */
+  renew(renewed: (value: unknown) => unknown): void {
+    for (const variable of this.#variables.values()) variable.value = renewed(variable.value);
+    this.last = renewed(this.last);
+  }
+
   #assign(name: string, value: unknown): void {
     const variable = this.#variables.get(name);
     if (!variable) {

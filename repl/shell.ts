@@ -42,6 +42,10 @@ export class Shell {
   /** Set by `.exit`. */
   ended = false;
   readonly diagnostics: Diagnostics;
+  /** Reports of deployments that were made again, each with the report that took its place. */
+  readonly #renewed = new WeakMap<Report, Report>();
+  /** What was shown of the statements that run, or ran last. */
+  #shown = new Set<Report>();
   readonly #followed: ReturnType<typeof follow<AnyDeployment>>;
 
   constructor(
@@ -82,13 +86,14 @@ export class Shell {
 
   /**
    * Runs `statements`; each deployment that one of them begins is over, and shown, before the next. The reports are in
-   * the order in which deployments began. The value of a deployment that failed and was made again is the last report.
+   * the order in which deployments began. The value of a deployment that was made again is the last report.
    */
   async run(
     statements: readonly Statement[],
     { attended = false, ...options }: ShellRunOptions = {},
   ): Promise<unknown> {
     const begun: AnyDeployment[] = [];
+    this.#shown = new Set();
     const end = session.onDeployment((deployment) => void begun.push(deployment));
     try {
       const value = await runStatements(statements, this.workspace.scope, {
@@ -106,7 +111,7 @@ export class Shell {
     }
   }
 
-  /** Makes the deployments of `failures` again. Gives what fails now. */
+  /** Makes the deployments of `failures` again; whatever has their reports has the new ones then. Gives what fails now. */
   async again(
     failures: Failures,
     { leaveOut = false, signal }: { leaveOut?: boolean; signal?: AbortSignal } = {},
@@ -118,7 +123,12 @@ export class Shell {
     );
     const now = new Map(this.reports.map((report) => [report.host, report]));
     const kept = before.map((report) => now.get(report.host) ?? report);
+    for (const old of failures.flatMap(({ reports }) => reports)) {
+      const latest = now.get(old.host);
+      if (latest) this.#renewed.set(old, latest);
+    }
     this.reports = kept.length > 0 ? kept : this.reports;
+    this.workspace.scope.renew((value) => this.#latest(value));
     return failed;
   }
 
@@ -129,6 +139,7 @@ export class Shell {
       begun.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
     );
     this.reports = all.flatMap(({ reports }) => reports);
+    for (const report of this.reports) this.#shown.add(report);
     const failed = all
       .map(({ deployment, reports }) => ({ deployment, reports: reports.filter(hasFailed) }))
       .filter(({ reports }) => reports.length > 0);
@@ -146,9 +157,13 @@ export class Shell {
 
   /** `value`, or the report that took its place. */
   #latest(value: unknown): unknown {
-    const now = (old: Report) => this.reports.find(({ host }) => host === old.host) ?? old;
+    const now = (report: Report): Report => {
+      const newer = this.#renewed.get(report);
+      return newer ? now(newer) : report;
+    };
     if (isReport(value)) return now(value);
-    return isFleetReport(value) ? fleetReport(value.reports.map(now), value.ms) : value;
+    if (!isFleetReport(value) || !value.reports.some((report) => this.#renewed.has(report))) return value;
+    return fleetReport(value.reports.map(now), value.ms);
   }
 
   /** How `host`, by whichever of its names, is reached. Throws `CommandError` when nobody has said. */
@@ -171,10 +186,10 @@ export class Shell {
     return this.#followed.settled();
   }
 
-  /** `value` as text, unless it is what a view has just shown. */
+  /** `value` as text, unless it is what a view has shown while it came to be. */
   shown(value: unknown): string | undefined {
     const reports = reportsOf(value);
-    if (reports.length > 0 && reports.every((report) => this.reports.includes(report))) return undefined;
+    if (reports.length > 0 && reports.every((report) => this.#shown.has(report))) return undefined;
     return value === undefined ? undefined : print(value);
   }
 

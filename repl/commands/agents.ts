@@ -1,26 +1,32 @@
-import { type AgentInfo, agents as knownAgents, removeAgent, stopAgent } from "../../lib/agents";
-import { hosts } from "../../lib/host";
-import { colour } from "../_colour";
+import { type AgentInfo, forgetAgent, agents as knownAgents, removeAgent, stopAgent } from "../../lib/agents";
+import { beside } from "../_layout";
 import { duration } from "../views/_words";
-import { hostCalled } from "./_host";
+import { hostCalled, hostWords } from "./_host";
 import { type Command, CommandError } from "./command";
 
 export const agents: Command = {
   name: "agents",
-  takes: "[stop|remove HOST]",
-  does: "every agent known; stop ends one, remove leaves nothing of it on its host",
-  completions: () => hosts.names().flatMap((name) => [`stop ${name}`, `remove ${name}`]),
+  takes: "[stop|remove|forget HOST]",
+  does: "every agent known; stop ends one, remove leaves nothing of it on its host, forget is for a host that is gone",
+  completions: (context) =>
+    hostWords(context).flatMap((name) => [`stop ${name}`, `remove ${name}`, `forget ${name}`]),
   async run(argument, { shell }) {
     const [verb, name, ...more] = argument.split(/\s+/).filter(Boolean);
     if (verb === undefined) return shell.say(table(await knownAgents()));
-    const act = { stop: stopAgent, remove: removeAgent }[verb];
+    const act = { stop: stopAgent, remove: removeAgent, forget: forgetAgent }[verb];
     if (!act || name === undefined || more.length > 0) {
-      throw new CommandError(".agents takes nothing, stop HOST or remove HOST");
+      throw new CommandError(".agents takes nothing, stop HOST, remove HOST or forget HOST");
     }
     const host = hostCalled(name, { shell }) ?? name;
     await act(host);
-    shell.say(verb === "stop" ? `the agent on ${host} has ended` : `nothing of the agent is left on ${host}`);
+    shell.say(DONE[verb]?.(host) ?? "");
   },
+};
+
+const DONE: Record<string, (host: string) => string> = {
+  stop: (host) => `the agent on ${host} has ended`,
+  remove: (host) => `nothing of the agent is left on ${host}`,
+  forget: (host) => `the agent on ${host} is not listed any more`,
 };
 
 function table(all: readonly AgentInfo[]): string {
@@ -37,17 +43,16 @@ function table(all: readonly AgentInfo[]): string {
             ? `runs ${status.running.map(({ by }) => `a deployment of ${by}`).join(", ")}`
             : "idle",
         ]
-      : [host, colour.dim(`not connected; was reached by ${hops.join(", ")}`)],
+      : [host, `not connected; was reached by ${hops.join(", ")}`],
   );
   const widths = [0, 1, 2, 3, 4].map((column) =>
     Math.max(...rows.map((row) => (row.length > 2 || column === 0 ? (row[column] ?? "").length : 0))),
   );
+  const width = (widths[0] ?? 0) + 2;
   return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
+    .map(([host = "", ...cells]) => {
+      const text = cells.map((cell, column) => cell.padEnd(widths[column + 1] ?? 0)).join("  ");
+      return beside(host.padEnd(width), width, text.trimEnd());
+    })
     .join("\n");
 }

@@ -1,6 +1,6 @@
 import { properties } from "../../lib/property";
 import { colour } from "../_colour";
-import { wrapped } from "../_layout";
+import { fitted, wrapped } from "../_layout";
 import { near } from "../_near";
 import { docOf, documentedNames } from "../docs";
 import { type Command, CommandError } from "./command";
@@ -22,6 +22,7 @@ export const doc: Command = {
     shell.say(
       [
         colour.bold(found.signature),
+        ...found.types.flatMap((type) => fitted(type, "  ")).map((line) => colour.dim(line)),
         ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment stands above it)"]),
         ...found.facts.map((fact) => colour.dim(`  ${fact}`)),
         colour.dim(`  ${found.site}`),

@@ -1,6 +1,7 @@
 import { hopAsCode } from "../../lib/connection/hop";
 import { hosts as defined, type Host } from "../../lib/host";
 import { colour } from "../_colour";
+import { beside } from "../_layout";
 import type { Command } from "./command";
 
 export const hosts: Command = {
@@ -10,23 +11,50 @@ export const hosts: Command = {
     const all = defined.values();
     if (all.length === 0) return shell.say("no host is defined yet: hosts/*.ts of the consfig export them");
     const names = namesOf(shell.workspace.names());
-    const rows = all.map((host): string[] => [
-      names.get(host) ?? "",
-      host.name,
-      host.deploy?.map(hopAsCode).join(", ") ?? "no hops: give them to deploy",
-      `${host.applications.length} ${host.applications.length === 1 ? "property" : "properties"}`,
-      host.site,
-    ]);
-    const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-    const painted = rows.map(([name = "", ...rest]) =>
-      [
-        colour.cyan(name.padEnd(widths[0] ?? 0)),
-        ...rest.map((cell, index) => cell.padEnd(widths[index + 1] ?? 0)),
-      ].join("  "),
-    );
-    shell.say(painted.map((line) => line.trimEnd()).join("\n"));
+    const rows = all.map((host): Row => {
+      const { length } = host.applications;
+      return {
+        name: names.get(host) ?? "",
+        hops: host.deploy?.map(hopAsCode).join(", ") ?? "no hops: give them to deploy",
+        others: [host.name, `${length} ${length === 1 ? "property" : "properties"}`, host.site],
+      };
+    });
+    shell.say(table(rows));
   },
 };
+
+interface Row {
+  readonly name: string;
+  readonly hops: string;
+  readonly others: readonly [host: string, properties: string, site: string];
+}
+
+/** One line for each; in a terminal that is too narrow for that, the hops of each below it. */
+function table(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ name }) => name.length)) + 2;
+  const inColumns = (all: readonly (readonly string[])[]) => {
+    const widths = (all[0] ?? []).map((_, column) =>
+      Math.max(...all.map((row) => (row[column] ?? "").length)),
+    );
+    return all.map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    );
+  };
+  const wide = inColumns(rows.map(({ hops, others: [host, ...rest] }) => [host, hops, ...rest]));
+  const isNarrow = wide.some(
+    (line) => width + line.length >= (process.stdout.columns ?? Number.POSITIVE_INFINITY),
+  );
+  const narrow = inColumns(rows.map(({ others }) => others));
+  return rows
+    .map(({ name, hops }, index) => {
+      const head = colour.cyan(name.padEnd(width));
+      return isNarrow ? beside(head, width, `${narrow[index]}\n${hops}`) : `${head}${wide[index]}`;
+    })
+    .join("\n");
+}
 
 /** By which name of the scope each host goes. */
 function namesOf(scope: Readonly<Record<string, unknown>>): Map<Host, string> {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agents, removeAgent, stopAgent } from "../../lib/agents";
+import { agents, forgetAgent, rememberAgent, removeAgent, stopAgent } from "../../lib/agents";
 import * as via from "../../lib/connection/via";
 import { deploy } from "../../lib/deploy";
 import { defhost } from "../../lib/host";
@@ -53,6 +53,21 @@ describe("agents, as a person sees them", needsMachines(), () => {
       [true],
     );
     assertOk(await deployment);
+  });
+
+  test("one that is gone can be forgotten", async () => {
+    rememberAgent("gone.example.org", [via.ssh(), via.agent()]);
+    assert.deepEqual(
+      (await agents()).map(({ host }) => host),
+      ["gone.example.org", web1],
+    );
+    await forgetAgent("gone.example.org");
+    await assert.rejects(forgetAgent("gone.example.org"), {
+      message: `no agent is known on "gone.example.org"; there are agents on ${web1}`,
+    });
+    await assert.rejects(forgetAgent(web1), {
+      message: `there is a connection to ${web1}; stop or remove its agent instead`,
+    });
   });
 
   test("one that is not connected is known, and nobody is connected to for it", async () => {

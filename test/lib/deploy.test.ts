@@ -251,22 +251,38 @@ describe("arguments that are none are refused where they are given", () => {
     [
       "a property that was not called",
       () => deploy(host(), toy.changes as never),
-      'deploy: rest[0] is a function; it must be a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true")',
+      "deploy: toy.changes was not called; write toy.changes(…)",
     ],
     [
       "a hop that was not called",
       () => deployThese("web1.example.org", local as never),
-      'deploy: rest[0] is a function; it must be a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true")',
+      "deploy: via.local was not called; write via.local(…)",
+    ],
+    [
+      "something else",
+      () => deploy(host(), 3 as never, (() => {}) as never),
+      'deploy: 3 is neither a hop, such as via.ssh({ user: "root" }), nor a property, such as cmd.single("true"); a function (without a name) is neither a hop, such as via.ssh({ user: "root" }), nor a property, such as cmd.single("true")',
     ],
     [
       "no host",
       () => deploy(undefined as never),
-      "deploy: hosts[0] is undefined; it must be string, or a host as defhost makes it",
+      "deploy: undefined is no host; it takes a host as defhost makes it, or a list of hosts",
     ],
   ];
   for (const [name, start, message] of cases) {
     test(name, () => assert.throws(start, new InvalidArguments(message)));
   }
+});
+
+test("a deployment that is asked for what only its report has says so", async () => {
+  const deployment = deploy(host());
+  assert.throws(
+    () => (deployment as unknown as { changed: unknown }).changed,
+    new InvalidArguments(
+      "a deployment has no `changed` before it is over; wait for its report: (await deploy(…)).changed",
+    ),
+  );
+  assert.deepEqual((await deployment).changed, []);
 });
 
 describe("deployThese", () => {

@@ -55,6 +55,6 @@ export async function prompt(
     keys(`${typed}\r`);
     return until(pattern);
   };
-  await until(/consfig> $/);
-  return { root, env, keys, type, until, closed, child };
+  const opened = await until(/consfig> $/);
+  return { root, env, keys, type, until, closed, child, opened };
 }

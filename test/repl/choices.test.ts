@@ -59,6 +59,25 @@ test("skip: deploys again without what failed, which is told; .why tells all", n
     assert.match(why, said);
 });
 
+test(
+  "whatever has the report of a deployment that is made again has the new one then",
+  needsTerminal,
+  async (t) => {
+    const { env, keys, until, type } = await prompt(t, files);
+    await type(
+      "const [one, both] = [await deploy(near), await deploy([near, far])]",
+      /what now\? \[12345\] $/,
+    );
+    keys("4");
+    await until(/consfig> $/);
+    await type("const mine = deploy(near)", /what now\? \[12345\] $/);
+    writeFileSync(path.join(env["HOME"] ?? "", "mended"), "");
+    keys("1");
+    await until(/\+ near\.example\.org: 1 changed in .*\nconsfig> $/);
+    await type("[one.ok, mine.ok]", /\n\[ false, true \]\nconsfig> $/);
+  },
+);
+
 test("retry, by key and as .retry; several hosts are one question", needsTerminal, async (t) => {
   const { env, type, keys, until } = await prompt(t, files);
   await type(

@@ -41,6 +41,16 @@ test("everything may be declared again, and closures see the newest", async () =
   assert.equal(await type("basename.basename('/a/b')"), "b");
 });
 
+test("what is asked of a report is asked when there is one; in a function nothing is waited for", async () => {
+  const report = { ok: true, changed: [{ desc: "a" }] };
+  const { type } = session({ deploy: async () => report });
+  assert.equal(await type("deploy('web1').ok"), true);
+  assert.deepEqual(await type("const said = deploy('web1').changed.map((step) => step.desc)\nsaid"), ["a"]);
+  assert.equal(await type("if (deploy('web1').ok) { 'well' }\n[deploy('web1').changed.length, 2][0]"), 1);
+  assert.equal(await type("(() => deploy('web1').ok)()"), undefined);
+  assert.equal(await type("deploy('web1').then((said) => said.ok)"), true);
+});
+
 test("a constant keeps its value unless it is declared again", async () => {
   const { type } = session();
   await type("const n = 1");

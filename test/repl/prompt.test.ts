@@ -5,7 +5,11 @@ import test from "node:test";
 import { needsTerminal, prompt } from "./_terminal";
 
 test("a session: values, redefinition, several lines, errors that end nothing", needsTerminal, async (t) => {
-  const { type, keys, closed } = await prompt(t);
+  const { type, keys, closed, opened } = await prompt(t);
+  assert.equal(
+    opened,
+    "3 hosts: here, broken, slow; try deploy(here). Tab completes, .help tells more.\nconsfig> ",
+  );
   await type("const n: number = 20", /consfig> $/);
   await type("const n: number = 21; n * 2", /\n42\nconsfig> $/);
   await type("_ + 1", /\n43\nconsfig> $/);
@@ -99,3 +103,34 @@ test("history is kept for its owner, and Tab completes", needsTerminal, async (t
   assert.match(readFileSync(history, "utf8"), /'remembered'/);
   assert.equal(statSync(history).mode & 0o777, 0o600);
 });
+
+test("a report is shown again when it is asked for, and each keeps its own", needsTerminal, async (t) => {
+  const { type } = await prompt(t);
+  await type("const first = deploy(here)", /\+ here\.example\.org: 1 changed in .*\nconsfig> $/);
+  await type("const second = deploy(here)", /= here\.example\.org: 1 unchanged in .*\nconsfig> $/);
+  await type(
+    "first",
+    /first\n {2}\+ greeting has its content\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/,
+  );
+  await type(
+    "second",
+    /second\n {2}= greeting has its content\n= here\.example\.org: 1 unchanged in .*\nconsfig> $/,
+  );
+  await type("deploy(here).changed.length", /= here\.example\.org: 1 unchanged in .*\n0\nconsfig> $/);
+});
+
+test("at 80 columns nothing is broken within a word", needsTerminal, async (t) => {
+  const { type } = await prompt(t, { "hosts/far.ts": FAR }, { columns: 80 });
+  const help = await type(".help", /again cancels it\.\nconsfig> $/);
+  assert.match(help, /\n {2}\.log HOST \[N\] +the last deployments on a host, by[^\n]*\n {10,}\S/);
+  const hosts = await type(".hosts", /consfig> $/);
+  assert.match(
+    hosts,
+    /\nfar {5}far\.example\.org {5}0 properties {2}hosts\/far\.ts:2:\d+\n {8}via\.ssh\(\{ user: 'root', hop: '192\.0\.2\.7', port: 2222 \}\), via\.agent\(\)\n/,
+  );
+  for (const line of `${help}\n${hosts}`.split("\n")) assert.ok(line.length < 80, line);
+});
+
+const FAR = `import { defhost, via } from "consfigurator";
+export const far = defhost("far.example.org", { deploy: [via.ssh({ user: "root", hop: "192.0.2.7", port: 2222 }), via.agent()] });
+`;
