@@ -3,8 +3,8 @@ import { createReadStream, createWriteStream, openSync, readFileSync, statSync, 
 import { arch, platform, tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { ConsfigError } from "../errors";
+import { compressorFor } from "./_compressor";
 import type { Compression, Runtime } from "./client/runtime";
 import type { Kit, KitFiles } from "./kit";
 import type { TreeFile } from "./messages";
@@ -66,16 +66,12 @@ async function compress(node: string, compression: Compression): Promise<Runtime
   const unnamed = openSync(place, "wx+", 0o600);
   unlinkSync(place);
   const file = `/proc/self/fd/${unnamed}`;
-  const compressor =
-    compression === "zstd"
-      ? createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } })
-      : createGzip({ level: 6 });
-  await pipeline(createReadStream(node), compressor, createWriteStream(file));
+  await pipeline(createReadStream(node), compressorFor(compression), createWriteStream(file));
   return {
     id: `node-${process.version.slice(1)}-${platform()}-${arch()}`,
     sha256: await sha256(node),
     size: statSync(node).size,
-    compressed: { file, size: statSync(file).size, sha256: await sha256(file) },
+    compressed: { file, size: statSync(file).size },
   };
 }
 

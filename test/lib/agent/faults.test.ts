@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
+  openSync,
   readdirSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -205,21 +208,31 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
       assert.deepEqual(parts(), []);
     });
 
-    test("a part that is garbage is thrown away, and all is sent", async () => {
-      const part = await half();
-      appendFileSync(inAgent("runtime", part), "garbage");
-      const deployment = on.deploy([said("probe.process_")], hops());
-      const events = eventsOf(deployment);
-      assertOk(await deployment);
-      assert.ok(
-        events.some(
-          (event) =>
-            event.kind === "notice" &&
-            event.text === "the part of the runtime that the host had was broken; all of it is sent again",
-        ),
-      );
-      assert.deepEqual(parts(), []);
-    });
+    const damages: Readonly<Record<string, (part: string) => void>> = {
+      "with more than was sent": (part) => appendFileSync(part, "garbage"),
+      "with a hole, as a power cut leaves it": (part) => {
+        const file = openSync(part, "r+");
+        writeSync(file, Buffer.alloc(4096), 0, 4096, 8_000_000);
+        closeSync(file);
+      },
+    };
+    for (const [how, damage] of Object.entries(damages)) {
+      test(`a part ${how} is thrown away, and all is sent`, async () => {
+        damage(inAgent("runtime", await half()));
+        const deployment = on.deploy([said("probe.process_")], hops());
+        const events = eventsOf(deployment);
+        assertOk(await deployment);
+        const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
+        assert.deepEqual(notices, [
+          "the part of the runtime that the host had was broken; all of it is sent again",
+        ]);
+        assert.deepEqual(parts(), []);
+        assert.match(
+          await on.machine.run("cd /root/.cache/consfigurator/agent/runtime && sha256sum node-*"),
+          /^(?<hash>[0-9a-f]{16})[0-9a-f]{48} {2}\S+-\k<hash>\n/,
+        );
+      });
+    }
   });
 });
 
