@@ -1,4 +1,4 @@
-import { Cancelled, ConnectionFailed } from "./errors";
+import { Cancelled, ConnectionFailed, isOfClass } from "./errors";
 import type { Steps, Way } from "./property";
 import type { PosixTarget } from "./target";
 
@@ -19,7 +19,14 @@ export class Ways {
   /** That somebody said to stop, and that the link is lost, is nothing that anybody can have expected. */
   expects(error: unknown): boolean {
     if (error instanceof Cancelled || error instanceof ConnectionFailed) return false;
-    return this.all.some((way) => way.expects?.(error) === true);
+    return this.all.some(({ expects }) =>
+      typeof expects === "string" ? isOfClass(error, expects) : expects?.(error) === true,
+    );
+  }
+
+  /** The names of classes among what is expected. */
+  get expected(): string[] {
+    return this.all.flatMap(({ expects }) => (typeof expects === "string" ? [expects] : []));
   }
 
   /** Asks each for what it wants done. What it does is done in the ways of those around it: never asked about itself. */

@@ -5,23 +5,22 @@ import { deployNested } from "./_nest";
 import { skipAll } from "./_sequence";
 import { Tally, Walk } from "./_walk";
 import { Ways } from "./_way";
-import type { Applying } from "./applying";
-import { AbortedChange, Cancelled, ConnectionFailed, errorOf, FailedChange, failureOf } from "./errors";
+import type { Applying, Outcome } from "./applying";
+import {
+  AbortedChange,
+  Cancelled,
+  ConnectionFailed,
+  type Expected,
+  errorOf,
+  expectedError,
+  FailedChange,
+  failureOf,
+  isOfClass,
+} from "./errors";
 import type { StepEvent, StepStatus } from "./events";
 import { definitionOf, innerOf } from "./prepare";
 import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "./property";
 import type { PosixTarget } from "./target";
-
-/** What applying a tree came to. */
-export interface Outcome {
-  readonly change: Change;
-  /** True when a step failed, whether or not others went on. */
-  readonly failed: boolean;
-  /** True when a step was ended, or not started, because that was asked for. */
-  readonly cancelled: boolean;
-  /** How the tree as a whole ended, when a failure in it was not passed over; a step has shown it. */
-  readonly broken?: "failed" | "aborted";
-}
 
 /**
  * Applies the prepared tree `root`, then what was registered for the end, unless the root itself was broken off. Failures
@@ -30,7 +29,12 @@ export interface Outcome {
 export async function applyTree(root: PropApp, applying: Applying): Promise<Outcome> {
   const walk = new Walk(applying, root);
   const steps = StepsBelow.ofAll(walk);
-  const outcome = await steps.attempt(root);
+  let expected: Expected | undefined;
+  const outcome = await steps.attempt(root).catch((error) => {
+    expected = steps.expectedAs(error);
+    if (!expected) throw error;
+    return expected.touched ? "failed" : "aborted";
+  });
   // What was left over from an earlier deployment changes something without its property having changed.
   const change: Change =
     steps.touched || outcome === "changed" || outcome === "failed" ? "changed" : "unchanged";
@@ -51,7 +55,7 @@ export async function applyTree(root: PropApp, applying: Applying): Promise<Outc
       .catch(() => {});
   }
   const broken = outcome === "failed" || outcome === "aborted" ? { broken: outcome } : {};
-  return { change, failed: walk.failed, cancelled: walk.cancelled, ...broken };
+  return { change, failed: walk.failed, cancelled: walk.cancelled, ...(expected ? { expected } : broken) };
 }
 
 /** Where steps stand. */
@@ -80,7 +84,8 @@ class StepsBelow implements Acting {
   static ofAll(walk: Walk): StepsBelow {
     const { applying } = walk;
     const plain = applying.target((_stream, text) => applying.emit({ kind: "notice", text: text.trimEnd() }));
-    return new StepsBelow(walk, { parent: undefined, plain, tally: new Tally(), ways: Ways.usual, next: {} });
+    const ways = (applying.expected ?? []).reduce((all, expects) => all.with({ expects }), Ways.usual);
+    return new StepsBelow(walk, { parent: undefined, plain, tally: new Tally(), ways, next: {} });
   }
 
   apply(application: PropApp): Promise<Change> {
@@ -139,6 +144,14 @@ class StepsBelow implements Acting {
 
   expects(error: unknown): boolean {
     return this.#around.ways.expects(error);
+  }
+
+  /** `error` as whoever expects it is told; undefined when nobody does. */
+  expectedAs(error: unknown): Expected | undefined {
+    const name = this.#around.ways.expected.find((each) => isOfClass(error, each));
+    if (name === undefined || !this.expects(error)) return undefined;
+    const { message } = error as Error;
+    return { name, message, touched: this.touched || !(error instanceof AbortedChange) };
   }
 
   notice(text: string): void {
@@ -227,12 +240,22 @@ class StepsBelow implements Acting {
 
   /** A deployment from here: its steps become steps inside of this one. */
   async deploy(nested: Nested): Promise<Change> {
-    const { parent, tally } = this.#around;
-    const outcome = await deployNested(nested, this.#walk, parent);
+    const { parent, tally, ways } = this.#around;
+    const { expected } = ways;
+    const outcome = await deployNested(
+      { ...nested, ...(expected.length > 0 && { expected }) },
+      this.#walk,
+      parent,
+    );
     if (outcome.change === "changed") tally.add();
     if (outcome.failed) this.#walk.failed = true;
     if (outcome.cancelled) throw new Cancelled(this.#walk.stopped() ?? "the deployment was stopped");
     if (outcome.failure) throw errorOf(outcome.failure);
+    if (outcome.expected) {
+      const error = expectedError(outcome.expected);
+      this.#walk.show(error);
+      throw error;
+    }
     if (outcome.broken) {
       const error = new (outcome.broken === "aborted" ? AbortedChange : FailedChange)(
         "a step inside it failed",

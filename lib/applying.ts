@@ -1,4 +1,5 @@
 import type { JobOutcome } from "./agent/messages";
+import type { Expected } from "./errors";
 import type { StepEvent } from "./events";
 import type { PosixTarget } from "./target";
 import type { Change, Nested } from "./words";
@@ -10,6 +11,8 @@ export interface Applying {
   emit(event: StepEvent): void;
   /** Why no further step may be started, once that is so. */
   stopped(): string | undefined;
+  /** Names of classes of errors for which somebody around looks out. */
+  readonly expected?: readonly string[] | undefined;
   /** What properties want done at the end, last registered first. */
   readonly atEnd: AtEnd;
   /** Makes a deployment from here; its events are told as they come. Left out: nothing can be nested here. */
@@ -18,3 +21,16 @@ export interface Applying {
 
 /** Work for the end of a deployment: each key once. */
 export type AtEnd = Map<string, (target: PosixTarget, result: Change) => Promise<void>>;
+
+/** What applying a tree came to. */
+export interface Outcome {
+  readonly change: Change;
+  /** True when a step failed, whether or not others went on. */
+  readonly failed: boolean;
+  /** True when a step was ended, or not started, because that was asked for. */
+  readonly cancelled: boolean;
+  /** How the tree as a whole ended, when a failure in it was not passed over; a step has shown it. */
+  readonly broken?: "failed" | "aborted";
+  /** What ended it, when somebody around looks out for that. */
+  readonly expected?: Expected;
+}

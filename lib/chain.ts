@@ -85,6 +85,7 @@ export async function applyHere(
       }),
     emit,
     stopped: () => course.stopped(),
+    expected: work.expected,
     atEnd,
     nest: (nested, embed) => applyBehind(nested, ground, course, embed),
   });

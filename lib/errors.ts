@@ -77,6 +77,14 @@ export class Refused extends InapplicableProperty {
   }
 }
 
+/** Whether `error` is of the class called `name`, or of one that extends it. */
+export function isOfClass(error: unknown, name: string): boolean {
+  if (!(error instanceof Error)) return false;
+  let prototype: object | null = Object.getPrototypeOf(error);
+  while (prototype && prototype.constructor.name !== name) prototype = Object.getPrototypeOf(prototype);
+  return prototype !== null || error.name === name;
+}
+
 /**
  * `error` as data, with what it was because of. Anything thrown is accepted; a string becomes its own text, an object that
  * is no error is shown.
@@ -141,6 +149,18 @@ export function errorOf({ name, message, stack }: Failure): FailedChange {
   if (stack) error.stack = `${name}: ${message}\n${stack}`;
   return error;
 }
+
+/** What ended a deployment that is nested in ours, and is expected here. */
+export interface Expected {
+  /** The name of the class by which it is expected. */
+  readonly name: string;
+  readonly message: string;
+  readonly touched: boolean;
+}
+
+/** `expected`, to be thrown on: it is of the class called so. */
+export const expectedError = ({ name, message, touched }: Expected): FailedChange =>
+  Object.assign(new (touched ? FailedChange : AbortedChange)(message), { name });
 
 /** The frames of `error`'s stack, without the message that stands above them. */
 export function frames(error: Error): string {

@@ -60,8 +60,11 @@ export interface Way {
   readonly quiet?: boolean;
   /** The target that a step acts on, made of the one it would act on. */
   readonly target?: (target: PosixTarget) => PosixTarget;
-  /** True of an error that is to be expected: the step that ends with it was skipped, and has not failed. */
-  readonly expects?: (error: unknown) => boolean;
+  /**
+   * An error that is to be expected: the step that ends with it was skipped, and has not failed. The name of its class,
+   * or of one that it extends; or what is true of it, which cannot be asked in deployments that are nested here.
+   */
+  readonly expects?: string | ((error: unknown) => boolean);
   /**
    * Done each time before something may be changed: inside the step, when its `check` has said that it does not hold.
    * `checked` is false for a property that has no `check`, and only finds out in `apply`.

@@ -23,6 +23,8 @@ export interface Nested {
   readonly hops: readonly Hop[];
   readonly host: HostState;
   readonly application: PropApp;
+  /** Names of classes of errors that are no failure in it: somebody around it looks out for them. */
+  readonly expected?: readonly string[];
 }
 
 /** What may stand where an application is expected: nothing is a legal no-op, so that `cond && prop()` can be written. */

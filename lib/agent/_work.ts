@@ -6,7 +6,7 @@ import { localConnection } from "../connection/local";
 import { Cancelled, FailedChange, failureOf } from "../errors";
 import type { StepEvent } from "../events";
 import { definitionOf, everything } from "../prepare";
-import { hop, json, list, object, problems, propapp, string, warm } from "../schema";
+import { hop, json, list, object, optional, problems, propapp, string, warm } from "../schema";
 import type { Kit } from "./kit";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
 import { decode, encode } from "./wire";
@@ -77,6 +77,7 @@ const jobSchema = object({
   hops: list(hop()),
   application: propapp(),
   host: json({ type: "object", required: ["name", "attributes"] }),
+  expected: optional(list(string())),
 });
 
 /** What arrives is checked again: the other end may have other sources, or be no controller of ours. */

@@ -1,4 +1,4 @@
-import type { Failure } from "../errors";
+import type { Expected, Failure } from "../errors";
 import type { StepEvent } from "../events";
 import type { Hop, HostState, PropApp } from "../words";
 import type { ShapesOf } from "./wire";
@@ -35,6 +35,8 @@ export interface Job {
   readonly hops: readonly Hop[];
   /** Who asked, such as "ana@laptop". */
   readonly by: string;
+  /** Errors that are no failure in it, by the names of their classes. */
+  readonly expected?: readonly string[];
 }
 
 /** What a deployment came to on the host. */
@@ -46,6 +48,8 @@ export interface JobOutcome {
   readonly failure?: Failure;
   /** How the tree as a whole ended, when a failure in it was not passed over. */
   readonly broken?: "failed" | "aborted";
+  /** What ended it, when whoever asked looks out for that. */
+  readonly expected?: Expected;
 }
 
 /** Controller → relay. `ref` is given back in the answer. */

@@ -97,20 +97,13 @@ async function until(
   direction: Direction,
   steps: Steps,
 ): Promise<Change> {
-  const inner = steps.within({ expects: (error) => isOfClass(error, name) });
+  const inner = steps.within({ expects: name });
   try {
     return await strictly(applications, direction, inner);
   } catch (error) {
     if (!inner.expects(error) || steps.expects(error)) throw error;
     return error instanceof AbortedChange && !steps.touched ? "unchanged" : "changed";
   }
-}
-
-function isOfClass(error: unknown, name: string): boolean {
-  if (!(error instanceof Error)) return false;
-  let prototype: object | null = Object.getPrototypeOf(error);
-  while (prototype && prototype.constructor.name !== name) prototype = Object.getPrototypeOf(prototype);
-  return prototype !== null || error.name === name;
 }
 
 /**

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { eseqprops, onChange, seqprops } from "../../lib/combinators";
+import { eseqprops, eseqpropsUntil, onChange, seqprops } from "../../lib/combinators";
 import { defhop } from "../../lib/connection/hop";
 import { local } from "../../lib/connection/local";
 import { rehome } from "../../lib/connection/rehome";
@@ -142,6 +142,43 @@ describe("what a nested deployment comes to", () => {
       "  changed b",
       "changed c",
     ]);
+  });
+
+  test("what is expected around it ends it, is no failure, and goes no further", async () => {
+    const inside = seqprops(toy.aborts("a"), toy.changes("never"));
+    const report = await deploy(
+      eseqpropsUntil(
+        "AbortedChange",
+        reconnects(gate("one"), reconnects(gate("two"), inside)),
+        toy.rests("b"),
+      ),
+      toy.changes("c"),
+    );
+    assert.equal(report.status, "changed");
+    assert.equal(report.ok, true);
+    assert.deepEqual(outline(report.steps), [
+      "skipped behind via.test.gate('one') (a step inside it was skipped)",
+      "  skipped behind via.test.gate('two') (a step inside it was skipped)",
+      "    skipped a (AbortedChange: a cannot begin)",
+      "    skipped never (toy.aborts: AbortedChange: a cannot begin)",
+      "skipped b (reconnects: AbortedChange: a cannot begin)",
+      "changed c",
+    ]);
+  });
+
+  test("of what is expected, what was changed before counts", async () => {
+    const inside = [toy.changes("a"), toy.aborts("b")];
+    const report = await deploy(
+      onChange(eseqpropsUntil("FailedChange", reconnects(gate("one"), ...inside)), toy.changes("reason")),
+      onChange(eseqpropsUntil("FailedChange", reconnects(gate("one"), toy.aborts("c"))), toy.changes("none")),
+    );
+    assert.equal(report.status, "changed");
+    assert.deepEqual(toy.takeDone(), ["a", "reason"]);
+  });
+
+  test("what nobody expects is a failure still", async () => {
+    const report = await deploy(eseqpropsUntil("MissingData", reconnects(gate("one"), toy.aborts("a"))));
+    assert.equal(report.status, "failed");
   });
 
   test("what is for the end is done at its own end", async () => {

@@ -1,8 +1,9 @@
 /** Properties that others apply, and what should follow a change, on a host with an agent. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { onChange } from "../../../lib/combinators";
+import { eseqpropsUntil, onChange, seqprops } from "../../../lib/combinators";
 import { session } from "../../../lib/session";
+import { as } from "../../../lib/subdeployments";
 import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
 import { assertOk, type Rig, rig, said } from "./_rig";
@@ -39,6 +40,24 @@ describe("on a host with an agent", needsMachines(), () => {
     assert.deepEqual(outline((await on.deploy([said("outer.writes", "hello")])).steps), [
       "unchanged outer",
       "  unchanged /root/inner has its content",
+    ]);
+  });
+
+  test("what is expected around a pristine worker is no failure in it", async () => {
+    const report = await on.deploy([
+      eseqpropsUntil(
+        "FailedChange",
+        as("plain", seqprops(said("probe.fails"))),
+        said("probe.runs", "exit 1"),
+      ),
+      said("probe.runs", "true"),
+    ]);
+    assertOk(report);
+    assert.deepEqual(outline(report.steps), [
+      "skipped as plain (a step inside it was skipped)",
+      "  skipped probe.fails({}) (FailedChange: on purpose)",
+      "skipped exit 1 (as: FailedChange: on purpose)",
+      "changed true",
     ]);
   });
 
