@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { after, before, describe, test } from "node:test";
+import type { Connection } from "../../../lib/connection/connection";
+import { hops } from "../../../lib/connection/hop";
+import { localConnection } from "../../../lib/connection/local";
+import { discardSandbox, whyNoClone } from "../../../lib/connection/sandbox";
+import { controllerKit } from "../../../lib/controller-kit";
+import { HostModel } from "../../../lib/host";
+
+/** With `CI=true` nothing is skipped: there the first test fails and says why. */
+const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
+/** Clones that are opened at once on a busy machine. */
+const MANY = 12;
+/** No busy loop outlives this, in seconds, whatever becomes of us. */
+const BUSY_AT_MOST = 30;
+
+describe("a sandbox that is entered the moment it is open", needsClone, () => {
+  /** Of the real machine: clones see it through the overlay, and what they write in it stays theirs. */
+  let real: string;
+  /** A file of the real machine where a clone has a directory of its own. */
+  let hidden: string;
+  before(() => {
+    real = mkdtempSync("/var/tmp/consfig-sandbox-race-");
+    hidden = `/run/consfig-sandbox-race-${process.pid}`;
+    writeFileSync(hidden, "");
+  });
+  after(() => {
+    rmSync(real, { recursive: true });
+    rmSync(hidden);
+  });
+
+  /** Enters each clone as soon as it is there, and looks where that leads. */
+  const enter = (names: readonly string[]) =>
+    Promise.all(
+      names.map(async (name) => {
+        const connection = await open(name);
+        try {
+          return await run(
+            connection,
+            `echo ${name} >${real}/${name}; [ -e ${hidden} ] && echo real; stat -c %d /; ls ${real}`,
+          );
+        } finally {
+          await discardSandbox(name);
+        }
+      }),
+    );
+  const assertApart = (names: readonly string[], seen: readonly string[]) => {
+    assert.deepEqual(readdirSync(real), [], "the real machine is untouched");
+    const device = statSync("/").dev;
+    for (const [index, name] of names.entries()) {
+      const [root = "", ...rest] = seen[index]?.trim().split("\n") ?? [];
+      assert.match(root, /^\d+$/, "the real machine's files are not seen");
+      assert.notEqual(Number(root), device, "its root is not the real one");
+      assert.deepEqual(rest, [name], "it sees what it wrote, and nothing of the others");
+    }
+  };
+
+  test("where changing the root takes its time, nobody is let in before", async () => {
+    const slow = mkdtempSync(path.join(tmpdir(), "slow-chroot-"));
+    const before = process.env["PATH"];
+    writeFileSync(path.join(slow, "chroot"), `#!/bin/sh\nsleep 0.5\nexec ${found("chroot")} "$@"\n`, {
+      mode: 0o755,
+    });
+    process.env["PATH"] = `${slow}:${before}`;
+    const name = named("slow");
+    try {
+      assertApart([name], await enter([name]));
+    } finally {
+      process.env["PATH"] = before;
+      rmSync(slow, { recursive: true });
+    }
+  });
+
+  test(`${MANY} at once, on a machine that is busy`, async () => {
+    const busy = Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn("timeout", [`${BUSY_AT_MOST}`, "sh", "-c", "while :; do :; done"], { stdio: "ignore" }),
+    );
+    const names = Array.from({ length: MANY }, (_, index) => named(`${index}`));
+    try {
+      assertApart(names, await enter(names));
+    } finally {
+      for (const each of busy) each.kill();
+    }
+  });
+});
+
+const named = (name: string) => `race-${process.pid}-${name}`;
+
+/** Where the command `name` is. */
+function found(name: string): string {
+  const places = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").map((place) => path.join(place, name));
+  const place = places.find((each) => existsSync(each));
+  assert.ok(place, `there is no ${name} here`);
+  return place;
+}
+
+async function open(name: string): Promise<Connection> {
+  const definition = hops.get("sandbox");
+  assert.ok(definition);
+  return definition.open(
+    { name },
+    {
+      parent: localConnection(),
+      kit: controllerKit,
+      host: HostModel.named("sandbox"),
+      ask: undefined,
+      signal: new AbortController().signal,
+      progress: () => {},
+    },
+  );
+}
+
+/** What `command` prints, which must succeed. */
+async function run(connection: Connection, command: string): Promise<string> {
+  const channel = await connection.exec(command);
+  channel.stdin.end();
+  const [exit, stdout, stderr] = await Promise.all([
+    channel.exit,
+    text(channel.stdout),
+    text(channel.stderr),
+  ]);
+  assert.equal(exit, 0, stderr);
+  return stdout;
+}
