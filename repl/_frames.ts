@@ -22,6 +22,8 @@ function isUsers(frame: string): boolean {
   return !OURS.some((directory) => file.startsWith(directory));
 }
 
-/** Statements are functions named `run` for the engine; the person never wrote one. */
+/** Statements are functions named `run` for the engine, and files are nameless ones; the person wrote neither. */
 const readable = (frame: string): string =>
-  frame.replace(/^at Object\.run \((.*)\)$/, "at $1").replace(/prompt:\/\/(\d+)/, "prompt[$1]");
+  frame
+    .replace(/^at Object\.(?:run|<anonymous>) \((.*)\)$/, "at $1")
+    .replace(/prompt:\/\/(\d+)/, "prompt[$1]");

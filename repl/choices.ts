@@ -89,7 +89,7 @@ function namesOf(failures: Failures): string {
 
 /** Where the consfig says what failed; of a host that was not reached, where it says how to reach it. */
 function placeToMend({ host, failed, failure }: Report, shell: Shell): Place | undefined {
-  const said = failed[0]?.site ?? / at ([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
+  const said = failed[0]?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
   const site = said ?? hosts.get(host)?.site;
   return site === undefined ? undefined : placeOf(site, shell.workspace.consfig.root);
 }

@@ -179,6 +179,7 @@ class Prompt {
 
   /** A broken consfig is said once; what was loaded before stays in use. */
   #refresh(): void {
+    this.#live.said = "";
     try {
       this.#shell.refresh();
       this.#saidRefreshError = "";
@@ -187,6 +188,7 @@ class Prompt {
       if (text !== this.#saidRefreshError) {
         this.#shell.sayError(error);
         this.#shell.say(colour.dim("the consfig is used as it was before"));
+        this.#live.said = (error as Error).message;
       }
       this.#saidRefreshError = text;
     }

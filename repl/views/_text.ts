@@ -27,13 +27,16 @@ const HOSTS_IN_FULL = 3;
 
 /**
  * What stays on the screen after a deployment: no wider than it must be, as long as it needs. `attended`: what to do about
- * a failure is asked next, so it is not told.
+ * a failure is asked next, so it is not told. `said`: what was wrong with the consfig, if that stands just above.
  */
-export function finalText(trees: readonly HostTree[], { full = false, attended = false } = {}): string {
+export function finalText(
+  trees: readonly HostTree[],
+  { full = false, attended = false, said = "" } = {},
+): string {
   const brief = !full && trees.length > HOSTS_IN_FULL;
   const lines = trees.flatMap((tree) => [
     ...(brief ? failures(tree).flatMap((step) => shownStep(step, full)) : stepLines(tree, full)),
-    ...troubleLines(tree),
+    ...troubleLines(tree, said),
     hostLine(tree),
   ]);
   const isAsked = attended && trees.some(({ status }) => status === "failed");
@@ -112,7 +115,8 @@ export function outputOf({ output, failure }: Step): string {
 }
 
 /** Why the whole deployment of a host could not go on. */
-function troubleLines({ failure, ...tree }: HostTree): string[] {
+function troubleLines({ failure, ...tree }: HostTree, said: string): string[] {
+  if (failure && failure.message === said) return [colour.red("  the consfig does not load, as said above")];
   if (!failure || failures({ failure, ...tree }).some((step) => step.failure?.message === failure.message))
     return [];
   return fitted(failureInWords(failure), "  ").map((line) => colour.red(line));

@@ -81,7 +81,10 @@ export function advice(trees: readonly HostTree[]): string | undefined {
   );
   if (failed.length === 0) return undefined;
   if (failed.some(({ status }) => status === "refused")) return "correct the consfig and deploy again";
-  const site = failed.flatMap(failures).at(0)?.site;
+  const site = failed
+    .filter(({ status }) => status === "failed")
+    .flatMap(failures)
+    .at(0)?.site;
   if (site) return `what failed was said at ${site}; the steps that hold already will not be done again`;
   if (failed.every(({ status }) => status === "failed")) return undefined; // its message says what to do
   return "deploy again to go on: what holds already will not be done again";

@@ -23,6 +23,8 @@ export class LiveScreen {
   #picture: Picture | undefined;
   #paused = false;
   #detached = false;
+  /** What was wrong with the consfig, if that stands just above what is drawn. */
+  said = "";
 
   /** `out`: where the texts that stay are written. `attended`: after a failure somebody is asked what to do. */
   constructor(
@@ -44,7 +46,7 @@ export class LiveScreen {
         this.#trees.delete(trees);
         this.#stopDrawing();
         if (trees.hosts.length > 0)
-          this.out.write(`${finalText(trees.hosts, { attended: this.attended })}\n`);
+          this.out.write(`${finalText(trees.hosts, { attended: this.attended, said: this.said })}\n`);
         if (this.#trees.size > 0) this.#beginDrawing();
       },
     };

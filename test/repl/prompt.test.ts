@@ -51,7 +51,7 @@ test("deploy, edit, deploy again; the report; saving what succeeded", needsTermi
 });
 
 test("a broken consfig is said once, and what was loaded stays", needsTerminal, async (t) => {
-  const { root, type } = await prompt(t);
+  const { root, type, keys, until } = await prompt(t);
   const file = path.join(root, "hosts/here.ts");
   const good = readFileSync(file, "utf8");
   writeFileSync(file, `${good}export const x = missing;\n`);
@@ -62,6 +62,20 @@ test("a broken consfig is said once, and what was loaded stays", needsTerminal, 
   await type("here.name", /name\n'here\.example\.org'\nconsfig> $/);
   writeFileSync(file, `${good}export const x = 7;\n`);
   await type("x", /\n7\nconsfig> $/);
+  writeFileSync(file, `${good}export const x = (7;\n`);
+  const refused = await type("deploy(here)", /what now\? \[124\] $/);
+  assert.match(
+    refused,
+    /^deploy\(here\)\nhosts\/here\.ts:11:20: '\)' expected\.\n\n {2}11 \| .*\n.*\^\nthe consfig is used as it was before\n {2}the consfig does not load, as said above\n✗ here\.example\.org: refused: nobody was connected to\n/,
+  );
+  assert.match(refused, /\n {2}2 {2}edit hosts\/here\.ts:11, then retry\n/);
+  keys("4");
+  await until(/consfig> $/);
+  const again = await type("deploy(here)", /what now\? \[124\] $/);
+  assert.match(again, /^deploy\(here\)\n {2}hosts\/here\.ts:11:20: '\)' expected\.\n/);
+  keys("4");
+  await until(/consfig> $/);
+  await type(".doc file", /\nfile\.hasContent +`path` exists|\nfile\.hasContent +\S.*\n[\s\S]*consfig> $/);
 });
 
 test(
@@ -110,11 +124,11 @@ test("a report is shown again when it is asked for, and each keeps its own", nee
   await type("const second = deploy(here)", /= here\.example\.org: 1 unchanged in .*\nconsfig> $/);
   await type(
     "first",
-    /first\n {2}\+ greeting has its content\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/,
+    /first\n {2}\+ greeting has its content.*\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/,
   );
   await type(
     "second",
-    /second\n {2}= greeting has its content\n= here\.example\.org: 1 unchanged in .*\nconsfig> $/,
+    /second\n {2}= greeting has its content.*\n= here\.example\.org: 1 unchanged in .*\nconsfig> $/,
   );
   await type("deploy(here).changed.length", /= here\.example\.org: 1 unchanged in .*\n0\nconsfig> $/);
 });
