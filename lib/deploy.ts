@@ -5,7 +5,7 @@ import { type Hop, hops as hopDefinitions, isHop } from "./connection/hop";
 import { InvalidArguments } from "./errors";
 import type { DeployEvent } from "./events";
 import { type Host, isApplication } from "./host";
-import { HostRun } from "./host-run";
+import { HostRun, type Manner } from "./host-run";
 import { failedIn, type LeftOut, leavingOut } from "./leave-out";
 import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
 import { type FleetReport, fleetReport, type Report } from "./report";
@@ -27,9 +27,23 @@ export function deploy<const R extends Rest>(
   ...rest: R & Chained<R>
 ): Deployment<FleetReport>;
 export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
-  return begin(subject, rest, (host, more) =>
-    more.length === 0 ? seqprops(...host.applications) : seqprops(...host.applications, eseqprops(...more)),
-  );
+  return begin(subject, rest, itsOwn);
+}
+
+/**
+ * As `deploy`, as far as a shell leads, where the hops end at one: the first property that needs an agent, and all that
+ * stand behind it, are reported as skipped. Their facts are known.
+ */
+export function deployPosix<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
+export function deployPosix<const R extends Rest>(
+  hosts: readonly Host[],
+  ...rest: R & Chained<R>
+): Deployment<FleetReport>;
+export function deployPosix(
+  subject: Host | readonly Host[],
+  ...rest: Rest
+): Deployment<Report | FleetReport> {
+  return begin(subject, rest, itsOwn, { asFarAsFits: true });
 }
 
 /** As `deploy`, but only the given applications are applied. `host` may be a mere name. */
@@ -45,17 +59,20 @@ export function deployThese(
   subject: Host | string | readonly (Host | string)[],
   ...rest: Rest
 ): Deployment<Report | FleetReport> {
-  return begin(subject, rest, (_host, more) => eseqprops(...more), true);
+  return begin(subject, rest, (_host, more) => eseqprops(...more), { usualFacts: true });
 }
 
 /** Which applications of a host are to be applied. */
 type Choice = (host: Pick<Host, "applications">, more: readonly PropApp[]) => PropApp;
 
+const itsOwn: Choice = ({ applications }, more) =>
+  more.length === 0 ? seqprops(...applications) : seqprops(...applications, eseqprops(...more));
+
 function begin<R extends Report | FleetReport>(
   subject: Host | string | readonly (Host | string)[],
   rest: Rest,
   choice: Choice,
-  usualFacts = false,
+  manner: Manner = {},
 ): Deployment<R> {
   const many = Array.isArray(subject);
   const subjects = (many ? subject : [subject]) as readonly (Host | string)[];
@@ -76,7 +93,7 @@ function begin<R extends Report | FleetReport>(
       many,
       hops,
       perform: (run, alter) =>
-        run.perform(hops, (host) => alter(choice(host, more)), usualFacts, made.get(run.host)),
+        run.perform(hops, (host) => alter(choice(host, more)), manner, made.get(run.host)),
     },
   );
   session.begin(deployment as unknown as Deployment<Report | FleetReport>);

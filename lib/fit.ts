@@ -12,7 +12,7 @@ export function refuseUnfit(host: string, application: PropApp, chain: readonly 
   const complaints = [
     ...unknownHops(chain),
     ...chainComplaints(chain),
-    ...(chain.every(isKnown) ? misfits(application, kindBehind(chain, "posix")) : []),
+    ...(chain.every(isKnown) ? misfits(application, chain) : []),
   ];
   if (complaints.length > 0) throw new Refused(host, complaints);
 }
@@ -28,7 +28,11 @@ function kindBehind(chain: readonly Hop[], start: Kind): Kind {
   }, start);
 }
 
-function misfits(application: PropApp, kind: Kind): string[] {
+/** What in `application` cannot be applied at the end of `chain`, and why. */
+export const misfits = (application: PropApp, chain: readonly Hop[]): string[] =>
+  misfitsOver(application, kindBehind(chain, "posix"));
+
+function misfitsOver(application: PropApp, kind: Kind): string[] {
   const unfit =
     kind === "agent"
       ? []
@@ -46,5 +50,5 @@ function nestedComplaints(application: PropApp, kind: Kind): string[] {
   const complaints = [...unknownHops(nested.hops), ...chainComplaints(nested.hops, { nested: true })].map(
     (complaint) => `${said(application)}: ${complaint}`,
   );
-  return complaints.length > 0 ? complaints : misfits(nested.application, kindBehind(nested.hops, kind));
+  return complaints.length > 0 ? complaints : misfitsOver(nested.application, kindBehind(nested.hops, kind));
 }

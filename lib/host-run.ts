@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
-import { LinkLost, type Listener } from "./agent/client/link";
+import { leading } from "./_leading";
+import { applyFollowing } from "./agent/client/following";
+import type { AgentLink } from "./agent/client/link";
 import { type AgentConnection, isAgentConnection } from "./agent/connection";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
 import { rememberAgent } from "./agents";
@@ -26,8 +27,13 @@ import type { Nested, PropApp } from "./property";
 import { type Report, Reporter } from "./report";
 import { session } from "./session";
 
-/** How often, and after how long, a lost link is opened again before the host is given up. */
-const RECONNECT_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
+/** How one host is deployed. */
+export interface Manner {
+  /** True: the host's own properties are asked for facts, and others applied. */
+  readonly usualFacts?: boolean;
+  /** True: as far as can be at the end of the chain; the rest is reported as skipped, not refused. */
+  readonly asFarAsFits?: boolean;
+}
 
 /** One host in one deployment. */
 export class HostRun {
@@ -38,7 +44,6 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #abort = new AbortController();
   #stopped: string | undefined;
-  #signalled: JobSignal | undefined;
   /** What passes a signal on to where the work is. */
   readonly #workers = new Set<(signal: JobSignal) => void>();
 
@@ -55,7 +60,7 @@ export class HostRun {
   async perform(
     given: readonly Hop[],
     choose: (host: Pick<Host, "applications">) => PropApp,
-    usualFacts: boolean,
+    { usualFacts = false, asFarAsFits = false }: Manner,
     made?: Host,
   ): Promise<Report> {
     let lease: Lease | undefined;
@@ -63,7 +68,8 @@ export class HostRun {
       const defined = made ?? hosts.get(this.#host);
       if (!defined && !usualFacts) throw noHost(this.#host);
       const chain = this.#chain(given, defined);
-      const prepared = this.#prepared(defined, choose, usualFacts);
+      const whole = this.#prepared(defined, choose, usualFacts);
+      const prepared = asFarAsFits ? leading(whole, chain) : whole;
       refuseUnfit(prepared.name, prepared.application, chain);
       refuseModules(prepared);
       this.#emit({
@@ -100,7 +106,6 @@ export class HostRun {
 
   signal(signal: JobSignal): void {
     this.#stopped ??= stoppedBy(signal);
-    this.#signalled = signal;
     for (const pass of this.#workers) pass(signal);
     if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
@@ -135,59 +140,25 @@ export class HostRun {
     return session.connections.lease(chain, context);
   }
 
-  /** The agent does the work; we listen. When the link is lost it is opened again, and we hear what we missed. */
-  async #throughAgent(first: AgentConnection, work: Nested, chain: readonly Hop[]): Promise<JobOutcome> {
+  async #throughAgent({ agent }: AgentConnection, work: Nested, chain: readonly Hop[]): Promise<JobOutcome> {
     rememberAgent(this.#host, chain);
     const job: Job = { ...work, deployment: this.#deployment, by: controller() };
-    let heard = 0;
-    const listener: Listener = {
-      onEvents: (events) => {
-        heard += events.length;
-        for (const event of events) this.#emit(event);
-      },
-      onWaiting: (reason) => this.#emit({ kind: "waiting", reason }),
-    };
-    let { agent } = first;
     const sources = agent.sources(controllerKit, ...travelling(work));
     if (this.#stopped) throw new Cancelled(this.#stopped);
-    this.#workers.add((signal) => agent.signal(job.deployment, signal));
-    let outcome = agent.deploy(job, sources, listener);
-    for (;;) {
-      try {
-        return await outcome;
-      } catch (error) {
-        if (!(error instanceof LinkLost)) throw error;
-        this.#emit({
-          kind: "notice",
-          text: `the link to ${this.#host} was lost; the work there goes on, connecting again`,
-        });
-        agent = (await this.#again(work, chain, error)).agent;
-        outcome = agent.follow(job, sources, listener, heard);
-        // What was said while nobody could hear it.
-        if (this.#signalled) agent.signal(job.deployment, this.#signalled);
-      }
-    }
+    return applyFollowing(agent, job, sources, {
+      host: this.#host,
+      emit: (event) => this.#emit(event),
+      again: () => this.#again(work, chain),
+      signal: this.#abort.signal,
+      workers: this.#workers,
+    });
   }
 
-  /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
-  async #again(work: Nested, chain: readonly Hop[], lost: LinkLost): Promise<AgentConnection> {
-    for (const wait of RECONNECT_MS) {
-      await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => {});
-      if (this.#abort.signal.aborted) {
-        throw new Cancelled(
-          `${stoppedBy("cancel")} while the link to ${this.#host} was lost; the step that ran goes on there`,
-          { cause: lost },
-        );
-      }
-      try {
-        const { connection, release } = await this.#lease(new HostModel(work.host), chain);
-        release();
-        if (isAgentConnection(connection)) return connection;
-      } catch (error) {
-        if (!(error instanceof ConnectionFailed)) throw error;
-      }
-    }
-    throw lost;
+  async #again(work: Nested, chain: readonly Hop[]): Promise<AgentLink> {
+    const { connection, release } = await this.#lease(new HostModel(work.host), chain);
+    release();
+    if (isAgentConnection(connection)) return connection.agent;
+    throw new ConnectionFailed(connection.description, "no agent answers behind it any more");
   }
 
   #course(): Course {

@@ -7,7 +7,7 @@ export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
 export * as via from "./connection/via";
 export { type Passage, wrapped } from "./connection/wrapped";
-export { Deployment, deploy, deployThese } from "./deploy";
+export { Deployment, deploy, deployPosix, deployThese } from "./deploy";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./entry";
 export {
   AbortedChange,

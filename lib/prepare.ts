@@ -49,13 +49,18 @@ export function prepare(
   });
   preparation.finish();
   if (preparation.complaints.length > 0) throw new Refused(host.name, preparation.complaints);
-  const all = [...everything(prepared)];
-  const [names, hops] = travelling({ application: prepared, hops: [] });
-  const agentOnly = [...here(prepared)].filter(({ property }) => definitionOf(property).kind === "agent");
+  return preparedHost(model.newest(shared.hostname) ?? host.name, model, prepared);
+}
+
+/** The host of which `model` is known, when the prepared tree `application` is applied. */
+export function preparedHost(name: string, model: HostModel, application: PropApp): PreparedHost {
+  const all = [...everything(application)];
+  const [names, hops] = travelling({ application, hops: [] });
+  const agentOnly = [...here(application)].filter(({ property }) => definitionOf(property).kind === "agent");
   return {
-    name: model.newest(shared.hostname) ?? host.name,
+    name,
     model,
-    application: prepared,
+    application,
     kind: agentOnly.length > 0 ? "agent" : "posix",
     agentOnly,
     properties: names,
