@@ -148,7 +148,11 @@ const UNENDED = new Set([1010, 1160]);
 const UNTERMINATED_STRING = 1002;
 
 /** `prompt[3]` for the third input of the prompt; the path of a playbook as it is. */
-export const shownFile = (file: string): string => file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]");
+export function shownFile(file: string): string {
+  const prompt = file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]");
+  const here = prompt === file ? path.relative(process.cwd(), file) : prompt;
+  return here.startsWith("..") ? file : here;
+}
 
 /** `make()`, or what it gave for the same text before. A cache that cannot be written costs time, never the work. */
 function kept(text: string, make: () => string): string {

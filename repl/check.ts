@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { type Host, hosts } from "../lib/host";
+import { sourceDirectories } from "../lib/source/_sources";
 import { checkTypes } from "../lib/source/check";
 import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
 import { type Complaint, complaintsOf } from "../lib/validate";
@@ -36,13 +38,16 @@ export async function check(directory: string, out: Out, { json = false } = {}):
   const { error, notices } = consfig.refresh();
   const prepared = error ? [] : hosts.values().flatMap(problemsOf);
   const ofTypes = (await types).map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
-  const problems = [...ofTypes, ...loading(error, consfig, ofTypes), ...prepared];
+  const isNone = !sourceDirectories.some((each) => existsSync(path.join(consfig.root, each)));
+  const problems = isNone
+    ? notices.map((message): Problem => ({ found: "loading", message }))
+    : [...ofTypes, ...loading(error, consfig, ofTypes), ...prepared];
   const names = error ? [] : hosts.names();
   const say = (text: string) => void out.write(`${text}\n`);
   if (json) {
     say(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, notices, problems }));
   } else {
-    for (const notice of notices) say(notice);
+    for (const notice of isNone ? [] : notices) say(notice);
     for (const problem of problems) say(asText(problem, error));
     if (problems.length > 0)
       say(`${problems.length} ${problems.length === 1 ? "thing is" : "things are"} wrong`);
@@ -80,6 +85,7 @@ function ofHost({ name }: Host, { site, message }: Complaint): Problem {
 function asText(problem: Problem, error: Error | undefined): string {
   const { found, host, file, line, column, message } = problem;
   if (found === "loading" && error) return printError(error);
+  if (file === undefined) return colour.red(message);
   const place = [file, line, column].filter((part) => part !== undefined).join(":");
   return `${place}: ${host === undefined ? "" : `${host}: `}${colour.red(message)}`;
 }

@@ -120,9 +120,9 @@ function openWorkspace(directory: string) {
   try {
     consfig = openConsfig(directory);
   } catch (error) {
-    throw new UsageError(
-      `${directory} is no consfig: ${(error as Error).message}; make one with: consfig init DIR`,
-    );
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "it is not there" : message;
+    throw new UsageError(`${directory} is no consfig: ${why}; make one with: consfig init DIR`);
   }
   session.consfig = consfig;
   return new Workspace(consfig);

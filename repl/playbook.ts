@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout } from "node:timers/promises";
-import { InvalidInput, type Statement, Unfinished } from "./_language";
+import { InvalidInput, type Statement, shownFile, Unfinished } from "./_language";
 import { asCommand, runCommand } from "./commands";
 import { CommandError } from "./commands/command";
 import type { RunOptions } from "./evaluate";
@@ -16,11 +16,18 @@ class UnfinishedPlaybook extends InvalidPlaybook {}
 
 /** Plays the playbook `file` in `shell`. False when a deployment failed: what stands after that was not begun. */
 export async function playFile(file: string, shell: Shell, options: RunOptions = {}): Promise<boolean> {
+  if (/\.[cm]?[jt]sx?$/.test(file))
+    throw new InvalidPlaybook(`${shownFile(file)} is a module of TypeScript; a playbook is a .repl file`);
   let text: string;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new InvalidPlaybook(`${file} cannot be read: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new InvalidPlaybook(
+      code === "ENOENT"
+        ? `there is no file ${shownFile(file)}`
+        : `${shownFile(file)} cannot be read: ${message}`,
+    );
   }
   return playText(text, path.resolve(file), shell, options);
 }
@@ -137,7 +144,9 @@ function compiled(code: string, file: string, shell: Shell): Statement[] {
     return shell.workspace.compile(code, file, { directory: path.dirname(file), keep: true });
   } catch (error) {
     if (error instanceof Unfinished)
-      throw new UnfinishedPlaybook(`${file} breaks off in the middle of a statement: ${error.message}`);
+      throw new UnfinishedPlaybook(
+        `${shownFile(file)} breaks off in the middle of a statement: ${error.message}`,
+      );
     if (error instanceof InvalidInput) throw new InvalidPlaybook(error.message);
     throw error;
   }

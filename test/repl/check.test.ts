@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import test from "node:test";
 import { consfigWith, run } from "./_consfig";
 
@@ -63,5 +64,18 @@ test("what does not load is said once", async (t) => {
   assert.equal(
     stdout,
     "hosts/typed.ts:1:14: Type 'string' is not assignable to type 'number'.\nhosts/wrong.ts:1:18: Expression expected.\n2 things are wrong\n",
+  );
+});
+
+test("a directory that is no consfig is not well, so that CI does not pass in the wrong place", async (t) => {
+  const { root, env } = consfigWith(t);
+  const empty = path.dirname(root);
+  const { code, stdout } = await run(["check"], { env, cwd: empty });
+  assert.deepEqual(
+    [code, stdout],
+    [
+      2,
+      `${empty} has neither hosts/ nor properties/: \`consfig init\` makes a consfig that works\n1 thing is wrong\n`,
+    ],
   );
 });

@@ -60,8 +60,8 @@ test("--json: one event a line, and what is said besides goes to standard error"
 test("nothing is done of a playbook that cannot be read", async (t) => {
   const { root, env } = consfigWith(t);
   const cases: [input: string, said: RegExp][] = [
-    ["deploy(here)\nconst x = ;\n", /^Expression expected \(.*stdin:2:11\)\n$/],
-    ["deploy(here)\nif (true) {\n", /stdin breaks off in the middle of a statement: '}' expected/],
+    ["deploy(here)\nconst x = ;\n", /^Expression expected \(stdin:2:11\)\n$/],
+    ["deploy(here)\nif (true) {\n", /^stdin breaks off in the middle of a statement: '}' expected/],
   ];
   for (const [input, said] of cases) {
     const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
@@ -69,6 +69,26 @@ test("nothing is done of a playbook that cannot be read", async (t) => {
     assert.match(stdout, said);
     assert.ok(!existsSync(path.join(env["HOME"] ?? "", "greeting")));
   }
+});
+
+test("what is no playbook is named as what it is", async (t) => {
+  const { root, env } = consfigWith(t);
+  const cases: [file: string, said: string][] = [
+    ["hosts/here.ts", "hosts/here.ts is a module of TypeScript; a playbook is a .repl file\n"],
+    ["web.repl", "there is no file web.repl\n"],
+    ["hosts", "hosts cannot be read: EISDIR: illegal operation on a directory, read\n"],
+  ];
+  for (const [file, said] of cases)
+    assert.deepEqual(await run(["play", file, "--consfig", root], { env, cwd: root }), {
+      code: 2,
+      stdout: said,
+      stderr: "",
+    });
+  const nowhere = await run(["play", "web.repl", "--consfig", `${root}/no`], { env, cwd: root });
+  assert.deepEqual(
+    [nowhere.code, nowhere.stderr],
+    [2, `consfig: ${root}/no is no consfig: it is not there; make one with: consfig init DIR\n`],
+  );
 });
 
 test("what a statement throws ends it with its line", async (t) => {
