@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { WORK } from "./_memory";
 import { type ChildWorker, startChild } from "./agent/child";
 import type { AgentLink } from "./agent/client/link";
@@ -55,12 +56,38 @@ export async function applyBehind(
       connection = await open(hop, connection, work, course, emit);
       opened.push(connection);
       ownProcess = false;
-      if (isAgentConnection(connection)) return await throughAgent(connection.agent, rest, course, emit);
+      if (isAgentConnection(connection)) {
+        const again = async () => {
+          await closeAll(opened);
+          return openAgent(work.hops.slice(0, index + 1), ground.connection, opened, work, course, emit);
+        };
+        return await throughAgent(connection.agent, rest, course, emit, again);
+      }
     }
     return await applyHere(work, { connection, ownProcess }, course, emit);
   } finally {
-    for (const each of opened.reverse()) await each.close().catch(() => {});
+    await closeAll(opened);
   }
+}
+
+async function closeAll(opened: Connection[]): Promise<void> {
+  for (const each of opened.splice(0).reverse()) await each.close().catch(() => {});
+}
+
+/** The agent at the end of `hops`, which was there before. */
+async function openAgent(
+  hops: readonly Hop[],
+  from: Connection,
+  opened: Connection[],
+  ...along: [work: Nested, course: Course, emit: (event: StepEvent) => void]
+): Promise<AgentLink> {
+  let connection = from;
+  for (const hop of hops) {
+    connection = await open(hop, connection, ...along);
+    opened.push(connection);
+  }
+  if (isAgentConnection(connection)) return connection.agent;
+  throw new ConnectionFailed(connection.description, "no agent answers behind it any more");
 }
 
 /** Applies where we stand; what is nested goes on from here. */
@@ -163,22 +190,20 @@ async function throughAgent(
   rest: Nested,
   course: Course,
   emit: (event: StepEvent) => void,
+  again: () => Promise<AgentLink>,
 ): Promise<JobOutcome> {
   const stopped = course.stopped();
   if (stopped) throw new Cancelled(stopped);
-  const job = jobOf(rest, course);
-  const pass = (signal: JobSignal) => agent.signal(job.deployment, signal);
-  course.workers.add(pass);
-  try {
-    return await agent.deploy(job, course.kit.sources(...travelling(rest)), {
-      onEvents: (events) => {
-        for (const event of events) emit(event);
-      },
-      onWaiting: (reason) => emit({ kind: "waiting", reason }),
-    });
-  } finally {
-    course.workers.delete(pass);
-  }
+  // A host may be come to more than once, and knows each time by its name.
+  const deployment = `${course.deployment}-${randomBytes(4).toString("hex")}`;
+  const { signal, workers, kit } = course;
+  return agent.apply(jobOf(rest, { ...course, deployment }), kit.sources(...travelling(rest)), {
+    host: rest.host.name,
+    emit,
+    again,
+    signal,
+    workers,
+  });
 }
 
 const jobOf = (rest: Nested, { deployment, by }: Course): Job => ({ ...rest, deployment, by });

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { leading } from "./_leading";
-import { applyFollowing } from "./agent/client/following";
 import type { AgentLink } from "./agent/client/link";
 import { type AgentConnection, isAgentConnection } from "./agent/connection";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
@@ -145,7 +144,7 @@ export class HostRun {
     const job: Job = { ...work, deployment: this.#deployment, by: controller() };
     const sources = agent.sources(controllerKit, ...travelling(work));
     if (this.#stopped) throw new Cancelled(this.#stopped);
-    return applyFollowing(agent, job, sources, {
+    return agent.apply(job, sources, {
       host: this.#host,
       emit: (event) => this.#emit(event),
       again: () => this.#again(work, chain),

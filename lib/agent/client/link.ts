@@ -15,6 +15,7 @@ import {
   type TreeChange,
 } from "../messages";
 import { converse, encode, GarbledFrame, type Wire } from "../wire";
+import { applyFollowing, type Following, LinkLost } from "./following";
 import { type Sources, Trees } from "./trees";
 
 /** How often a host may say that it lacks what it was sent. */
@@ -25,9 +26,6 @@ export interface Listener {
   onEvents(events: readonly StepEvent[]): void;
   onWaiting(reason: string): void;
 }
-
-/** The link to the host was lost; what runs there goes on. */
-export class LinkLost extends ConnectionFailed {}
 
 interface Running extends Listener {
   /** How many events have been heard. */
@@ -114,6 +112,11 @@ export class AgentLink {
 
   get alive(): boolean {
     return this.#over === undefined;
+  }
+
+  /** Has `job` applied with `sources`, over further links when this one is lost: the work goes on without one. */
+  apply(job: Job, sources: Sources, following: Following): Promise<JobOutcome> {
+    return applyFollowing(this, job, sources, following);
   }
 
   /**

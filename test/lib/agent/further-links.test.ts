@@ -1,0 +1,113 @@
+/** The links by which a host deploys a further one, and what becomes of the work when they break. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Hop } from "../../../lib/connection/hop";
+import * as via from "../../../lib/connection/via";
+import { defhost, type Host } from "../../../lib/host";
+import type { PropApp } from "../../../lib/property";
+import { deploys } from "../../../lib/subdeployments";
+import { bootMachine, type Machine, needsMachines } from "../../support/machines";
+import { outline } from "../../support/outline";
+import { assertOk, eventsOf, rig as makeRig, type Rig, said, until } from "./_rig";
+
+describe("a host that deploys a further one", needsMachines(), () => {
+  let rig: Rig;
+  let second: Machine;
+  before(async () => {
+    rig = await makeRig();
+    second = await bootMachine();
+    const letIn =
+      "mkdir -p -m 0700 /root/.ssh && cat >/root/.ssh/id_test && chmod 0600 /root/.ssh/id_test && ";
+    await rig.machine.run(`${letIn} echo '${second.address} ${second.hostKey}' >>/root/.ssh/known_hosts`, {
+      input: readFileSync(second.identity, "utf8"),
+    });
+  });
+  after(async () => {
+    await second?.stop();
+    await rig?.stop();
+  });
+
+  const runs = (script: string) => said("probe.runs", script);
+  const chain = (): readonly [Hop, Hop] => [
+    via.ssh({ user: "root", hop: second.address, identity: "/root/.ssh/id_test" }),
+    via.agent(),
+  ];
+  const on = (name: string, ...applications: PropApp[]): Host =>
+    defhost(`${name}.example.org`, { deploy: chain() }, ...applications);
+  const exists = (file: string) => existsSync(path.join(second.root, file));
+
+  test("comes to it twice in one deployment, and each time does what is asked then", async () => {
+    const report = await rig.deploy([
+      deploys(on("second", runs("echo one"))),
+      deploys(on("again", runs("echo two"))),
+    ]);
+    assertOk(report);
+    assert.deepEqual(outline(report.steps), [
+      "changed deploys second.example.org",
+      "  changed echo one",
+      "changed deploys again.example.org",
+      "  changed echo two",
+    ]);
+  });
+
+  const breaks: Readonly<Record<string, () => Promise<unknown>>> = {
+    "the other end hangs up": () => second.run("pkill -9 -f '^sshd(-session)?: root'"),
+    "the other end hangs up, and answers nobody for a while": async () => {
+      await second.run("systemctl stop ssh.socket 2>/dev/null; systemctl stop ssh");
+      await second.run("pkill -9 -f '^sshd(-session)?: root'; :");
+      setTimeout(() => void second.run("systemctl start ssh"), 1500);
+    },
+  };
+  for (const [index, [how, break_]] of Object.entries(breaks).entries()) {
+    test(`${how}: the step goes on there, and nothing of it is missed`, async () => {
+      const begun = `srv/begun-${index}`;
+      const released = `/srv/released-${index}`;
+      const deployment = rig.deploy([
+        deploys(
+          on(
+            "second",
+            runs(`echo begun; touch /${begun}; until [ -e ${released} ]; do sleep 0.05; done; echo ended`),
+            runs("echo more"),
+          ),
+        ),
+        runs("hostname -s"),
+      ]);
+      const events = eventsOf(deployment);
+      const noticed = (text: string) =>
+        events.some((event) => event.kind === "notice" && event.text === text);
+      await until("the step", () => exists(begun), 60);
+      await break_();
+      await until("the loss is noticed", () =>
+        noticed("the link to second.example.org was lost; the work there goes on, connecting again"),
+      );
+      await second.run(`touch ${released}`);
+      const report = await deployment;
+      assertOk(report);
+      assert.deepEqual(
+        report.steps.filter(({ property }) => property === "probe.runs").map(({ output }) => output),
+        ["begun\nended\n", "more\n", "web1\n"],
+      );
+    });
+  }
+
+  test("cancelling while the link is lost ends the waiting", async () => {
+    const deployment = rig.deploy([
+      deploys(on("second", runs("touch /srv/held; until [ -e /srv/let-go ]; do sleep 0.05; done"))),
+    ]);
+    const events = eventsOf(deployment);
+    await until("the step", () => exists("srv/held"), 60);
+    await second.run("systemctl stop ssh.socket 2>/dev/null; systemctl stop ssh");
+    try {
+      await second.run("pkill -9 -f '^sshd(-session)?: root'; :");
+      await until("the loss is noticed", () => events.some(({ kind }) => kind === "notice"));
+      deployment.cancel();
+      const report = await deployment;
+      assert.equal(report.status, "cancelled");
+    } finally {
+      await second.run("systemctl start ssh; touch /srv/let-go");
+    }
+    assertOk(await rig.deploy([deploys(on("second", runs("true")))]));
+  });
+});
