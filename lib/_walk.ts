@@ -1,6 +1,7 @@
 import { adopt, lostNotice } from "./_adopt";
 import type { Applying } from "./applying";
-import { Cancelled } from "./errors";
+import { Cancelled, type Failure, failureOf } from "./errors";
+import type { StepStatus } from "./events";
 import { everything } from "./prepare";
 import type { PropApp } from "./property";
 import type { PosixTarget } from "./target";
@@ -10,6 +11,8 @@ export class Walk {
   failed = false;
   cancelled = false;
   #steps = 0;
+  /** Those that have begun and not ended, in the order in which they began. */
+  readonly #running = new Set<number>();
   /** Errors that a step has shown already: those around it only say that they failed. */
   readonly #shown = new WeakSet<object>();
   readonly #prepared: Set<PropApp>;
@@ -24,6 +27,26 @@ export class Walk {
   nextStep(): number {
     this.#steps += 1;
     return this.#steps;
+  }
+
+  begin(parent: number | undefined, property: string, desc: string, site: string): number {
+    const step = this.nextStep();
+    this.#running.add(step);
+    const inside = parent !== undefined && { parent };
+    this.applying.emit({ kind: "step-started", step, ...inside, property, desc, site });
+    return step;
+  }
+
+  end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: Failure }): void {
+    this.#running.delete(step);
+    this.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
+  }
+
+  /** An error that nobody waited for is a failed step inside of the one that began last. */
+  stray(error: unknown): void {
+    const step = this.begin([...this.#running].at(-1), "stray", "what was left to itself", "");
+    this.note(error);
+    this.end(step, "failed", 0, { failure: failureOf(error) });
   }
 
   isShown(error: unknown): boolean {

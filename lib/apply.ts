@@ -14,6 +14,7 @@ import {
   errorOf,
   expectedError,
   FailedChange,
+  type Failure,
   failureOf,
   isOfClass,
 } from "./errors";
@@ -28,6 +29,16 @@ import type { PosixTarget } from "./target";
  */
 export async function applyTree(root: PropApp, applying: Applying): Promise<Outcome> {
   const walk = new Walk(applying, root);
+  const over = applying.strays?.((error) => walk.stray(error));
+  try {
+    return await applied(root, walk);
+  } finally {
+    over?.();
+  }
+}
+
+async function applied(root: PropApp, walk: Walk): Promise<Outcome> {
+  const { applying } = walk;
   const steps = StepsBelow.ofAll(walk);
   let expected: Expected | undefined;
   const outcome = await steps.attempt(root).catch((error) => {
@@ -271,26 +282,11 @@ class StepsBelow implements Acting {
   }
 
   #begin({ property, site }: Pick<PropApp, "property" | "site">, desc: string): number {
-    const step = this.#walk.nextStep();
-    const { parent } = this.#around;
-    this.#walk.applying.emit({
-      kind: "step-started",
-      step,
-      ...(parent !== undefined && { parent }),
-      property,
-      desc,
-      site,
-    });
-    return step;
+    return this.#walk.begin(this.#around.parent, property, desc, site);
   }
 
-  #end(
-    step: number,
-    status: StepStatus,
-    ms: number,
-    more: { reason?: string; failure?: ReturnType<typeof failureOf> },
-  ): void {
-    this.#walk.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
+  #end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: Failure }): void {
+    this.#walk.end(step, status, ms, more);
   }
 
   /** What is inline changes nothing itself: what is in it does. */

@@ -11,6 +11,8 @@ export interface Applying {
   emit(event: StepEvent): void;
   /** Why no further step may be started, once that is so. */
   stopped(): string | undefined;
+  /** Tells of errors that nobody waited for, until what it returns is called. Left out: others see to them. */
+  strays?(listener: (error: unknown) => void): () => void;
   /** Names of classes of errors for which somebody around looks out. */
   readonly expected?: readonly string[] | undefined;
   /** What properties want done at the end, last registered first. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { WORK } from "./_memory";
+import { onStray } from "./_strays";
 import { type ChildWorker, startChild } from "./agent/child";
 import type { AgentLink } from "./agent/client/link";
 import { isAgentConnection } from "./agent/connection";
@@ -113,6 +114,7 @@ export async function applyHere(
     emit,
     stopped: () => course.stopped(),
     expected: work.expected,
+    ...(ground.ownProcess && { strays: onStray }),
     atEnd,
     nest: (nested, embed) => applyBehind(nested, ground, course, embed),
   });

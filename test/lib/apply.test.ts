@@ -394,6 +394,36 @@ describe("asked to stop", () => {
   });
 });
 
+test("an error that nobody waited for is a failed step inside of the one that runs", async () => {
+  let tell: ((error: unknown) => void) | undefined;
+  let listens = 0;
+  const strays = (listener: (error: unknown) => void) => {
+    tell = listener;
+    listens += 1;
+    return () => {
+      listens -= 1;
+    };
+  };
+  const forgets = defprop({
+    name: "test.forgets",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    desc: () => "forgets",
+    apply: async () => {
+      tell?.("left to itself");
+      return "unchanged";
+    },
+  });
+  assertApplied(await applied(seqprops(forgets(), toy.rests("b")), { strays }), {
+    change: "unchanged",
+    failed: true,
+    steps: ["unchanged forgets", "  failed what was left to itself: Error: left to itself", "unchanged b"],
+    done: [],
+  });
+  assert.equal(listens, 0);
+});
+
 test("cancelled, the running command is ended, and the rest is skipped", async () => {
   const abort = new AbortController();
   const running = applied(

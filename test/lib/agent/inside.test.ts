@@ -20,6 +20,24 @@ export const writes = defprop({
   desc: () => "outer",
   apply: ({ text }, _target, steps) => steps.apply(file.hasContent("/root/inner", text)),
 });
+
+/** Leaves something to itself, which fails. */
+export const forgets = defprop({
+  name: "outer.forgets",
+  kind: "posix",
+  args: schema.object({ way: schema.oneOf("promise", "timer") }),
+  call: (way: "promise" | "timer") => ({ way }),
+  desc: () => "forgets",
+  apply: async ({ way }, target) => {
+    const fail = () => {
+      throw new Error("of a " + way);
+    };
+    if (way === "timer") setTimeout(fail, 1);
+    else void target.identity().then(fail);
+    await target.run("sleep 0.2");
+    return "changed";
+  },
+});
 `;
 
 describe("on a host with an agent", needsMachines(), () => {
@@ -60,6 +78,19 @@ describe("on a host with an agent", needsMachines(), () => {
       "changed true",
     ]);
   });
+
+  for (const way of ["promise", "timer"])
+    test(`an error that nobody waited for, of a ${way}, is a failure of its own, and the work goes on`, async () => {
+      const report = await on.deploy([said("outer.forgets", way), said("probe.runs", "true")]);
+      assert.equal(report.status, "failed");
+      assert.equal(report.failure, undefined);
+      assert.deepEqual(outline(report.steps), [
+        "changed forgets",
+        `  failed what was left to itself: Error: of a ${way}`,
+        "changed true",
+      ]);
+      assert.match(report.failed[0]?.failure?.stack ?? "", /properties\/outer\.ts:\d+/);
+    });
 
   test("what should have followed a change follows it in the next deployment", async () => {
     const marks = "ls /root/.local/state/consfigurator/pending";
