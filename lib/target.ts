@@ -110,8 +110,8 @@ export interface PosixTarget {
 
   /**
    * `path` has `content`, in one step (temporary file beside it, fsync, rename). Owner, mode, ACLs and extended
-   * attributes of an existing file stay; a link is followed to its file. The directory must exist. A file
-   * that is itself a mount point cannot be replaced, and is overwritten.
+   * attributes of an existing file stay; a link is followed to its file. Its other names (hard links) keep the old
+   * content. The directory must exist. A file that is itself a mount point cannot be replaced, and is overwritten.
    */
   writeFile(path: string, content: string | Buffer, options?: WriteOptions): Promise<void>;
   /** As `writeFile`, unless content (and mode, when given) are so already. Missing parent directories are made. */

@@ -14,6 +14,10 @@ const callWithContent = (path: string, content: Lines, options: { mode?: number 
  * `path` has exactly `content`: a text, or its lines. Missing parent directories are made. The permission bits are
  * those of `mode`; without it those that the file had, 0o644 for a new one.
  *
+ * As everything that writes files here, it replaces the file in one step: whoever reads sees the old content or the new,
+ * whole. A symbolic link is followed to its file. A further name of the same file (a hard link) is not: it keeps the old
+ * content, as with rsync and Ansible; say `file.symlinked` where two names must go on being one file.
+ *
  * @example file.hasContent("/etc/motd", ["Welcome.", "Be nice."])
  */
 export const hasContent = defprop({
