@@ -96,7 +96,7 @@ function begin<R extends Report | FleetReport>(
         run.perform(hops, (host) => alter(choice(host, more)), manner, made.get(run.host)),
     },
   );
-  session.begin(deployment as unknown as Deployment<Report | FleetReport>);
+  session.begin(deployment);
   return deployment;
 }
 
@@ -170,7 +170,7 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
       .then((reports) => (asked.many ? fleetReport(reports, performance.now() - started) : reports[0]) as R)
       .finally(() => {
         this.#over = true;
-        session.deployments.delete(this as unknown as Deployment<Report | FleetReport>);
+        session.deployments.delete(this);
       });
   }
 
@@ -203,7 +203,7 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
     }
     const names = this.hosts.filter((name) => reports.some(({ host }) => host === name));
     const deployment = new Deployment<R>(names, this.#asked, left);
-    session.begin(deployment as unknown as Deployment<Report | FleetReport>);
+    session.begin(deployment);
     return deployment;
   }
 

@@ -1,10 +1,20 @@
 import type { Asker } from "./connection/hop";
 import { ConnectionPool } from "./connection/pool";
-import type { Deployment } from "./deploy";
+import type { DeployEvent } from "./events";
 import type { FleetReport, Report } from "./report";
 import type { Consfig } from "./source/consfig";
+import type { Hop } from "./words";
 
-type AnyDeployment = Deployment<Report | FleetReport>;
+/** A deployment, of one host or of several, as whoever watches it sees it. */
+export interface AnyDeployment extends PromiseLike<Report | FleetReport> {
+  readonly hosts: readonly string[];
+  readonly hops: readonly Hop[];
+  readonly over: boolean;
+  subscribe(listener: (event: DeployEvent) => void): () => void;
+  stop(): void;
+  cancel(): void;
+  again(reports: readonly Report[], how?: { readonly leaveOut?: boolean }): AnyDeployment;
+}
 
 /** What the person's session has in common: one consfig, one terminal, the deployments under way. */
 class Session {
