@@ -8,12 +8,12 @@ import type { Out } from "./views/view";
 /** Asks the person at the keyboard, one question after the other. `aside` writes so that views do not draw over it. */
 export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): void; end(): void }): Asker {
   let turn: Promise<unknown> = Promise.resolve();
-  const ask = (question: string, echo: boolean): Promise<string | undefined> => {
+  /** With the keyboard and the screen to itself. */
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const asked = turn.then(async () => {
       aside.begin();
       try {
-        out.write(`${colour.yellow(fitted(question).join("\n"))} `);
-        return await line(keyboard, out, echo);
+        return await act();
       } finally {
         aside.end();
       }
@@ -21,9 +21,19 @@ export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): vo
     turn = asked.catch(() => {});
     return asked;
   };
+  const ask = (question: string, echo: boolean): Promise<string | undefined> => {
+    out.write(`${colour.yellow(fitted(question).join("\n"))} `);
+    return line(keyboard, out, echo);
+  };
   return {
-    secret: (question) => ask(question, false),
-    confirm: async (question) => /^\s*y(es)?\s*$/i.test((await ask(`${question} (yes/no)`, true)) ?? ""),
+    secret: (question) => inTurn(() => ask(question, false)),
+    confirm: (question) =>
+      inTurn(async () => {
+        let answer = await ask(`${question} (yes/no)`, true);
+        while (answer !== undefined && !/^\s*(y|yes|n|no)\s*$/i.test(answer))
+          answer = await ask("Please say yes or no:", true);
+        return /^\s*y/i.test(answer ?? "");
+      }),
   };
 }
 

@@ -98,7 +98,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       tree.progress = `connecting ${event.hop}`;
       return;
     case "hop-opened":
-      tree.progress = "";
+      tree.progress = event.hop.startsWith("via.agent(") ? "starting a worker" : "";
       return;
     case "upload":
       tree.progress =
