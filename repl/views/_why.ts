@@ -7,6 +7,7 @@ import { saidBy } from "../../lib/leave-out";
 import type { Report, StepReport } from "../../lib/report";
 import { root as packageRoot } from "../../lib/source/register.js";
 import { colour } from "../_colour";
+import { fitted } from "../_layout";
 import { placeOf } from "../editor";
 import { duration, failureInWords, plain } from "./_words";
 
@@ -16,9 +17,10 @@ export function whyText(report: Report, root: string): string {
   const lines = [`${colour.red("✗")} ${colour.bold(host)} ${status} after ${duration(ms)}`];
   for (const step of failed) lines.push(...whyOfStep(step, report, root));
   const known = failure && failed.some((step) => step.failure?.message === failure.message);
-  if (failure && !known) lines.push(...fact("error", failureInWords(failure)), ...stackLines(failure.stack));
+  if (failure && !known)
+    lines.push(...prose("error", failureInWords(failure)), ...stackLines(failure.stack, root));
   if (status !== "refused" && report.steps.length > 0) lines.push(...whatIsDone(report));
-  lines.push(...fact("next", nextOf(report)));
+  lines.push(...prose("next", nextOf(report)));
   return lines.join("\n");
 }
 
@@ -27,21 +29,27 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
   const around = stepsAround(step, report);
   const command = failure?.command;
   const output = plain(step.output).trimEnd();
-  const own = command ? plain(`${command.stdout}\n${command.stderr}`).trim() : "";
+  const own = command
+    ? [command.stdout, command.stderr]
+        .map((text) => plain(text).trim())
+        .filter(Boolean)
+        .join("\n")
+    : "";
   return [
-    ...fact("step", `${desc}, after ${duration(ms)}`),
+    ...prose("step", `${desc}, after ${duration(ms)}`),
     ...fact("property", asCode(step, around, report)),
     ...fact("said at", site),
     ...sourceLines(site, root),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
     ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
     ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
-    ...(failure ? fact("error", colour.red(failureInWords(failure))) : []),
-    ...stackLines(failure?.stack),
+    ...(failure ? prose("error", failureInWords(failure), colour.red) : []),
+    ...stackLines(failure?.stack, root),
   ];
 }
 
 const WIDTH = 10;
+const INDENT = WIDTH + 3;
 
 /** `name  text`, further lines of the text below its first. */
 function fact(name: string, text: string, mark = ""): string[] {
@@ -49,6 +57,15 @@ function fact(name: string, text: string, mark = ""): string[] {
     .split("\n")
     .map((line, index) => `  ${colour.cyan((index === 0 ? name : "").padEnd(WIDTH))} ${mark}${line}`);
 }
+
+/** As `fact`; what is wider than the terminal goes on below, at a word. */
+const prose = (name: string, text: string, paint = (line: string) => line): string[] =>
+  fact(
+    name,
+    fitted(text, " ".repeat(INDENT))
+      .map((line) => paint(line.slice(INDENT)))
+      .join("\n"),
+  );
 
 function stepsAround({ parent }: StepReport, report: Report): StepReport[] {
   const outer = report.steps.find(({ step }) => step === parent);
@@ -81,11 +98,17 @@ function sourceLines(site: string, root: string): string[] {
 }
 
 /** The frames that tell where: neither Node's, nor those by which the engine came to the property. */
-function stackLines(stack: string | undefined): string[] {
+function stackLines(stack: string | undefined, root: string): string[] {
+  const isEngine = (frame: string) => {
+    const place = /[( ]([^()\s]+):\d+:\d+\)?$/.exec(frame)?.[1] ?? "";
+    return path.resolve(root, place).startsWith(path.join(packageRoot, "lib") + path.sep);
+  };
   const frames = (stack ?? "")
     .split("\n")
-    .map((line) => line.trim().replaceAll(packageRoot + path.sep, "consfigurator/"))
-    .filter((line) => line.startsWith("at ") && !/[( ](node:|consfigurator\/lib\/)/.test(line));
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith("at ") && !/[( ](node:|consfigurator\/lib\/)/.test(line))
+    .filter((line) => !isEngine(line))
+    .map((line) => line.replaceAll(packageRoot + path.sep, "consfigurator/"));
   return frames.length > 0 ? fact("stack", frames.map((frame) => colour.dim(frame)).join("\n")) : [];
 }
 
@@ -97,7 +120,7 @@ function whatIsDone({ steps, changed, skipped }: Report): string[] {
     ...(changed.length > 0 ? fact("changed", list(changed, colour.green)) : fact("changed", "nothing")),
     ...(skipped.length > 0 ? fact("not done", list(skipped, colour.yellow)) : []),
     ...(unchanged > 0 ? fact("held", `${unchanged} ${unchanged === 1 ? "step" : "steps"}`) : []),
-    ...fact(
+    ...prose(
       "a retry",
       `looks at every step again: what holds is left as it is, what failed is tried again${skipped.length > 0 ? ", what was not done follows" : ""}`,
     ),

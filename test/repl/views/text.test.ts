@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Reporter } from "../../../lib/report";
+import { root } from "../../../lib/source/register";
 import { liveLines } from "../../../repl/views/_live";
 import { finalText } from "../../../repl/views/_text";
 import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";
+import { whyText } from "../../../repl/views/_why";
 import { duration } from "../../../repl/views/_words";
 import { calm, mixed, unreachable } from "./_recorded";
 
@@ -99,4 +101,28 @@ test("durations", () => {
     "59.9 s",
     "2 min 5 s",
   ]);
+});
+
+test("why: what the engine did on the way is left out, also in its own consfig; both streams stand together", () => {
+  const stack = ["lib/_command.ts:47:9", "properties/cmd.ts:106:5", "hosts/web.ts:3:1"];
+  const failure = {
+    name: "RunFailed",
+    message: "`false` ended with exit code 1",
+    stack: stack.map((place) => `    at run (${place})`).join("\n"),
+    command: { command: "false", exit: 1, stdout: "some\n", stderr: "more\n" },
+  };
+  const reporter = new Reporter();
+  reporter.add({
+    kind: "step-started",
+    step: 1,
+    property: "cmd.single",
+    desc: "false",
+    site: "hosts/web.ts:3:1",
+  });
+  reporter.add({ kind: "step-ended", step: 1, status: "failed", ms: 12, failure });
+  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 12), root);
+  assert.match(
+    why,
+    /\n {2}output {5}\| some\n {13}\| more\n {2}error {6}`false` ended with exit code 1\n {2}stack {6}at run \(properties\/cmd\.ts:106:5\)\n {13}at run \(hosts\/web\.ts:3:1\)\n/,
+  );
 });
