@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import repl, { type REPLServer, type ReplOptions } from "node:repl";
 import type { ReadStream, WriteStream } from "node:tty";
+import { hosts } from "../lib/host";
 import { pushSources } from "../lib/push";
 import { session } from "../lib/session";
 import type { Watch } from "../lib/source/_watch";
@@ -76,7 +77,7 @@ class Prompt {
     const aside = { begin: () => this.#live.pause(), end: () => this.#live.resume() };
     session.ask = terminalAsker(this.keyboard, this.output, aside);
     this.#refresh();
-    this.output.write(`${greeting(hostNames({ shell: this.#shell }))}\n`);
+    this.output.write(`${greeting(hostNames({ shell: this.#shell }), hosts.values().length)}\n`);
     const server = this.#start();
     this.#server = server;
     let watch: Watch | undefined;
@@ -252,14 +253,15 @@ class Prompt {
 
 const MOST_GREETED = 5;
 
-/** For whoever opens the prompt: what there is, and how to go on. */
-function greeting(names: readonly string[]): string {
+/** For whoever opens the prompt: what there is, and how to go on. `names`: of hosts, of which there are `count`. */
+function greeting(names: readonly string[], count: number): string {
   const first = names.includes("sandbox") ? "sandbox" : names[0];
-  const count = names.length === 1 ? "1 host" : `${names.length} hosts`;
-  const some = names.length > MOST_GREETED ? [...names.slice(0, MOST_GREETED), "… (.hosts)"] : names;
-  const said = first
-    ? `${count}: ${some.join(", ")}; try deploy(${first})`
-    : "no host is defined yet: hosts/*.ts export them";
+  const some = names.slice(0, MOST_GREETED);
+  const shown = count > some.length ? [...some, "… (.hosts)"] : some;
+  const said =
+    count === 0
+      ? "no host is defined yet: hosts/*.ts export them"
+      : `${count} ${count === 1 ? "host" : "hosts"}: ${shown.join(", ")}${first ? `; try deploy(${first})` : ""}`;
   return fitted(`${said}. Tab completes, .help tells more.`)
     .map((line) => colour.dim(line))
     .join("\n");

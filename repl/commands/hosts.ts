@@ -1,5 +1,5 @@
 import { hopAsCode } from "../../lib/connection/hop";
-import { hosts as defined, type Host } from "../../lib/host";
+import { hosts as defined } from "../../lib/host";
 import { colour } from "../_colour";
 import { beside } from "../_layout";
 import type { Command } from "./command";
@@ -56,7 +56,11 @@ function table(rows: readonly Row[]): string {
     .join("\n");
 }
 
-/** By which name of the scope each host goes. */
-function namesOf(scope: Readonly<Record<string, unknown>>): Map<Host, string> {
-  return new Map(Object.entries(scope).map(([name, value]) => [value as Host, name]));
+/** By which name of the scope each host goes, in a list of them by its place there. */
+function namesOf(scope: Readonly<Record<string, unknown>>): Map<unknown, string> {
+  const all = Object.entries(scope);
+  const listed = all.flatMap(([name, value]) =>
+    Array.isArray(value) ? value.map((each: unknown, at): [unknown, string] => [each, `${name}[${at}]`]) : [],
+  );
+  return new Map([...listed, ...all.map(([name, value]): [unknown, string] => [value, name])]);
 }

@@ -134,7 +134,8 @@ test("a report is shown again when it is asked for, and each keeps its own", nee
 });
 
 test("at 80 columns nothing is broken within a word", needsTerminal, async (t) => {
-  const { type } = await prompt(t, { "hosts/far.ts": FAR }, { columns: 80 });
+  const { type, opened } = await prompt(t, { "hosts/far.ts": FAR }, { columns: 80 });
+  assert.match(opened, /^5 hosts: far, here, broken, slow, … \(\.hosts\); try deploy\(far\)\. /);
   const help = await type(".help", /again cancels it\.\nconsfig> $/);
   assert.match(help, /\n {2}\.log HOST \[N\] +the last deployments on a host, by[^\n]*\n {10,}\S/);
   const hosts = await type(".hosts", /consfig> $/);
@@ -142,9 +143,14 @@ test("at 80 columns nothing is broken within a word", needsTerminal, async (t) =
     hosts,
     /\nfar {5}far\.example\.org {5}0 properties {2}hosts\/far\.ts:2:\d+\n {8}via\.ssh\(\{ user: 'root', hop: '192\.0\.2\.7', port: 2222 \}\), via\.agent\(\)\n/,
   );
+  assert.match(
+    hosts,
+    /\nall\[1\] {2}last\.example\.org {4}0 properties {2}hosts\/far\.ts:3:\d+\n {8}via\.local\(\)\n/,
+  );
   for (const line of `${help}\n${hosts}`.split("\n")) assert.ok(line.length < 80, line);
 });
 
 const FAR = `import { defhost, via } from "consfigurator";
 export const far = defhost("far.example.org", { deploy: [via.ssh({ user: "root", hop: "192.0.2.7", port: 2222 }), via.agent()] });
+export const all = [far, defhost("last.example.org", { deploy: [via.local()] })];
 `;
