@@ -1,6 +1,7 @@
 /** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
 export { described } from "./_describe";
 export { shellQuote, shellWords } from "./_quote";
+export { type FileAspect, withChangeIfChangesFiles } from "./changed-files";
 export * from "./combinators";
 export type { Channel, Connection } from "./connection/connection";
 export { defhop, type Hop } from "./connection/hop";
