@@ -1,7 +1,7 @@
 import type { Expected, Failure } from "../errors";
 import type { StepEvent } from "../events";
 import type { Hop, HostState, PropApp } from "../words";
-import type { ShapesOf } from "./wire";
+import type { Shape, ShapesOf } from "./_shapes";
 
 /** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */
 export const PROTOCOL = 1;
@@ -80,12 +80,6 @@ export type Answer =
   | Hello
   | { readonly type: "done"; readonly ref: number }
   | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
-  | {
-      readonly type: "refused";
-      readonly ref?: number;
-      readonly deployment?: string;
-      readonly message: string;
-    }
   /** The host lacks this tree (or found it broken): send it whole. */
   | { readonly type: "lacking"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
   | { readonly type: "waiting"; readonly deployment: string; readonly reason: string }
@@ -114,6 +108,13 @@ export type WorkerAnswer =
       readonly events: readonly StepEvent[];
     }
   | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome }
+  /** To whoever sends what cannot be read, or asks for what cannot be done. */
+  | {
+      readonly type: "refused";
+      readonly ref?: number;
+      readonly deployment?: string;
+      readonly message: string;
+    }
   /** A child has loaded, and takes a job. */
   | { readonly type: "ready" }
   /** The answer to a ping. */
@@ -175,45 +176,68 @@ export interface AgentStatus {
   readonly spare: boolean;
 }
 
+const changeShape: Shape = {
+  tree: "name",
+  "base?": "name",
+  files: "list",
+  removed: "list",
+  entries: "list",
+  blobs: "object",
+};
+const signal = ["stop", "cancel"] as const satisfies JobSignal[];
+const statusShape: Shape = {
+  pid: "number",
+  node: "string",
+  boot: "string",
+  startedAt: "number",
+  memory: "number",
+  running: "list",
+  spare: "boolean",
+};
+
 export const requestShapes: ShapesOf<Request> = {
-  sources: { ref: "number", change: "object" },
-  deploy: { deployment: "string", tree: "string", by: "string", job: "object" },
-  follow: { deployment: "string", after: "number" },
-  signal: { deployment: "string", signal: "string" },
+  sources: { ref: "number", change: changeShape },
+  deploy: { deployment: "name", tree: "name", "change?": changeShape, by: "string", job: "bytes" },
+  follow: { deployment: "name", after: "number" },
+  signal: { deployment: "name", signal },
   status: { ref: "number" },
   shutdown: { ref: "number" },
 };
 
 export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
-  events: { deployment: "string", first: "number", events: "object" },
-  outcome: { deployment: "string", outcome: "object" },
+  events: { deployment: "name", first: "number", events: "list" },
+  outcome: {
+    deployment: "name",
+    outcome: { change: ["changed", "unchanged"], failed: "boolean", cancelled: "boolean" },
+  },
   ready: {},
-  working: { deployment: "string", by: "string", since: "number", pid: "number" },
+  working: { deployment: "name", by: "string", since: "number", pid: "number" },
+  refused: { "ref?": "number", "deployment?": "name", message: "string" },
 };
 
 export const answerShapes: ShapesOf<Answer> = {
   ...workerAnswerShapes,
-  hello: { protocol: "number" },
+  // Whatever else another version says of itself, its number must be understood.
+  hello: { protocol: "number", "trees?": "list" },
   done: { ref: "number" },
-  status: { ref: "number", status: "object" },
-  refused: { message: "string" },
-  lacking: { tree: "string" },
-  waiting: { deployment: "string", reason: "string" },
-  unknown: { deployment: "string" },
-  lost: { deployment: "string", reason: "string" },
+  status: { ref: "number", status: statusShape },
+  lacking: { "ref?": "number", "deployment?": "name", tree: "name" },
+  waiting: { deployment: "name", reason: "string" },
+  unknown: { deployment: "name" },
+  lost: { deployment: "name", reason: "string" },
 };
 
 export const workerRequestShapes: ShapesOf<WorkerRequest> = {
-  job: { job: "object" },
+  job: { job: "bytes" },
   follow: { after: "number" },
-  signal: { signal: "string" },
+  signal: { signal },
   ping: {},
 };
 
 export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
-  worker: { deployment: "string", tree: "string", by: "string" },
-  withdraw: { deployment: "string" },
-  spare: { tree: "string" },
+  worker: { deployment: "name", tree: "name", by: "string" },
+  withdraw: { deployment: "name" },
+  spare: { tree: "name" },
   status: { ref: "number" },
   shutdown: { ref: "number" },
   retire: {},
@@ -221,10 +245,10 @@ export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
 
 export const supervisorAnswerShapes: ShapesOf<SupervisorAnswer> = {
   welcome: { boot: "string", pid: "number" },
-  worker: { deployment: "string", socket: "string" },
-  busy: { deployment: "string", reason: "string" },
-  broken: { deployment: "string", tree: "string", reason: "string" },
-  status: { ref: "number", status: "object" },
+  worker: { deployment: "name", socket: "name" },
+  busy: { deployment: "name", reason: "string" },
+  broken: { deployment: "name", tree: "name", reason: "string" },
+  status: { ref: "number", status: statusShape },
   done: { ref: "number" },
   refused: { message: "string" },
 };

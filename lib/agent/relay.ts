@@ -192,6 +192,12 @@ export class Relay {
     const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(socket, {
       shapes: workerAnswerShapes,
       onMessage: (answer, frame) => {
+        if (answer.type === "refused") {
+          over = true;
+          // It is of no use to anybody else.
+          void this.#supervised.send({ type: "withdraw", deployment }).catch(() => {});
+          return this.#refuse(deployment, answer.message);
+        }
         over ||= answer.type === "outcome";
         if (answer.type === "events") next = Math.max(next, answer.first + answer.events.length);
         this.#controller.forward(frame);

@@ -2,6 +2,7 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { Packr } from "msgpackr";
 import { FailedChange } from "../errors";
+import { misshapen, type Shapes } from "./_shapes";
 
 /**
  * Typed messages over a stream of bytes. A frame is a header of six bytes (a mark, flags, the length of the body as
@@ -107,13 +108,6 @@ export interface WireEvents<In> {
   refusal?(error: Error): unknown;
 }
 
-/** What a message of each type holds besides its type, as far as it is relied upon. */
-export type Shapes = Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
-export type ShapesOf<M extends { readonly type: string }> = {
-  readonly [T in M["type"]]: Readonly<Record<string, FieldKind>>;
-};
-type FieldKind = "string" | "number" | "object";
-
 /** Converses over a stream, or over a pair of them. */
 export function converse<In, Out>(input: Readable, output: Writable, events: WireEvents<In>): Wire<Out> {
   const splitter = new FrameSplitter();
@@ -128,7 +122,8 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
     try {
       for (const frame of splitter.push(chunk)) {
         const message = decode(frame);
-        assertShape(message, events.shapes);
+        const complaint = misshapen(message, events.shapes);
+        if (complaint !== undefined) throw new GarbledFrame(complaint);
         events.onMessage(message as In, frame);
       }
     } catch (error) {
@@ -163,21 +158,3 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
 
 export const converseOver = <In, Out>(stream: Duplex, events: WireEvents<In>): Wire<Out> =>
   converse(stream, stream, events);
-
-function assertShape(message: unknown, shapes: Shapes): void {
-  if (typeof message !== "object" || message === null || !("type" in message))
-    throw new GarbledFrame(`a message has no type: ${JSON.stringify(message)?.slice(0, 80)}`);
-  const { type } = message;
-  const shape = typeof type === "string" && Object.hasOwn(shapes, type) ? shapes[type] : undefined;
-  if (!shape) {
-    const known = Object.keys(shapes).join(", ");
-    throw new GarbledFrame(
-      `a message of type ${JSON.stringify(type)} came, and ${known} are understood here; is the other end of another version?`,
-    );
-  }
-  for (const [field, kind] of Object.entries(shape)) {
-    const value = (message as Record<string, unknown>)[field];
-    if (typeof value !== kind || value === null)
-      throw new GarbledFrame(`the message "${type}" came with ${field} ${JSON.stringify(value)}, no ${kind}`);
-  }
-}

@@ -3,6 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
 import type { StepEvent } from "../events";
+import { jobIn } from "./_job";
 import { load, Work } from "./_work";
 import { eventsFrom, Journal, readJournal } from "./journal";
 import type { Kit } from "./kit";
@@ -15,7 +16,7 @@ import {
   workerRequestShapes,
 } from "./messages";
 import { listenPrivately, Place } from "./place";
-import { converseOver, decode, type Wire } from "./wire";
+import { converseOver, type Wire } from "./wire";
 import { workerKit } from "./worker-kit";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
@@ -74,9 +75,9 @@ class Worker {
   #serve(socket: Socket): void {
     const link: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
       shapes: workerRequestShapes,
-      refusal: ({ message }) => ({ type: "refused", message }),
+      refusal: ({ message }) => ({ type: "refused", message }) satisfies WorkerAnswer,
       onMessage: (request) => {
-        if (request.type === "job") void this.#work(request.job, link);
+        if (request.type === "job") void this.#work(jobIn(request.job), link);
         if (request.type === "follow") this.#follow(request.after, link);
         if (request.type === "signal") this.#doing.signal(request.signal);
         if (request.type === "ping") this.#identify(link);
@@ -105,9 +106,8 @@ class Worker {
     link.send({ type: "working", deployment, by, since: this.#since, pid: process.pid });
   }
 
-  async #work(packed: Buffer, link: Wire<WorkerAnswer>): Promise<void> {
+  async #work(job: Job, link: Wire<WorkerAnswer>): Promise<void> {
     if (this.#job) return;
-    const job = decode(packed) as Job;
     try {
       this.#journal = new Journal(this.#place, job.deployment);
     } catch {

@@ -74,6 +74,32 @@ socket.pipe(process.stdout);'`,
     assert.equal(exit, 1);
   });
 
+  test("a job that cannot be read is refused by its worker, which makes room for the next", async () => {
+    const [tree = ""] = readdirSync(inAgent("trees"));
+    const asked = {
+      type: "deploy",
+      deployment: "d1",
+      tree,
+      by: "nobody",
+      job: encode({ deployment: "../d1" }),
+    };
+    const { stdout } = await on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && { echo ${encode(asked).toString("base64")} | base64 -d; sleep 2; } | ./node $PWD/boot/${bootFile()} relay`,
+    );
+    assert.match(stdout, /refused/);
+    assert.match(stdout, /the message "job" came with deployment "\.\.\/d1", no name/);
+    selfIn(await on.deploy([said("probe.process_")]));
+  });
+
+  test("a deployment whose sources are no sources is refused by the relay", async () => {
+    const asked = { type: "deploy", deployment: "d2", tree: "t", by: "nobody", job: encode({}) };
+    const bytes = encode({ ...asked, change: { tree: "t", files: 7 } }).toString("base64");
+    const { stdout } = await on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && { echo ${bytes} | base64 -d; sleep 1; } | ./node $PWD/boot/${bootFile()} relay`,
+    );
+    assert.match(stdout, /the message "deploy" came with change\.files 7, no list/);
+  });
+
   test("another user has no way in", async () => {
     const { exit } = await on.machine.exec("ls /root/.cache/consfigurator/agent/run", { user: "plain" });
     assert.notEqual(exit, 0);

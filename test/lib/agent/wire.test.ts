@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { converse, decode, encode, FrameSplitter, GarbledFrame, type Shapes } from "../../../lib/agent/wire";
+import type { Shapes } from "../../../lib/agent/_shapes";
+import { converse, decode, encode, FrameSplitter, GarbledFrame } from "../../../lib/agent/wire";
 import { FailedChange } from "../../../lib/errors";
 
 const messages = [
