@@ -79,7 +79,10 @@ export class HostRun {
       });
       const [here, behind] = atAgent(chain);
       const work = { host: prepared.model.toJSON(), application: prepared.application, hops: behind };
-      lease = await this.#lease(prepared.model, here);
+      const opening = this.#lease(prepared.model, here);
+      // While a host is being reached there is time to gather what it will need; one that is reached is not kept waiting.
+      const early = setImmediate(() => gather(work, here));
+      lease = await opening.finally(() => clearImmediate(early));
       const { connection } = lease;
       const outcome = isAgentConnection(connection)
         ? await this.#throughAgent(connection, work, here)
@@ -196,6 +199,17 @@ export class HostRun {
     const mapped = mapPositions(event);
     this.#reporter.add(mapped);
     this.#emitAll({ host: this.#host, deployment: this.#deployment, ...mapped } as DeployEvent);
+  }
+}
+
+/** What an agent at the end of `chain` will be sent is looked up then; made when it is asked for the first time. */
+function gather(work: Nested, chain: readonly Hop[]): void {
+  const last = chain.at(-1);
+  if (!last || !hopDefinitions.get(last.hop)?.agent) return;
+  try {
+    controllerKit.sources(...travelling(work));
+  } catch {
+    // Said when it is sent.
   }
 }
 
