@@ -2,9 +2,10 @@ import { eseqprops, seqprops } from "./combinators";
 import { as as viaAs } from "./connection/as";
 import { type Hop, hopAsCode, isHop } from "./connection/hop";
 import { InapplicableProperty } from "./errors";
+import { factsOf } from "./facts";
 import { type Host, HostModel, hosts, shared } from "./host";
 import type { ChildHost } from "./made-hosts";
-import { defprop, type MaybePropApp, type PropApp, withoutNothings } from "./property";
+import { defprop, type MaybePropApp, type NestedPlan, type PropApp, withoutNothings } from "./property";
 import { account, boolean, hop, hostname, json, list, object, optional, propapp, record } from "./schema";
 
 /**
@@ -67,33 +68,51 @@ export const deploys = defprop({
   }),
 });
 
-/** As `deploys`, but only `applications` are applied, to a host that may be a mere name. */
+/**
+ * As `deploys`, but only `applications` are applied, to a host that may be a mere name: when the host around is prepared,
+ * a host defined under that name lends its facts, and its hops unless others are given.
+ */
 export const deploysThese = defprop({
   name: "deploysThese",
   kind: "posix",
   args: object({
     ...subject,
+    named: optional(boolean()),
     hops: list(hop()),
     usual: list(propapp()),
     applications: list(propapp()),
   }),
-  call: (host: Host | ChildHost | string, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) => {
-    const defined = typeof host === "string" ? hosts.get(host) : host;
-    return {
-      ...(typeof host === "string" && !defined ? { host } : subjectOf(defined)),
-      hops: hopsFor(defined, rest),
-      usual: [...(defined?.applications ?? [])],
-      applications: applicationsIn(rest),
-    };
-  },
+  call: (host: Host | ChildHost | string, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) =>
+    typeof host === "string"
+      ? { host, named: true, hops: hopsIn(rest), usual: [], applications: applicationsIn(rest) }
+      : {
+          ...subjectOf(host),
+          hops: hopsFor(host, rest),
+          usual: [...host.applications],
+          applications: applicationsIn(rest),
+        },
   desc: ({ host }) => `deploys to ${host ?? "what is inside"}`,
-  nested: ({ hops, usual, applications, ...said }, around) => ({
-    hops,
-    host: modelOf(said, around),
-    facts: seqprops(...usual),
-    application: eseqprops(...applications),
-  }),
+  nested: ({ hops, usual, applications, named, ...said }, around) =>
+    named
+      ? namedHost(said.host ?? "", hops, applications)
+      : {
+          hops,
+          host: modelOf(said, around),
+          facts: seqprops(...usual),
+          application: eseqprops(...applications),
+        },
 });
+
+/** Looked up by its name as late as this: it may stand in a file that is loaded later than the one that names it. */
+function namedHost(name: string, given: readonly Hop[], applications: readonly PropApp[]): NestedPlan {
+  const hops = given.length > 0 ? given : hosts.get(name)?.deploy;
+  if (!hops) {
+    const why = hosts.get(name) ? "has none of its own" : "is not defined";
+    throw new InapplicableProperty(`no hops are given, and the host ${name} ${why}`);
+  }
+  const host = factsOf(name).copy().without(shared.data);
+  return { hops, host, application: eseqprops(...applications) };
+}
 
 interface Subject {
   readonly host?: string | undefined;
@@ -102,12 +121,11 @@ interface Subject {
 }
 
 /** A host as arguments: what it is called, what it begins with, whether it is inside of the one around it. */
-function subjectOf(host: Host | ChildHost | undefined): {
+function subjectOf(host: Host | ChildHost): {
   host?: string;
   facts?: Record<string, unknown[]>;
   child?: boolean;
 } {
-  if (!host) return {};
   const { name, desc, hostattrs } = host;
   const facts = Object.fromEntries(
     Object.entries({ ...(desc !== undefined && { [shared.desc.key]: [desc] }), ...hostattrs }).map(
@@ -128,12 +146,14 @@ function applicationsIn(rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]):
   return withoutNothings(rest.flat().filter((each) => !isHop(each)) as MaybePropApp[]);
 }
 
-function hopsFor(
-  host: Host | ChildHost | undefined,
-  rest: readonly (Hop | readonly Hop[] | MaybePropApp)[],
-): Hop[] {
-  const given = rest.flat().filter(isHop) as Hop[];
-  const hops = given.length > 0 ? given : host && "deploy" in host ? host.deploy : undefined;
+const hopsIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] =>
+  rest.flat().filter(isHop) as Hop[];
+
+function hopsFor(host: Host | ChildHost, rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] {
+  const given = hopsIn(rest);
+  const hops = given.length > 0 ? given : "deploy" in host ? host.deploy : undefined;
   if (hops) return [...hops];
-  throw new InapplicableProperty("no hops are given, and the host has none of its own");
+  throw new InapplicableProperty(
+    `no hops are given, and ${host.name === undefined ? "the host" : `the host ${host.name}`} has none of its own`,
+  );
 }

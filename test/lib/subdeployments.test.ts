@@ -169,15 +169,43 @@ describe("deploys: other hosts", () => {
     );
   });
 
-  test("a mere name is enough, with hops; without, it is refused where it stands", () => {
+  test("a mere name is enough, with hops; without, it is refused", () => {
     const { application } = prepared(deploysThese("c.example.org", via.ssh(), toy.changes("x")));
     assert.deepEqual(nestedIn(application)[0]?.host.attributes, { hostname: ["c.example.org"] });
-    assert.throws(() => deploysThese("c.example.org", toy.changes("x")), {
-      name: InapplicableProperty.name,
-      message: "no hops are given, and the host has none of its own",
-    });
+    const refused = (name: string) => {
+      const application = deploysThese(name, toy.changes("x"));
+      assert.throws(
+        () => prepared(application),
+        (error: Error) =>
+          error.message.endsWith(`${application.site}: no hops are given, and the host ${name} ${why}`),
+      );
+    };
+    let why = "is not defined";
+    refused("c.example.org");
+    why = "has none of its own";
+    refused(defhost("bare.example.org").name);
     assert.throws(() => deploys(makeChildHost()), {
       message: "no hops are given, and the host has none of its own",
+    });
+  });
+
+  test("a host is found under its name wherever it is defined, also before that, or inside of itself", () => {
+    const application = deploysThese("late.example.org", toy.changes("x"));
+    defhost(
+      "late.example.org",
+      { deploy: [via.ssh()] },
+      hasHostattrs(colour, "red"),
+      needs("other"),
+      application,
+    );
+    const [nested] = nestedIn(prepared(application).application);
+    assert.deepEqual(
+      nested?.hops.map(({ hop }) => hop),
+      ["ssh"],
+    );
+    assert.deepEqual(nested && attributes(nested), {
+      hostname: ["late.example.org"],
+      "test/colour": ["red"],
     });
   });
 
