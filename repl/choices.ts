@@ -1,11 +1,12 @@
 import { hosts } from "../lib/host";
 import type { Report } from "../lib/report";
 import { colour } from "./_colour";
+import { userFrames } from "./_frames";
 import { columns, cut } from "./_layout";
 import { editorAt, type Place, placeOf } from "./editor";
 import type { Failures, Shell } from "./shell";
 import type { Terminal } from "./terminal";
-import { isConnectionFailure } from "./views/_words";
+import { isConnectionFailure, isExpected } from "./views/_words";
 
 /** What can be done after a deployment failed, under the digit that chooses it. */
 interface Choice {
@@ -87,9 +88,15 @@ function namesOf(failures: Failures): string {
     : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-/** Where the consfig says what failed; of a host that was not reached, where it says how to reach it. */
+/** Where the consfig throws what no property throws on purpose; else where it says what failed; of a host that was not reached, where it says how to reach it. */
 function placeToMend({ host, failed, failure }: Report, shell: Shell): Place | undefined {
-  const said = failed[0]?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
+  const [first] = failed;
+  const thrown =
+    first?.failure && !isExpected(first.failure) ? userFrames(first.failure.stack)[0] : undefined;
+  const [thrownAt] = /[^\s()]+:\d+:\d+/.exec(thrown ?? "") ?? [];
+  const own = thrownAt && placeOf(thrownAt, shell.workspace.consfig.root);
+  if (own) return own;
+  const said = first?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
   const site = said ?? hosts.get(host)?.site;
   return site === undefined ? undefined : placeOf(site, shell.workspace.consfig.root);
 }

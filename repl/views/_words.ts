@@ -60,6 +60,8 @@ export const isConnectionFailure = ({ failure, steps }: Pick<Report, "failure" |
 
 /** Their names would tell nothing that the message does not. */
 const OURS = new Set([
+  "AbortedChange",
+  "MissingData",
   "FailedChange",
   "RunFailed",
   "Refused",
@@ -70,9 +72,12 @@ const OURS = new Set([
   "ConsfigLoadError",
 ]);
 
+/** Whether it is one that properties and the engine throw on purpose; else it is a mistake in code. */
+export const isExpected = ({ name }: Pick<Failure, "name">): boolean => OURS.has(name);
+
 /** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
 export const failureInWords = ({ name, message }: Failure): string =>
-  OURS.has(name) ? message : `${name}: ${message}`;
+  isExpected({ name }) ? message : `${name}: ${message}`;
 
 /** What to do after a deployment that failed. */
 export function advice(trees: readonly HostTree[]): string | undefined {

@@ -116,6 +116,21 @@ test(
   },
 );
 
+test("edit: what throws by mistake is mended where it throws", needsTerminal, async (t) => {
+  const wrong = SERVED.replaceAll("defproplist", "defprop").replace(
+    'parts: () => [cmd.single("false")],',
+    'kind: "posix",\n  apply: async () => (undefined as unknown as { change: "changed" }).change,',
+  );
+  const { type, keys, until } = await prompt(t, { ...files, "properties/served.ts": wrong });
+  const asked = await type("deployThese(here, served.served('x'))", /what now\? \[12345\] $/);
+  assert.match(
+    asked,
+    /TypeError: Cannot read properties of undefined[\s\S]* {2}2 {2}edit properties\/served\.ts:8, then retry/,
+  );
+  keys("4");
+  await until(/consfig> $/);
+});
+
 test("a shell there, and back to the choices", needsTerminal, async (t) => {
   const { env, keys, until, type } = await prompt(t, files);
   await type("deploy(near)", /what now\? \[12345\] $/);
