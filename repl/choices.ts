@@ -46,7 +46,9 @@ function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal
   const all: (Choice | false)[] = [
     (!refused || place !== undefined) && {
       key: "1",
-      does: `retry${reports.length > 1 ? `, on these ${reports.length} hosts` : ""}: what holds already is left as it is`,
+      does: refused
+        ? "retry, when that is mended"
+        : `retry${reports.length > 1 ? `, on these ${reports.length} hosts` : ""}: what holds already is left as it is`,
       act: () => retry(),
     },
     place !== undefined && {

@@ -84,7 +84,9 @@ export function printError(
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
   const title = EXPECTED(error) ? error.message : `${error.name}: ${error.message}`;
   const hint = hintFor(error, names) ?? memberHint(error, members);
-  const stack = EXPLAINED(error) ? [] : userFrames(frames(error)).map(mapPositions);
+  // A place that the message begins with is not said again.
+  const isNew = (frame: string) => !title.startsWith(`${frame.replace(/^at /, "")}: `);
+  const stack = EXPLAINED(error) ? [] : userFrames(frames(error)).map(mapPositions).filter(isNew);
   return [
     ...fitted(title).map((line) => colour.red(line)),
     ...(hint ? [hint] : []),
