@@ -79,7 +79,7 @@ if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; e
   elif [ "$got" -lt ${compressed.size} ]; then echo "$got of ${compressed.size} bytes arrived"
   else case $said in
     *"No space left"* | *"quota exceeded"*) echo "no space left on the host" ;;
-    *) rm -f ${p}; echo "${GARBAGE}: $said" ;;
+    *) rm -f ${p}; echo "${GARBAGE}: $(echo "$said" | sed -n "/./{p;q;}")" ;;
   esac; fi >&2
   exit 1
 ) && chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link} || exit 1
