@@ -43,7 +43,11 @@ const BOOKS = [
   "/tmp",
 ];
 
-function diffText(changes: readonly SandboxChange[]): string {
+/** What deployments remember on a host is nothing that a consfig has asked for. */
+const OURS = /\/\.local\/state\/consfigurator(\/|$)/;
+
+function diffText(all: readonly SandboxChange[]): string {
+  const changes = all.filter(({ path }) => !OURS.test(path));
   const bookOf = ({ path }: SandboxChange) => BOOKS.find((book) => path.startsWith(`${book}/`)) ?? "";
   const groups = Map.groupBy(changes, bookOf);
   const lines = (groups.get("") ?? []).map(changeLine);

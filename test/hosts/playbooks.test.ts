@@ -34,6 +34,7 @@ describe("the playbooks of hosts/", needsMachines(), () => {
     const { code, printed } = await play(["play", "hosts/sandbox.repl"]);
     assert.equal(code, 0, printed);
     assert.match(printed, /^~ \/etc\/motd$/m);
+    assert.doesNotMatch(printed, /consfigurator/, "what the engine keeps is not told");
   });
 
   test("web1, which has none, is deployed by a line from a pipe", async (t) => {
