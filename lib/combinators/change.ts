@@ -12,9 +12,13 @@ import { object, propapp } from "../schema";
 import type { PosixTarget } from "../target";
 import { applications } from "./_many";
 import { Owed } from "./_owed";
+import { orNothing } from "./sequence";
 
 const change = object({ when: propapp(), then: applications });
-const changing = (when: PropApp, ...then: MaybePropApp[]) => ({ when, then: withoutNothings(then) });
+const changing = (when: MaybePropApp, ...then: MaybePropApp[]) => ({
+  when: orNothing(when),
+  then: withoutNothings(then),
+});
 
 /**
  * `when` holds; if it was changed for that, each of `then` is applied in order, and the first failure stops the rest.
@@ -105,8 +109,8 @@ export const withRequirementsForChange = defprop({
   name: "withRequirementsForChange",
   kind: "posix",
   args: object({ application: propapp(), requirements: applications }),
-  call: (application: PropApp, ...requirements: MaybePropApp[]) => ({
-    application,
+  call: (application: MaybePropApp, ...requirements: MaybePropApp[]) => ({
+    application: orNothing(application),
     requirements: withoutNothings(requirements).toReversed(),
   }),
   inline: true,

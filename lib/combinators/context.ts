@@ -12,6 +12,7 @@ import {
 import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../schema";
 import type { PosixTarget } from "../target";
 import { applications, everyOne } from "./_many";
+import { isNothing, orNothing } from "./sequence";
 
 /**
  * `application`, which people see as `text`: one step, whatever is inside of it.
@@ -22,17 +23,18 @@ export const desc = defprop({
   name: "desc",
   kind: "posix",
   args: object({ text: line(), application: propapp() }),
-  call: (text: string, application: PropApp) => ({ text, application }),
+  call: (text: string, application: MaybePropApp) => ({ text, application: orNothing(application) }),
   desc: ({ text }) => text,
   inline: true,
-  apply: ({ text, application }, _target, steps) => steps.within({ desc: text }).apply(application),
+  apply: ({ text, application }, _target, steps) =>
+    (isNothing(application) ? steps : steps.within({ desc: text })).apply(application),
   unapply: ({ text, application }, _target, steps) =>
-    steps.within({ desc: `not: ${text}` }).unapply(application),
+    (isNothing(application) ? steps : steps.within({ desc: `not: ${text}` })).unapply(application),
   unappliable: ({ application }, each) => each(application),
-  skip: ({ text, application }, steps, reason, direction) =>
-    steps
-      .within({ desc: direction === "apply" ? text : `not: ${text}` })
-      .skip(application, reason, direction),
+  skip: ({ text, application }, steps, reason, direction) => {
+    const called = direction === "apply" ? text : `not: ${text}`;
+    if (!isNothing(application)) steps.within({ desc: called }).skip(application, reason, direction);
+  },
 });
 
 /**
@@ -115,7 +117,7 @@ export const ignoringHostattrs = defprop({
   name: "ignoringHostattrs",
   kind: "posix",
   args: object({ application: propapp() }),
-  call: (application: PropApp) => ({ application }),
+  call: (application: MaybePropApp) => ({ application: orNothing(application) }),
   inline: true,
   hostattrs: ({ application }, host, visits) => visits.visit(application, host.copy()),
   apply: ({ application }, _target, steps) => steps.apply(application),

@@ -31,6 +31,13 @@ export const seqprops = defprop({
   unappliable: everyOne,
 });
 
+/** `said`, or what does nothing where a condition has left nothing. */
+export const orNothing = (said: MaybePropApp): PropApp => withoutNothings([said])[0] ?? seqprops();
+
+/** Whether `application` is what does nothing. */
+export const isNothing = ({ property, args }: PropApp): boolean =>
+  property === seqprops.definition.name && (args as { applications: unknown[] }).applications.length === 0;
+
 /**
  * Each of `applications` in order. The first that fails stops the rest, which are reported as skipped.
  *

@@ -5,9 +5,10 @@ import { innerOf } from "../prepare";
 import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../property";
 import { object, optional, propapp } from "../schema";
 import { applications } from "./_many";
+import { isNothing, orNothing } from "./sequence";
 
 const one = object({ application: propapp() });
-const single = (application: PropApp) => ({ application });
+const single = (application: MaybePropApp) => ({ application: orNothing(application) });
 
 /**
  * `application` does not hold: it is unapplied. Its facts are not recorded. Refused with `InapplicableProperty`, before
@@ -42,7 +43,7 @@ export const reapplied = defprop({
   kind: "posix",
   args: one,
   call: single,
-  desc: ({ application }) => `reapplied: ${described(application)}`,
+  desc: ({ application }) => `reapplied: ${isNothing(application) ? "nothing" : described(application)}`,
   hostattrs: ({ application }, _host, visits) => {
     visits.visit(application);
     refuseOneWay(application, visits);

@@ -1,6 +1,21 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
+import {
+  concurrently,
+  desc,
+  eseqprops,
+  eseqpropsUntil,
+  ignoringHostattrs,
+  onApplyChange,
+  onChange,
+  reapplied,
+  seqprops,
+  silentSeqprops,
+  unapplied,
+  withRequirements,
+  withRequirementsForChange,
+  withUnapply,
+} from "../../lib/combinators";
 import { type Change, defprop, type PropApp } from "../../lib/property";
 import { list, object, propapp } from "../../lib/schema";
 import { as } from "../../lib/subdeployments";
@@ -237,3 +252,32 @@ describe("unapplied and as", () =>
       { change: "changed", steps: ["changed not: as root", "  changed not: b", "  changed not: a"] },
     ],
   }));
+
+describe("what a condition has left out", () => {
+  const cases: [name: string, application: PropApp, steps: string[]][] = [
+    ["a sequence", seqprops(null, eseqprops(false), silentSeqprops(undefined), concurrently(null)), []],
+    ["one that waits for an error", eseqpropsUntil("MissingData", null), []],
+    ["a trigger", onChange(null, toy.changes("a")), []],
+    ["another trigger", onApplyChange(false, toy.changes("a")), []],
+    ["what follows", onChange(toy.changes("a"), null), ["changed a"]],
+    ["what has requirements", withRequirementsForChange(undefined, toy.changes("a")), []],
+    ["requirements", withRequirements(toy.changes("a"), null), ["changed a"]],
+    ["a description", desc("all", null), []],
+    ["to be undone", unapplied(seqprops(null, unapplied(false), desc("all", undefined))), []],
+    ["to be undone otherwise", withUnapply([null], [false]), []],
+    ["to be applied again", reapplied(null), ["unchanged reapplied: nothing"]],
+    ["facts to ignore", ignoringHostattrs(null), []],
+  ];
+  for (const [name, application, steps] of cases)
+    test(`${name}: it is not applied, and not told of`, async () => {
+      const came = await applied(application);
+      assert.deepEqual([came.steps, came.failed], [steps, false]);
+    });
+
+  test("but what is no property is refused", () => {
+    assert.throws(() => onChange(toy.changes as never, toy.changes("a")), {
+      name: "InvalidArguments",
+      message: 'onChange: args.when is a function; it must be a property, such as cmd.single("true")',
+    });
+  });
+});
