@@ -29,9 +29,11 @@ export function intoContainer(
     parent,
     user === undefined ? asCode(`via.${engine}`, [name]) : asCode(`via.${engine}`, [name, { user }]),
     {
-      command: (command) => `${RUNTIME_DIR}\nexec ${words} ${shellQuote(OWN_SESSION)} ${shellQuote(command)}`,
+      command: (command) => `${RUNTIME_DIR}\nexec ${words} ${shellQuote(command)}`,
       shown: `${words} …`,
       atHome: true,
+      // Podman sometimes says 0 for a command that was killed, and may leave it in a group that has no number inside.
+      hidesSignals: true,
       otherFiles: true,
       remedy: (said) => {
         if (/\/bin\/sh/.test(said) && /no such file|not found/i.test(said))
@@ -52,6 +54,3 @@ export function intoContainer(
 const RUNTIME_DIR = `if [ -z "\${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u)" ]; then
   XDG_RUNTIME_DIR=/run/user/$(id -u); export XDG_RUNTIME_DIR
 fi`;
-
-/** A signal to the client ends nothing inside: it takes a process group there. */
-const OWN_SESSION = 'command -v setsid >/dev/null && exec setsid /bin/sh -c "$0"; exec /bin/sh -c "$0"';

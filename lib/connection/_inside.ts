@@ -3,8 +3,10 @@ import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { shellQuote } from "../_quote";
 import { type CommandResult, ConnectionFailed } from "../errors";
-import { drained } from "./_drained";
+import { drained, outputOf } from "./_drained";
+import { Marks } from "./_marks";
 import type { Passage, Prompt } from "./_passage";
+import { Running, within } from "./_running";
 import type { Channel, Connection } from "./connection";
 
 /**
@@ -15,13 +17,21 @@ import type { Channel, Connection } from "./connection";
 export const inside = (parent: Connection, hop: string, passage: Passage): Connection =>
   new Inside(parent, hop, passage);
 
-/** How long commands may take to end when the hop is closed, or when they were ended from inside. */
-const PATIENCE_MS = 1000;
+/** How long a passage may take for a signal to what is inside, and then for its end, before it gets the signal itself. */
+const PATIENCE_MS = 5000;
+
+/** A command that has begun: its own outputs, and the number of its process group. */
+interface Begun {
+  readonly channel: Channel;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly group: string;
+}
 
 class Inside implements Connection {
   readonly closed: Promise<Error | undefined>;
   readonly #over = Promise.withResolvers<Error | undefined>();
-  readonly #running = new Set<Channel>();
+  readonly #running = new Running();
   #ended = false;
 
   constructor(
@@ -46,36 +56,52 @@ class Inside implements Connection {
 
   async exec(command: string): Promise<Channel> {
     if (this.#ended) throw new ConnectionFailed(this.hop, "the connection was closed");
-    const { channel, stderr, group } = await this.#begin(command);
-    let shot = false;
+    const { hidesSignals, ownGroup } = this.passage;
+    if (hidesSignals) return this.#telling(command);
+    const begun = await this.#begin(ownGroup ? inOwnGroup : itself, command);
+    return this.#known(begun, begun.stderr, (code) => code);
+  }
+
+  /** `command`, whose exit code a shell beside it tells. */
+  async #telling(command: string): Promise<Channel> {
+    const marks = new Marks();
+    let told: number | undefined;
+    const begun = await this.#begin((begin) => tellingExit(begin, marks), command);
+    const stderr = marks.filter(begun.stderr, (text) => {
+      told = Number(text);
+    });
+    return this.#known(begun, stderr, (code, killed) => {
+      if (told !== undefined) return told;
+      if (killed !== undefined) return 128 + constants.signals[killed];
+      if (code !== 0) return code;
+      throw new ConnectionFailed(this.hop, "a command ended without an exit code: its shell was killed");
+    });
+  }
+
+  #known(
+    { channel, stdout, group }: Begun,
+    stderr: Readable,
+    outcome: (code: number, killed: NodeJS.Signals | undefined) => number,
+  ): Channel {
+    let killed: NodeJS.Signals | undefined;
     const exit = channel.exit.then(async (code) => {
-      await drained(stderr);
-      return shot && this.passage.hidesSignals ? 128 + constants.signals.SIGKILL : code;
+      // A command may be over before whoever asked for it has its streams.
+      await new Promise((turn) => setImmediate(turn));
+      await Promise.all([drained(stdout), drained(stderr)]);
+      return outcome(code, killed);
     });
     exit.catch(() => {});
-    const begun: Channel = {
-      stdin: channel.stdin,
-      stdout: channel.stdout,
-      stderr,
-      exit,
-      kill: (signal = "SIGTERM") => {
-        shot ||= signal === "SIGKILL";
-        void this.#kill(channel, group, signal);
-      },
+    const kill = (signal: NodeJS.Signals = "SIGTERM") => {
+      killed = signal;
+      void this.#kill(channel, group, signal);
     };
-    this.#running.add(begun);
-    const over = () => this.#running.delete(begun);
-    channel.exit.then(over, over);
-    return begun;
+    return this.#running.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }
 
   async close(): Promise<void> {
     if (!this.#ended) {
       this.#end(undefined);
-      const all = [...this.#running];
-      for (const channel of all) channel.kill();
-      await within(PATIENCE_MS, Promise.all(all.map(({ exit }) => exit.catch(() => {}))));
-      for (const channel of this.#running) channel.kill("SIGKILL");
+      await this.#running.end();
       await this.passage.close?.();
     }
   }
@@ -85,23 +111,21 @@ class Inside implements Connection {
     this.#over.resolve(why);
   }
 
-  /** Starts `command`, and waits until it has begun. */
-  async #begin(command: string): Promise<{ channel: Channel; stderr: Readable; group: string }> {
-    const { atHome, hidesSignals, prompt } = this.passage;
+  /** Starts `command` in `frame`, and waits until it has begun. */
+  async #begin(frame: (begin: string) => string, command: string): Promise<Begun> {
+    const { atHome, prompt } = this.passage;
     const mark = randomBytes(12).toString("hex");
-    const told = hidesSignals
-      ? // Of a signal to all of the group this shell must be the one that is left to tell.
-        `trap : HUP INT TERM\n/bin/sh -c ${shellQuote(command)}\nexit "$?"`
-      : command;
     const home = atHome ? "cd 2>/dev/null || cd /; unset OLDPWD\n" : "";
-    const channel = await this.parent.exec(this.passage.command(`${home}${tell(mark)}\n${told}`));
+    const channel = await this.parent.exec(this.passage.command(home + frame(`${tell(mark)}\n${command}`)));
     // A way that ends without reading its input must not end us.
     channel.stdin.on("error", () => {});
+    // Of a process that has ended, Node throws away what nobody reads yet.
+    const stdout = outputOf(channel.stdout);
     const beginning = new Beginning(channel, mark, prompt);
     const group = await beginning.group;
-    if (group !== undefined) return { channel, stderr: beginning.stderr, group };
+    if (group !== undefined) return { channel, stdout, stderr: beginning.stderr, group };
     channel.stdin.end();
-    channel.stdout.resume();
+    stdout.resume();
     const exit = await channel.exit;
     const failure = notInside(this.hop, this.passage, { exit, stdout: "", stderr: beginning.said });
     if (this.parent.alive) this.#end(failure);
@@ -110,39 +134,51 @@ class Inside implements Connection {
 
   async #kill(channel: Channel, group: string, signal: NodeJS.Signals): Promise<void> {
     // A group that has no number here is led by a process of the hop before, where the same signal finds it.
-    if (Number(group) > 1)
-      await within(PATIENCE_MS, this.#killGroup(group, signal, channel.exit)).catch(() => {});
-    const over = channel.exit.then(
-      () => true,
-      () => true,
-    );
-    if (!(await Promise.race([over, Promise.resolve(false)]))) channel.kill(signal);
+    const told =
+      Number(group) > 1 && (await within(PATIENCE_MS, this.#killGroup(group, signal)).catch(() => false));
+    // What the passage itself says when it is killed is not to be relied on, so it has time to hear that its command was.
+    if (told && (signal !== "SIGKILL" || (await within(PATIENCE_MS, ended(channel))))) return;
+    if (!(await Promise.race([ended(channel), Promise.resolve(false)]))) channel.kill(signal);
   }
 
-  async #killGroup(group: string, signal: NodeJS.Signals, ended: Promise<unknown>): Promise<void> {
-    const { channel, stderr } = await this.#begin(`kill -s ${signal.slice(3)} -- -${group}`);
+  async #killGroup(group: string, signal: NodeJS.Signals): Promise<boolean> {
+    const { channel, stdout, stderr } = await this.#begin(itself, `kill -s ${signal.slice(3)} -- -${group}`);
     channel.stdin.end();
-    channel.stdout.resume();
+    stdout.resume();
     stderr.resume();
-    if ((await channel.exit) === 0) await ended;
+    return (await channel.exit) === 0;
   }
 }
 
-/** `promise`, or undefined when it takes longer than `ms`. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
+const ended = (channel: Channel): Promise<true> =>
+  channel.exit.then(
+    () => true,
+    () => true,
+  );
 
 /**
  * Shell text that says the command's process group on stderr. Its variables are those of a shell of its own. What ends
  * it begins no mark of an ssh connection, which would be waited for.
  */
-const tell = (mark: string): string =>
-  `printf '\\036${mark} %s\\037' "$({ read -r _ _ _ _ g _ </proc/self/stat; } 2>/dev/null && echo "$g")" >&2`;
+const tell = (mark: string): string => `printf '\\036${mark} %s\\037' "$(${GROUP})" >&2`;
+
+/** Shell text for the number of the shell's process group; nothing where that cannot be known. */
+const GROUP = '{ read -r _ _ _ _ g _ </proc/self/stat; } 2>/dev/null && echo "$g"';
+
+const itself = (command: string): string => command;
+
+/** Shell text that runs `command` in a process group of its own, without one process more. */
+const inOwnGroup = (command: string): string =>
+  `set -- /bin/sh -c ${shellQuote(command)}
+case $(${GROUP}) in ""|$$) ;; *) command -v setsid >/dev/null && exec setsid "$@" ;; esac
+exec "$@"`;
+
+/** Shell text by which a shell outside of the command's process group tells its exit code, and ends with it. */
+const tellingExit = (command: string, marks: Marks): string =>
+  `set --; command -v setsid >/dev/null && set -- setsid
+trap : HUP INT TERM
+"$@" /bin/sh -c ${shellQuote(command)}
+c=$?; ${marks.say('"$c"')} >&2; exit "$c"`;
 
 /** What is said on stderr until a command tells that it has begun, and its own stderr from then on. */
 class Beginning {

@@ -8,8 +8,13 @@ export interface Passage {
   readonly remedy?: (said: string) => string | undefined;
   /** True: commands begin in the home directory, or in / when that cannot be entered. */
   readonly atHome?: boolean;
-  /** True: that a command was ended by a signal cannot be seen from outside, so a shell inside tells it. */
+  /** True: that a command was ended by a signal cannot be relied on to be seen from outside, so a shell inside tells it. */
   readonly hidesSignals?: boolean;
+  /**
+   * True: commands take a process group of their own, because the passage leaves them in its own, and would wait before
+   * it ends when it got the same signal.
+   */
+  readonly ownGroup?: boolean;
   /** True: there are other files inside than outside. */
   readonly otherFiles?: boolean;
   /** A question on stderr that must be answered on stdin before the command begins. */

@@ -19,7 +19,7 @@ export const as = defhop({
   open: async ({ user }, { parent }) => {
     const hop = hopText(user);
     const { uid, name } = await whoIs(parent);
-    if (name === user) return wrapped(parent, hop, { command: (command) => command, proof: "true" });
+    if (name === user) return wrapped(parent, hop, { command: (command) => command });
     if (uid !== 0)
       throw new ConnectionFailed(
         hop,
@@ -28,7 +28,7 @@ export const as = defhop({
     await accountOf(parent, user, hop);
     return wrapped(parent, hop, {
       command: (command) => `${become(user)} /bin/sh -c ${shellQuote(command)}`,
-      proof: "true",
+      ownGroup: true,
     });
   },
   enter: async ({ user }, { parent, uid }) => {

@@ -133,4 +133,4 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
 }
 
 const entering = (pid: string, into: string, command: string): string =>
-  `exec nsenter --target ${pid} --mount -- chroot ${shellQuote(into)} /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;
+  `exec nsenter --target ${pid} --mount --root -- chroot ${shellQuote(into)} /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;

@@ -15,6 +15,7 @@ export const doas = defhop({
     wrapped(parent, user === "root" ? "via.doas()" : asCode("via.doas", [{ user }]), {
       command: (command) => `exec doas -n -u ${shellQuote(user)} -- /bin/sh -c ${shellQuote(command)}`,
       atHome: true,
+      ownGroup: true,
       remedy: (said) => {
         if (/not found/.test(said)) return "doas is not installed there; use via.sudo()";
         if (/not enabled|doas\.conf/.test(said)) return `/etc/doas.conf has to allow it: ${rule(user)}`;

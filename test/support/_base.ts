@@ -167,7 +167,7 @@ async function build(): Promise<Base> {
 }
 
 /** How this computer reaches Debian's archive is how its machines do. */
-async function aptOptions(): Promise<string[]> {
+export async function aptOptions(): Promise<string[]> {
   const dump = await run(["apt-config", "dump"]);
   const relevant =
     /^Acquire::(?:(?:http|https)::(?:Proxy|Timeout)[^ ]*|Check-Valid-Until|Check-Date|Retries) ".+";$/;

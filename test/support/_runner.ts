@@ -10,7 +10,7 @@ import { type FileResult, runTestFile } from "./_test-file";
 const root = path.resolve(__dirname, "../..");
 
 /** Milliseconds that one test file may take. */
-const fileTimeout = 600_000;
+const fileTimeout = 1_200_000;
 
 /** Runs what is named, or everything; sets the exit code of the process. */
 export async function main(names: readonly string[]): Promise<void> {

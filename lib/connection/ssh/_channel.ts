@@ -1,9 +1,9 @@
 import { constants } from "node:os";
-import { Readable, Writable } from "node:stream";
-import { drained } from "../_drained";
+import { type Readable, Writable } from "node:stream";
+import { drained, outputOf } from "../_drained";
+import type { Marks } from "../_marks";
 import type { Channel } from "../connection";
 import type { ClientChannel } from "./_library";
-import type { Marks } from "./_marks";
 
 /** What a channel needs of its connection. */
 export interface Link {
@@ -66,21 +66,4 @@ function inputOf(channel: ClientChannel): Writable {
   // A process that ends without reading its input must not end us.
   stdin.on("error", () => {});
   return stdin;
-}
-
-/** `source` as a stream of its own, whose data waits for its reader from now on. */
-export function outputOf(source: Readable): Readable {
-  const output = new Readable({
-    read: () => void source.resume(),
-    destroy: (error, done) => {
-      // What nobody wants any more must still flow, or the other stream would wait behind it.
-      source.removeAllListeners("data").resume();
-      done(error);
-    },
-  });
-  source.on("data", (chunk: Buffer) => {
-    if (!output.push(chunk)) source.pause();
-  });
-  source.once("end", () => output.push(null));
-  return output;
 }

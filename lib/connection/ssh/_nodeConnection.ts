@@ -1,12 +1,13 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ConnectionFailed } from "../../errors";
+import { Marks } from "../_marks";
+import { Running } from "../_running";
 import type { Channel, Connection } from "../connection";
 import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
 import type { Client } from "./_library";
 import { loginCommand } from "./_login";
-import { Marks } from "./_marks";
 import { Sessions } from "./_sessions";
 import { SpareSession, startCommand } from "./_spare";
 import { MISSES, type Terms } from "./_terms";
@@ -21,6 +22,7 @@ export class NodeConnection implements Connection {
   #received = 0;
   #watchdog: NodeJS.Timeout | undefined;
   readonly #sessions = new Sessions();
+  readonly #running = new Running();
   readonly #spare: SpareSession;
 
   constructor(
@@ -114,7 +116,7 @@ export class NodeConnection implements Connection {
       refused = this.alive;
       channel.close();
     });
-    return channelOf(channel, link);
+    return this.#running.add(channelOf(channel, link));
   }
 
   #kill(ids: string, signal: NodeJS.Signals): void {
@@ -145,6 +147,7 @@ export class NodeConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    if (this.alive) await this.#running.end();
     if (!this.#ended && !this.#closing) {
       this.#closing = true;
       this.client.end();

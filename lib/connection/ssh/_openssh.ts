@@ -1,14 +1,14 @@
 import { constants } from "node:os";
 import { shellQuote, shellWords } from "../../_quote";
 import { ConnectionFailed } from "../../errors";
-import { drained } from "../_drained";
+import { drained, outputOf } from "../_drained";
+import { Marks } from "../_marks";
+import { Running } from "../_running";
 import type { Channel, Connection } from "../connection";
 import { type Askpass, askpass } from "./_askpass";
-import { outputOf } from "./_channel";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import { loginCommand } from "./_login";
-import { Marks } from "./_marks";
 import { answers } from "./_reasons";
 import { Sessions } from "./_sessions";
 import { afterSsh } from "./_stderr";
@@ -160,7 +160,10 @@ class Ending {
 class OpensshConnection implements Connection {
   readonly closed: Promise<Error | undefined>;
   readonly #sessions = new Sessions();
+  /** Processes of `ssh`. */
   readonly #running = new Set<Channel>();
+  /** The commands on the far side. */
+  readonly #started = new Running();
   #closing = false;
   #lost: Error | undefined;
 
@@ -239,7 +242,7 @@ class OpensshConnection implements Connection {
       void drained(stderr);
       void this.#signal(ids, signal);
     };
-    return { stdin: channel.stdin, stdout, stderr, exit, kill };
+    return this.#started.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }
 
   /** An `ssh` through the holder's socket. Without it, it must fail: it shall not connect on its own. */
@@ -262,6 +265,7 @@ class OpensshConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    if (this.alive) await this.#started.end();
     if (!this.#closing && this.#lost === undefined) {
       this.#closing = true;
       for (const channel of this.#running) channel.kill("SIGTERM");

@@ -3,8 +3,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { PassThrough } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { test } from "node:test";
-import { loginCommand } from "../../../../lib/connection/ssh/_login";
-import { Marks } from "../../../../lib/connection/ssh/_marks";
+import { Marks } from "../../../lib/connection/_marks";
+import { loginCommand } from "../../../lib/connection/ssh/_login";
 
 /** What `marks` says, as its bytes. */
 const said = (marks: Marks, word: string) => execFileSync("sh", ["-c", marks.say(word)]);

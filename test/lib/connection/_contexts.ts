@@ -1,0 +1,259 @@
+/** One machine with everything in it that a hop can lead into, and the ways to get there. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Connection } from "../../../lib/connection/connection";
+import type { Hop } from "../../../lib/connection/hop";
+import { spawned } from "../../../lib/connection/local";
+import * as via from "../../../lib/connection/via";
+import { cacheDirectory } from "../../support/_slots";
+import { bootMachine, type Machine } from "../../support/machines";
+import { smallTree } from "./_tree";
+
+/** Where a chain of hops ends, and who one is there. */
+export interface Place {
+  readonly user: string;
+  readonly home: string;
+  /** The test machine, itself or without its network; the small Debian, without or with its systemd; a bare busybox. */
+  readonly system: "machine" | "netns" | "tree" | "booted" | "busybox";
+}
+
+/** A hop, and where it leads. */
+export interface Step {
+  readonly name: string;
+  readonly hop: (contexts: Contexts) => Hop;
+  readonly to: Place;
+}
+
+/** The beginning of a chain: who stands where, and the hops from there. */
+export interface Start {
+  readonly name: string;
+  readonly from: "here" | "root" | "admin";
+  readonly hops: (contexts: Contexts) => readonly Hop[];
+  readonly to: Place;
+}
+
+export interface Contexts {
+  readonly machine: Machine;
+  /** An OpenSSH client configuration, on this computer, that knows the machine. */
+  readonly config: string;
+  stop(): Promise<void>;
+}
+
+/** The name of the host in all chains. */
+export const HOST = "conformance.test";
+
+const root = (system: Place["system"]): Place => ({ user: "root", home: "/root", system });
+const plainUser = { machine: "admin", netns: "admin", tree: "guest", booted: "guest", busybox: "guest" };
+const other = (system: Place["system"]): Place => {
+  const user = plainUser[system];
+  return { user, home: `/home/${user}`, system };
+};
+
+/** Every hop as the last of as short a chain as it can have. */
+export const starts: readonly Start[] = [
+  start("via.ssh", "here", root("machine"), ({ machine, config }) => [
+    via.ssh({ user: "root", hop: machine.address, config, identity: machine.identity }),
+  ]),
+  start("via.sudo", "admin", root("machine"), () => [via.sudo()]),
+  start("via.doas", "admin", root("machine"), () => [via.doas()]),
+  start("via.nsenter", "root", root("machine"), () => [via.nsenter({ pid: 1 })]),
+  start("via.rehome", "root", { ...root("machine"), home: "/tmp" }, () => [via.rehome("/tmp")]),
+  start("via.shellWrap", "root", root("netns"), () => [via.shellWrap("ip", "netns", "exec", "blue")]),
+  start("via.su", "root", other("machine"), () => [via.su("admin")]),
+  start("via.as", "root", other("machine"), () => [via.as("admin")]),
+  start("via.chroot", "root", root("tree"), () => [via.chroot("/srv/chroot")]),
+  start("via.systemdMachined", "root", root("booted"), () => [via.systemdMachined("nested")]),
+  start("via.run0", "root", root("booted"), () => [via.systemdMachined("nested"), via.run0()]),
+  start("via.lxc", "root", root("tree"), () => [via.lxc("box")]),
+  start("via.podman", "root", root("tree"), () => [via.podman("box")]),
+  start("via.docker", "root", root("busybox"), () => [via.docker("box")]),
+  start("via.podman of a user", "root", root("busybox"), () => [via.as("plain"), via.podman("own")]),
+  start("via.lxc of a user", "root", root("busybox"), () => [via.as("plain"), via.lxc("own")]),
+];
+
+function start(name: string, from: Start["from"], to: Place, hops: Start["hops"]): Start {
+  return { name, from, to, hops };
+}
+
+/** Every hop that makes sense as the next one from `place`. */
+export function nextSteps(place: Place): Step[] {
+  const { user, system } = place;
+  const onMachine = system === "machine" || system === "netns";
+  const there = other(system);
+  const step = (name: string, to: Place, hop: Step["hop"]): Step => ({ name, to, hop });
+  const steps = [
+    step("via.rehome", { ...place, home: "/tmp" }, () => via.rehome("/tmp")),
+    step("via.shellWrap", place, () => via.shellWrap("env", "WRAPPED=1")),
+  ];
+  if (system !== "netns" && system !== "busybox")
+    steps.push(step("via.ssh", root("machine"), () => via.ssh({ user: "root", hop: "127.0.0.1" })));
+  if (user !== "root") {
+    const above = root(system);
+    return [...steps, step("via.sudo", above, () => via.sudo()), step("via.doas", above, () => via.doas())];
+  }
+  steps.push(
+    step("via.su", there, () => via.su(there.user)),
+    step("via.as", there, () => via.as(there.user)),
+  );
+  if (system === "busybox") return steps;
+  steps.push(
+    step("via.sudo", there, () => via.sudo({ user: there.user })),
+    step("via.doas", there, () => via.doas({ user: there.user })),
+    onMachine
+      ? step("via.chroot", root("tree"), () => via.chroot("/srv/chroot"))
+      : step("via.chroot", root("busybox"), () => via.chroot("/srv/inner")),
+    step("via.nsenter", root(onMachine ? "machine" : system), () => via.nsenter({ pid: 1 })),
+  );
+  if (system === "booted") steps.push(step("via.run0", there, () => via.run0({ user: there.user })));
+  if (onMachine)
+    steps.push(
+      step("via.systemdMachined", root("booted"), () => via.systemdMachined("nested")),
+      step("via.docker", root("busybox"), () => via.docker("box")),
+    );
+  // `ip netns exec` hides the control groups, which these have to see.
+  if (system === "machine")
+    steps.push(
+      step("via.lxc", root("tree"), () => via.lxc("box")),
+      step("via.podman", root("tree"), () => via.podman("box")),
+    );
+  return steps;
+}
+
+/** A shell in the machine, beside all hops. */
+export function shellIn({ leader }: Machine, user: "root" | "admin" | "plain"): Connection {
+  const home = user === "root" ? "/root" : `/home/${user}`;
+  const become = user === "root" ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
+  const words = ["--all", "--root", "--wd", "--target", String(leader), "--", "env", "-i", `HOME=${home}`];
+  return {
+    description: `a shell of ${user}`,
+    alive: true,
+    closed: new Promise(() => {}),
+    exec: (command) =>
+      spawned("nsenter", [...words, `PATH=${searchPath}`, ...become, "/bin/sh", "-c", command], "nsenter"),
+    close: async () => {},
+  };
+}
+
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Boots the machine, and starts everything in it. */
+export async function bootContexts(): Promise<Contexts> {
+  const debs = path.join(cacheDirectory, "debs");
+  mkdirSync(path.join(debs, "partial"), { recursive: true });
+  const machine = await bootMachine({
+    name: "hops",
+    nspawn: [
+      "--capability=all",
+      "--system-call-filter=@mount @keyring bpf",
+      "--bind=/dev/fuse",
+      `--bind-ro=${await smallTree()}:/srv/tree`,
+      `--bind=${debs}:/var/cache/apt/archives`,
+    ],
+  });
+  const directory = mkdtempSync(path.join(tmpdir(), "consfig-hops-"));
+  const stop = async () => {
+    await machine.exec(UNDO);
+    await machine.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const known = path.join(directory, "known_hosts");
+    const names = [machine.address, HOST];
+    writeFileSync(known, names.map((name) => `${name} ${machine.hostKey}\n`).join(""));
+    const config = path.join(directory, "config");
+    writeFileSync(config, `UserKnownHostsFile ${known}\nGlobalKnownHostsFile none\nIdentityAgent none\n`);
+    writeFileSync(path.join(machine.root, "root/known_hosts"), `${HOST},127.0.0.1 ${machine.hostKey}\n`);
+    writeFileSync(path.join(machine.root, "root/id_ed25519"), readFileSync(machine.identity), {
+      mode: 0o600,
+    });
+    await machine.run(INSTALL, { timeout: 240_000 });
+    await machine.run(PREPARE);
+    await Promise.all(
+      [NESTED, LXC, PODMAN, DOCKER, OWN].map((script) => machine.run(script, { timeout: 60_000 })),
+    );
+    return { machine, config, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What was downloaded once is kept beside the base system. */
+const INSTALL = `set -e
+export DEBIAN_FRONTEND=noninteractive
+for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
+install="apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends systemd-container lxc podman crun uidmap docker.io opendoas"
+$install >/tmp/install.log 2>&1 || { apt-get -qq update; $install >/tmp/install.log 2>&1; } || { tail -5 /tmp/install.log; exit 1; }
+rm /tmp/install.log`;
+
+/** Trees of their own for whoever writes; keys by which everybody may log in to the machine. */
+const PREPARE = `set -e
+keys() { mkdir -p $1/.ssh; chmod 700 $1/.ssh; cp /root/known_hosts /root/id_ed25519 $1/.ssh/; chown -R $2 $1/.ssh; }
+tree() {
+  mkdir -p /run/trees/$1/upper /run/trees/$1/work $2
+  mount -t overlay -o lowerdir=/srv/tree,upperdir=/run/trees/$1/upper,workdir=/run/trees/$1/work overlay $2
+  keys $2/root 0:0; keys $2/home/guest 1234:1234
+}
+tree chroot /srv/chroot
+tree nested /var/lib/machines/nested
+tree lxc /srv/lxc
+tree podman /srv/podman
+printf '[storage]\\ndriver = "vfs"\\nrunroot = "/run/containers/storage"\\ngraphroot = "/var/lib/containers/storage"\\n' >/etc/containers/storage.conf
+keys /root 0:0; keys /home/admin admin:admin
+rm /root/known_hosts /root/id_ed25519
+printf 'permit nopass root\\npermit nopass admin\\n' >/etc/doas.conf
+echo 'plain ALL=(ALL:ALL) ALL' >/etc/sudoers.d/plain; chmod 440 /etc/sudoers.d/plain
+ip netns add blue
+loginctl enable-linger plain`;
+
+const NESTED = `set -e
+systemd-run -q --unit=nested --collect systemd-nspawn --quiet --keep-unit --boot --machine=nested --directory=/var/lib/machines/nested \\
+  --private-users=no --link-journal=no --resolv-conf=off --timezone=off
+for i in $(seq 200); do
+  leader=$(machinectl show nested --property=Leader --value 2>/dev/null) &&
+    nsenter -t $leader --all -- systemctl is-active -q dbus systemd-logind 2>/dev/null && exit 0
+  sleep 0.1
+done
+echo "the nested machine did not start"; exit 1`;
+
+const LXC = `set -e
+mkdir -p /var/lib/lxc/box
+printf '%s\\n' 'lxc.uts.name = box' 'lxc.rootfs.path = dir:/srv/lxc' 'lxc.net.0.type = none' \\
+  'lxc.mount.auto = proc:mixed sys:mixed' 'lxc.apparmor.profile = unconfined' >/var/lib/lxc/box/config
+lxc-execute -n box -d -- sleep infinity
+lxc-wait -n box -s RUNNING -t 20`;
+
+const PODMAN = `podman --log-level=error --cgroup-manager=cgroupfs run -d --cgroups=disabled --privileged --network=host --name box --rootfs /srv/podman sleep infinity`;
+
+const DOCKER = `set -e
+tar -C /srv/tree/srv/inner -c . | docker import - busybox
+docker run -d --network=none --name box busybox sleep 1000000`;
+
+/** Containers that belong to plain. */
+const OWN = `set -e
+for i in $(seq 100); do [ -S /run/user/$(id -u plain)/systemd/private ] && break; sleep 0.1; done
+home=/home/plain; lxc=$home/.local/share/lxc/own; first=$(sed -n 's/^plain:\\([0-9]*\\):.*/\\1/p' /etc/subuid)
+mkdir -p $lxc $home/pod $home/lxc
+cp -a /srv/tree/srv/inner/. $home/pod; cp -a /srv/tree/srv/inner/. $home/lxc
+printf '%s\\n' 'lxc.uts.name = own' "lxc.rootfs.path = dir:$home/lxc" 'lxc.net.0.type = none' "lxc.idmap = u 0 $first 65536" \\
+  "lxc.idmap = g 0 $first 65536" 'lxc.mount.auto = proc:rw' 'lxc.apparmor.profile = unconfined' >$lxc/config
+chown -R plain: $home/.local $home/pod; chmod 711 $home
+# Who has the number 1 inside has the first of the others outside.
+chown $((first + 1233)):$((first + 1233)) $home/pod/home/guest
+find $home/lxc -exec sh -c 'for f; do chown -h $(($(stat -c %u "$f") + $0)):$(($(stat -c %g "$f") + $0)) "$f"; done' $first {} +
+chmod 1777 $home/lxc/tmp
+run=/run/user/$(id -u plain)
+as="setpriv --reuid=plain --regid=plain --init-groups env -i HOME=$home PATH=$PATH XDG_RUNTIME_DIR=$run DBUS_SESSION_BUS_ADDRESS=unix:path=$run/bus"
+cd $home
+$as podman --log-level=error --cgroup-manager=cgroupfs run -d --cgroups=disabled --network=host --name own --rootfs $home/pod sleep infinity
+$as systemd-run --user --scope --quiet --property=Delegate=yes lxc-execute -n own -d -- sleep 1000000`;
+
+/** Control groups are this computer's: the machine may not leave any. */
+const UNDO = `exec 2>/dev/null
+docker rm -f box; lxc-stop -k -n box; podman rm -f -t 0 box; machinectl terminate nested; systemctl stop docker containerd
+for i in $(seq 20); do
+  find /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* -depth -type d -exec rmdir {} ;
+  ls -d /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* || exit 0
+  sleep 0.1
+done`;

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { localConnection } from "../../../lib/connection/local";
+import { local } from "../../../lib/connection/via";
+import { needsMachines } from "../../support/machines";
+import { conforms, openChain, ran } from "./_conformance";
+import { bootContexts, type Contexts, nextSteps, type Start, shellIn, starts } from "./_contexts";
+
+describe("conformance of hops", { ...needsMachines(), concurrency: 3 }, () => {
+  let contexts: Contexts;
+  let atFirst: string;
+  before(async () => {
+    contexts = await bootContexts();
+    atFirst = await traces(contexts);
+  });
+  after(async () => {
+    const atLast = await traces(contexts);
+    await contexts?.stop();
+    assert.equal(atLast, atFirst, "no mount, file or process is left in the machine");
+  });
+
+  const from = (start: Start) =>
+    start.from === "here" ? localConnection() : shellIn(contexts.machine, start.from);
+
+  test("via.local", async (t) => {
+    const home = process.env["HOME"] ?? "/root";
+    await conforms(t, await openChain(localConnection(), [local()]), {
+      user: "root",
+      home,
+      system: "machine",
+    });
+  });
+
+  for (const start of starts) {
+    test(start.name, async (t) => {
+      await conforms(t, await openChain(from(start), start.hops(contexts)), start.to);
+    });
+    for (const step of nextSteps(start.to)) {
+      test(`${start.name}, ${step.name}`, async (t) => {
+        const hops = [...start.hops(contexts), step.hop(contexts)];
+        await conforms(t, await openChain(from(start), hops), step.to);
+      });
+    }
+  }
+});
+
+/**
+ * What a hop could leave behind: mounts, files where it might write, processes but for those that come and go. Debian's
+ * sudo notes in a home that it was used; logind keeps a directory for who is logged in.
+ */
+async function traces({ machine }: Contexts): Promise<string> {
+  const look = [
+    "cut -d' ' -f5 /proc/1/mountinfo | grep -v ^/run/user/ | sort",
+    "find /tmp /root /home/* /srv /srv/* /run/trees/*/upper/tmp /run/trees/*/upper/root /run/trees/*/upper/home/* -mindepth 1 -maxdepth 1 ! -name .sudo_as_admin_successful | sort",
+    "ps -eo args | grep -E '^(sh|/bin/sh|cat|sleep|su|sudo|nsenter|unshare|ssh|run0) ' | grep -v 'ps -eo' | sort",
+  ];
+  return (await ran(shellIn(machine, "root"), look.join("; ")))[1];
+}
