@@ -94,6 +94,11 @@ class Prompt {
       }, WARM_UP_AFTER_MS);
     }, WARM_UP_AFTER_MS);
     await new Promise((resolve) => server.once("exit", resolve));
+    const left = this.#shell.deployments().flatMap(({ hosts }) => hosts);
+    if (left.length > 0)
+      this.output.write(
+        `not over on ${left.join(", ")}: what runs through an agent goes on there, and .log tells later what it came to\n`,
+      );
     clearTimeout(warm);
     await watch?.close();
     session.ask = undefined;

@@ -109,6 +109,19 @@ test(
   },
 );
 
+test("who leaves while something runs is told what becomes of it", needsTerminal, async (t) => {
+  const { keys, until, closed } = await prompt(t);
+  keys("deploy(slow)\r");
+  await until(/slow\.example\.org: [0-9.]+ m?s/);
+  keys("\u0003");
+  await until(/interrupted\nconsfig> $/);
+  keys("\u0004");
+  await until(
+    /not over on slow\.example\.org: what runs through an agent goes on there, and \.log tells later what it came to\n/,
+  );
+  assert.equal(await closed, 0);
+});
+
 test("history is kept for its owner, and Tab completes", needsTerminal, async (t) => {
   const { env, keys, type, until, closed } = await prompt(t);
   await type("'remembered'", /'remembered'\nconsfig> $/);
