@@ -34,11 +34,12 @@ function* strange(value: unknown, name: string, around: readonly unknown[] = [])
  * A copy that nothing can change: what was given stays its owner's. Applications and hops are values already, and those
  * that are being prepared get what they are made of later.
  */
-export function frozenCopy<T>(value: T): T {
-  if (typeof value !== "object" || value === null || isSaid(value)) return value;
-  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy)) as T;
+export function frozenCopy<T>(value: T, around: readonly unknown[] = []): T {
+  if (typeof value !== "object" || value === null || isSaid(value) || around.includes(value)) return value;
+  const copied = (inner: unknown) => frozenCopy(inner, [...around, value]);
+  if (Array.isArray(value)) return Object.freeze(value.map(copied)) as T;
   if (!isRecord(value)) return value;
-  const copies = Object.entries(value).map(([key, item]) => [key, frozenCopy(item)] as const);
+  const copies = Object.entries(value).map(([key, item]) => [key, copied(item)] as const);
   return Object.freeze(Object.fromEntries(copies)) as T;
 }
 

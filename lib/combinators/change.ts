@@ -12,10 +12,10 @@ import { object, propapp } from "../schema";
 import type { PosixTarget } from "../target";
 import { applications } from "./_many";
 import { Owed } from "./_owed";
-import { orNothing } from "./sequence";
+import { type OnePropApp, orNothing } from "./sequence";
 
 const change = object({ when: propapp(), then: applications });
-const changing = (when: MaybePropApp, ...then: MaybePropApp[]) => ({
+const changing = (when: OnePropApp, ...then: MaybePropApp[]) => ({
   when: orNothing(when),
   then: withoutNothings(then),
 });
@@ -109,7 +109,7 @@ export const withRequirementsForChange = defprop({
   name: "withRequirementsForChange",
   kind: "posix",
   args: object({ application: propapp(), requirements: applications }),
-  call: (application: MaybePropApp, ...requirements: MaybePropApp[]) => ({
+  call: (application: OnePropApp, ...requirements: MaybePropApp[]) => ({
     application: orNothing(application),
     requirements: withoutNothings(requirements).toReversed(),
   }),

@@ -31,8 +31,11 @@ export const seqprops = defprop({
   unappliable: everyOne,
 });
 
+/** One application, or what a condition leaves. An undefined one is more often a name that was written wrong. */
+export type OnePropApp = PropApp | null | false;
+
 /** `said`, or what does nothing where a condition has left nothing. */
-export const orNothing = (said: MaybePropApp): PropApp => withoutNothings([said])[0] ?? seqprops();
+export const orNothing = (said: OnePropApp): PropApp => (said === null || said === false ? seqprops() : said);
 
 /** Whether `application` is what does nothing. */
 export const isNothing = ({ property, args }: PropApp): boolean =>

@@ -5,10 +5,10 @@ import { innerOf } from "../prepare";
 import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../property";
 import { object, optional, propapp } from "../schema";
 import { applications } from "./_many";
-import { isNothing, orNothing } from "./sequence";
+import { isNothing, type OnePropApp, orNothing } from "./sequence";
 
 const one = object({ application: propapp() });
-const single = (application: MaybePropApp) => ({ application: orNothing(application) });
+const single = (application: OnePropApp) => ({ application: orNothing(application) });
 
 /**
  * `application` does not hold: it is unapplied. Its facts are not recorded. Refused with `InapplicableProperty`, before

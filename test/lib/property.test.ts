@@ -77,6 +77,19 @@ describe("an application", () => {
         }),
       );
 
+    test("but it may be made of parameters that could not", () => {
+      const portOf = defprop({
+        name: "test.portOf",
+        kind: "posix",
+        args: object({ port: integer() }),
+        call: (server: { port: number; self?: unknown }) => ({ port: server.port }),
+        apply: async () => "unchanged",
+      });
+      const server: { port: number; self?: unknown } = { port: 80 };
+      server.self = server;
+      assert.deepEqual(portOf(server).args, { port: 80 });
+    });
+
     test("but twice the same, objects of another context, and fields that are left out", () => {
       const twice = { a: 1 };
       const value = runInNewContext("({ elsewhere: [1, null] })");
