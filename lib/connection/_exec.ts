@@ -1,5 +1,6 @@
 import { StringDecoder } from "node:string_decoder";
 import type { RawResult } from "../_command";
+import { EXCERPT, Gathered } from "../_excerpt";
 import { Cancelled } from "../errors";
 import type { Execution } from "../target-base";
 import type { Channel, Connection } from "./connection";
@@ -11,13 +12,13 @@ const PATIENCE_MS = 2000;
 export async function execOver(
   connection: Connection,
   script: string,
-  how: Pick<Execution, "input" | "output" | "shown">,
+  how: Pick<Execution, "input" | "output" | "shown" | "excerpt">,
   signal: AbortSignal,
 ): Promise<RawResult> {
   if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was not started`);
   const channel = await connection.exec(script);
-  const stdout = collect(channel, "stdout", how.output);
-  const stderr = collect(channel, "stderr", how.output);
+  const stdout = collect(channel, "stdout", how);
+  const stderr = collect(channel, "stderr", how);
   // A command that ends without reading its input must not end us.
   channel.stdin.on("error", () => {});
   channel.stdin.end(how.input ?? "");
@@ -25,22 +26,26 @@ export async function execOver(
   try {
     const exit = await Promise.race([channel.exit, cancelled.promise]);
     if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was ended`);
-    return { exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) };
+    return { exit, stdout: stdout.bytes(), stderr: stderr.bytes() };
   } finally {
     cancelled.forget();
   }
 }
 
-function collect(channel: Channel, stream: "stdout" | "stderr", output: Execution["output"]): Buffer[] {
-  const chunks: Buffer[] = [];
+function collect(
+  channel: Channel,
+  stream: "stdout" | "stderr",
+  { output, excerpt }: Pick<Execution, "output" | "excerpt">,
+): Gathered {
+  const gathered = new Gathered(excerpt ? EXCERPT : undefined);
   const decoder = new StringDecoder("utf8");
   channel[stream].on("data", (data: Buffer | string) => {
     const chunk = Buffer.from(data);
-    chunks.push(chunk);
+    gathered.add(chunk);
     const text = output ? decoder.write(chunk) : "";
     if (text !== "") output?.(stream, text);
   });
-  return chunks;
+  return gathered;
 }
 
 /** Ends the command when `signal` is aborted; rejects when it does not end. */

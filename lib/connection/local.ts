@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { ConnectionFailed } from "../errors";
 import { object } from "../schema";
+import { Running } from "./_running";
 import type { Channel, Connection } from "./connection";
 import { defhop } from "./hop";
 
@@ -13,15 +14,27 @@ export const local = defhop({
   open: async () => localConnection(),
 });
 
-/** A connection to this machine. It holds nothing, and so never ends. */
-export function localConnection(): Connection {
+/** A connection to this machine, called `description` in messages. It ends only when it is closed. */
+export function localConnection(description = "via.local()"): Connection {
+  const running = new Running();
+  const over = Promise.withResolvers<undefined>();
+  let closed = false;
   return {
-    description: "via.local()",
-    alive: true,
+    description,
+    get alive() {
+      return !closed;
+    },
     local: true,
-    closed: new Promise(() => {}),
-    exec: async (command) => spawned("/bin/sh", ["-c", command], "via.local()"),
-    close: async () => {},
+    closed: over.promise,
+    exec: async (command) => {
+      if (closed) throw new ConnectionFailed(description, "the connection was closed");
+      return running.add(await spawned("/bin/sh", ["-c", command], description));
+    },
+    close: async () => {
+      closed = true;
+      over.resolve(undefined);
+      await running.end();
+    },
   };
 }
 

@@ -168,21 +168,21 @@ const inside = ({ pid }: Clone) => [
   `--wd=/proc/${pid}/root/root`,
 ];
 
+/** The clone outlives its connections: the next deployment finds what this one did. */
 function cloneConnection(made: Clone): Connection {
-  const outer = localConnection();
+  const outer = localConnection(HOP);
   const environment =
     "env -i HOME=/root USER=root LOGNAME=root SHELL=/bin/sh LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   return {
     description: HOP,
     local: true,
     get alive() {
-      return isAlive(made.pid);
+      return outer.alive && isAlive(made.pid);
     },
-    closed: new Promise(() => {}),
+    closed: outer.closed,
     exec: (command) =>
       outer.exec(`exec nsenter ${inside(made).join(" ")} ${environment} /bin/sh -c ${shellQuote(command)}`),
-    // The clone outlives its connections: the next deployment finds what this one did.
-    close: async () => {},
+    close: () => outer.close(),
   };
 }
 
@@ -203,11 +203,15 @@ function scratchHome(name: string): string {
 }
 
 function scratchConnection(home: string): Connection {
-  const outer = localConnection();
+  const outer = localConnection(HOP);
   return {
-    ...outer,
-    alive: true,
     description: HOP,
+    local: true,
+    get alive() {
+      return outer.alive;
+    },
+    closed: outer.closed,
+    close: () => outer.close(),
     exec: (command) =>
       outer.exec(`HOME=${shellQuote(home)}; unset XDG_CACHE_HOME; export HOME; cd "$HOME" && ${command}`),
   };

@@ -37,7 +37,7 @@ const args = object({
  * - `config`: the OpenSSH configuration file to read in place of the user's and the system's.
  * - `transport`: `"ssh2"` connects from within this process; `"openssh"` through the system's `ssh`, which is chosen
  *   by itself for what ssh2 cannot do: certificates, hardware keys, Kerberos, ProxyCommand, a ControlPath in use.
- * - `keepaliveSeconds`: a link that is silent for three times this long is given up; 5 unless given.
+ * - `keepaliveSeconds`: a link that is silent for three times this long is given up; 3 unless given.
  * - `connectTimeoutSeconds`: time for the connection, without the time a person takes to answer; ConnectTimeout of the
  *   configuration, or 20.
  *
@@ -47,7 +47,7 @@ export const ssh = defhop({
   name: "ssh",
   args,
   open: async (said, context) => {
-    const { keepaliveSeconds = 5, connectTimeoutSeconds, transport, ...destination } = said;
+    const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = said;
     const hop = hopAsCode({ hop: "ssh", args: said, site: "" });
     const terms = (configured?: string): Terms => ({
       hop,

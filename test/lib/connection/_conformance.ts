@@ -72,8 +72,7 @@ export async function conforms(t: TestContext, chain: Chain, place: Place): Prom
       await target.remove(dir, { recursive: true });
       assert.equal(await target.lstat(dir), undefined);
     });
-    if (connection.description !== "via.local()")
-      await t.test("what still runs is cut off when it is closed", { timeout }, () => closing(subject));
+    await t.test("what still runs is cut off when it is closed", { timeout }, () => closing(subject));
   } finally {
     await chain.close();
   }

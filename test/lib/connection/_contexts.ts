@@ -14,8 +14,11 @@ import { smallTree } from "./_tree";
 export interface Place {
   readonly user: string;
   readonly home: string;
-  /** The test machine, itself or without its network; the small Debian, without or with its systemd; a bare busybox. */
-  readonly system: "machine" | "netns" | "tree" | "booted" | "busybox";
+  /**
+   * The test machine, itself or without its network; the small Debian, without or with its systemd; a bare busybox; the
+   * clone of this computer.
+   */
+  readonly system: "machine" | "netns" | "tree" | "booted" | "busybox" | "clone";
 }
 
 /** A hop, and where it leads. */
@@ -45,13 +48,16 @@ export const HOST = "conformance.test";
 
 const root = (system: Place["system"]): Place => ({ user: "root", home: "/root", system });
 const plainUser = { machine: "admin", netns: "admin", tree: "guest", booted: "guest", busybox: "guest" };
-const other = (system: Place["system"]): Place => {
+const other = (system: keyof typeof plainUser): Place => {
   const user = plainUser[system];
   return { user, home: `/home/${user}`, system };
 };
 
 /** Every hop as the last of as short a chain as it can have. */
 export const starts: readonly Start[] = [
+  start("via.sandbox", "here", { ...root("clone"), home: process.env["HOME"] ?? "/root" }, () => [
+    via.sandbox({ name: `conformance-${process.pid}` }),
+  ]),
   start("via.ssh", "here", root("machine"), ({ machine, config }) => [
     via.ssh({ user: "root", hop: machine.address, config, identity: machine.identity }),
   ]),
@@ -80,12 +86,15 @@ function start(name: string, from: Start["from"], to: Place, hops: Start["hops"]
 export function nextSteps(place: Place): Step[] {
   const { user, system } = place;
   const onMachine = system === "machine" || system === "netns";
-  const there = other(system);
   const step = (name: string, to: Place, hop: Step["hop"]): Step => ({ name, to, hop });
   const steps = [
     step("via.rehome", { ...place, home: "/tmp" }, () => via.rehome("/tmp")),
     step("via.shellWrap", place, () => via.shellWrap("env", "WRAPPED=1")),
   ];
+  // Of this computer nothing more is known than what Debian always has.
+  if (system === "clone") return [...steps, step("via.nsenter", place, () => via.nsenter({ pid: 1 }))];
+  const there = other(system);
+  // One has no way to the network, the other no ssh.
   if (system !== "netns" && system !== "busybox")
     steps.push(step("via.ssh", root("machine"), () => via.ssh({ user: "root", hop: "127.0.0.1" })));
   if (user !== "root") {

@@ -53,9 +53,14 @@ test("what cannot be started is a ConnectionFailed that names it", async () => {
   );
 });
 
-test("it is this machine, it lives, and closing it twice is nothing", async () => {
-  assert.deepEqual([connection.description, connection.local, connection.alive], ["via.local()", true, true]);
-  await connection.close();
-  await connection.close();
-  assert.equal((await said(await connection.exec("echo still")))[1], "still\n");
+test("it is this machine, it lives until it is closed, and closing it twice is nothing", async () => {
+  const own = localConnection();
+  assert.deepEqual([own.description, own.local, own.alive], ["via.local()", true, true]);
+  await own.close();
+  await own.close();
+  assert.deepEqual([own.alive, await own.closed], [false, undefined]);
+  await assert.rejects(own.exec("true"), {
+    name: "ConnectionFailed",
+    message: "via.local(): the connection was closed",
+  });
 });

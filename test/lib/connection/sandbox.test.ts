@@ -179,6 +179,7 @@ describe("a clone of this machine", needsClone, () => {
 
   test("discarded, it is gone with all that runs in it, and its name is free", async () => {
     const word = `${4000 + process.pid}.5`;
+    connection = await open(name);
     const channel = await connection.exec(`exec sleep ${word}`);
     await eventually(() => processesWith(word).length > 0, "it runs");
     await discardSandbox(name);
