@@ -1,8 +1,7 @@
 import type { Hop } from "../lib/connection/hop";
-import type { Deployment } from "../lib/deploy";
 import { hosts } from "../lib/host";
 import { type FleetReport, fleetReport, type Report } from "../lib/report";
-import { session } from "../lib/session";
+import { type AnyDeployment, session } from "../lib/session";
 import type { Statement } from "./_language";
 import { memberNames } from "./_members";
 import { CommandError } from "./commands/command";
@@ -14,8 +13,6 @@ import type { Terminal } from "./terminal";
 import type { Out, View } from "./views/view";
 import { follow } from "./views/view";
 import type { Workspace } from "./workspace";
-
-type AnyDeployment = Deployment<Report | FleetReport>;
 
 /** Deployments of which hosts failed, or were refused, with the reports of those. */
 export type Failures = readonly { readonly deployment: AnyDeployment; readonly reports: readonly Report[] }[];
