@@ -18,7 +18,7 @@ import {
   failureOf,
   isOfClass,
 } from "./errors";
-import type { StepEvent, StepStatus } from "./events";
+import type { StepStatus } from "./events";
 import { definitionOf, innerOf } from "./prepare";
 import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "./property";
 import type { PosixTarget } from "./target";

@@ -1,6 +1,6 @@
 import type { Hop } from "../lib/connection/hop";
 import { hosts } from "../lib/host";
-import { type FleetReport, fleetReport, type Report } from "../lib/report";
+import { fleetReport, type Report } from "../lib/report";
 import { type AnyDeployment, session } from "../lib/session";
 import type { Statement } from "./_language";
 import { memberNames } from "./_members";

@@ -13,7 +13,7 @@ import { candidates, isEngine, resolve } from "./_resolve";
 import { asJavaScript, contentHash, isFile, type Version } from "./_sources";
 import { standInFor } from "./_standIns";
 import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
-import type { Manifest, ManifestFile } from "./manifest";
+import type { Manifest } from "./manifest";
 import { root as engineRoot } from "./register";
 
 export interface Tree {

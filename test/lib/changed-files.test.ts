@@ -15,7 +15,10 @@ describe("withChangeIfChangesFiles", () => {
     ["nothing was done", () => {}, undefined, "unchanged"],
     [
       "it says that nothing was changed",
-      (file) => (writeFileSync(file, "new\n"), "unchanged"),
+      (file) => {
+        writeFileSync(file, "new\n");
+        return "unchanged";
+      },
       undefined,
       "unchanged",
     ],
@@ -23,13 +26,19 @@ describe("withChangeIfChangesFiles", () => {
     ["other bytes, of the same length and time", (file) => rewrite(file, "two\n"), undefined, "changed"],
     [
       "the same bytes, written anew",
-      (file) => (writeFileSync(file, "one\n"), utimesSync(file, 5, 5)),
+      (file) => {
+        writeFileSync(file, "one\n");
+        utimesSync(file, 5, 5);
+      },
       undefined,
       "changed",
     ],
     [
       "the same bytes, where only these count",
-      (file) => (utimesSync(file, 5, 5), chmodSync(file, 0o600)),
+      (file) => {
+        utimesSync(file, 5, 5);
+        chmodSync(file, 0o600);
+      },
       "content",
       "unchanged",
     ],

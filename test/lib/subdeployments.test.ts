@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seqprops, unapplied } from "../../lib/combinators";
 import * as via from "../../lib/connection/via";
-import { InapplicableProperty, Refused } from "../../lib/errors";
+import { Refused } from "../../lib/errors";
 import { hasHostattrs } from "../../lib/facts";
 import { refuseUnfit } from "../../lib/fit";
 import { attribute, defhost, type HostState } from "../../lib/host";

@@ -66,6 +66,7 @@ async function runChecks(): Promise<FileResult[]> {
     "ci",
     "--colors=off",
     "--diagnostic-level=warn",
+    "--error-on-warnings",
     "--max-diagnostics=100",
     root,
   ]);
