@@ -20,13 +20,31 @@ export function tcpSocket(config: SshConfig, signal: AbortSignal): Promise<Socke
     const settled = () => signal.removeEventListener("abort", abort);
     socket.once("connect", () => {
       settled();
-      resolve(socket);
+      resolve(gathered(socket));
     });
     socket.once("error", (error) => {
       settled();
       reject(new Error(explained(error, config), { cause: error }));
     });
   });
+}
+
+/** Of `socket`, what is written at once leaves at once: ssh2 writes each packet in three pieces. */
+function gathered(socket: Socket): Socket {
+  const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+  let corked = false;
+  const gathering = (...given: unknown[]) => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(() => {
+        corked = false;
+        socket.uncork();
+      });
+    }
+    return write(...given);
+  };
+  return Object.assign(socket, { write: gathering });
 }
 
 /** A failure of the network in words, with what to do about it. */
