@@ -2,6 +2,7 @@ import { commandResult, commandText, exported, inDirectory, type RawResult, show
 import { InnerMemory } from "./_memory";
 import { shellQuote } from "./_quote";
 import { type MarkStore, Marks } from "./_state";
+import { temporarily } from "./_temporary";
 import { decode, encode, splitLines } from "./_text";
 import { Cancelled, type CommandResult, FailedChange } from "./errors";
 import type { HostFacts } from "./host-model";
@@ -105,6 +106,15 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
 
+  /** Removes what is in the directory; `names` were found there. */
+  protected abstract removeFrom(path: string, names: readonly string[]): Promise<void>;
+  /** Where temporary files are kept: an absolute path. */
+  protected abstract findTemporary(): Promise<string>;
+  /** Makes a file that only we may read, or a directory when there is no `content`. There must be nothing of that name. */
+  protected abstract makePrivate(path: string, content: Buffer | undefined): Promise<void>;
+  /** There is nothing at `path`, whatever it was; also when the deployment was cancelled. */
+  protected abstract discard(path: string): Promise<void>;
+
   abstract hasCommand(name: string): Promise<boolean>;
   abstract user(nameOrUid: string | number): Promise<User | undefined>;
   abstract group(nameOrGid: string | number): Promise<Group | undefined>;
@@ -206,6 +216,28 @@ export abstract class TargetBase implements PosixTarget {
     return "changed";
   }
 
+  async emptyDirectory(path: string): Promise<Change> {
+    const names = await this.list(path);
+    if (!names) throw await this.failure("empty", path, "it is no directory");
+    if (names.length === 0) return "unchanged";
+    await this.removeFrom(path, names);
+    return "changed";
+  }
+
+  withTemporaryFile<T>(
+    use: (path: string) => Promise<T>,
+    { content = "", directory }: Parameters<PosixTarget["withTemporaryFile"]>[1] = {},
+  ): Promise<T> {
+    return this.#withTemporary(use, directory, bytesOf(content));
+  }
+
+  withTemporaryDirectory<T>(
+    use: (path: string) => Promise<T>,
+    { directory }: { readonly directory?: string } = {},
+  ): Promise<T> {
+    return this.#withTemporary(use, directory);
+  }
+
   inform(text: string): void {
     this.context.output("stdout", text.endsWith("\n") ? text : `${text}\n`);
   }
@@ -238,6 +270,23 @@ export abstract class TargetBase implements PosixTarget {
     this.memory.set(key, finding);
     finding.catch(() => this.memory.delete(key));
     return finding;
+  }
+
+  async #withTemporary<T>(
+    use: (path: string) => Promise<T>,
+    directory: string | undefined,
+    content?: Buffer,
+  ): Promise<T> {
+    const place =
+      directory === undefined
+        ? await this.remembered("target/temporary", () => this.findTemporary())
+        : directory.startsWith("/")
+          ? directory
+          : `${(await this.identity()).home}/${directory}`;
+    return temporarily(place, use, {
+      make: (path) => this.makePrivate(path, content),
+      discard: (path) => this.discard(path),
+    });
   }
 
   /** The number of a user, whose name may be a number itself. */

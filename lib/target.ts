@@ -127,6 +127,8 @@ export interface PosixTarget {
   makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
   /** There is nothing at `path`. A directory needs `recursive`. A link is removed, never followed. */
   remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
+  /** The directory `path`, which must exist, has nothing in it. It stays itself: it may be a mount point. */
+  emptyDirectory(path: string): Promise<Change>;
   /** `path` is a link with the text `to`; what is no link there is refused. */
   symlink(path: string, to: string): Promise<Change>;
   setMode(path: string, mode: number): Promise<Change>;
@@ -137,6 +139,22 @@ export interface PosixTarget {
   ): Promise<Change>;
   /** `to` becomes what `from` was, in one step; both on one file system. */
   rename(from: string, to: string): Promise<void>;
+
+  /**
+   * What `use` comes to, given the absolute path of a new file that nobody else may read (mode 0600), with `content` or
+   * empty. It is removed afterwards, also when `use` fails or the deployment is cancelled. Where our process or the link
+   * is killed it stays behind, called `consfigurator.` and 18 digits and letters. `directory`, where it is made, is
+   * `$TMPDIR` of the host, or `/tmp`, unless given.
+   */
+  withTemporaryFile<T>(
+    use: (path: string) => Promise<T>,
+    options?: { readonly content?: string | Buffer; readonly directory?: string },
+  ): Promise<T>;
+  /** As `withTemporaryFile`, with a new, empty directory of mode 0700, and all that is put there. */
+  withTemporaryDirectory<T>(
+    use: (path: string) => Promise<T>,
+    options?: { readonly directory?: string },
+  ): Promise<T>;
 
   /** Shown live as output of the present step. */
   inform(text: string): void;

@@ -9,6 +9,7 @@ import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
 import { type Execution, type PutOptions, TargetBase, type TargetContext } from "../target-base";
+import { lookAt, lookAtLink, orNothing } from "./_look";
 import { localMarks } from "./_marks";
 import { makeDirectories, replaceFile } from "./_replace-file";
 import { sameBytes } from "./_same-bytes";
@@ -54,11 +55,11 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   }
 
   async stat(name: string): Promise<FileStat | undefined> {
-    return this.#attempt("look at", name, (file) => fileStat(orNothing(() => fs.statSync(file, BIG))));
+    return this.#attempt("look at", name, (file) => lookAt(file));
   }
 
   async lstat(name: string): Promise<FileStat | undefined> {
-    return this.#attempt("look at", name, (file) => fileStat(orNothing(() => fs.lstatSync(bare(file), BIG))));
+    return this.#attempt("look at", name, (file) => lookAtLink(bare(file)));
   }
 
   async readLink(name: string): Promise<string | undefined> {
@@ -176,6 +177,33 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     await this.#attempt("write", name, (file) => replaceFile(file, content, options));
   }
 
+  protected removeFrom(name: string, names: readonly string[]): Promise<void> {
+    return this.#attempt("empty", name, (directory) => {
+      for (const each of names) fs.rmSync(`${directory}/${each}`, { recursive: true, force: true });
+    });
+  }
+
+  protected async findTemporary(): Promise<string> {
+    const given = process.env["TMPDIR"];
+    return given?.startsWith("/") ? given : "/tmp";
+  }
+
+  protected makePrivate(name: string, content: Buffer | undefined): Promise<void> {
+    return content
+      ? this.#attempt("make the temporary file", name, (file) =>
+          fs.writeFileSync(file, content, { mode: 0o600, flag: "wx" }),
+        )
+      : this.#attempt("make the temporary directory", name, (file) => fs.mkdirSync(file, 0o700));
+  }
+
+  protected async discard(name: string): Promise<void> {
+    try {
+      fs.rmSync(name, { recursive: true, force: true });
+    } catch (error) {
+      throw await this.failure("remove", name, reasonOf(error));
+    }
+  }
+
   protected async findIdentity(): Promise<Identity> {
     const uid = process.geteuid?.() ?? 0;
     const gid = process.getegid?.() ?? 0;
@@ -248,41 +276,8 @@ function elsewhere(database: "passwd" | "group", alsoFine?: string): boolean {
   return named.some((source) => source !== "files" && source !== "compat" && source !== alsoFine);
 }
 
-const BIG = { bigint: true } as const;
-
-/** What `look` finds, or undefined when there is nothing of that name: not even a place for it, or links in a circle. */
-function orNothing<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? ""))
-      return undefined;
-    throw error;
-  }
-}
-
 const noSuchUser = (name: string): FailedChange =>
   new FailedChange(`there is no user ${shellQuote(name)} on this host`);
-
-function fileStat(stats: fs.BigIntStats | undefined): FileStat | undefined {
-  if (!stats) return undefined;
-  const type = stats.isFile()
-    ? "file"
-    : stats.isDirectory()
-      ? "directory"
-      : stats.isSymbolicLink()
-        ? "symlink"
-        : "other";
-  return {
-    type,
-    mode: Number(stats.mode) & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    size: Number(stats.size),
-    mtime: Number(stats.mtimeNs / 1_000_000_000n),
-    id: `${stats.dev}:${stats.ino}`,
-  };
-}
 
 /** Node says "EACCES: permission denied, open '/x'". */
 const reasonOf = (error: unknown): string => {

@@ -115,6 +115,18 @@ exit 0`;
 export const makeDirectory = (path: string, mode: string | undefined): string =>
   `p=${path}; umask 022; mkdir -p "$p"${mode === undefined ? "" : ` && chmod ${mode} "$p"`}`;
 
+/** Removes what is in the directory, in the words of POSIX find. */
+export const empty = (path: string): string => `cd ${path} && find . ! -name . -prune -exec rm -rf -- {} +`;
+
+/** Where temporary files are kept. */
+export const temporaryPlace = `case $TMPDIR in /*) printf %s "$TMPDIR";; *) printf /tmp;; esac`;
+
+/** Makes a file of mode 0600 of what comes on standard input. A default ACL would overrule the umask. */
+export const privateFile = (path: string, size: number): string => `p=${path}; umask 077; set -C
+: > "$p" && chmod 600 "$p" || exit 1
+set +C; cat > "$p" || exit 1
+[ "$(($(wc -c < "$p")))" -eq ${size} ] || { echo "the content did not arrive whole" >&2; exit 1; }`;
+
 /** Puts the link in place in one step where mv can be kept from following the link that is there. */
 export const symlink = (path: string, to: string, unique: string): string => `p=${path}; to=${to}
 new=\${p%/*}/.$(printf %.100s "\${p##*/}").${unique}

@@ -182,6 +182,25 @@ export class ShellTarget extends TargetBase {
     await this.#act("write", path, script, content);
   }
 
+  protected removeFrom(path: string): Promise<void> {
+    return this.#act("empty", path, scripts.empty(this.pathWord(path)));
+  }
+
+  protected async findTemporary(): Promise<string> {
+    return (await this.#questions.ask(scripts.temporaryPlace)).output.toString("utf8");
+  }
+
+  protected makePrivate(path: string, content: Buffer | undefined): Promise<void> {
+    const word = this.pathWord(path);
+    return content
+      ? this.#act("make the temporary file", path, scripts.privateFile(word, content.length), content)
+      : this.#act("make the temporary directory", path, `mkdir -m 0700 ${word}`);
+  }
+
+  protected discard(path: string): Promise<void> {
+    return this.#leave("remove", path, `rm -rf ${this.pathWord(path)}`);
+  }
+
   protected async findIdentity(): Promise<Identity> {
     const { exit, output } = await this.#questions.ask(scripts.identity);
     const [uid, gid, user = "", home = ""] = output.toString("utf8").split("\n");

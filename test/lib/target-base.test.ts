@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { userInfo } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Cancelled, FailedChange, RunFailed } from "../../lib/errors";
@@ -261,6 +262,96 @@ test("directories, links, removal, renaming", (t) =>
       "FailedChange: cannot remove //: that is everything there is",
     );
     assert.deepEqual(readdirSync(dir), ["moved"]);
+  }));
+
+test("temporary files", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const seen = await target.withTemporaryFile(
+      async (file) => {
+        assert.match(file, /^\/.*\/consfigurator\.[0-9a-f]{18}$/);
+        assert.equal(path.dirname(file), process.env["TMPDIR"] ?? "/tmp");
+        assert.equal(lstatSync(file).mode & 0o7777, 0o600);
+        await target.run(["cp", file, "copy"]);
+        return file;
+      },
+      { content: "secret\n" },
+    );
+    assert.equal(readFileSync(`${dir}/copy`, "utf8"), "secret\n");
+    assert.equal(existsSync(seen), false);
+    assert.equal(
+      await target.withTemporaryFile((file) => target.rename(file, "copy").then(() => path.dirname(file)), {
+        directory: ".",
+      }),
+      `${dir}/.`,
+    );
+    assert.equal(readFileSync(`${dir}/copy`, "utf8"), "");
+    assert.match(
+      await failure(target.withTemporaryFile(async () => {}, { directory: "gone" })),
+      /^FailedChange: cannot make the temporary file .*\/gone\/consfigurator\.[0-9a-f]{18}: no such file or directory$/,
+    );
+    assert.deepEqual(readdirSync(dir), ["copy"]);
+  }));
+
+test("temporary directories", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    await target.withTemporaryDirectory(
+      async (made) => {
+        assert.equal(lstatSync(made).mode & 0o7777, 0o700);
+        await target.ensureContent(`${made}/deep/inside`, "x");
+        assert.deepEqual(readdirSync(dir), [path.basename(made)]);
+      },
+      { directory: dir },
+    );
+    assert.deepEqual(readdirSync(dir), []);
+    const failed = target.withTemporaryDirectory((made) => target.readFile(`${made}/gone`), {
+      directory: dir,
+    });
+    assert.match(await failure(failed), /gone: no such file or directory$/);
+    assert.deepEqual(readdirSync(dir), []);
+  }));
+
+test("what is temporary is removed when the deployment is cancelled", async (t) => {
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, async () => {
+      const controller = new AbortController();
+      const target = targetOf(kind, { signal: controller.signal });
+      let made = "";
+      const used = target.withTemporaryDirectory(async (directory) => {
+        made = directory;
+        await target.writeFile(`${directory}/file`, "x");
+        controller.abort();
+        await target.run("true");
+      });
+      await assert.rejects(used, new Cancelled("cancelled: `true` was not started"));
+      assert.notEqual(made, "");
+      assert.equal(existsSync(made), false);
+      await assert.rejects(
+        target.withTemporaryFile(async () => {}),
+        Cancelled,
+      );
+    });
+  }
+});
+
+test("directories that are emptied", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    mkdirSync(`${dir}/full/-rf/deep`, { recursive: true });
+    writeFileSync(`${dir}/full/.hidden`, "");
+    writeFileSync(`${dir}/full/a\nb *`, "");
+    writeFileSync(`${dir}/kept`, "");
+    symlinkSync("../kept", `${dir}/full/link`);
+    symlinkSync("full", `${dir}/way`);
+    const { ino } = lstatSync(`${dir}/full`);
+    assert.equal(await target.emptyDirectory("way"), "changed");
+    assert.equal(await target.emptyDirectory("full"), "unchanged");
+    assert.deepEqual(readdirSync(`${dir}/full`), []);
+    assert.equal(lstatSync(`${dir}/full`).ino, ino);
+    assert.deepEqual(readdirSync(dir).sort(), ["full", "kept", "way"]);
+    for (const name of ["kept", "gone"])
+      assert.equal(
+        await failure(target.emptyDirectory(name)),
+        `FailedChange: cannot empty ${name}: it is no directory`,
+      );
   }));
 
 test("modes and owners", (t) =>
