@@ -5,40 +5,74 @@ import { similar } from "./registry";
  * written wrong would never be asked.
  */
 export function definitionComplaints(definition: object): string[] {
-  const { name, kind, args } = definition as Record<string, unknown>;
-  const slots = Object.entries(definition);
-  const given = new Set(slots.filter(([, slot]) => slot !== undefined).map(([key]) => key));
-  const acting = [...given].filter((key) => ACTING.includes(key));
+  const { kind } = definition as Record<string, unknown>;
+  const given = givenIn(definition);
+  const acting = given.filter((key) => ACTING.includes(key));
   return [
-    ...(typeof name === "string" && NAME.test(name)
-      ? []
-      : [`name is ${shown(name)}; it must be a name such as "file.containsLines"`]),
+    ...nameComplaints(definition, "file.containsLines"),
     ...(kind === "posix" || kind === "agent"
       ? []
       : [`kind is ${shown(kind)}; it must be "posix" or "agent"`]),
-    ...(typeof args === "object" && args !== null
-      ? []
-      : [`args is ${shown(args)}; it must be a schema, such as schema.object({ path: schema.path() })`]),
-    ...slots.flatMap(([key, slot]) => slotComplaints(key, slot)),
+    ...argsComplaints(definition),
+    ...slotComplaints(definition, {
+      known: ["name", "kind", "args"],
+      flags: ["inline"],
+      functions: FUNCTIONS,
+    }),
     ...(acting.length === 0 ? [`it has none of ${ACTING.join(", ")}, and would do nothing`] : []),
     ...["parts", "nested"]
-      .filter((key) => given.has(key) && given.has("apply"))
+      .filter((key) => given.includes(key) && given.includes("apply"))
       .map((key) => `it has ${key}, and apply, which would never be asked: leave one of them out`),
   ];
 }
 
-function slotComplaints(key: string, slot: unknown): string[] {
-  if (key === "name" || key === "kind" || key === "args" || slot === undefined) return [];
-  if (key === "inline")
-    return typeof slot === "boolean" ? [] : [`inline is ${shown(slot)}; it must be true or false`];
-  if (!FUNCTIONS.includes(key)) {
-    const near = similar(FUNCTIONS, key);
-    return [
-      `it has no slot ${key}; ${near.length > 0 ? `did you mean ${near.join(" or ")}?` : `there are ${FUNCTIONS.join(", ")}`}`,
-    ];
-  }
-  return typeof slot === "function" ? [] : [`${key} is ${shown(slot)}; it must be a function`];
+/** What is wrong with the definition of a hop. */
+export const hopComplaints = (definition: object): string[] => [
+  ...nameComplaints(definition, "ssh"),
+  ...argsComplaints(definition),
+  ...slotComplaints(definition, {
+    known: ["name", "args"],
+    flags: ["agent", "first"],
+    functions: ["call", "open", "enter"],
+  }),
+  ...(givenIn(definition).includes("open") ? [] : ["it has no open, and would lead nowhere"]),
+];
+
+/** Slots that are not undefined. */
+const givenIn = (definition: object): string[] =>
+  Object.entries(definition).flatMap(([key, slot]) => (slot === undefined ? [] : [key]));
+
+function nameComplaints(definition: object, example: string): string[] {
+  const { name } = definition as Record<string, unknown>;
+  if (typeof name === "string" && NAME.test(name)) return [];
+  return [`name is ${shown(name)}; it must be a name such as ${JSON.stringify(example)}`];
 }
+
+function argsComplaints(definition: object): string[] {
+  const { args } = definition as Record<string, unknown>;
+  if (typeof args === "object" && args !== null) return [];
+  return [`args is ${shown(args)}; it must be a schema, such as schema.object({ path: schema.path() })`];
+}
+
+interface Slots {
+  /** Looked at elsewhere. */
+  readonly known: readonly string[];
+  readonly flags: readonly string[];
+  readonly functions: readonly string[];
+}
+
+const slotComplaints = (definition: object, { known, flags, functions }: Slots): string[] =>
+  Object.entries(definition).flatMap(([key, slot]) => {
+    if (known.includes(key) || slot === undefined) return [];
+    if (flags.includes(key))
+      return typeof slot === "boolean" ? [] : [`${key} is ${shown(slot)}; it must be true or false`];
+    if (functions.includes(key))
+      return typeof slot === "function" ? [] : [`${key} is ${shown(slot)}; it must be a function`];
+    const near = similar(functions, key);
+    const instead =
+      near.length > 0 ? `did you mean ${near.join(" or ")}?` : `there are ${functions.join(", ")}`;
+    return [`it has no slot ${key}; ${instead}`];
+  });
 
 const NAME = /^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)*$/u;
 

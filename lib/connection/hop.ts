@@ -1,4 +1,6 @@
 import { inspect } from "node:util";
+import { hopComplaints } from "../_definition";
+import { frozenCopy, strangers } from "../_plain";
 import type { Kit } from "../agent/kit";
 import { ConnectionFailed, InvalidArguments } from "../errors";
 import type { Progress } from "../events";
@@ -92,7 +94,10 @@ export interface HopOf<R extends Link> extends Hop {
   "~role"?(role: R): void;
 }
 
-/** Defines a sort of hop, and gives the function by which a consfig says it. */
+/**
+ * Defines a sort of hop, and gives the function by which a consfig says it. Throws `DuplicateName` when another file has
+ * that name, and `InvalidArguments` for what is no definition, such as one with a slot that there is not.
+ */
 export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P> & { readonly agent: true },
 ): (...params: P) => HopOf<AgentRole>;
@@ -106,18 +111,23 @@ export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P>,
 ): (...params: P) => Hop {
   const { name, call, args: schema } = definition;
+  refuse(`defhop of ${name}`, hopComplaints(definition), defhop);
   const construct = (...params: P): Hop => {
     const args = call ? call(...params) : (params[0] ?? {});
-    const complaints = problems(schema, args);
-    if (complaints.length > 0) {
-      const error = new InvalidArguments(`via.${name}: ${complaints.join("; ")}`);
-      Error.captureStackTrace(error, construct);
-      throw error;
-    }
+    const fits = problems(schema, args);
+    refuse(`via.${name}`, fits.length > 0 ? fits : strangers([args], "args"), construct);
     return new SaidHop(name, args, callSite(), params);
   };
   hops.define(name, definition as unknown as AnyHopDefinition, callSite());
   return Object.defineProperty(construct, "name", { value: name });
+}
+
+/** So made that the first frame of the stack is the line in the consfig. */
+function refuse(what: string, complaints: readonly string[], caller: Function): void {
+  if (complaints.length === 0) return;
+  const error = new InvalidArguments(`${what}: ${complaints.join("; ")}`);
+  Error.captureStackTrace(error, caller);
+  throw error;
 }
 
 /** The definition of `hop`. Throws `ConnectionFailed` when there is none. */
@@ -133,17 +143,19 @@ export const isHop = (value: unknown): value is Hop =>
 
 /** Prints as the code that makes it. */
 class SaidHop implements Hop {
+  readonly args: unknown;
   readonly #site: Site;
   readonly #params: readonly unknown[];
 
   constructor(
     readonly hop: string,
-    readonly args: unknown,
+    args: unknown,
     site: Site,
     params: readonly unknown[],
   ) {
+    this.args = frozenCopy(args);
     this.#site = site;
-    this.#params = params;
+    this.#params = frozenCopy(params);
     Object.freeze(this);
   }
 

@@ -7,7 +7,7 @@ import { sandbox } from "../../../lib/connection/sandbox";
 import { sudo } from "../../../lib/connection/sudo";
 import { InvalidArguments } from "../../../lib/errors";
 import { DuplicateName, definedBy } from "../../../lib/registry";
-import { integer, object, optional, string } from "../../../lib/schema";
+import { integer, json, list, object, optional, string } from "../../../lib/schema";
 
 const tunnel = defhop({
   name: "tunnel",
@@ -67,17 +67,73 @@ describe("arguments that do not fit are refused at the line that gave them", () 
     ],
     ["missing", () => tunnel(undefined as never), "via.tunnel: args.to is missing"],
   ];
-  for (const [name, make, message] of cases) {
-    test(name, () =>
-      assert.throws(make, (error: Error) => {
-        assert.ok(error instanceof InvalidArguments);
-        assert.equal(error.message, message);
-        assert.match(error.stack?.split(/\n\s+at /)[1] ?? "", /hop\.test\.ts/);
-        return true;
-      }),
-    );
-  }
+  for (const [name, make, message] of cases) test(name, () => refused(make, message));
 });
+
+describe("what is no definition is refused at its line", () => {
+  const right = { name: "gangway", args: object({}), open: async () => localConnection() };
+  const cases: [definition: object, message: string][] = [
+    [{ ...right, opne: right.open }, "it has no slot opne; did you mean open?"],
+    [{ ...right, close: right.open }, "it has no slot close; there are call, open, enter"],
+    [{ ...right, open: undefined }, "it has no open, and would lead nowhere"],
+    [{ ...right, open: true }, "open is true; it must be a function"],
+    [{ ...right, agent: "yes" }, 'agent is "yes"; it must be true or false'],
+    [
+      { ...right, args: undefined },
+      "args is undefined; it must be a schema, such as schema.object({ path: schema.path() })",
+    ],
+    [
+      { ...right, args: undefined, enter: 1 },
+      "args is undefined; it must be a schema, such as schema.object({ path: schema.path() }); enter is 1; it must be a function",
+    ],
+  ];
+  for (const [definition, message] of cases)
+    test(message, () => refused(() => defhop(definition as never), `defhop of gangway: ${message}`));
+
+  for (const name of [undefined, "two words", ""])
+    test(`the name ${JSON.stringify(name)}`, () =>
+      refused(
+        () => defhop({ ...right, name } as never),
+        `defhop of ${name}: name is ${JSON.stringify(name)}; it must be a name such as "ssh"`,
+      ));
+
+  test("nothing of it is known afterwards", () => assert.equal(hops.get("gangway"), undefined));
+});
+
+describe("arguments of a hop", () => {
+  const ferry = defhop({
+    name: "ferry",
+    args: object({ stops: list(json()) }),
+    call: (...stops: unknown[]) => ({ stops }),
+    open: async () => localConnection(),
+  });
+
+  test("are a copy that nothing can change", () => {
+    const stop = { name: "quay" };
+    const hop = ferry(stop);
+    stop.name = "elsewhere";
+    assert.deepEqual(hop.args, { stops: [{ name: "quay" }] });
+    assert.equal(inspect(hop), "via.ferry({ name: 'quay' })");
+    const { stops } = hop.args as { stops: { name: string }[] };
+    assert.throws(() => stops.push({ name: "more" }), TypeError);
+    assert.throws(() => Object.assign(stops[0] ?? {}, { name: "other" }), TypeError);
+  });
+
+  test("are refused when they could not be sent", () =>
+    refused(
+      () => ferry(new Date(0)),
+      "via.ferry: args.stops[0] is a Date: only text, numbers, true, false, null, lists and plain objects can be sent and stored",
+    ));
+});
+
+function refused(act: () => unknown, message: string): void {
+  assert.throws(act, (error: Error) => {
+    assert.ok(error instanceof InvalidArguments);
+    assert.equal(error.message, message);
+    assert.match(error.stack?.split(/\n\s+at /)[1] ?? "", /hop\.test\.ts/);
+    return true;
+  });
+}
 
 test("every sort of hop is known by its name, which only one file may give", () => {
   for (const name of ["local", "sandbox", "sudo", "tunnel"]) assert.equal(hops.get(name)?.name, name);
