@@ -125,9 +125,16 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
       config,
     });
   const pids: Rig["pids"] = async (role) => {
-    const pattern = role === "worker" ? "[l]ib/agent/worker.js" : `/[b]oot/[0-9a-f]*.js ${role}`;
-    const { stdout } = await machine.exec(`pgrep -f '${pattern}'`);
-    return stdout.split("\n").filter(Boolean).map(Number);
+    const sought = role === "worker" ? /lib\/agent\/worker\.js/ : new RegExp(`/boot/[0-9a-f]*\\.js ${role}`);
+    const { stdout } = await machine.exec("ps -ww -eo pid=,ppid=,args=");
+    const found = stdout
+      .split("\n")
+      .map((line) => /^ *(\d+) +(\d+) (.*)/.exec(line))
+      .filter((line) => line !== null)
+      .map(([, pid, ppid, args]) => ({ pid: Number(pid), ppid: Number(ppid), args: args ?? "" }))
+      .filter(({ args }) => sought.test(args));
+    // A process looks like the one that starts it until it runs a program of its own.
+    return found.filter(({ ppid }) => !found.some(({ pid }) => pid === ppid)).map(({ pid }) => pid);
   };
   return {
     machine,
