@@ -10,7 +10,17 @@ import { json, list, object, string } from "./schema";
  * the others are not known. Ask once for several facts of one host. Two hosts may look at each other: of the one that is
  * prepared already, what it has said so far is seen. Of a name that no host has, only the name is known.
  */
-export function factsOf(host: Host | string): HostFacts {
+export const factsOf = (host: Host | string): HostFacts => modelOf(host);
+
+/**
+ * The facts of the hosts that `host` deploys, with `deploys` and `deploysThese`: those inside of it, which have it as
+ * their `parent`, and others; each as often as it stands there. To be asked where `factsOf` is; of the host that is being prepared, those so far are known.
+ * What they deploy themselves is asked in the same way: `childrenOf(child)`.
+ */
+export const childrenOf = (host: Host | HostFacts | string): readonly HostFacts[] =>
+  host instanceof HostModel ? host.children : modelOf(host as Host | string).children;
+
+function modelOf(host: Host | string): HostModel {
   const name = typeof host === "string" ? host : host.name;
   const defined = typeof host === "string" ? hosts.get(name) : host;
   const known = underWay.get(name);

@@ -44,8 +44,13 @@ interface Stated {
 /** The static facts of a host while it is prepared: they may be added to. */
 export class HostModel implements HostFacts {
   readonly #attributes: Map<string, unknown[]>;
+  readonly #children: Set<HostModel>;
 
-  constructor(private readonly state: HostState) {
+  constructor(
+    private readonly state: HostState,
+    children: Iterable<HostModel> = [],
+  ) {
+    this.#children = new Set(children);
     this.#attributes = new Map(Object.entries(state.attributes).map(([key, values]) => [key, [...values]]));
   }
 
@@ -75,6 +80,16 @@ export class HostModel implements HostFacts {
     return this.state.parent && new HostModel(this.state.parent);
   }
 
+  /** Hosts that are deployed from this one: known where it was prepared, and nowhere else. */
+  get children(): readonly HostModel[] {
+    return [...this.#children];
+  }
+
+  /** Notes that `child` is deployed from this host. */
+  deploys(child: HostModel): void {
+    this.#children.add(child);
+  }
+
   all<T>(attribute: Attribute<T>): readonly T[] {
     return (this.#attributes.get(attribute.key) ?? []) as T[];
   }
@@ -102,19 +117,20 @@ export class HostModel implements HostFacts {
   }
 
   copy(): HostModel {
-    return new HostModel(this.toJSON());
+    return new HostModel(this.toJSON(), this.#children);
   }
 
   /** A copy that knows nothing of `attribute`. */
   without(attribute: Attribute<unknown>): HostModel {
     const { [attribute.key]: _dropped, ...attributes } = this.toJSON().attributes;
-    return new HostModel({ ...this.toJSON(), attributes });
+    return new HostModel({ ...this.toJSON(), attributes }, this.#children);
   }
 
-  /** All facts are those of `other`, but for `except`. */
+  /** All facts are those of `other`, but for `except`; what that one deploys, this one does. */
   adopt<T>(other: HostModel, except: Attribute<T>): void {
     for (const [key, values] of other.#attributes)
       if (key !== except.key) this.#attributes.set(key, [...values]);
+    for (const child of other.#children) this.deploys(child);
   }
 
   toJSON(): HostState {

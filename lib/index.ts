@@ -23,7 +23,7 @@ export {
   RunFailed,
 } from "./errors";
 export type { DeployEvent } from "./events";
-export { factsOf, hasHostattrs } from "./facts";
+export { childrenOf, factsOf, hasHostattrs } from "./facts";
 export {
   type Attribute,
   attribute,

@@ -228,7 +228,8 @@ class Preparation {
     const inner = facts ? whole.without(shared.data) : whole;
     const prepared = this.preprocess(said);
     this.visit(prepared, inner);
-    if (!host) around.adopt(inner, shared.data);
+    if (host) around.deploys(inner);
+    else around.adopt(inner, shared.data);
     around.pushNew(shared.data, ...inner.all(shared.data));
     this.#finishers.push(() => {
       if (!host) inner.adopt(around, shared.data);

@@ -1,23 +1,26 @@
+import { orNothing } from "../../lib/_orNothing";
 import { hopAsCode } from "../../lib/connection/hop";
-import { hosts as defined } from "../../lib/host";
+import { childrenOf } from "../../lib/facts";
+import { hosts as defined, type Host, type HostFacts } from "../../lib/host";
 import { colour } from "../_colour";
 import { beside } from "../_layout";
 import type { Command } from "./command";
 
 export const hosts: Command = {
   name: "hosts",
-  does: "every host, by which name it goes here, and how it is reached",
+  does: "every host, by which name it goes here, how it is reached, and which ones it deploys",
   run: (_, { shell }) => {
     const all = defined.values();
     if (all.length === 0) return shell.say("no host is defined yet: hosts/*.ts of the consfig export them");
     const names = namesOf(shell.workspace.names());
-    const rows = all.map((host): Row => {
+    const rows = all.flatMap((host): Row[] => {
       const { length } = host.applications;
-      return {
+      const row: Row = {
         name: names.get(host) ?? "",
         hops: host.deploy?.map(hopAsCode).join(", ") ?? "no hops: give them to deploy",
         others: [host.name, `${length} ${length === 1 ? "property" : "properties"}`, host.site],
       };
+      return [row, ...below(host)];
     });
     shell.say(table(rows));
   },
@@ -27,6 +30,19 @@ interface Row {
   readonly name: string;
   readonly hops: string;
   readonly others: readonly [host: string, properties: string, site: string];
+}
+
+/** The hosts that `host` deploys, and those that they do. Of one that cannot be prepared they are not known. */
+function below(host: Host | HostFacts, indent = ""): Row[] {
+  const children = orNothing(() => childrenOf(host)) ?? [];
+  return children.flatMap((child) => [
+    {
+      name: "",
+      hops: child.parent ? "inside of it" : "deployed from there",
+      others: [`${indent}└ ${child.name}`, "", ""],
+    },
+    ...below(child, `${indent}  `),
+  ]);
 }
 
 /** One line for each; in a terminal that is too narrow for that, the hops of each below it. */

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { seqprops } from "../../lib/combinators";
+import { onChange, seqprops } from "../../lib/combinators";
+import * as via from "../../lib/connection/via";
 import { InapplicableProperty, Refused } from "../../lib/errors";
-import { factsOf, hasHostattrs } from "../../lib/facts";
-import { attribute, defhost, shared } from "../../lib/host";
+import { childrenOf, factsOf, hasHostattrs } from "../../lib/facts";
+import { attribute, defhost, HostModel, shared } from "../../lib/host";
+import { makeChildHost } from "../../lib/made-hosts";
 import { prepare } from "../../lib/prepare";
 import { defprop } from "../../lib/property";
 import { hostname, object } from "../../lib/schema";
+import { as, deploys, deploysThese } from "../../lib/subdeployments";
+import * as toy from "../support/toy";
 
 const colour = attribute<string>("test/colour");
 
@@ -119,5 +123,63 @@ describe("facts of another host", () => {
         return true;
       },
     );
+  });
+});
+
+describe("hosts that a host deploys", () => {
+  const names = (host: Parameters<typeof childrenOf>[0]): string[] =>
+    childrenOf(host).map(({ name }) => name);
+  const inventory = defprop({
+    name: "test.inventory",
+    kind: "posix",
+    args: object({}),
+    call: () => ({}),
+    hostattrs: (_args, host) => host.push(colour, ...names(host)),
+  });
+  const printer = defhost("printer.example.org", { deploy: [via.ssh()] }, hasHostattrs(colour, "grey"));
+  const shelf = makeChildHost({ name: "shelf.example.org" }, hasHostattrs(colour, "oak"));
+  const room = makeChildHost({ name: "room.example.org" }, deploys(shelf, via.chroot("/srv/shelf")));
+
+  test("are known by their facts: those inside, others, and what these deploy", () => {
+    const house = defhost(
+      "house.example.org",
+      as("ada", onChange(deploys(room, via.chroot("/srv/room")), toy.changes("a"))),
+      deploys(printer),
+      deploysThese("printer.example.org", toy.changes("b")),
+      as("bob", toy.changes("c")),
+    );
+    assert.deepEqual(names(house), ["room.example.org", "printer.example.org", "printer.example.org"]);
+    assert.deepEqual(names("house.example.org"), names(house));
+    const [inside, other] = childrenOf(house);
+    assert.deepEqual(
+      [inside?.parent?.name, other?.parent, other?.newest(colour)],
+      ["house.example.org", undefined, "grey"],
+    );
+    assert.deepEqual(inside && childrenOf(inside).map((each) => [each.name, each.newest(colour)]), [
+      ["shelf.example.org", "oak"],
+    ]);
+    assert.deepEqual(names(printer), []);
+    assert.deepEqual(names("nobody.example.org"), []);
+  });
+
+  test("of the host that is being prepared, those so far; what is sent to it has none", () => {
+    const model = prepared(
+      defhost("a.example.org", deploys(printer), inventory(), deploys(room, via.chroot("/r"))),
+    );
+    assert.deepEqual(model.all(colour), ["printer.example.org"]);
+    assert.deepEqual(names(model), ["printer.example.org", "room.example.org"]);
+    assert.deepEqual(new HostModel(JSON.parse(JSON.stringify(model))).children, []);
+  });
+
+  test("are there once, however far inside it was said", () => {
+    const model = prepared(
+      defhost("a.example.org", as("ada", as("bob", deploys(printer))), as("ada", toy.changes("a"))),
+    );
+    assert.deepEqual(names(model), ["printer.example.org"]);
+  });
+
+  test("of one that cannot be prepared they are not known, and it says why", () => {
+    defhost("broken.example.org", toy.made("x", { property: "no.such", args: {}, site: "x:1:1" }));
+    assert.throws(() => childrenOf("broken.example.org"), Refused);
   });
 });

@@ -170,3 +170,25 @@ const FAR = `import { defhost, via } from "consfigurator";
 export const far = defhost("far.example.org", { deploy: [via.ssh({ user: "root", hop: "192.0.2.7", port: 2222 }), via.agent()] });
 export const all = [far, defhost("last.example.org", { deploy: [via.local()] })];
 `;
+
+const FAMILY = `import { defhost, deploys, makeChildHost, via } from "consfigurator";
+import { cmd } from "consfigurator/properties";
+
+const shelf = makeChildHost({ name: "shelf.x" });
+const room = makeChildHost({ name: "room.x" }, deploys(shelf, via.chroot("/s")));
+export const far = defhost("far.x", { deploy: [via.ssh()] });
+export const house = defhost("house.x", deploys(room, via.chroot("/r")), deploys(far));
+`;
+
+test(".hosts: what a host deploys stands below it", needsTerminal, async (t) => {
+  const { type } = await prompt(t, { "hosts/here.ts": FAMILY });
+  const said = await type(".hosts", /\nconsfig> $/);
+  const lines = said.split("\n").map((line) => line.trim().replace(/ {2,}/g, "  "));
+  assert.deepEqual(lines.slice(1, -1), [
+    "far  far.x  via.ssh()  0 properties  hosts/here.ts:6:27",
+    "house  house.x  no hops: give them to deploy  2 properties  hosts/here.ts:7:29",
+    "└ room.x  inside of it",
+    "└ shelf.x  inside of it",
+    "└ far.x  deployed from there",
+  ]);
+});
