@@ -49,14 +49,14 @@ describe("deployments through an agent", needsMachines(), () => {
     await until("a spare worker", spare);
     await sleep(300);
     // Long enough that two of them cannot be taken for one on a busy machine.
-    proxy.setRoundTrip(400);
+    proxy.setRoundTrip(1000);
     proxy.reset();
     const started = performance.now();
     const report = await on.deploy(same, hops);
     const took = Math.round(performance.now() - started);
     assert.equal(report.status, "unchanged");
-    t.diagnostic(`400 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`);
-    assert.ok(took < 800, `${took} ms`);
+    t.diagnostic(`1000 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`);
+    assert.ok(took < 2000, `${took} ms`);
     assert.ok(proxy.bytes.up < 3000, `${proxy.bytes.up} bytes`);
     assert.ok(proxy.bytes.down < 3000, `${proxy.bytes.down} bytes`);
   });
@@ -80,7 +80,7 @@ describe("deployments through an agent", needsMachines(), () => {
     const started = performance.now();
     deployment.cancel();
     const report = await deployment;
-    assert.ok(performance.now() - started < 4000);
+    assert.ok(performance.now() - started < 20_000);
     assert.equal(report.status, "cancelled");
     assert.equal(report.failure?.message, "the deployment was cancelled");
     assert.equal((await on.machine.exec("pgrep -f 'sleep 471[123]'")).stdout, "");
