@@ -1,5 +1,6 @@
+import type { Compression } from "./_compressor";
 import type { BootBundle } from "./client/boot-bundle";
-import type { Compression, Runtime } from "./client/runtime";
+import type { Runtime } from "./client/runtime";
 import type { Sources } from "./client/trees";
 
 /** What a process of ours needs to start others of its kind: what it was itself started from. */

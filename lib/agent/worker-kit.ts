@@ -4,8 +4,8 @@ import { arch, platform, tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { ConsfigError } from "../errors";
-import { compressorFor } from "./_compressor";
-import type { Compression, Runtime } from "./client/runtime";
+import { type Compression, compressorFor } from "./_compressor";
+import type { Runtime } from "./client/runtime";
 import type { Kit, KitFiles } from "./kit";
 import type { TreeFile } from "./messages";
 

@@ -5,7 +5,8 @@ import { text } from "node:stream/consumers";
 import { shellQuote } from "../../_quote";
 import type { Connection } from "../../connection/connection";
 import type { Progress } from "../../events";
-import type { Compression, Runtime } from "./runtime";
+import type { Compression } from "../_compressor";
+import type { Runtime } from "./runtime";
 
 /** How much of a file is read at once, in bytes. */
 const CHUNK = 512 * 1024;

@@ -3,11 +3,11 @@ import { shellQuote } from "../../_quote";
 import type { Channel, Connection } from "../../connection/connection";
 import { ConsfigError } from "../../errors";
 import type { Progress } from "../../events";
+import type { Compression } from "../_compressor";
 import { NODE_FLAGS } from "../_worker-process";
 import type { Kit } from "../kit";
 import { BANNER } from "../messages";
 import { APT_HELPER, GARBAGE, upload } from "./_upload";
-import type { Compression } from "./runtime";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */
 const SUITABLE_NODE = 24;

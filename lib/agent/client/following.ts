@@ -2,11 +2,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Cancelled, ConnectionFailed } from "../../errors";
 import type { StepEvent } from "../../events";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../messages";
-import type { AgentLink } from "./link";
 import type { Sources } from "./trees";
 
 /** The link to the host was lost; what runs there goes on. */
 export class LinkLost extends ConnectionFailed {}
+
+/** How a deployment is heard. */
+export interface Listener {
+  onEvents(events: readonly StepEvent[]): void;
+  onWaiting(reason: string): void;
+}
+
+/** What of a link to an agent is needed here. */
+interface Followed {
+  deploy(job: Job, sources: Sources, listener: Listener): Promise<JobOutcome>;
+  follow(job: Job, sources: Sources, listener: Listener, heard: number): Promise<JobOutcome>;
+  signal(deployment: string, signal: JobSignal): void;
+}
 
 /** How often, and after how long, a lost link is opened again before the host is given up. */
 const RECONNECT_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
@@ -17,7 +29,7 @@ export interface Following {
   readonly host: string;
   emit(event: StepEvent): void;
   /** Opens the way to the agent anew. Throws `ConnectionFailed` when it cannot be opened now. */
-  again(): Promise<AgentLink>;
+  again(): Promise<Followed>;
   readonly signal: AbortSignal;
   /** What passes a signal on to where the work is. */
   readonly workers: Set<(signal: JobSignal) => void>;
@@ -25,7 +37,7 @@ export interface Following {
 
 /** An agent does the job; we listen. When the link is lost it is opened again, and we hear what we missed. */
 export async function applyFollowing(
-  first: AgentLink,
+  first: Followed,
   job: Job,
   sources: Sources,
   following: Following,
@@ -69,7 +81,7 @@ export async function applyFollowing(
 }
 
 /** A new link to the agent, after as many tries as it takes, or `lost` when the host stays out of reach. */
-async function reached({ host, again, signal }: Following, lost: LinkLost): Promise<AgentLink> {
+async function reached({ host, again, signal }: Following, lost: LinkLost): Promise<Followed> {
   for (const wait of RECONNECT_MS) {
     await sleep(wait, undefined, { signal }).catch(() => {});
     if (signal.aborted) {

@@ -1,6 +1,5 @@
 import type { Channel } from "../../connection/connection";
 import { ConnectionFailed, FailedChange } from "../../errors";
-import type { StepEvent } from "../../events";
 import type { Kit } from "../kit";
 import {
   type AgentStatus,
@@ -15,17 +14,11 @@ import {
   type TreeChange,
 } from "../messages";
 import { converse, encode, GarbledFrame, type Wire } from "../wire";
-import { applyFollowing, type Following, LinkLost } from "./following";
+import { applyFollowing, type Following, LinkLost, type Listener } from "./following";
 import { type Sources, Trees } from "./trees";
 
 /** How often a host may say that it lacks what it was sent. */
 const MOST_SENDINGS = 3;
-
-/** How a deployment is heard. */
-export interface Listener {
-  onEvents(events: readonly StepEvent[]): void;
-  onWaiting(reason: string): void;
-}
 
 interface Running extends Listener {
   /** How many events have been heard. */

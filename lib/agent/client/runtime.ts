@@ -16,11 +16,7 @@ import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { ConsfigError } from "../../errors";
 import { cacheHome, root } from "../../source/register";
-import { compressorFor } from "../_compressor";
-
-/** How a runtime may be compressed, best first; the host needs the command to undo it. */
-export const compressions = { zstd: "checked.zst", gzip: "gz" } as const;
-export type Compression = keyof typeof compressions;
+import { type Compression, compressions, compressorFor } from "../_compressor";
 
 /** A runtime for one sort of host, ready to be sent. */
 export interface Runtime {

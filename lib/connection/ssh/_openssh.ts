@@ -10,18 +10,11 @@ import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import { loginCommand } from "./_login";
 import { answers } from "./_reasons";
+import type { Route } from "./_route";
 import { Sessions } from "./_sessions";
 import { afterSsh } from "./_stderr";
 import { cancellation, MISSES, type Terms } from "./_terms";
 import type { Way } from "./_ways";
-
-export interface Route {
-  /** Where `ssh` is run. */
-  readonly parent: Connection;
-  readonly destination: Destination;
-  /** What is known of the destination; undefined when `ssh` runs elsewhere, with the configuration of that place. */
-  readonly way?: Way | undefined;
-}
 
 /**
  * Connects through the system's `ssh`. One `ssh` holds the connection and shares it (ControlMaster) at a socket in a

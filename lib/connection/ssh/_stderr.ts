@@ -1,4 +1,4 @@
-import type { Route } from "./_openssh";
+import type { Route } from "./_route";
 import { explained, unanswered } from "./_socket";
 
 interface Circumstances {

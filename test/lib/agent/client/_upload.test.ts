@@ -15,8 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { Compression } from "../../../../lib/agent/_compressor";
 import { upload } from "../../../../lib/agent/client/_upload";
-import { type Compression, type Runtime, runtimeFor } from "../../../../lib/agent/client/runtime";
+import { type Runtime, runtimeFor } from "../../../../lib/agent/client/runtime";
 import { localConnection } from "../../../../lib/connection/local";
 import { needsMachines } from "../../../support/machines";
 
