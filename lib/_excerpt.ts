@@ -119,6 +119,10 @@ export function excerptOf(text: string): string {
   return `${head}${leftOut(text.length - head.length - tail.length)}${tail}`;
 }
 
+/** `text`, or its beginning when it has more than `most` characters. */
+export const beginningOf = (text: string, most: number): string =>
+  text.length > most ? `${text.slice(0, between(text, most))}…` : text;
+
 /** The line that says how much was left out is no longer than this. */
 const NOTE = 100;
 const leftOut = (length: number): string =>

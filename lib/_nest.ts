@@ -20,6 +20,10 @@ export async function deployNested(
       const around = event.parent === undefined ? parent : numbers.get(event.parent);
       const { parent: _theirs, ...rest } = event;
       applying.emit({ ...rest, step, ...(around !== undefined && { parent: around }) });
+    } else if (event.kind === "command-ran") {
+      const { step: theirs, ...rest } = event;
+      const step = theirs === undefined ? parent : numbers.get(theirs);
+      applying.emit({ ...rest, ...(step !== undefined && { step }) });
     } else if ("step" in event) {
       applying.emit({ ...event, step: numbers.get(event.step) ?? 0 });
     } else {

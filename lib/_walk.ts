@@ -1,7 +1,7 @@
 import { adopt, lostNotice } from "./_adopt";
 import type { Applying } from "./applying";
 import { Cancelled, type Failure, failureOf } from "./errors";
-import type { StepStatus } from "./events";
+import type { RanCommand, StepStatus } from "./events";
 import { everything } from "./prepare";
 import type { PropApp } from "./property";
 import type { PosixTarget } from "./target";
@@ -40,6 +40,12 @@ export class Walk {
   end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: Failure }): void {
     this.#running.delete(step);
     this.applying.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
+  }
+
+  /** Tells of each command that `step` runs; undefined: of each that is run between the steps. */
+  ran(step: number | undefined): (command: RanCommand) => void {
+    return (command) =>
+      this.applying.emit({ kind: "command-ran", ...(step !== undefined && { step }), ...command });
   }
 
   /** An error that nobody waited for is a failed step inside of the one that began last. */

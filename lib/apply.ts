@@ -94,7 +94,8 @@ class StepsBelow implements Acting {
   /** Those that are inside of none. */
   static ofAll(walk: Walk): StepsBelow {
     const { applying } = walk;
-    const plain = applying.target((_stream, text) => applying.emit({ kind: "notice", text: text.trimEnd() }));
+    const notice = (_stream: string, text: string) => applying.emit({ kind: "notice", text: text.trimEnd() });
+    const plain = applying.target(notice, walk.ran(undefined));
     const ways = (applying.expected ?? []).reduce((all, expects) => all.with({ expects }), Ways.usual);
     return new StepsBelow(walk, { parent: undefined, plain, tally: new Tally(), ways, next: {} });
   }
@@ -224,7 +225,7 @@ class StepsBelow implements Acting {
     const ended = () => performance.now() - started;
     const output = new StepOutput(step, (event) => applying.emit(event));
     try {
-      const plain = applying.target((stream, text) => output.add(stream, text));
+      const plain = applying.target((stream, text) => output.add(stream, text), this.#walk.ran(step));
       const inside = new StepsBelow(this.#walk, { parent: step, plain, tally, ways, next: {} });
       const change = await work(ways.targetOf(plain), inside);
       output.end();

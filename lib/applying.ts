@@ -1,13 +1,16 @@
 import type { JobOutcome } from "./agent/messages";
 import type { Expected } from "./errors";
-import type { StepEvent } from "./events";
+import type { RanCommand, StepEvent } from "./events";
 import type { PosixTarget } from "./target";
 import type { Change, Nested } from "./words";
 
 /** What applying needs of the place where it happens. */
 export interface Applying {
-  /** A target whose output belongs to one step. */
-  target(output: (stream: "stdout" | "stderr", text: string) => void): PosixTarget;
+  /** A target whose output belongs to one step. `ran` is told of its commands, in verbose deployments. */
+  target(
+    output: (stream: "stdout" | "stderr", text: string) => void,
+    ran: (command: RanCommand) => void,
+  ): PosixTarget;
   emit(event: StepEvent): void;
   /** Why no further step may be started, once that is so. */
   stopped(): string | undefined;

@@ -30,6 +30,8 @@ export interface Ground {
 export interface Course {
   readonly deployment: string;
   readonly by: string;
+  /** True: every command is told, and every hop that is opened on the way. */
+  readonly verbose: boolean;
   readonly kit: Kit;
   readonly ask: Asker | undefined;
   readonly signal: AbortSignal;
@@ -50,12 +52,15 @@ export async function applyBehind(
   try {
     for (const [index, hop] of work.hops.entries()) {
       const rest = { ...work, hops: work.hops.slice(index + 1) };
+      const tellOpened = course.verbose ? opening(hop, emit) : undefined;
       if (ownProcess) {
         const child = await childBehind(hop, rest, connection, course);
+        if (child) tellOpened?.();
         if (child) return await throughChild(child, rest, course, emit);
       }
       connection = await open(hop, connection, work, course, emit);
       opened.push(connection);
+      tellOpened?.();
       ownProcess = false;
       if (isAgentConnection(connection)) {
         const again = async () => {
@@ -69,6 +74,15 @@ export async function applyBehind(
   } finally {
     await closeAll(opened);
   }
+}
+
+/** Tells that `hop` is being opened; what it returns, that it is open. */
+function opening(hop: Hop, emit: (event: StepEvent) => void): () => void {
+  const started = performance.now();
+  const said = hopAsCode(hop);
+  emit({ kind: "hop-opening", hop: said });
+  return () =>
+    emit({ kind: "hop-opened", hop: said, ms: Math.round(performance.now() - started), reused: false });
 }
 
 async function closeAll(opened: Connection[]): Promise<void> {
@@ -103,11 +117,12 @@ export async function applyHere(
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
   return applyTree(work.application, {
-    target: (output) =>
+    target: (output, ran) =>
       makeTarget(ground, {
         host,
         signal: course.signal,
         output,
+        ...(course.verbose && { ran }),
         atEnd: (key, act) => void atEnd.set(key, act),
         memory,
       }),
@@ -208,7 +223,12 @@ async function throughAgent(
   });
 }
 
-const jobOf = (rest: Nested, { deployment, by }: Course): Job => ({ ...rest, deployment, by });
+const jobOf = (rest: Nested, { deployment, by, verbose }: Course): Job => ({
+  ...rest,
+  deployment,
+  by,
+  ...(verbose && { verbose }),
+});
 
 async function open(
   hop: Hop,

@@ -1,6 +1,6 @@
 /** The failures of this project, by what the person at the keyboard should do about them. */
 import { inspect } from "node:util";
-import { excerptOf } from "./_excerpt";
+import { beginningOf, excerptOf } from "./_excerpt";
 import type { CommandResult, Failure } from "./words";
 
 export type { CommandResult, Failure } from "./words";
@@ -49,11 +49,12 @@ export class RunFailed extends FailedChange {
     readonly command: string,
     readonly result: CommandResult,
   ) {
-    super(`\`${abridged(command)}\` ended with exit code ${result.exit}${lastWords(result)}`);
+    super(`\`${beginningOf(command, MOST_SHOWN)}\` ended with exit code ${result.exit}${lastWords(result)}`);
   }
 }
 
-const abridged = (command: string): string => (command.length > 200 ? `${command.slice(0, 200)}…` : command);
+/** Of a command, in a message. */
+const MOST_SHOWN = 200;
 
 function lastWords({ stderr, stdout }: CommandResult): string {
   const last = (stderr.trim() || stdout.trim()).split("\n").at(-1);

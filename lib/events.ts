@@ -19,6 +19,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly at: string;
       readonly hops: readonly string[];
       readonly steps: number;
+      /** True: every command will be told. */
+      readonly verbose?: boolean;
     }
   | Progress
   | {
@@ -39,6 +41,17 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
     }
   /** The step has printed so much that it is not told any more before its end; this line of it, for whoever watches. */
   | { readonly kind: "step-says"; readonly step: number; readonly text: string }
+  /** In verbose deployments: a process on the host, or over a shell what was done with its files. */
+  | {
+      readonly kind: "command-ran";
+      /** The step that ran it; absent: it was run between the steps. */
+      readonly step?: number;
+      /** As messages show it; of a long one the beginning. Never its input, its variables, or what is secret. */
+      readonly command: string;
+      /** Absent when it was broken off, or could not be started. */
+      readonly exit?: number;
+      readonly ms: number;
+    }
   | {
       readonly kind: "step-ended";
       readonly step: number;
@@ -55,6 +68,9 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly failure?: Failure;
     }
 );
+
+/** A command that was run, before it is known by which step. */
+export type RanCommand = Pick<Extract<DeployEvent, { kind: "command-ran" }>, "command" | "exit" | "ms">;
 
 /** What an event says, before it is known of which deployment it is. */
 export type StepEvent = DeployEvent extends infer E

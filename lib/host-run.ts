@@ -41,6 +41,7 @@ export class HostRun {
   readonly #emitAll: (event: DeployEvent) => void;
   readonly #reporter = new Reporter();
   readonly #started = performance.now();
+  readonly #verbose = session.verbose;
   readonly #abort = new AbortController();
   #stopped: string | undefined;
   /** What passes a signal on to where the work is. */
@@ -76,6 +77,7 @@ export class HostRun {
         at: new Date().toISOString(),
         hops: chain.map(hopAsCode),
         steps: prepared.steps,
+        ...(this.#verbose && { verbose: true }),
       });
       const [here, behind] = atAgent(chain);
       const work = { host: prepared.model.toJSON(), application: prepared.application, hops: behind };
@@ -144,7 +146,12 @@ export class HostRun {
 
   async #throughAgent({ agent }: AgentConnection, work: Nested, chain: readonly Hop[]): Promise<JobOutcome> {
     rememberAgent(this.#host, chain);
-    const job: Job = { ...work, deployment: this.#deployment, by: controller() };
+    const job: Job = {
+      ...work,
+      deployment: this.#deployment,
+      by: controller(),
+      ...(this.#verbose && { verbose: true }),
+    };
     const sources = agent.sources(controllerKit, ...travelling(work));
     if (this.#stopped) throw new Cancelled(this.#stopped);
     return agent.apply(job, sources, {
@@ -167,6 +174,7 @@ export class HostRun {
     return {
       deployment: this.#deployment,
       by: controller(),
+      verbose: this.#verbose,
       kit: controllerKit,
       ask: session.ask,
       signal: this.#abort.signal,

@@ -52,7 +52,7 @@ export {
   type Visits,
   type Way,
 } from "./property";
-export type { FleetReport, Report, StepReport } from "./report";
+export type { CommandReport, FleetReport, Report, StepReport } from "./report";
 export * as schema from "./schema";
 export { as, deploys, deploysThese, reconnects } from "./subdeployments";
 export type { AgentTarget, FileStat, PosixTarget, State } from "./target";

@@ -14,6 +14,19 @@ export interface StepReport {
   readonly failure: Failure | undefined;
   /** What the step printed, both streams as they came; of more than 1 MB the beginning and the end. */
   readonly output: string;
+  /** The commands that it ran, as they ended; only of a deployment that was verbose. */
+  readonly commands?: readonly CommandReport[];
+}
+
+/** What became of one command. */
+export interface CommandReport {
+  /** The step that ran it; undefined: it was run between the steps. */
+  readonly step: number | undefined;
+  /** As messages show it; of a long one the beginning. */
+  readonly command: string;
+  /** Its exit code; undefined when it was broken off, or could not be started. */
+  readonly exit: number | undefined;
+  readonly ms: number;
 }
 
 /** What a deployment of one host came to. */
@@ -28,6 +41,8 @@ export interface Report {
   readonly changed: readonly StepReport[];
   readonly failed: readonly StepReport[];
   readonly skipped: readonly StepReport[];
+  /** Every command, of all steps; only of a deployment that was verbose. */
+  readonly commands?: readonly CommandReport[];
   /** Why the whole deployment could not go on: unreachable, refused, cancelled. */
   readonly failure: Failure | undefined;
   readonly ms: number;
@@ -46,9 +61,13 @@ export interface FleetReport {
 export class Reporter {
   readonly #steps = new Map<number, Mutable<StepReport>>();
   #containers = new Set<number>();
+  #commands: CommandReport[] | undefined;
 
   add(event: StepEvent): void {
     switch (event.kind) {
+      case "deployment-started":
+        if (event.verbose) this.#commands ??= [];
+        return;
       case "step-started": {
         const { step, parent, property, desc, site } = event;
         if (parent !== undefined) this.#containers.add(parent);
@@ -71,6 +90,12 @@ export class Reporter {
         if (step) step.output += event.text;
         return;
       }
+      case "command-ran": {
+        const { step, command, exit, ms } = event;
+        this.#commands ??= [];
+        this.#commands.push({ step, command, exit, ms });
+        return;
+      }
       case "step-ended": {
         const step = this.#steps.get(event.step);
         if (step)
@@ -87,7 +112,7 @@ export class Reporter {
   }
 
   finish(host: string, deployment: string, status: Report["status"], ms: number, failure?: Failure): Report {
-    const steps = [...this.#steps.values()];
+    const steps = this.#withCommands([...this.#steps.values()]);
     const leaves = steps.filter(({ step }) => !this.#containers.has(step));
     const failed = steps.filter((step) => step.status === "failed" && step.failure);
     return {
@@ -101,7 +126,14 @@ export class Reporter {
       skipped: leaves.filter((step) => step.status === "skipped"),
       failure,
       ms: Math.round(ms),
+      ...(this.#commands && { commands: this.#commands }),
     };
+  }
+
+  #withCommands(steps: readonly StepReport[]): readonly StepReport[] {
+    if (!this.#commands) return steps;
+    const byStep = Map.groupBy(this.#commands, ({ step }) => step);
+    return steps.map((each) => ({ ...each, commands: byStep.get(each.step) ?? [] }));
   }
 }
 

@@ -22,6 +22,8 @@ class Session {
   consfig: Consfig | undefined;
   /** Who answers questions; undefined: nobody, and a question is a refusal. */
   ask: Asker | undefined;
+  /** True: deployments that begin tell of every command. */
+  verbose = false;
   readonly connections = new ConnectionPool();
   readonly deployments = new Set<AnyDeployment>();
   readonly #listeners = new Set<(deployment: AnyDeployment) => void>();

@@ -4,7 +4,9 @@ import { shellQuote } from "./_quote";
 import { type MarkStore, Marks } from "./_state";
 import { temporarily } from "./_temporary";
 import { decode, encode, splitLines } from "./_text";
+import { told } from "./_told";
 import { Cancelled, type CommandResult, FailedChange } from "./errors";
+import type { RanCommand } from "./events";
 import type { HostFacts } from "./host-model";
 import type {
   Command,
@@ -27,6 +29,8 @@ export interface TargetContext {
   readonly signal: AbortSignal;
   /** Live output of the step. */
   output(stream: "stdout" | "stderr", text: string): void;
+  /** Told of each command that was run; left out: nobody wants to know. */
+  ran?(command: RanCommand): void;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
   /** The home directory, where it is not that of the connected user. */
@@ -137,14 +141,16 @@ export abstract class TargetBase implements PosixTarget {
       commandText(command),
       this.setsEnvironment ? "" : exported(env),
     );
-    const raw = await this.execute(script, {
+    const shown = shownCommand(command, options);
+    const how: Execution = {
       input: typeof input === "string" ? Buffer.from(input) : input,
       env,
       output:
         options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
       excerpt: options.excerpt ?? options.inform ?? false,
-      shown: shownCommand(command, options),
-    });
+      shown,
+    };
+    const raw = await told(this.context, shown, () => this.execute(script, how));
     return commandResult(command, raw, options);
   }
 

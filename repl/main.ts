@@ -11,12 +11,14 @@ export const EXIT = { ok: 0, failed: 1, wrong: 2, interrupted: 130 } as const;
 /** The command line is wrong; the message says what is allowed. */
 class UsageError extends ConsfigError {}
 
-const USAGE = `consfig [--no-check] [--consfig DIR]       the prompt; from a pipe, plays what comes
-consfig play FILE [--json] [--consfig DIR] plays a playbook; --json: one event a line
+const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  the prompt; from a pipe, plays what comes
+consfig play FILE [-v] [--json] [--consfig DIR]
+                                           plays a playbook; --json: one event a line
 consfig check [--json] [--consfig DIR]     types, and every host prepared, without connecting
 consfig init DIR                           makes a consfig that works
 consfig --help | --version
 
+-v, --verbose: every command that a step runs is shown, how it ended and how long it took.
 --no-check: types are not checked in the background after a save.
 DIR has hosts/ and properties/; it is the current directory unless given.
 Exit code: 0 all well, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted.`;
@@ -50,6 +52,7 @@ async function run(argv: readonly string[]): Promise<number> {
   if (values.version)
     return print((require(path.join(packageRoot, "package.json")) as { version: string }).version);
   const [command, ...rest] = words;
+  session.verbose = values.verbose;
   const directory = path.resolve(values.consfig ?? ".");
   switch (command) {
     case undefined:
@@ -78,6 +81,7 @@ function readArguments(argv: readonly string[]) {
       options: {
         consfig: { type: "string" },
         json: { type: "boolean", default: false },
+        verbose: { type: "boolean", short: "v", default: false },
         "no-check": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
         version: { type: "boolean", default: false },
@@ -86,7 +90,7 @@ function readArguments(argv: readonly string[]) {
     return { values, words: positionals };
   } catch (error) {
     throw new UsageError(
-      `${(error as Error).message.split(". ")[0]}; allowed are --consfig DIR, --json, --no-check, --help, --version`,
+      `${(error as Error).message.split(". ")[0]}; allowed are --consfig DIR, --json, --verbose, --no-check, --help, --version`,
     );
   }
 }

@@ -3,13 +3,22 @@ import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import path from "node:path";
+import { shellWords } from "../_quote";
 import type { PutOptions } from "../target-base";
 
 /** Links followed before it is a circle, as the kernel has it. */
 const MOST_LINKS = 40;
 
+/** Runs a process, and tells of it whoever wants to know. */
+type Told = (shown: string, run: () => Promise<{ exit: number }>) => Promise<{ exit: number }>;
+
 /** The file `name` has `content`, in one step: whoever looks sees the old file or the new one, whole. */
-export async function replaceFile(name: string, content: Buffer, options: PutOptions): Promise<void> {
+export async function replaceFile(
+  name: string,
+  content: Buffer,
+  options: PutOptions,
+  told: Told = (_, run) => run(),
+): Promise<void> {
   const target = endOfLinks(name);
   const old = lstatSync(target, { throwIfNoEntry: false });
   if (old?.isDirectory()) throw new Error("EISDIR: it is a directory, write");
@@ -21,7 +30,7 @@ export async function replaceFile(name: string, content: Buffer, options: PutOpt
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(content);
-      if (old) await takeAfter(file, temporary, target, old, options.mode);
+      if (old) await takeAfter({ file, temporary, target, old }, options.mode, told);
       else await file.chmod(options.mode ?? 0o644);
       await file.sync();
     } finally {
@@ -60,17 +69,15 @@ function endOfLinks(name: string): string {
 
 /** Owner, mode, ACLs and extended attributes become those of the `old` file at `target`. */
 async function takeAfter(
-  file: FileHandle,
-  temporary: string,
-  target: string,
-  old: Stats,
-  mode?: number,
+  { file, temporary, target, old }: { file: FileHandle; temporary: string; target: string; old: Stats },
+  mode: number | undefined,
+  told: Told,
 ): Promise<void> {
   const mine = await file.stat();
   const owned = (mine.uid === old.uid && mine.gid === old.gid) || (await takesOwner(file, old));
   const kept = owned ? old.mode & 0o7777 : old.mode & 0o1777;
   await file.chmod(mode ?? kept);
-  if (!(await copiesAttributes(target, temporary))) return;
+  if (!(await copiesAttributes(target, temporary, told))) return;
   if (mode !== undefined || !owned) await file.chmod(mode ?? kept);
 }
 
@@ -86,11 +93,17 @@ async function takesOwner(file: FileHandle, { uid, gid }: Stats): Promise<boolea
 }
 
 /** Node cannot read ACLs and extended attributes; GNU cp can, and where there is another cp there are seldom any. */
-const copiesAttributes = (from: string, to: string): Promise<boolean> =>
-  new Promise((done) => {
-    const args = ["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--", from, to];
-    execFile("cp", args, (error) => done(!error));
-  });
+async function copiesAttributes(from: string, to: string, told: Told): Promise<boolean> {
+  const args = ["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--", from, to];
+  const run = () =>
+    new Promise<{ exit: number }>((done) => {
+      execFile("cp", args, (error) => done({ exit: error ? Number(error.code) || NOT_FOUND : 0 }));
+    });
+  return (await told(shellWords(["cp", ...args]), run)).exit === 0;
+}
+
+/** What a shell says of a command that it cannot start. */
+const NOT_FOUND = 127;
 
 /**
  * A file that is a mount point, as /etc/hosts is in many containers, cannot be replaced: it is overwritten, when what it

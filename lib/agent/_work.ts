@@ -6,7 +6,7 @@ import { localConnection } from "../connection/local";
 import { Cancelled, FailedChange, failureOf } from "../errors";
 import type { StepEvent } from "../events";
 import { definitionOf, everything } from "../prepare";
-import { hop, json, list, object, optional, problems, propapp, string, warm } from "../schema";
+import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../schema";
 import type { Kit } from "./kit";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
 import { decode, encode } from "./wire";
@@ -41,10 +41,11 @@ export class Work {
 
   /** Never rejects: what went wrong is in the outcome. */
   async do(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by } = job;
+    const { deployment, by, verbose = false } = job;
     const course = {
       deployment,
       by,
+      verbose,
       kit: this.#kit,
       ask: undefined,
       signal: this.#cancel.signal,
@@ -77,6 +78,7 @@ const jobSchema = object({
   hops: list(hop()),
   application: propapp(),
   host: json({ type: "object", required: ["name", "attributes"] }),
+  verbose: optional(boolean()),
   expected: optional(list(string())),
 });
 

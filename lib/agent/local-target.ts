@@ -5,6 +5,7 @@ import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
 import { lastReason, type RawResult } from "../_command";
 import { shellQuote } from "../_quote";
 import type { MarkStore } from "../_state";
+import { told } from "../_told";
 import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
@@ -174,7 +175,9 @@ export class LocalTarget extends TargetBase implements AgentTarget {
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
     this.refuseWhenCancelled(`${shellQuote(name)} was not written`);
-    await this.#attempt("write", name, (file) => replaceFile(file, content, options));
+    await this.#attempt("write", name, (file) =>
+      replaceFile(file, content, options, (shown, run) => told(this.context, shown, run)),
+    );
   }
 
   protected removeFrom(name: string, names: readonly string[]): Promise<void> {

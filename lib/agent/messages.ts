@@ -35,6 +35,8 @@ export interface Job {
   readonly hops: readonly Hop[];
   /** Who asked, such as "ana@laptop". */
   readonly by: string;
+  /** True: every command is told. */
+  readonly verbose?: boolean;
   /** Errors that are no failure in it, by the names of their classes. */
   readonly expected?: readonly string[];
 }

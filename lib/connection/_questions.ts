@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { RawResult } from "../_command";
+import { beginningOf } from "../_excerpt";
 import { FailedChange } from "../errors";
 import { PRELUDE } from "./_scripts";
 
@@ -11,6 +12,7 @@ export interface Answer {
 
 interface Waiting {
   readonly script: string;
+  readonly shown: string;
   answered(answer: Answer): void;
   failed(reason: unknown): void;
 }
@@ -18,16 +20,19 @@ interface Waiting {
 /** The kernel takes no longer argument than 128 KiB, and a command is one. */
 const MOST_CHARACTERS = 60_000;
 
+/** Of what people may see of a command, in characters. */
+const MOST_SHOWN = 500;
+
 /** Questions that change nothing, asked together: all that are put in one turn of the event loop are one command. */
 export class Questions {
   #waiting: Waiting[] = [];
 
-  /** `run` runs a script on the far side. */
-  constructor(private readonly run: (script: string) => Promise<RawResult>) {}
+  /** `run` runs a script on the far side; `shown` is what people may see of it. */
+  constructor(private readonly run: (script: string, shown: string) => Promise<RawResult>) {}
 
-  ask(script: string): Promise<Answer> {
+  ask(script: string, shown = "look at the host"): Promise<Answer> {
     return new Promise((answered, failed) => {
-      this.#waiting.push({ script, answered, failed });
+      this.#waiting.push({ script, shown, answered, failed });
       if (this.#waiting.length === 1) setImmediate(() => this.#askAll());
     });
   }
@@ -55,6 +60,7 @@ export class Questions {
       );
       const { stdout, stderr, exit } = await this.run(
         `${PRELUDE}printf '\\n${mark} 0\\n'\n${scripts.join("")}`,
+        beginningOf([...new Set(batch.map(({ shown }) => shown))].join(", "), MOST_SHOWN),
       );
       const answers = split(stdout, mark);
       for (const [index, waiting] of batch.entries()) {

@@ -3,6 +3,7 @@ import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
 import { lastReason, type RawResult } from "../_command";
 import { shellQuote } from "../_quote";
 import type { MarkStore } from "../_state";
+import { told } from "../_told";
 import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { FileStat, Group, Identity, User, WriteOptions } from "../target";
@@ -26,11 +27,14 @@ export class ShellTarget extends TargetBase {
     context: TargetContext,
   ) {
     super(context);
-    this.#questions = new Questions((script) => this.#exec(script, "look at the host"));
+    this.#questions = new Questions((script, shown) => this.#exec(script, shown));
   }
 
   async hasCommand(name: string): Promise<boolean> {
-    return (await this.#questions.ask(`command -v ${shellQuote(name)} >/dev/null`)).exit === 0;
+    return (
+      (await this.#questions.ask(`command -v ${shellQuote(name)} >/dev/null`, `look for the command ${name}`))
+        .exit === 0
+    );
   }
 
   async user(nameOrUid: string | number): Promise<User | undefined> {
@@ -42,7 +46,10 @@ export class ShellTarget extends TargetBase {
   }
 
   async groupsOf(name: string): Promise<string[]> {
-    const { exit, output } = await this.#questions.ask(`id -Gn ${shellQuote(name)}`);
+    const { exit, output } = await this.#questions.ask(
+      `id -Gn ${shellQuote(name)}`,
+      `look up the groups of ${name}`,
+    );
     if (exit !== 0) throw new FailedChange(`there is no user ${shellQuote(name)} on this host`);
     return output.toString("utf8").trim().split(" ");
   }
@@ -132,7 +139,7 @@ export class ShellTarget extends TargetBase {
   protected markStore(): MarkStore {
     return {
       list: async () => {
-        const { exit, output } = await this.#questions.ask(scripts.listMarks);
+        const { exit, output } = await this.#questions.ask(scripts.listMarks, "look for marks");
         if (exit !== 0) throw new FailedChange(lastReason(output.toString("utf8")));
         return output
           .toString("utf8")
@@ -187,7 +194,9 @@ export class ShellTarget extends TargetBase {
   }
 
   protected async findTemporary(): Promise<string> {
-    return (await this.#questions.ask(scripts.temporaryPlace)).output.toString("utf8");
+    return (
+      await this.#questions.ask(scripts.temporaryPlace, "look where temporary files are kept")
+    ).output.toString("utf8");
   }
 
   protected makePrivate(path: string, content: Buffer | undefined): Promise<void> {
@@ -202,7 +211,7 @@ export class ShellTarget extends TargetBase {
   }
 
   protected async findIdentity(): Promise<Identity> {
-    const { exit, output } = await this.#questions.ask(scripts.identity);
+    const { exit, output } = await this.#questions.ask(scripts.identity, "ask who we are");
     const [uid, gid, user = "", home = ""] = output.toString("utf8").split("\n");
     if (exit !== 0)
       throw new FailedChange(`cannot ask who we are on the host: ${lastReason(output.toString("utf8"))}`);
@@ -219,7 +228,7 @@ export class ShellTarget extends TargetBase {
 
   /** The answer to a question about `path`; undefined when there is nothing. */
   async #ask(what: string, path: string, script: string): Promise<Answer | undefined> {
-    const answer = await this.#questions.ask(script);
+    const answer = await this.#questions.ask(script, `${what} ${shellQuote(path)}`);
     if (answer.exit === scripts.ABSENT) return undefined;
     if (answer.exit !== 0 && answer.exit !== scripts.OTHER)
       throw await this.failure(what, path, lastReason(answer.output.toString("utf8")));
@@ -227,7 +236,10 @@ export class ShellTarget extends TargetBase {
   }
 
   async #account(database: "passwd" | "group", key: string | number): Promise<string> {
-    const { output } = await this.#questions.ask(scripts.account(database, shellQuote(String(key))));
+    const { output } = await this.#questions.ask(
+      scripts.account(database, shellQuote(String(key))),
+      `look up the ${database === "passwd" ? "user" : "group"} ${key}`,
+    );
     return output.toString("utf8");
   }
 
@@ -252,7 +264,8 @@ export class ShellTarget extends TargetBase {
   }
 
   #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
-    return this.execute(script, { input, env: undefined, output: undefined, shown });
+    const how: Execution = { input, env: undefined, output: undefined, shown };
+    return told(this.context, shown, () => this.execute(script, how));
   }
 }
 

@@ -56,6 +56,7 @@ function applied(
   const course = {
     deployment,
     by: `image ${path.basename(directory).slice(0, 8)}`,
+    verbose: false,
     kit,
     ask: undefined,
     signal: new AbortController().signal,

@@ -15,6 +15,7 @@ import { retry } from "./retry";
 import { sandbox } from "./sandbox";
 import { save } from "./save";
 import { shell } from "./shell";
+import { verbose } from "./verbose";
 import { why } from "./why";
 
 export { CommandError } from "./command";
@@ -37,6 +38,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
     sandbox,
     save,
     shell,
+    verbose,
     why,
   ].map((command) => [command.name, command]),
 );

@@ -1,7 +1,7 @@
 import { colour } from "../_colour";
 import { painted, sign, stepLine } from "./_text";
 import { type HostTree, inOrder, leaves, type Step } from "./_tree";
-import { countsInWords, duration, lastLine, outcome } from "./_words";
+import { commandInWords, countsInWords, duration, lastLine, outcome } from "./_words";
 
 export interface LiveOptions {
   readonly columns: number;
@@ -52,12 +52,14 @@ function runningLines(step: Step, { frame, now }: LiveOptions): Line[] {
   const indent = "  ".repeat(step.depth + 1);
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
   const time = colour.dim(duration(Math.max(0, now - step.began)));
+  const ran = step.commands.at(-1);
   const said = lastLine(step.says ?? step.output);
   return [
     { key: `${step.step}`, text: `${indent}${spinner} ${step.desc} ${time}` },
     ...(said && step.children.length === 0
       ? [{ key: `${step.step} said`, text: colour.dim(`${indent}  | ${said}`) }]
       : []),
+    ...(ran ? [{ key: `${step.step} ran`, text: colour.dim(`${indent}  ${commandInWords(ran)}`) }] : []),
   ];
 }
 

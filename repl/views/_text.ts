@@ -2,7 +2,7 @@ import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { fitted } from "../_layout";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
-import { advice, counts, duration, failureInWords, outcome, plain } from "./_words";
+import { advice, commandInWords, counts, duration, failureInWords, outcome, plain } from "./_words";
 
 /** How the status of a step or host is painted: a sign and a colour for each. */
 const SIGNS = {
@@ -33,9 +33,13 @@ export function finalText(
   trees: readonly HostTree[],
   { full = false, attended = false, said = "" } = {},
 ): string {
-  const brief = !full && trees.length > HOSTS_IN_FULL;
+  const brief = trees.length > HOSTS_IN_FULL;
   const lines = trees.flatMap((tree) => [
-    ...(brief ? failures(tree).flatMap((step) => shownStep(step, full)) : stepLines(tree, full)),
+    ...(full || tree.verbose
+      ? stepLines(tree, true)
+      : brief
+        ? failures(tree).flatMap((step) => shownStep(step, false))
+        : stepLines(tree, false)),
     ...troubleLines(tree, said),
     hostLine(tree),
   ]);
@@ -69,7 +73,9 @@ function stepLines(tree: HostTree, full: boolean): string[] {
   const unchanged = counts(tree).unchanged;
   if (hidden && unchanged > 0)
     lines.push(colour.dim(`  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} unchanged`));
+  const before = [...(tree.verbose ? tree.way : []), ...tree.commands.map(commandInWords)];
   return [
+    ...before.map((line) => colour.dim(`  ${line}`)),
     ...tree.notices.flatMap((notice) => fitted(notice, "  ").map((line) => colour.dim(line))),
     ...lines,
   ];
@@ -89,11 +95,14 @@ const SLOW = 100;
 
 const indent = ({ depth }: Step): string => "  ".repeat(depth + 1);
 
-/** Of a failed step: its whole output, what failed, where it was said, and the user's frames. */
+/** The commands that a step ran, when they were told. Of a failed step: its whole output, what failed, where it was said, and the user's frames. */
 function detailLines(step: Step, full: boolean): string[] {
   const inside = `${indent(step)}  `;
   const output = plain(outputOf(step)).trimEnd();
-  const printed = output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : [];
+  const printed = [
+    ...step.commands.map((command) => `${inside}${colour.dim(commandInWords(command))}`),
+    ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),
+  ];
   const failedHere = step.status === "failed" && !step.children.some(({ status }) => status === "failed");
   if (!failedHere) return full ? printed : [];
   const message = step.failure ? failureInWords(step.failure) : "failed";

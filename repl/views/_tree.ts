@@ -1,6 +1,7 @@
 import type { Failure } from "../../lib/errors";
 import type { DeployEvent, StepStatus } from "../../lib/events";
-import type { Report } from "../../lib/report";
+import type { CommandReport, Report } from "../../lib/report";
+import { megabytes, wayInWords } from "./_words";
 
 /** One step as a view shows it. */
 export interface Step {
@@ -19,6 +20,8 @@ export interface Step {
   output: string;
   /** What it printed last, while that is not part of its output. */
   says: string | undefined;
+  /** Told only by deployments that are verbose. */
+  readonly commands: CommandReport[];
 }
 
 /** One host as a view shows it. */
@@ -31,6 +34,12 @@ export interface HostTree {
   /** What happens between `deploy` and the first step. */
   progress: string;
   readonly notices: string[];
+  /** Everything there is to know is shown. */
+  verbose: boolean;
+  /** The hops that are open, and what was sent. */
+  readonly way: string[];
+  /** Those that were run between the steps. */
+  readonly commands: CommandReport[];
   readonly roots: Step[];
   readonly steps: Map<number, Step>;
   /** The step that spoke last, while it runs. */
@@ -71,7 +80,10 @@ export function treeOf(report: Report): HostTree {
     const added = tree.steps.get(step);
     if (added) Object.assign(added, { ...said, depth: added.depth });
   }
-  return Object.assign(tree, { status: report.status, failure: report.failure, ms: report.ms });
+  const { status, failure, ms, commands = [] } = report;
+  const verbose = report.commands !== undefined;
+  tree.commands.push(...commands.filter(({ step }) => step === undefined));
+  return Object.assign(tree, { verbose, status, failure, ms });
 }
 
 const emptyTree = (host: string, began: number): HostTree => ({
@@ -81,6 +93,9 @@ const emptyTree = (host: string, began: number): HostTree => ({
   hops: [],
   progress: "",
   notices: [],
+  verbose: false,
+  way: [],
+  commands: [],
   roots: [],
   steps: new Map(),
   current: undefined,
@@ -92,19 +107,21 @@ const emptyTree = (host: string, began: number): HostTree => ({
 function update(tree: HostTree, event: DeployEvent, now: number): void {
   switch (event.kind) {
     case "deployment-started":
-      Object.assign(tree, { announced: event.steps, hops: event.hops });
+      Object.assign(tree, { announced: event.steps, hops: event.hops, verbose: event.verbose ?? false });
       return;
     case "hop-opening":
       tree.progress = `connecting ${event.hop}`;
       return;
     case "hop-opened":
       tree.progress = event.hop.startsWith("via.agent(") ? "starting a worker" : "";
+      tree.way.push(wayInWords(event));
       return;
     case "upload":
       tree.progress =
         event.sent < event.total
           ? `sending ${event.what}, ${megabytes(event.sent)} of ${megabytes(event.total)} MB`
           : "";
+      if (event.sent === event.total) tree.way.push(wayInWords(event));
       return;
     case "waiting":
       tree.progress = event.reason;
@@ -122,6 +139,12 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       step.output += event.text;
       step.says = undefined;
       tree.current = step;
+      return;
+    }
+    case "command-ran": {
+      const { step, command, exit, ms } = event;
+      const { commands } = (step === undefined ? undefined : tree.steps.get(step)) ?? tree;
+      commands.push({ step, command, exit, ms });
       return;
     }
     case "step-says": {
@@ -148,8 +171,6 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
   }
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-
 type Started = Pick<
   Extract<DeployEvent, { kind: "step-started" }>,
   "step" | "parent" | "property" | "desc" | "site"
@@ -171,6 +192,7 @@ function addStep(tree: HostTree, { step, parent, property, desc, site }: Started
     failure: undefined,
     output: "",
     says: undefined,
+    commands: [],
   };
   (above ? above.children : tree.roots).push(added);
   tree.steps.set(step, added);

@@ -3,12 +3,13 @@ import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
-import { advice, duration, failureInWords, outcome, plain } from "./_words";
+import { advice, commandInWords, duration, failureInWords, outcome, plain, wayInWords } from "./_words";
 import type { Out, View } from "./view";
 
 /**
  * A line for each step as it ends, for pipes and logs: status, host, what, time. Parts stand above what they are parts
- * of. What a failed step printed follows in full, then why it failed and where it was said.
+ * of. What a failed step printed follows in full, then why it failed and where it was said. Of a verbose deployment: what
+ * each step ran and printed, and the hops.
  */
 export function linesView(out: Out): View {
   const trees = new Trees();
@@ -31,10 +32,15 @@ type Lines = {
 };
 
 const LINES: Lines = {
+  "hop-opened": (event, { verbose }) => (verbose ? [asideLine("hop", event.host, wayInWords(event))] : []),
+  upload: (event, { verbose }) =>
+    verbose && event.sent === event.total ? [asideLine("upload", event.host, wayInWords(event))] : [],
+  "command-ran": ({ host, step, command, exit, ms }) =>
+    step === undefined ? [asideLine("command", host, commandInWords({ step, command, exit, ms }))] : [],
   notice: ({ host, text }) => [`${status("notice", colour.cyan)} ${host} :: ${text}`],
   "step-ended": ({ step }, tree) => {
     const ended = tree.steps.get(step);
-    return ended ? stepLines(tree.host, ended) : [];
+    return ended ? stepLines(tree, ended) : [];
   },
   "deployment-ended": (_, tree) => [
     ...(tree.failure &&
@@ -48,14 +54,23 @@ const LINES: Lines = {
 /** Wide enough for every status, so that hosts stand below each other. */
 const status = (word: string, paint: (text: string) => string): string => paint(word.padEnd(9));
 
-function stepLines(host: string, step: Step): string[] {
+const asideLine = (word: string, host: string, text: string): string =>
+  colour.dim(`${word.padEnd(9)} ${host} :: ${text}`);
+
+function stepLines({ host, verbose }: HostTree, step: Step): string[] {
   const reason = step.reason ? ` (${step.reason})` : "";
   const time = step.ms > 0 ? colour.dim(` ${duration(step.ms)}`) : "";
   const line = `${status(step.status, (text) => painted(step.status, text))} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
-  if (step.status !== "failed" || step.children.some((child) => child.status === "failed")) return [line];
+  const commands = step.commands.map((command) => colour.dim(`        ${commandInWords(command)}`));
+  const output = indented(plain(outputOf(step)).trimEnd()).map((text) =>
+    text.replace(/^ {10}/, "        | "),
+  );
+  if (step.status !== "failed" || step.children.some((child) => child.status === "failed"))
+    return verbose ? [line, ...commands, ...output] : [line];
   return [
     line,
-    ...indented(plain(outputOf(step)).trimEnd()).map((text) => text.replace(/^ {10}/, "        | ")),
+    ...commands,
+    ...output,
     ...(step.failure ? indented(failureInWords(step.failure)).map((text) => colour.red(text)) : []),
     ...indented(`${step.property}, said at ${step.site}`),
     ...userFrames(step.failure?.stack).flatMap(indented),

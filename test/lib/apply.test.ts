@@ -174,6 +174,47 @@ describe("what is announced", () => {
     assert.ok(last?.kind === "step-ended" && last.step === 1 && last.status === "changed" && last.ms >= 0);
   });
 
+  test("each command of a step, where that is asked for: how it ended, how long it took, and between start and end of the step", async () => {
+    const root = seqprops(toy.made("all", toy.runs("echo a"), toy.rests("b"), toy.runs("exit 3")));
+    const { events } = await applied(root, { verbose: true });
+    const told = events.flatMap((event) => {
+      if (event.kind === "step-started" || event.kind === "step-ended")
+        return [`${event.kind} ${event.step}`];
+      if (event.kind !== "command-ran") return [];
+      assert.ok(event.ms > 0);
+      return [`${event.step} ran ${event.command}: ${event.exit}`];
+    });
+    assert.deepEqual(told, [
+      "step-started 1",
+      "step-started 2",
+      "2 ran echo a: 0",
+      "step-ended 2",
+      "step-started 3",
+      "step-ended 3",
+      "step-started 4",
+      "4 ran exit 3: 3",
+      "step-ended 4",
+      "step-ended 1",
+    ]);
+    const { events: usual } = await applied(root);
+    assert.ok(!usual.some(({ kind }) => kind === "command-ran"));
+  });
+
+  test("a command that was run between the steps, as of none", async () => {
+    const looks = defprop({
+      name: "test.looks",
+      kind: "posix",
+      args: object({}),
+      call: () => ({}),
+      inline: true,
+      apply: async (_args, target) => ((await target.succeeds("true")) ? "unchanged" : "changed"),
+    });
+    const { events } = await applied(looks(), { verbose: true });
+    const [event, ...more] = events.filter(({ kind }) => kind === "command-ran");
+    assert.ok(event?.kind === "command-ran" && more.length === 0);
+    assert.deepEqual({ ...event, ms: 1 }, { kind: "command-ran", command: "true", exit: 0, ms: 1 });
+  });
+
   test("without a desc, the property as code", async () => {
     const plain = defprop({
       name: "test.plain",

@@ -90,6 +90,46 @@ describe("hops of a deployment nested in another", () => {
     ]);
   });
 
+  test("are told in a verbose deployment, as is each command behind them, as of its step", async (t) => {
+    session.verbose = true;
+    t.after(() => {
+      session.verbose = false;
+    });
+    const deployment = deploy(
+      toy.runs("echo before"),
+      reconnects([gate("one"), gate("two")], toy.runs("echo inside"), toy.rests("b")),
+    );
+    session.verbose = false;
+    const told: string[] = [];
+    deployment.subscribe((event) => {
+      if (event.kind === "deployment-started") told.push(`verbose ${event.verbose}`);
+      if (event.kind === "hop-opening" || event.kind === "hop-opened")
+        told.push(`${event.kind} ${event.hop}`);
+      if (event.kind === "command-ran") told.push(`${event.step} ran ${event.command}: ${event.exit}`);
+    });
+    const { steps, commands = [] } = await deployment;
+    assert.deepEqual(told, [
+      "verbose true",
+      "hop-opened via.local()",
+      "1 ran echo before: 0",
+      "hop-opening via.test.gate('one')",
+      "hop-opened via.test.gate('one')",
+      "hop-opening via.test.gate('two')",
+      "hop-opened via.test.gate('two')",
+      "3 ran echo inside: 0",
+    ]);
+    assert.deepEqual(
+      steps.map((step) => [step.desc, (step.commands ?? []).map(({ command }) => command)]),
+      [
+        ["echo before", ["echo before"]],
+        ["behind via.test.gate('one'), via.test.gate('two')", []],
+        ["echo inside", ["echo inside"]],
+        ["b", []],
+      ],
+    );
+    assert.equal(commands.length, 2);
+  });
+
   test("one that does not open fails its step, with nothing touched; those before it are closed", async () => {
     const report = await deploy(
       seqprops(reconnects([gate("one"), wall()], toy.changes("never")), toy.changes("after")),

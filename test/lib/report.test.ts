@@ -38,7 +38,50 @@ function report(status: Report["status"], events: StepEvent[], why?: Failure): R
   return reporter.finish("web1", "d1", status, 12.4, why);
 }
 
+const ran = (command: string, exit?: number, step?: number): StepEvent => ({
+  kind: "command-ran",
+  ...(step !== undefined && { step }),
+  command,
+  ...(exit !== undefined && { exit }),
+  ms: 2,
+});
+const beginning = (verbose: boolean): StepEvent => ({
+  kind: "deployment-started",
+  at: "2026-01-01T00:00:00.000Z",
+  hops: [],
+  steps: 2,
+  ...(verbose && { verbose }),
+});
+
 describe("a report", () => {
+  test("of a verbose deployment has all commands, and each step its own", () => {
+    const { steps, commands } = report("changed", [
+      beginning(true),
+      ran("test -e /mark", 1),
+      started(1, "a"),
+      ran("one", 0, 1),
+      ran("two", undefined, 1),
+      ended(1, "changed"),
+      started(2, "b"),
+      ended(2, "unchanged"),
+    ]);
+    const [mark, one, two] = [
+      { step: undefined, command: "test -e /mark", exit: 1, ms: 2 },
+      { step: 1, command: "one", exit: 0, ms: 2 },
+      { step: 1, command: "two", exit: undefined, ms: 2 },
+    ];
+    assert.deepEqual(commands, [mark, one, two]);
+    assert.deepEqual(
+      steps.map((step) => step.commands),
+      [[one, two], []],
+    );
+  });
+
+  test("of another has none", () => {
+    const { steps, ...rest } = report("changed", [beginning(false), started(1, "a"), ended(1, "changed")]);
+    assert.ok(!("commands" in rest) && steps.every((step) => !("commands" in step)));
+  });
+
   test("has each step with all that was said of it", () => {
     const { steps, ...rest } = report("changed", [
       started(1, "all"),

@@ -404,3 +404,60 @@ test("accounts", (t) =>
       "FailedChange: there is no user nobody-at-all on this host",
     );
   }));
+
+test("who wants to know of commands is told of each: what people may see of it, how it ended, how long it took", async (t) => {
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, async () => {
+      const told: string[] = [];
+      const cancel = new AbortController();
+      const target = targetOf(kind, {
+        signal: cancel.signal,
+        ran: ({ command, exit, ms }) => {
+          assert.ok(ms >= 0);
+          told.push(`${command}: ${exit}`);
+        },
+      });
+      await target.run(["echo", "a b"], { cwd: "/", env: { TOKEN: "hush" }, input: "hush" });
+      await target.succeeds("exit 4");
+      await failure(target.run("exit 5"));
+      await target.run("echo hush", { secret: true });
+      await target.run(`: ${"x".repeat(2000)}`);
+      const sleeping = failure(target.run("sleep 60"));
+      cancel.abort();
+      await sleeping;
+      await failure(target.run("echo never"));
+      assert.deepEqual(told, [
+        "echo 'a b': 0",
+        "exit 4: 4",
+        "exit 5: 5",
+        "a command that is secret: 0",
+        `: ${"x".repeat(998)}…: 0`,
+        "sleep 60: undefined",
+      ]);
+    });
+  }
+});
+
+test("over a shell, what is done with files is a command; in the agent only what starts a process", async (t) => {
+  const told: Record<string, string[]> = { agent: [], posix: [] };
+  await onBothTargets(t, async ({ kind, dir }) => {
+    const target = targetOf(kind, { ran: ({ command, exit }) => told[kind]?.push(`${command}: ${exit}`) });
+    const file = path.join(dir, "file");
+    await Promise.all([target.stat("/"), target.hasCommand("sh"), target.stat("/")]);
+    await target.writeFile(file, "hush");
+    await target.writeFile(file, "hush hush");
+    await target.readFile(file);
+    const said = told[kind]?.map((line) => line.replaceAll(dir, "DIR").replace(/\.file\.\w+/, "TEMPORARY"));
+    assert.deepEqual(
+      said,
+      kind === "posix"
+        ? [
+            "look at /, look for the command sh: 0",
+            "write DIR/file: 0",
+            "write DIR/file: 0",
+            "read DIR/file: 0",
+          ]
+        : ["cp --attributes-only --preserve=all --no-preserve=timestamps,links -- DIR/file DIR/TEMPORARY: 0"],
+    );
+  });
+});

@@ -57,6 +57,24 @@ test("--json: one event a line, and what is said besides goes to standard error"
   assert.equal(events.at(-1)?.kind, "deployment-ended");
 });
 
+test("--verbose, or .verbose on: every command, below its step", async (t) => {
+  const { root, env } = consfigWith(t, { "all.repl": "deploy(broken)\n" });
+  const all =
+    /hop {7}broken\.example\.org :: via\.local\(\) opened in .*\nfailed {4}broken\.example\.org :: .*\n {8}› echo before; exit 3 \(exit code 3, .*\)\n {8}\| before\n/;
+  const played = await run(["play", path.join(root, "all.repl"), "-vvv", "--consfig", root], { env });
+  assert.match(played.stdout, all);
+  const input = ".verbose\n.verbose on\ndeploy(broken)\n";
+  const said = await run(["--consfig", root], { env, input });
+  assert.match(said.stdout, all);
+  assert.ok(
+    said.stdout.startsWith(
+      "off: only steps are shown, not their commands\non: every command of what is deployed from now on is shown\n",
+    ),
+  );
+  const wrong = await run(["--consfig", root], { env, input: ".verbose very\n" });
+  assert.deepEqual([wrong.code, wrong.stdout], [2, ".verbose takes nothing, on or off\n"]);
+});
+
 test("nothing is done of a playbook that cannot be read", async (t) => {
   const { root, env } = consfigWith(t);
   const cases: [input: string, said: RegExp][] = [
@@ -122,7 +140,7 @@ test("a wrong command line is refused with what is allowed", async (t) => {
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],
-      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --no-check, --help, --version\n",
+      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --verbose, --no-check, --help, --version\n",
     ],
   ];
   for (const [args, said] of cases) {

@@ -29,12 +29,14 @@ export interface Circumstances extends Partial<Applying> {
   /** What is kept on the host from one deployment to the next: marks, with their text. */
   readonly kept?: Map<string, string>;
   readonly kind?: "posix" | "agent";
+  /** True: commands are told. */
+  readonly verbose?: boolean;
 }
 
 /** Applies through the engine, and says what it came to. */
 export async function applied(
   application: PropApp,
-  { kept = new Map(), kind = "agent", ...more }: Circumstances = {},
+  { kept = new Map(), kind = "agent", verbose = false, ...more }: Circumstances = {},
 ): Promise<Applied> {
   const events: StepEvent[] = [];
   const reporter = new Reporter();
@@ -47,8 +49,15 @@ export async function applied(
     remove: async (name) => void kept.delete(name),
   });
   const outcome = await applyTree(prepare({ name: "web1" }, application, host).application, {
-    target: (output) =>
-      targetOf(kind, { host, output, memory, state, atEnd: (key, act) => void atEnd.set(key, act) }),
+    target: (output, ran) =>
+      targetOf(kind, {
+        host,
+        output,
+        ...(verbose && { ran }),
+        memory,
+        state,
+        atEnd: (key, act) => void atEnd.set(key, act),
+      }),
     stopped: () => undefined,
     atEnd,
     ...more,

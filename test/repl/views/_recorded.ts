@@ -103,3 +103,37 @@ export const unreachable = (host: string): DeployEvent[] =>
       failure: { name: "ConnectionFailed", message: "via.ssh(): connection refused; is sshd running there?" },
     },
   );
+
+/** One that tells of every command: of a step that holds, of one that changes, and between the steps. */
+export const verbose = (host = "web1.example.org"): DeployEvent[] =>
+  of(
+    host,
+    { kind: "deployment-started", at: "2026-01-01T00:00:00.000Z", hops: [], steps: 2, verbose: true },
+    { kind: "hop-opening", hop: "via.ssh()" },
+    { kind: "hop-opened", hop: "via.ssh()", ms: 120, reused: false },
+    { kind: "upload", what: "Node 24", sent: 1e6, total: 2.5e6 },
+    { kind: "upload", what: "Node 24", sent: 2.5e6, total: 2.5e6 },
+    { kind: "hop-opened", hop: "via.agent()", ms: 0, reused: true },
+    { kind: "command-ran", command: "test -e /mark", exit: 1, ms: 2 },
+    {
+      kind: "step-started",
+      step: 1,
+      property: "apt.installed",
+      desc: "nginx is installed",
+      site: "hosts/web.ts:5:3",
+    },
+    { kind: "command-ran", step: 1, command: "dpkg -s nginx", exit: 0, ms: 12.4 },
+    { kind: "step-ended", step: 1, status: "unchanged", ms: 13 },
+    { kind: "step-started", step: 2, property: "cmd.single", desc: "waits", site: "hosts/web.ts:6:3" },
+    { kind: "step-output", step: 2, stream: "stdout", text: "waiting\n" },
+    {
+      kind: "command-ran",
+      step: 2,
+      command: "echo waiting\n  \u001b[31msleep\u001b[0m 1\n",
+      exit: 0,
+      ms: 1020,
+    },
+    { kind: "command-ran", step: 2, command: "sleep 60", ms: 5 },
+    { kind: "step-ended", step: 2, status: "changed", ms: 1030 },
+    { kind: "deployment-ended", status: "changed", ms: 1300 },
+  );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { linesView } from "../../../repl/views/lines";
-import { mixed, of, unreachable } from "./_recorded";
+import { mixed, of, unreachable, verbose } from "./_recorded";
 
 function written(events: ReturnType<typeof mixed>): string {
   let text = "";
@@ -39,4 +39,22 @@ test("why a host was given up", () => {
 
 test("notices", () => {
   assert.equal(written(of("b", { kind: "notice", text: "no clone here" })), "notice    b :: no clone here\n");
+});
+
+test("of a verbose deployment, below each step what it ran and printed; and the hops", () => {
+  assert.equal(
+    written(verbose()),
+    `hop       web1.example.org :: via.ssh() opened in 120 ms
+upload    web1.example.org :: Node 24 sent, 2.5 MB
+hop       web1.example.org :: via.agent() was open
+command   web1.example.org :: › test -e /mark (exit code 1, 2 ms)
+unchanged web1.example.org :: nginx is installed 13 ms
+        › dpkg -s nginx (exit code 0, 12 ms)
+changed   web1.example.org :: waits 1.0 s
+        › echo waiting ⏎ sleep 1 (exit code 0, 1.0 s)
+        › sleep 60 (broken off, 5 ms)
+        | waiting
+changed   web1.example.org: 1 changed, 1 unchanged in 1.3 s
+`,
+  );
 });

@@ -7,7 +7,7 @@ import { finalText } from "../../../repl/views/_text";
 import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";
 import { whyText } from "../../../repl/views/_why";
 import { duration } from "../../../repl/views/_words";
-import { calm, mixed, unreachable } from "./_recorded";
+import { calm, mixed, unreachable, verbose } from "./_recorded";
 
 function treesOf(...deployments: ReturnType<typeof mixed>[]): readonly HostTree[] {
   const trees = new Trees(() => 0);
@@ -68,6 +68,54 @@ test("a report prints as its deployment did", () => {
   for (const event of mixed()) reporter.add(event);
   const report = reporter.finish("web1.example.org", "1", "failed", 1300);
   assert.equal(finalText([treeOf(report)]), finalText(treesOf(mixed())));
+});
+
+test("of a verbose deployment everything is shown, however many hosts there are", () => {
+  const [own, ...others] = [verbose(), calm("a"), calm("b"), calm("c")];
+  const text = finalText(treesOf(own, ...others));
+  assert.equal(
+    text,
+    `  via.ssh() opened in 120 ms
+  Node 24 sent, 2.5 MB
+  via.agent() was open
+  › test -e /mark (exit code 1, 2 ms)
+  = nginx is installed
+    › dpkg -s nginx (exit code 0, 12 ms)
+  + waits 1.0 s
+    › echo waiting ⏎ sleep 1 (exit code 0, 1.0 s)
+    › sleep 60 (broken off, 5 ms)
+    | waiting
++ web1.example.org: 1 changed, 1 unchanged in 1.3 s
+= a: 2 unchanged in 12 ms
+= b: 2 unchanged in 12 ms
+= c: 2 unchanged in 12 ms
+4 hosts: 1 changed, 3 unchanged in 1.3 s`,
+  );
+});
+
+test("the report of a verbose deployment prints with its commands", () => {
+  const reporter = new Reporter();
+  for (const event of verbose()) reporter.add(event);
+  const text = finalText([treeOf(reporter.finish("web1.example.org", "1", "changed", 1300))]);
+  assert.equal(
+    `${text}\n`,
+    finalText(treesOf(verbose()))
+      .replace(/^(.*\n){3}/, "")
+      .concat("\n"),
+  );
+});
+
+test("live, what a running step of a verbose deployment ran last stands below it", () => {
+  const lines = liveLines(treesOf(verbose().slice(0, 13)), { columns: 80, rows: 24, frame: 0, now: 2000 });
+  assert.deepEqual(
+    lines.map(({ text }) => text),
+    [
+      "  ⠋ waits 2.0 s",
+      "    | waiting",
+      "    › echo waiting ⏎ sleep 1 (exit code 0, 1.0 s)",
+      "⠋ web1.example.org: 1 unchanged, 2.0 s",
+    ],
+  );
 });
 
 test("live, a host is a tree of what runs and what became other", () => {

@@ -1,0 +1,105 @@
+/** Verbose deployments of real machines: every command is told, whoever runs it, over an agent and over a shell. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import * as via from "../../../lib/connection/via";
+import type { DeployEvent } from "../../../lib/events";
+import type { PropApp } from "../../../lib/property";
+import type { Report } from "../../../lib/report";
+import { session } from "../../../lib/session";
+import { as, reconnects } from "../../../lib/subdeployments";
+import { needsMachines } from "../../support/machines";
+import { assertOk, eventsOf, type Rig, said } from "./_rig";
+import { rigWithChroot } from "./_spy";
+
+describe("a verbose deployment", needsMachines(), () => {
+  let rig: Rig;
+  before(async () => {
+    rig = await rigWithChroot();
+    assertOk(await deployed([as("plain", runs("true"))], "agent").report);
+  });
+  after(() => rig?.stop());
+
+  const runs = (script: string) => said("probe.runs", script);
+  const content = (text: string) => said("file.hasContent", "/srv/told", [text]);
+
+  function deployed(applications: PropApp[], over: "agent" | "shell", verbose = false) {
+    session.verbose = verbose;
+    try {
+      const report = rig.deploy(applications, [rig.ssh(), ...(over === "agent" ? [via.agent()] : [])]);
+      return { report, events: eventsOf(report) };
+    } finally {
+      session.verbose = false;
+    }
+  }
+
+  /** Each step with what it ran. */
+  const commandsIn = ({ steps }: Report) =>
+    steps.map(({ desc, commands = [] }) => [
+      desc,
+      ...commands.map(({ command, exit }) => `${command.replace(/\.told\.\w+/, "TEMPORARY")}: ${exit}`),
+    ]);
+
+  const openedIn = (events: readonly DeployEvent[]) =>
+    events.flatMap((event) => (event.kind === "hop-opened" ? [event.hop.replace(/\(.*/, "")] : []));
+
+  test("over an agent tells of processes only, and of those of every worker inside", async () => {
+    assertOk(await deployed([content("one")], "agent").report);
+    const { report: running, events } = deployed(
+      [
+        runs("echo outside"),
+        content("one"),
+        content("two"),
+        as("plain", runs("echo plain")),
+        reconnects(via.chroot("/srv/c"), runs("echo inside"), as("plain", runs("echo innermost"))),
+      ],
+      "agent",
+      true,
+    );
+    const report = await running;
+    assertOk(report);
+    assert.deepEqual(commandsIn(report), [
+      ["echo outside", "echo outside: 0"],
+      ["/srv/told has its content"],
+      [
+        "/srv/told has its content",
+        "cp --attributes-only --preserve=all --no-preserve=timestamps,links -- /srv/told /srv/TEMPORARY: 0",
+      ],
+      ["as plain"],
+      ["echo plain", "echo plain: 0"],
+      ["behind via.chroot('/srv/c')"],
+      ["echo inside", "echo inside: 0"],
+      ["as plain"],
+      ["echo innermost", "echo innermost: 0"],
+    ]);
+    assert.deepEqual(openedIn(events), ["via.ssh", "via.agent", "via.as", "via.chroot", "via.as"]);
+  });
+
+  test("over a shell tells of what is done with files, too", async () => {
+    assertOk(await deployed([content("one")], "shell").report);
+    const { report: running, events } = deployed(
+      [runs("echo outside"), content("one"), content("two"), as("plain", runs("echo plain"))],
+      "shell",
+      true,
+    );
+    const report = await running;
+    assertOk(report);
+    assert.deepEqual(commandsIn(report), [
+      ["echo outside", "echo outside: 0"],
+      ["/srv/told has its content", "read /srv/told: 0"],
+      ["/srv/told has its content", "read /srv/told: 0", "write /srv/told: 0"],
+      ["as plain"],
+      ["echo plain", "echo plain: 0"],
+    ]);
+    assert.deepEqual(openedIn(events), ["via.ssh", "via.as"]);
+  });
+
+  test("others tell of none", async () => {
+    for (const over of ["agent", "shell"] as const) {
+      const { report, events } = deployed([runs("echo outside"), as("plain", runs("echo plain"))], over);
+      assertOk(await report);
+      assert.equal((await report).commands, undefined);
+      assert.ok(!events.some(({ kind }) => kind === "command-ran"));
+      assert.deepEqual(openedIn(events), over === "agent" ? ["via.ssh", "via.agent"] : ["via.ssh"]);
+    }
+  });
+});
