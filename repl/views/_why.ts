@@ -9,7 +9,7 @@ import { root as packageRoot } from "../../lib/source/register.js";
 import { colour } from "../_colour";
 import { fitted } from "../_layout";
 import { placeOf } from "../editor";
-import { duration, failureInWords, plain } from "./_words";
+import { commandInWords, duration, failureInWords, plain } from "./_words";
 
 /** All that is known of why a host failed: for whoever has to mend it. `root`: the consfig. */
 export function whyText(report: Report, root: string): string {
@@ -25,7 +25,7 @@ export function whyText(report: Report, root: string): string {
 }
 
 function whyOfStep(step: StepReport, report: Report, root: string): string[] {
-  const { failure, desc, site, ms } = step;
+  const { failure, desc, site, ms, commands = [] } = step;
   const around = stepsAround(step, report);
   const command = failure?.command;
   const output = plain(step.output).trimEnd();
@@ -42,6 +42,7 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
     ...sourceLines(site, root),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
     ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
+    ...(commands.length > 0 ? fact("ran", commands.map(commandInWords).join("\n")) : []),
     ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
     ...(failure ? prose("error", failureInWords(failure), colour.red) : []),
     ...stackLines(failure?.stack, root),

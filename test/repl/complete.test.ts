@@ -90,6 +90,8 @@ const cases: [input: string, expected: string[]][] = [
   ["deployThese(we", ["web1", "web2"]],
   ["deploy(mail, web", ["web1", "web2"]],
   [".shell m", ["mail"]],
+  [".verb", [".verbose"]],
+  [".verbose o", ["on", "off"]],
 ];
 
 for (const [input, expected] of cases) {

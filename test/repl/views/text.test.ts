@@ -174,3 +174,15 @@ test("why: what the engine did on the way is left out, also in its own consfig; 
     /\n {2}output {5}\| some\n {13}\| more\n {2}error {6}`false` ended with exit code 1\n {2}stack {6}at run \(properties\/cmd\.ts:106:5\)\n {13}at run \(hosts\/web\.ts:3:1\)\n/,
   );
 });
+
+test("why: of a verbose deployment, what the step ran", () => {
+  const reporter = new Reporter();
+  for (const event of verbose().slice(0, -2)) reporter.add(event);
+  const failure = { name: "FailedChange", message: "it came too late" };
+  reporter.add({ kind: "step-ended", step: 2, status: "failed", ms: 1030, failure });
+  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 1300), root);
+  assert.match(
+    why,
+    /\n {2}ran {8}› echo waiting ⏎ sleep 1 \(exit code 0, 1\.0 s\)\n {13}› sleep 60 \(broken off, 5 ms\)\n {2}output {5}\| waiting\n {2}error {6}it came too late\n/,
+  );
+});
