@@ -1,5 +1,6 @@
 import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./_command";
 import { InnerMemory } from "./_memory";
+import { mountPoints } from "./_mounts";
 import { shellQuote } from "./_quote";
 import { type MarkStore, Marks } from "./_state";
 import { temporarily } from "./_temporary";
@@ -126,6 +127,7 @@ export abstract class TargetBase implements PosixTarget {
   abstract stat(path: string): Promise<FileStat | undefined>;
   abstract lstat(path: string): Promise<FileStat | undefined>;
   abstract readLink(path: string): Promise<string | undefined>;
+  abstract realPath(path: string): Promise<string | undefined>;
   abstract list(path: string): Promise<string[] | undefined>;
   abstract readBytes(path: string): Promise<Buffer | undefined>;
   abstract sameContent(path: string, other: string): Promise<boolean>;
@@ -162,6 +164,11 @@ export abstract class TargetBase implements PosixTarget {
     const { home } = this.context;
     if (home === undefined) return this.remembered("target/identity", () => this.findIdentity());
     return this.remembered(`target/identity ${home}`, async () => ({ ...(await this.findIdentity()), home }));
+  }
+
+  async isMountPoint(path: string): Promise<boolean> {
+    const [place, mounts] = await Promise.all([this.realPath(path), this.readFile("/proc/self/mountinfo")]);
+    return place !== undefined && mountPoints(mounts).includes(place);
   }
 
   async readFile(path: string): Promise<string> {

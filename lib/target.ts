@@ -96,6 +96,10 @@ export interface PosixTarget {
   lstat(path: string): Promise<FileStat | undefined>;
   /** Where the link `path` points, as written in it; undefined when it is no link. */
   readLink(path: string): Promise<string | undefined>;
+  /** Where `path` is when all links in it are followed: an absolute path; undefined when there is nothing. */
+  realPath(path: string): Promise<string | undefined>;
+  /** Whether something is mounted at `path`, links followed: a file system, or a file or directory that is bound there. */
+  isMountPoint(path: string): Promise<boolean>;
   /** Names in a directory, sorted, hidden ones included; undefined when it is no directory. */
   list(path: string): Promise<string[] | undefined>;
 

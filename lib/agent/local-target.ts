@@ -70,6 +70,10 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     });
   }
 
+  async realPath(name: string): Promise<string | undefined> {
+    return this.#attempt("follow the links of", name, (file) => orNothing(() => fs.realpathSync(file)));
+  }
+
   async list(name: string): Promise<string[] | undefined> {
     return this.#attempt("list", name, (directory) =>
       orNothing(() => fs.statSync(directory))?.isDirectory() ? fs.readdirSync(directory).sort() : undefined,

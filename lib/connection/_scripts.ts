@@ -27,6 +27,9 @@ export const lstat = (path: string): string =>
 export const readLink = (path: string): string =>
   `p=${path}; if [ -L "$p" ]; then readlink "$p"; elif [ -e "$p" ]; then exit ${OTHER}; else absent "$p"; fi`;
 
+export const realPath = (path: string): string =>
+  `p=${path}; if [ -e "$p" ]; then readlink -f "$p"; else absent "$p"; fi`;
+
 /** Names, each ended by a NUL. */
 export const list = (path: string): string => `p=${path}
 if [ -d "$p" ]; then

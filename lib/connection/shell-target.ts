@@ -8,6 +8,7 @@ import { FailedChange } from "../errors";
 import type { Change } from "../property";
 import type { FileStat, Group, Identity, User, WriteOptions } from "../target";
 import { type Execution, type PutOptions, TargetBase, type TargetContext } from "../target-base";
+import { described, parseStat } from "./_described";
 import { execOver } from "./_exec";
 import { type Answer, Questions } from "./_questions";
 import * as scripts from "./_scripts";
@@ -67,6 +68,11 @@ export class ShellTarget extends TargetBase {
   async readLink(path: string): Promise<string | undefined> {
     const answer = await this.#ask("read the link", path, scripts.readLink(this.pathWord(bare(path))));
     return answer?.exit === 0 ? answer.output.toString("utf8").replace(/\n$/, "") : undefined;
+  }
+
+  async realPath(path: string): Promise<string | undefined> {
+    const answer = await this.#ask("follow the links of", path, scripts.realPath(this.pathWord(path)));
+    return answer?.output.toString("utf8").replace(/\n$/, "");
   }
 
   async list(path: string): Promise<string[] | undefined> {
@@ -274,12 +280,6 @@ const NEVER = new AbortController().signal;
 /** A file larger than this, in bytes, is compared by its digest. */
 const MOST_FETCHED = 16_384;
 
-/** The answer to `scripts.look`. */
-function described({ output }: Answer): { stat: FileStat; rest: Buffer } {
-  const end = output.indexOf("\n");
-  return { stat: parseStat(output.toString("latin1", 0, end)), rest: Buffer.from(output.subarray(end + 1)) };
-}
-
 /** `path` without slashes at its end, which would follow a link. */
 const bare = (path: string): string => path.replace(/(?<=.)\/+$/, "");
 
@@ -287,24 +287,3 @@ const unique = (): string => randomBytes(9).toString("hex");
 
 /** Five digits: with fewer, GNU chmod keeps setuid and setgid of directories. */
 const octal = (mode: number): string => mode.toString(8).padStart(5, "0");
-
-const TYPES = new Map<number, FileStat["type"]>([
-  [0o10, "file"],
-  [0o04, "directory"],
-  [0o12, "symlink"],
-]);
-
-/** A line as `shown` in the scripts prints it. */
-function parseStat(line: string): FileStat {
-  const [raw = "", uid, gid, size, mtime, id = ""] = line.trim().split(" ");
-  const mode = Number.parseInt(raw, 16);
-  return {
-    type: TYPES.get(mode >> 12) ?? "other",
-    mode: mode & 0o7777,
-    uid: Number(uid),
-    gid: Number(gid),
-    size: Number(size),
-    mtime: Number(mtime),
-    id,
-  };
-}

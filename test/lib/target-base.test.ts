@@ -157,6 +157,25 @@ test("stat, lstat, readLink, list", (t) =>
     assert.equal(await target.list("gone"), undefined);
   }));
 
+test("realPath, isMountPoint", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    mkdirSync(`${dir}/real`);
+    writeFileSync(`${dir}/real/a b\n`, "");
+    symlinkSync("real", `${dir}/way`);
+    symlinkSync("gone", `${dir}/dangling`);
+    symlinkSync("circle", `${dir}/circle`);
+    symlinkSync("/proc", `${dir}/proc`);
+    assert.equal(await target.realPath("way/../way/a b\n"), `${dir}/real/a b\n`);
+    assert.equal(await target.realPath("/"), "/");
+    for (const name of ["dangling", "circle", "gone", "real/a b\n/below"])
+      assert.equal(await target.realPath(name), undefined, name);
+    for (const name of ["/", "/proc", "/proc/", "proc"])
+      assert.equal(await target.isMountPoint(name), true, name);
+    for (const name of ["real", "way", "gone", "/proc/self"])
+      assert.equal(await target.isMountPoint(name), false, name);
+    await target.remove("proc");
+  }));
+
 test("reading", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
     writeFileSync(`${dir}/text`, "é\r\nb\n\nlast");
