@@ -64,7 +64,9 @@ function whenCancelled(
         reject(new Cancelled(`cancelled: \`${shown}\` was told to end`));
       }, PATIENCE_MS);
     };
-    signal.addEventListener("abort", cancel, { once: true });
+    // It may have been aborted while the channel was opened.
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
     forget = () => {
       clearTimeout(patience);
       signal.removeEventListener("abort", cancel);

@@ -114,6 +114,15 @@ test("a cancelled command is ended with all that it started", async (t) => {
   }
 });
 
+test("a command that is cancelled while it is being started is ended, too", (t) =>
+  onBothTargets(t, async ({ kind, dir }) => {
+    const controller = new AbortController();
+    const running = targetOf(kind, { signal: controller.signal }).run(`sleep 60; touch ${dir}/done`);
+    controller.abort();
+    await assert.rejects(running, Cancelled);
+    assert.equal(existsSync(`${dir}/done`), false);
+  }));
+
 test("a daemon that keeps the output open holds nobody up", async () => {
   const { stdout } = await targetOf("agent").run("sleep 5 & echo $!");
   process.kill(Number(stdout));
