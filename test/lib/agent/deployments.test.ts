@@ -55,7 +55,9 @@ describe("deployments through an agent", needsMachines(), () => {
     const report = await on.deploy(same, hops);
     const took = Math.round(performance.now() - started);
     assert.equal(report.status, "unchanged");
-    t.diagnostic(`1000 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`);
+    t.diagnostic(
+      `1000 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`,
+    );
     assert.ok(took < 2000, `${took} ms`);
     assert.ok(proxy.bytes.up < 3000, `${proxy.bytes.up} bytes`);
     assert.ok(proxy.bytes.down < 3000, `${proxy.bytes.down} bytes`);
