@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import type { Scope } from "./scope";
 
 /** The member `name` of `value`, unless only running code of it would tell. */
 export function memberOf(value: unknown, name: string): unknown {
@@ -9,6 +10,19 @@ export function memberOf(value: unknown, name: string): unknown {
     return isModule(owner) ? descriptor.get?.call(owner) : undefined;
   }
   return undefined;
+}
+
+/** The value of `a.b.c`, as far as it can be known without evaluating. */
+export function valueNamed(chain: string, scope: Pick<Scope, "has" | "get">): unknown {
+  const [first = "", ...rest] = chain.split(/\s*\??\.\s*/);
+  let value: unknown;
+  try {
+    value = scope.has(first) ? scope.get(first) : memberOf(globalThis, first);
+  } catch {
+    return undefined; // declared, but without a value yet
+  }
+  for (const name of rest) value = memberOf(value, name);
+  return value;
 }
 
 /** The names of the members of `value`, its own first; what every object has is left out. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { hops } from "../lib/connection/hop";
 import { type AnyDefinition, properties } from "../lib/property";
 import type { Schema } from "../lib/schema";
-import { memberNames, memberOf } from "./_members";
+import { memberNames, valueNamed } from "./_members";
 import { type Opening, readInput } from "./_openings";
 import { commands } from "./commands";
 import { hostNames } from "./commands/_host";
@@ -66,7 +66,7 @@ function inputCompletions(input: string, shell: Shell): Completions {
     : /([\p{ID_Start}$_][\p{ID_Continue}$]*(?:\s*\??\.\s*[\p{ID_Start}$_][\p{ID_Continue}$]*)*)\s*\??\.\s*$/u.exec(
         before,
       )?.[1];
-  if (chain) return [memberNames(valueNamed(chain, shell)), fragment];
+  if (chain) return [memberNames(valueNamed(chain, shell.workspace.scope)), fragment];
   if (!string && /\.\s*$/.test(before)) return [[], fragment]; // of something that only evaluating would tell
   const hosts = string ? undefined : hostCompletions(openings, shell);
   if (hosts?.some((name) => name.startsWith(fragment))) return [hosts, fragment];
@@ -120,20 +120,6 @@ const allNames = (shell: Shell, fragment: string): string[] => {
   const globals = Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name));
   return [...names, ...globals, ...KEYWORDS];
 };
-
-/** The value of `a.b.c`, as far as it can be known without evaluating. */
-export function valueNamed(chain: string, shell: Pick<Shell, "workspace">): unknown {
-  const [first = "", ...rest] = chain.split(/\s*\??\.\s*/);
-  const { scope } = shell.workspace;
-  let value: unknown;
-  try {
-    value = scope.has(first) ? scope.get(first) : memberOf(globalThis, first);
-  } catch {
-    return undefined; // declared, but without a value yet
-  }
-  for (const name of rest) value = memberOf(value, name);
-  return value;
-}
 
 interface Place {
   readonly string: string | undefined;

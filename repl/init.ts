@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { initConsfig } from "../lib/source/init";
-import { CommandError } from "./commands/command";
+import { CommandError } from "./commands/error";
 import type { Out } from "./views/view";
 
 /** Makes a consfig in `directory`, which must be empty or not be there. Gives the exit code. */

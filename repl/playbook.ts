@@ -4,7 +4,7 @@ import { StringDecoder } from "node:string_decoder";
 import { setTimeout } from "node:timers/promises";
 import { InvalidInput, type Statement, shownFile, Unfinished } from "./_language";
 import { asCommand, runCommand } from "./commands";
-import { CommandError } from "./commands/command";
+import { CommandError } from "./commands/error";
 import type { RunOptions } from "./evaluate";
 import type { Shell } from "./shell";
 

@@ -8,7 +8,7 @@ import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
 import { fitted } from "./_layout";
 import { near } from "./_near";
-import { CommandError } from "./commands/command";
+import { CommandError } from "./commands/error";
 import { Interrupted } from "./evaluate";
 import { finalText } from "./views/_text";
 import { treeOf } from "./views/_tree";

@@ -3,9 +3,8 @@ import { hosts } from "../lib/host";
 import { fleetReport, type Report } from "../lib/report";
 import { type AnyDeployment, session } from "../lib/session";
 import type { Statement } from "./_language";
-import { memberNames } from "./_members";
-import { CommandError } from "./commands/command";
-import { valueNamed } from "./complete";
+import { memberNames, valueNamed } from "./_members";
+import { CommandError } from "./commands/error";
 import { Diagnostics } from "./diagnostics";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
@@ -67,7 +66,7 @@ export class Shell {
     const options = {
       mapPositions: (text: string) => this.workspace.mapPositions(text),
       names: () => scope.names(),
-      members: (chain: string) => memberNames(valueNamed(chain, this)),
+      members: (chain: string) => memberNames(valueNamed(chain, scope)),
     };
     this.say(printError(error, options));
   }

@@ -1,7 +1,8 @@
 import { hosts } from "../../lib/host";
 import { memberOf } from "../_members";
 import { near } from "../_near";
-import { type CommandContext, CommandError } from "./command";
+import type { CommandContext } from "./command";
+import { CommandError } from "./error";
 
 type Names = Pick<CommandContext, "shell">;
 

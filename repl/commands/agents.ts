@@ -1,8 +1,9 @@
 import { type AgentInfo, forgetAgent, agents as knownAgents, removeAgent, stopAgent } from "../../lib/agents";
 import { beside } from "../_layout";
-import { duration } from "../views/_words";
+import { duration } from "../views/_units";
 import { hostCalled, hostWords } from "./_host";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const agents: Command = {
   name: "agents",

@@ -1,6 +1,7 @@
 import { diagnosticText } from "../diagnostics";
 import { interruptible } from "../evaluate";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const check: Command = {
   name: "check",

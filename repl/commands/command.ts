@@ -1,9 +1,10 @@
-import { ConsfigError } from "../../lib/errors";
 import type { Shell } from "../shell";
 
 /** What a dot-command works with. */
 export interface CommandContext {
   readonly shell: Shell;
+  /** All of them, by name. */
+  readonly commands: ReadonlyMap<string, Command>;
   /** Plays a playbook here; false when a deployment failed. */
   play(file: string): Promise<boolean>;
   /** At the prompt: breaks off the waiting. */
@@ -23,6 +24,3 @@ export interface Command {
   readonly takesFile?: boolean;
   run(argument: string, context: CommandContext): Promise<void> | void;
 }
-
-/** A dot-command that was used wrongly: its message says how it is used. */
-export class CommandError extends ConsfigError {}

@@ -3,7 +3,8 @@ import { colour } from "../_colour";
 import { fitted, wrapped } from "../_layout";
 import { near } from "../_near";
 import { docOf, documentedNames } from "../docs";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 import { props } from "./props";
 
 export const doc: Command = {
@@ -11,12 +12,13 @@ export const doc: Command = {
   takes: "NAME",
   does: "what a property, hop or function is for, and how it is written",
   completions: () => [...properties.names().filter((name) => !/(^|\.)_/.test(name)), ...documentedNames()],
-  run: (written, { shell, play }) => {
+  run: (written, context) => {
+    const { shell } = context;
     const name = written.replace(/\(.*$/s, "").trim();
     if (!name) throw new CommandError(".doc needs a name, such as file.hasContent or deploy");
     const found = docOf(name, shell.workspace.consfig.root);
     if (!found && properties.names().some((each) => each.startsWith(`${name.replace(/\.$/, "")}.`)))
-      return props.run(name, { shell, play });
+      return props.run(name, context);
     if (!found) {
       const meant = near(name, [...properties.names(), ...documentedNames()]);
       const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";

@@ -5,8 +5,7 @@ import type { Command } from "./command";
 export const help: Command = {
   name: "help",
   does: "this list",
-  run: (_, { shell }) => {
-    const { commands } = require("./index") as typeof import("./index");
+  run: (_, { shell, commands }) => {
     const usages = [...commands.values()].map(({ name, takes, does }) => [
       `.${name}${takes ? ` ${takes}` : ""}`,
       does,

@@ -1,8 +1,9 @@
 import { near } from "../_near";
 import { agents } from "./agents";
 import { check } from "./check";
-import { type Command, type CommandContext, CommandError } from "./command";
+import type { Command, CommandContext } from "./command";
 import { doc } from "./doc";
+import { CommandError } from "./error";
 import { exit } from "./exit";
 import { help } from "./help";
 import { hosts } from "./hosts";
@@ -17,8 +18,6 @@ import { save } from "./save";
 import { shell } from "./shell";
 import { verbose } from "./verbose";
 import { why } from "./why";
-
-export { CommandError } from "./command";
 
 /** Every dot-command, by its name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
@@ -50,12 +49,16 @@ export function asCommand(line: string): { name: string; argument: string } | un
 }
 
 /** Runs a dot-command. Throws `CommandError` for one that is not there. */
-export async function runCommand(name: string, argument: string, context: CommandContext): Promise<void> {
+export async function runCommand(
+  name: string,
+  argument: string,
+  context: Omit<CommandContext, "commands">,
+): Promise<void> {
   const command = commands.get(name);
   if (!command) {
     const meant = near(name, [...commands.keys()]).map((one) => `.${one}`);
     const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .help";
     throw new CommandError(`there is no command .${name}; ${advice}`);
   }
-  await command.run(argument, context);
+  await command.run(argument, { ...context, commands });
 }

@@ -5,7 +5,8 @@ import { finalText } from "../views/_text";
 import { treeOf } from "../views/_tree";
 import { outcome } from "../views/_words";
 import { hostCalled, hostWords } from "./_host";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 /** How many deployments are listed. */
 const LISTED = 10;

@@ -1,4 +1,5 @@
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const retry: Command = {
   name: "retry",

@@ -1,6 +1,7 @@
 import { discardSandbox, keepSandbox, type SandboxChange, sandboxDiff } from "../../lib/connection/sandbox";
 import { colour } from "../_colour";
-import { type Command, type CommandContext, CommandError } from "./command";
+import type { Command, CommandContext } from "./command";
+import { CommandError } from "./error";
 
 export const sandbox: Command = {
   name: "sandbox",

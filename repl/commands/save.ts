@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const save: Command = {
   name: "save",

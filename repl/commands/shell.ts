@@ -1,6 +1,7 @@
 import { openShellOn } from "../choices";
 import { hostNamed, hostWords } from "./_host";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const shell: Command = {
   name: "shell",

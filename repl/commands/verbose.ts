@@ -1,5 +1,6 @@
 import { session } from "../../lib/session";
-import { type Command, CommandError } from "./command";
+import type { Command } from "./command";
+import { CommandError } from "./error";
 
 export const verbose: Command = {
   name: "verbose",

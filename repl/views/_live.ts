@@ -1,7 +1,8 @@
 import { colour } from "../_colour";
 import { painted, sign, stepLine } from "./_text";
 import { type HostTree, inOrder, leaves, type Step } from "./_tree";
-import { commandInWords, countsInWords, duration, lastLine, outcome } from "./_words";
+import { duration } from "./_units";
+import { commandInWords, countsInWords, lastLine, outcome } from "./_words";
 
 export interface LiveOptions {
   readonly columns: number;

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { liveLines } from "./_live";
 import type { HostTree } from "./_tree";
-import type { Screen } from "./live";
+import type { Screen } from "./view";
 
 type Ink = typeof import("ink");
 

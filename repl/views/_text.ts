@@ -2,7 +2,8 @@ import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { fitted } from "../_layout";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
-import { advice, commandInWords, counts, duration, failureInWords, outcome, plain } from "./_words";
+import { duration } from "./_units";
+import { advice, commandInWords, counts, failureInWords, outcome, plain } from "./_words";
 
 /** How the status of a step or host is painted: a sign and a colour for each. */
 const SIGNS = {

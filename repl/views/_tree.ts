@@ -1,7 +1,8 @@
 import type { Failure } from "../../lib/errors";
 import type { DeployEvent, StepStatus } from "../../lib/events";
 import type { CommandReport, Report } from "../../lib/report";
-import { megabytes, wayInWords } from "./_words";
+import { megabytes } from "./_units";
+import { wayInWords } from "./_way";
 
 /** One step as a view shows it. */
 export interface Step {

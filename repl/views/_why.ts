@@ -9,7 +9,8 @@ import { root as packageRoot } from "../../lib/source/register.js";
 import { colour } from "../_colour";
 import { fitted } from "../_layout";
 import { placeOf } from "../editor";
-import { commandInWords, duration, failureInWords, plain } from "./_words";
+import { duration } from "./_units";
+import { commandInWords, failureInWords, plain } from "./_words";
 
 /** All that is known of why a host failed: for whoever has to mend it. `root`: the consfig. */
 export function whyText(report: Report, root: string): string {

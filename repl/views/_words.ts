@@ -1,23 +1,7 @@
 import type { Failure } from "../../lib/errors";
-import type { Progress } from "../../lib/events";
 import type { CommandReport, Report } from "../../lib/report";
 import { failures, type HostTree, leaves, type Step } from "./_tree";
-
-/** `12 ms`, `1.2 s`, `2 min 5 s`. */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-export const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-
-/** What is behind us on the way to the host. */
-export function wayInWords(event: Extract<Progress, { kind: "hop-opened" | "upload" }>): string {
-  if (event.kind === "upload") return `${event.what} sent, ${megabytes(event.total)} MB`;
-  return event.reused ? `${event.hop} was open` : `${event.hop} opened in ${duration(event.ms)}`;
-}
+import { duration } from "./_units";
 
 /** `› systemctl is-active nginx (exit code 3, 12 ms)`, on one line. */
 export function commandInWords({ command, exit, ms }: CommandReport): string {

@@ -3,7 +3,9 @@ import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
-import { advice, commandInWords, duration, failureInWords, outcome, plain, wayInWords } from "./_words";
+import { duration } from "./_units";
+import { wayInWords } from "./_way";
+import { advice, commandInWords, failureInWords, outcome, plain } from "./_words";
 import type { Out, View } from "./view";
 
 /**

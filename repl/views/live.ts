@@ -1,13 +1,7 @@
 import type { Picture } from "./_picture";
 import { finalText } from "./_text";
 import { Trees } from "./_tree";
-import type { Out, View } from "./view";
-
-/** A terminal that is drawn on. */
-export interface Screen extends Out {
-  readonly columns?: number;
-  readonly rows?: number;
-}
+import type { Out, Screen, View } from "./view";
 
 /** Sooner than this nothing is drawn. */
 const GRACE_MS = 120;

@@ -12,6 +12,12 @@ export interface Out {
   write(text: string): unknown;
 }
 
+/** A terminal that is drawn on. */
+export interface Screen extends Out {
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
 /** What is followed: a deployment, as far as views need it. */
 export interface Followed extends PromiseLike<unknown> {
   subscribe(listener: (event: DeployEvent) => void): () => void;

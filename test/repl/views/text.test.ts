@@ -5,8 +5,8 @@ import { root } from "../../../lib/source/register";
 import { liveLines } from "../../../repl/views/_live";
 import { finalText } from "../../../repl/views/_text";
 import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";
+import { duration } from "../../../repl/views/_units";
 import { whyText } from "../../../repl/views/_why";
-import { duration } from "../../../repl/views/_words";
 import { calm, mixed, unreachable, verbose } from "./_recorded";
 
 function treesOf(...deployments: ReturnType<typeof mixed>[]): readonly HostTree[] {

@@ -1,0 +1,4 @@
+import { ConsfigError } from "../../lib/errors";
+
+/** A dot-command that was used wrongly: its message says how it is used. */
+export class CommandError extends ConsfigError {}
