@@ -18,7 +18,7 @@ import { HostModel } from "./host-model";
 import { definitionOf, here, travelling } from "./prepare";
 import type { Nested } from "./property";
 import type { PosixTarget } from "./target";
-import type { TargetContext } from "./target-base";
+import type { TargetContext } from "./target-context";
 
 /** Where we stand: a shell, and whether the process that runs this code is there itself. */
 export interface Ground {

@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from "node:fs"
 import { type FileHandle, open, rename } from "node:fs/promises";
 import path from "node:path";
 import { shellWords } from "../_quote";
-import type { PutOptions } from "../target-base";
+import type { PutOptions } from "../target-context";
 
 /** Links followed before it is a circle, as the kernel has it. */
 const MOST_LINKS = 40;

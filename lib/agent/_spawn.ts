@@ -4,7 +4,7 @@ import { StringDecoder } from "node:string_decoder";
 import type { RawResult } from "../_command";
 import { EXCERPT, Gathered } from "../_excerpt";
 import { Cancelled, FailedChange } from "../errors";
-import type { Execution } from "../target-base";
+import type { Execution } from "../target-context";
 
 /** How long a cancelled command may take to end by itself. */
 const PATIENCE_MS = 1500;

@@ -2,7 +2,7 @@ import { StringDecoder } from "node:string_decoder";
 import type { RawResult } from "../_command";
 import { EXCERPT, Gathered } from "../_excerpt";
 import { Cancelled } from "../errors";
-import type { Execution } from "../target-base";
+import type { Execution } from "../target-context";
 import type { Channel, Connection } from "./connection";
 
 /** How long a cancelled command may take to end before it is left behind. */

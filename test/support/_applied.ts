@@ -6,7 +6,7 @@ import type { HostModel } from "../../lib/host";
 import { definitionOf } from "../../lib/prepare";
 import type { Change, PropApp } from "../../lib/property";
 import type { PosixTarget } from "../../lib/target";
-import type { TargetContext } from "../../lib/target-base";
+import type { TargetContext } from "../../lib/target-context";
 
 export interface Applied {
   readonly change: Change;

@@ -14,7 +14,7 @@ import type { HostModel } from "../../lib/host";
 import { prepare } from "../../lib/prepare";
 import type { PropApp } from "../../lib/property";
 import { cacheHome, root } from "../../lib/source/register";
-import type { TargetContext } from "../../lib/target-base";
+import type { TargetContext } from "../../lib/target-context";
 import { debianStable } from "../../properties/os";
 import { type Applied, applied, type Checked, checked } from "./_applied";
 import { bootMachines, type Machine } from "./machines";

@@ -17,7 +17,7 @@ import { HostModel } from "../../lib/host";
 import { definitionOf, prepare } from "../../lib/prepare";
 import type { Change, PropApp } from "../../lib/property";
 import type { PosixTarget } from "../../lib/target";
-import type { TargetContext } from "../../lib/target-base";
+import type { TargetContext } from "../../lib/target-context";
 
 /** What a test does on each target in turn. */
 export interface OnTarget {
