@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
 import { shellQuote } from "../_quote";
 import { type CommandResult, ConnectionFailed } from "../errors";
-import { drained, outputOf } from "./_drained";
+import { drained, outputHeld } from "./_drained";
 import { Marks } from "./_marks";
 import type { Passage, Prompt } from "./_passage";
 import { Running, within } from "./_running";
@@ -120,12 +120,11 @@ class Inside implements Connection {
     // A way that ends without reading its input must not end us.
     channel.stdin.on("error", () => {});
     // Of a process that has ended, Node throws away what nobody reads yet.
-    const stdout = outputOf(channel.stdout);
+    const stdout = outputHeld(channel.stdout);
     const beginning = new Beginning(channel, mark, prompt);
     const group = await beginning.group;
-    if (group !== undefined) return { channel, stdout, stderr: beginning.stderr, group };
+    if (group !== undefined) return { channel, stdout: stdout(), stderr: beginning.stderr, group };
     channel.stdin.end();
-    stdout.resume();
     const exit = await channel.exit;
     const failure = notInside(this.hop, this.passage, { exit, stdout: "", stderr: beginning.said });
     if (this.parent.alive) this.#end(failure);

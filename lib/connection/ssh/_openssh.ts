@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { shellQuote, shellWords } from "../../_quote";
 import { ConnectionFailed } from "../../errors";
-import { drained, outputOf } from "../_drained";
+import { drained, outputHeld } from "../_drained";
 import { Marks } from "../_marks";
 import { Running } from "../_running";
 import type { Channel, Connection } from "../connection";
@@ -197,7 +197,7 @@ class OpensshConnection implements Connection {
     let code: number | undefined;
     let killed: NodeJS.Signals | undefined;
     let ids = "";
-    const stdout = outputOf(channel.stdout);
+    const output = outputHeld(channel.stdout);
     const started = Promise.withResolvers<boolean>();
     const coded = Promise.withResolvers<number>();
     const stderr = marks.filter(channel.stderr, (text) => {
@@ -217,6 +217,7 @@ class OpensshConnection implements Connection {
       this.#mustLive();
       throw this.#failure(`the host does not start commands: ${said || "ssh said nothing"}`);
     }
+    const stdout = output();
     void ended.then(() => this.#sessions.ended());
     const exit = (async () => {
       // This machine's ssh ends only when its output has been read, which is not ours to wait for.
