@@ -9,13 +9,13 @@ import { definitionOf, everything } from "../prepare";
 import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../schema";
 import type { Kit } from "./kit";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
+import { PROPERTY_NAMES, treeRecord } from "./modules";
 import { decode, encode } from "./wire";
 
 /** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
 export function load(tree: string): void {
-  const read = <T>(name: string) => JSON.parse(readFileSync(path.join(tree, name), "utf8")) as T;
-  for (const entry of read<{ entries: string[] }>("tree.json").entries) require(path.join(tree, entry));
-  rehearse(read<string[]>("properties.json"));
+  for (const entry of treeRecord(tree).entries) require(path.join(tree, entry));
+  rehearse(JSON.parse(readFileSync(path.join(tree, PROPERTY_NAMES), "utf8")) as string[]);
 }
 
 /** What each job begins with is done once while nobody waits: what ran once runs faster. */

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, renameSync, rmSync, statSync } from "nod
 import path from "node:path";
 import { loginEnvironment } from "./_environment";
 import { LEAVE, type WorkerState } from "./messages";
+import { programIn } from "./modules";
 import { type Place, WORKER_SOCKET } from "./place";
 
 /** Small heaps: an agent at rest should not be noticed. */
@@ -37,7 +38,7 @@ export class WorkerProcess {
     rotate(place.log);
     const log = openSync(place.log, "a", 0o600);
     const begins = statSync(place.log).size;
-    const main = path.join(place.tree(tree), "node_modules/consfigurator/lib/agent/worker.js");
+    const main = programIn(place.tree(tree), "worker");
     this.#process = spawn(
       process.execPath,
       [...NODE_FLAGS, main, place.root, this.socket, place.boot(boot)],

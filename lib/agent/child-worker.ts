@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { homedir } from "node:os";
-import path from "node:path";
 import { MARK } from "./_marked";
 import { load, Work } from "./_work";
 import { CHILD_FD } from "./child";
 import { type Job, type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "./messages";
+import { ownTree } from "./modules";
 import { converseOver, decode, type Wire } from "./wire";
 import { workerKit } from "./worker-kit";
 
@@ -18,8 +18,8 @@ const PATIENCE_MS = 5000;
  * cancelled, as nobody is left to hear of it.
  */
 function serve(): void {
-  const [, self = "", boot = "", mark = ""] = process.argv;
-  const tree = path.resolve(path.dirname(self), "../../../..");
+  const [, , boot = "", mark = ""] = process.argv;
+  const tree = ownTree();
   process.umask(0o022);
   load(tree);
   process.chdir(existsSync(homedir()) ? homedir() : "/");

@@ -17,6 +17,7 @@ import {
   type WorkerRequest,
   workerAnswerShapes,
 } from "./messages";
+import { programIn } from "./modules";
 import { converseOver, encode, type Wire } from "./wire";
 
 /** The descriptor on which a child speaks with the worker that asked for it. */
@@ -89,7 +90,7 @@ function spawnPlain(kit: KitFiles, { script }: Entrance, mark: string): ChildPro
 const workerCommand = ({ node, boot, tree }: KitFiles, mark: string): string[] => [
   node,
   ...NODE_FLAGS,
-  `${tree}/node_modules/consfigurator/lib/agent/child-worker.js`,
+  programIn(tree, "childWorker"),
   boot,
   mark,
 ];

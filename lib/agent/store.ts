@@ -15,14 +15,8 @@ import {
 import path from "node:path";
 import { ConsfigError } from "../errors";
 import type { TreeChange, TreeFile } from "./messages";
+import { TREE_RECORD, type TreeRecord } from "./modules";
 import type { Place } from "./place";
-
-/** What a tree holds, kept beside it. */
-interface TreeRecord {
-  readonly tree: string;
-  readonly files: readonly TreeFile[];
-  readonly entries: readonly string[];
-}
 
 /** How many trees are kept: today's, and some to go back to. */
 const KEPT_TREES = 6;
@@ -30,7 +24,6 @@ const KEPT_TREES = 6;
 const LEFT_MS = 60 * 60 * 1000;
 /** Sources are no secrets; the directory around them is closed. */
 const READABLE = 0o644;
-const RECORD = "tree.json";
 
 /**
  * The sources on a host: contents by their hash, and trees of hard links to them. Everything is made under another
@@ -48,7 +41,7 @@ export class Store {
   }
 
   has(tree: string): boolean {
-    return existsSync(path.join(this.#place.tree(tree), RECORD));
+    return existsSync(path.join(this.#place.tree(tree), TREE_RECORD));
   }
 
   /** Makes the tree that `change` describes. False when something it builds on is not here: it must be sent whole. */
@@ -123,7 +116,7 @@ export class Store {
         mkdirSync(path.dirname(file), { recursive: true });
         linkSync(this.#blob(hash), file);
       }
-      writeFileSync(path.join(building, RECORD), JSON.stringify(record));
+      writeFileSync(path.join(building, TREE_RECORD), JSON.stringify(record));
       renameSync(building, final);
     } catch (error) {
       rmSync(building, { recursive: true, force: true });
@@ -135,7 +128,7 @@ export class Store {
 
   #record(tree: string): TreeRecord | undefined {
     try {
-      return JSON.parse(readFileSync(path.join(this.#place.tree(tree), RECORD), "utf8"));
+      return JSON.parse(readFileSync(path.join(this.#place.tree(tree), TREE_RECORD), "utf8"));
     } catch {
       return undefined;
     }

@@ -7,7 +7,7 @@ import { ConsfigError } from "../errors";
 import { type Compression, compressorFor } from "./_compressor";
 import type { Runtime } from "./client/runtime";
 import type { Kit, KitFiles } from "./kit";
-import type { TreeFile } from "./messages";
+import { treeRecord } from "./modules";
 
 /** The kit of a worker: its own runtime, its own boot file, its own tree, handed on as they are. */
 export function workerKit(files: KitFiles): Kit {
@@ -19,7 +19,7 @@ export function workerKit(files: KitFiles): Kit {
     },
     runtime: (uname, compression) => ownRuntime(files.node, uname, compression),
     sources: () => {
-      const record = JSON.parse(readFileSync(path.join(files.tree, "tree.json"), "utf8")) as TreeRecord;
+      const record = treeRecord(files.tree);
       const places = new Map(record.files.map((file) => [file.hash, file.path]));
       return {
         manifest: {
@@ -31,12 +31,6 @@ export function workerKit(files: KitFiles): Kit {
       };
     },
   };
-}
-
-interface TreeRecord {
-  readonly tree: string;
-  readonly files: readonly TreeFile[];
-  readonly entries: readonly string[];
 }
 
 /** What `uname -sm` says on machines for which our own runtime is right. */

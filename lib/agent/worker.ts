@@ -15,6 +15,7 @@ import {
   type WorkerState,
   workerRequestShapes,
 } from "./messages";
+import { ownTree } from "./modules";
 import { listenPrivately, Place } from "./place";
 import { converseOver, type Wire } from "./wire";
 import { workerKit } from "./worker-kit";
@@ -159,8 +160,8 @@ class Worker {
 }
 
 process.umask(0o022);
-const [, self = "", root = "", socketName = "", boot = ""] = process.argv;
-const tree = path.resolve(path.dirname(self), "../../../..");
+const [, , root = "", socketName = "", boot = ""] = process.argv;
+const tree = ownTree();
 const place = new Place(root);
 load(tree);
 void new Worker(place, socketName, workerKit({ node: process.execPath, boot, tree })).start();

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { orNothing } from "../_orNothing";
-import type { ModuleList } from "../agent/modules";
+import { type ModuleList, treeRecord } from "../agent/modules";
 import { launch, type Tables } from "./_launch";
 
 /** Raise this when executables are made otherwise. */
@@ -23,9 +23,7 @@ export interface Source {
 
 /** Names what goes into the executable: two of one name are the same. */
 export function identityOf({ tree, module, call, args, interpreter, snapshot }: Source): string {
-  const record = JSON.parse(readFileSync(path.join(tree, "tree.json"), "utf8")) as {
-    files: readonly { path: string; hash: string }[];
-  };
+  const record = treeRecord(tree);
   const places = new Set(placesOf(module).flatMap((place) => [place, `${place}.map`]));
   const files = record.files
     .filter((file) => places.has(file.path))

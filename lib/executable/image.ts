@@ -16,7 +16,7 @@ import path from "node:path";
 import { WORK } from "../_memory";
 import { orNothing } from "../_orNothing";
 import { KIT_PLACE } from "../agent/kit";
-import { ownTree } from "../agent/modules";
+import { ownTree, programIn } from "../agent/modules";
 import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../errors";
 import type { Change, Nested } from "../property";
 import type { AgentTarget } from "../target";
@@ -69,7 +69,7 @@ export class DeploymentImage {
     );
     const image = path.join(this.#directory, id);
     const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${MARK} ${id}\nrequire(${JSON.stringify(
-      path.join(image, "node_modules/consfigurator/lib/executable/image.js"),
+      programIn(image, "image"),
     )}).again(${JSON.stringify(image)});\n`;
     const isThere = existsSync(path.join(image, JOB)) && runtime.isThere;
     if (isThere) await this.#target.ensureContent(path.join(image, JOB), job);

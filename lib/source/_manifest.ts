@@ -1,5 +1,5 @@
 import path from "node:path";
-import { MODULES, type ModuleList } from "../agent/modules";
+import { ENGINE, MODULES, type ModuleList, PROPERTY_NAMES, programs } from "../agent/modules";
 import { hops } from "../connection/hop";
 import { InapplicableProperty } from "../errors";
 import { properties } from "../property";
@@ -24,8 +24,9 @@ export interface Tree {
 }
 
 /** What runs on the host loads one of these; their imports travel. */
-const workers = ["worker", "child-worker"].map((name) => path.join(engineRoot, `lib/agent/${name}.ts`));
+const workers = [programs.worker, programs.childWorker].map((place) => path.join(engineRoot, `${place}.ts`));
 const engineVersion = (require(path.join(engineRoot, "package.json")) as { version: string }).version;
+const ENGINE_PACKAGE = `${ENGINE}/package.json`;
 
 /** What a tree is for, by name. */
 export interface Wanted {
@@ -47,7 +48,7 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   ];
   const entries = [...new Set(places)].sort();
   closure.addModules(wanted.modules);
-  closure.addText("properties.json", JSON.stringify(wanted.properties));
+  closure.addText(PROPERTY_NAMES, JSON.stringify(wanted.properties));
   const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
   const listed = [...files].map(([place, { hash, content }]) => ({
     path: place,
@@ -93,7 +94,7 @@ class Closure {
     this.#graph = graph;
     this.#files.set("package.json", asFile('{"type":"commonjs"}\n'));
     const own = { name: "consfigurator", version: engineVersion, main: "lib/index.js" };
-    this.#files.set("node_modules/consfigurator/package.json", asFile(`${JSON.stringify(own)}\n`));
+    this.#files.set(ENGINE_PACKAGE, asFile(`${JSON.stringify(own)}\n`));
   }
 
   *files(): Iterable<[string, TreeFile]> {
@@ -249,7 +250,7 @@ class Closure {
         `${one} and ${other} are both ${place} when compiled; give one of them another name`,
       );
     }
-    if (place !== "node_modules/consfigurator/package.json") this.#files.set(place, content);
+    if (place !== ENGINE_PACKAGE) this.#files.set(place, content);
   }
 
   #placeOf(file: string): string {
@@ -262,9 +263,7 @@ class Closure {
         `${file} is outside of the consfig, so it cannot travel to a host; move it below ${this.#graph.root}`,
       );
     }
-    return asJavaScript(
-      isEngine ? path.join("node_modules/consfigurator", inEngine) : path.join("consfig", inConsfig),
-    );
+    return asJavaScript(isEngine ? path.join(ENGINE, inEngine) : path.join("consfig", inConsfig));
   }
 
   #said({ specifier, line, dynamic }: Import, importer: string, all: readonly Import[]): PackageImport {
@@ -280,9 +279,6 @@ class Closure {
 
   #addPackage(imported: PackageImport): string | undefined {
     const ofEngine = imported.importer.startsWith(path.join(engineRoot, "lib") + path.sep);
-    return this.#packages.add(
-      imported,
-      ofEngine ? "node_modules/consfigurator/node_modules" : "node_modules",
-    );
+    return this.#packages.add(imported, ofEngine ? `${ENGINE}/node_modules` : "node_modules");
   }
 }

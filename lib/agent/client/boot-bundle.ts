@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { cacheHome, root } from "../../source/register";
+import { programs } from "../modules";
 
 /** The one file that a host is sent besides the runtime, and the name by which both ends know it. */
 export interface BootBundle {
@@ -27,7 +28,7 @@ async function makeBundle(): Promise<BootBundle> {
   for (const other of ["lib/errors.ts", "node_modules/msgpackr/package.json"])
     key.update(readFileSync(path.join(root, other)));
   const kept = path.join(cacheHome, "boot", `${key.digest("hex").slice(0, 32)}.js`);
-  const code = read(kept) ?? (await bundle(path.join(directory, "boot.ts"), kept));
+  const code = read(kept) ?? (await bundle(path.join(root, `${programs.boot}.ts`), kept));
   return { hash: createHash("sha256").update(code).digest("hex").slice(0, 32), code };
 }
 
