@@ -1,6 +1,6 @@
 import path from "node:path";
 import type ts from "typescript";
-import { root } from "../lib/source/register.js";
+import { root } from "../lib/util/package.js";
 
 /** One thing that a module exports. */
 export interface Item {

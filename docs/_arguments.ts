@@ -1,4 +1,4 @@
-import type { Schema } from "../lib/schema";
+import type { Schema } from "../lib/model/schema";
 import { fieldType } from "../repl/docs";
 
 type AnySchema = Schema<unknown>;

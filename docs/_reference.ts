@@ -1,8 +1,8 @@
 import path from "node:path";
 import * as library from "../lib/index";
-import { properties } from "../lib/property";
-import type { Schema } from "../lib/schema";
-import { root } from "../lib/source/register.js";
+import { properties } from "../lib/model/property";
+import type { Schema } from "../lib/model/schema";
+import { root } from "../lib/util/package.js";
 import * as nouns from "../properties";
 import { factsOf } from "../repl/docs";
 import { Api, type Item } from "./_api";
@@ -68,7 +68,7 @@ function combinatorsPage(api: Api): Page {
 }
 
 function hopsPage(api: Api): Page {
-  const definitions = require("../lib/connection/hop") as typeof import("../lib/connection/hop");
+  const definitions = require("../lib/model/hop") as typeof import("../lib/model/hop");
   const entries = api.members(LIBRARY, "via").map((item): Entry => {
     const definition = definitions.hops.get(item.name);
     return { name: `via.${item.name}`, item, ...(definition && { args: definition.args }) };

@@ -1,15 +1,13 @@
 /** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
-export { described } from "./_describe";
-export { shellQuote, shellWords } from "./_quote";
-export { type FileAspect, withChangeIfChangesFiles } from "./changed-files";
+
 export * from "./combinators";
-export type { Channel, Connection } from "./connection/connection";
-export { defhop, type Hop } from "./connection/hop";
 export { canClone } from "./connection/sandbox";
-export * as via from "./connection/via";
 export { type Passage, wrapped } from "./connection/wrapped";
-export { Deployment, deploy, deployPosix, deployThese } from "./deploy";
-export { hostdeploy, hostdeployThese, localhd, localsudo } from "./entry";
+export { Deployment, deploy, deployPosix, deployThese } from "./controller/deploy";
+export { hostdeploy, hostdeployThese, localhd, localsudo } from "./controller/shortcuts";
+export { type ImageCall, imageDumped } from "./executable/imageDumped";
+export type { Channel, Connection } from "./model/connection";
+export { described } from "./model/describe";
 export {
   AbortedChange,
   type CommandResult,
@@ -21,9 +19,9 @@ export {
   MissingData,
   Refused,
   RunFailed,
-} from "./errors";
-export type { DeployEvent } from "./events";
-export { childrenOf, factsOf, hasHostattrs } from "./facts";
+} from "./model/errors";
+export type { DeployEvent } from "./model/events";
+export { defhop, type Hop } from "./model/hop";
 export {
   type Attribute,
   attribute,
@@ -32,15 +30,7 @@ export {
   type HostFacts,
   type HostModel,
   shared,
-} from "./host";
-export { type ImageCall, imageDumped } from "./imageDumped";
-export {
-  type ChildHost,
-  makeChildHost,
-  makeHost,
-  replacePropspecIntoHost,
-  unionPropspecIntoHost,
-} from "./made-hosts";
+} from "./model/host";
 export {
   type Change,
   defprop,
@@ -51,8 +41,19 @@ export {
   type Steps,
   type Visits,
   type Way,
-} from "./property";
-export type { CommandReport, FleetReport, Report, StepReport } from "./report";
-export * as schema from "./schema";
-export { as, deploys, deploysThese, reconnects } from "./subdeployments";
-export type { AgentTarget, FileStat, PosixTarget, State } from "./target";
+} from "./model/property";
+export type { CommandReport, FleetReport, Report, StepReport } from "./model/report";
+export * as schema from "./model/schema";
+export type { AgentTarget, FileStat, PosixTarget, State } from "./model/target";
+export { as, deploys, deploysThese, reconnects } from "./nested/deploys";
+export { childrenOf, factsOf, hasHostattrs } from "./nested/facts";
+export {
+  type ChildHost,
+  makeChildHost,
+  makeHost,
+  replacePropspecIntoHost,
+  unionPropspecIntoHost,
+} from "./nested/make-host";
+export { type FileAspect, withChangeIfChangesFiles } from "./target/changed-files";
+export { shellQuote, shellWords } from "./util/shell-quote";
+export * as via from "./via";

@@ -1,8 +1,8 @@
 /** Where apt gets packages from, and how. */
-import { attribute, type HostFacts } from "../lib/host";
-import { type Change, defprop } from "../lib/property";
-import { list, object, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { attribute, type HostFacts } from "../lib/model/host";
+import { type Change, defprop } from "../lib/model/property";
+import { list, object, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { conflictsWith, debianSources } from "./_aptSources";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";

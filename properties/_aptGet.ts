@@ -1,9 +1,9 @@
 /** Running apt-get and dpkg, and telling whether they changed anything. */
 import { createHash } from "node:crypto";
-import { shellWords } from "../lib/_quote";
-import { AbortedChange, type CommandResult, RunFailed } from "../lib/errors";
-import type { Change } from "../lib/property";
-import type { PosixTarget } from "../lib/target";
+import { AbortedChange, type CommandResult, RunFailed } from "../lib/model/errors";
+import type { Change } from "../lib/model/property";
+import type { PosixTarget } from "../lib/model/target";
+import { shellWords } from "../lib/util/shell-quote";
 import { packages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 

@@ -1,10 +1,10 @@
 /** The doing of daemon.running: units, restarts, health, and the way back. */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { AbortedChange, FailedChange } from "../lib/errors";
 import { sharedRuntime } from "../lib/executable/dump";
-import type { Change } from "../lib/property";
-import type { AgentTarget } from "../lib/target";
+import { AbortedChange, FailedChange } from "../lib/model/errors";
+import type { Change } from "../lib/model/property";
+import type { AgentTarget } from "../lib/model/target";
 import { type Described, serviceUnit, socketUnit } from "./_daemonUnits";
 import { type Health, PATIENCE, unhealthy } from "./_health";
 import { linkedState, systemctl } from "./_systemctl";

@@ -1,6 +1,6 @@
-import { InapplicableProperty } from "../lib/errors";
-import { defprop } from "../lib/property";
-import { list, mode, object, optional, path, type Schema, string } from "../lib/schema";
+import { InapplicableProperty } from "../lib/model/errors";
+import { defprop } from "../lib/model/property";
+import { list, mode, object, optional, path, type Schema, string } from "../lib/model/schema";
 import { content, fileLine, type Lines, wholeText } from "./_lines";
 
 const contentArgs = object({ path: path(), content: content(), mode: optional(mode()) });

@@ -1,7 +1,7 @@
-import { AbortedChange, InapplicableProperty } from "../lib/errors";
-import { type Change, defprop } from "../lib/property";
-import { account, list, mode, object, optional, path } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { AbortedChange, InapplicableProperty } from "../lib/model/errors";
+import { type Change, defprop } from "../lib/model/property";
+import { account, list, mode, object, optional, path } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { parentOf } from "./_paths";
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { FailedChange } from "../lib/errors";
-import { defprop } from "../lib/property";
-import { boolean, object, path } from "../lib/schema";
+import { FailedChange } from "../lib/model/errors";
+import { defprop } from "../lib/model/property";
+import { boolean, object, path } from "../lib/model/schema";
 import { nameOf, parentOf } from "./_paths";
 
 /**

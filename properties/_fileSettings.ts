@@ -1,5 +1,5 @@
-import { defprop } from "../lib/property";
-import { list, nullable, object, path, string } from "../lib/schema";
+import { defprop } from "../lib/model/property";
+import { list, nullable, object, path, string } from "../lib/model/schema";
 import { equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
 import { type Triple, withIniSettings } from "./_ini";
 import { type Pairs, pairsOf, settingsArgs, tuple, value } from "./_pairs";

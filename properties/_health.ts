@@ -2,7 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PosixTarget } from "../lib/target";
+import type { PosixTarget } from "../lib/model/target";
 import { systemctl } from "./_systemctl";
 
 /** Milliseconds between one look and the next, and that an answer may take. */

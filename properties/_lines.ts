@@ -1,4 +1,4 @@
-import { either, line, list, type Schema, string } from "../lib/schema";
+import { either, line, list, type Schema, string } from "../lib/model/schema";
 
 /** Content as it may be said: a text, or its lines. */
 export type Lines = string | readonly string[];

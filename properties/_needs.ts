@@ -1,5 +1,5 @@
-import { AbortedChange } from "../lib/errors";
-import type { PosixTarget } from "../lib/target";
+import { AbortedChange } from "../lib/model/errors";
+import type { PosixTarget } from "../lib/model/target";
 
 /** Throws `AbortedChange` unless the connected user is root. `what` is the property that needs it, as in a consfig. */
 export async function needsRoot(target: PosixTarget, what: string): Promise<void> {

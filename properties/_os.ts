@@ -1,6 +1,6 @@
-import { InapplicableProperty } from "../lib/errors";
-import { attribute, type HostFacts } from "../lib/host";
-import { object, oneOf, optional, string } from "../lib/schema";
+import { InapplicableProperty } from "../lib/model/errors";
+import { attribute, type HostFacts } from "../lib/model/host";
+import { object, oneOf, optional, string } from "../lib/model/schema";
 
 /** What an operating system may be called, each with what it is a sort of. */
 const sortOf = {

@@ -3,11 +3,11 @@
  * far; only what is chosen becomes part of the host: its facts, its kind, its code.
  */
 import { seqprops } from "../lib/combinators";
-import { InapplicableProperty } from "../lib/errors";
-import { attribute, type Host, type HostModel } from "../lib/host";
-import { prepare } from "../lib/prepare";
-import { defproplist, type MaybePropApp, type PropApp, withoutNothings } from "../lib/property";
-import { list, object, oneOf, optional, type Schema, string } from "../lib/schema";
+import { prepare } from "../lib/engine/prepare";
+import { InapplicableProperty } from "../lib/model/errors";
+import { attribute, type Host, type HostModel } from "../lib/model/host";
+import { defproplist, type MaybePropApp, type PropApp, withoutNothings } from "../lib/model/property";
+import { list, object, oneOf, optional, type Schema, string } from "../lib/model/schema";
 import { declared, isA, type OsTypeName, type OsValue, of, osTypeNames, osValue, shown } from "./_os";
 
 /** What is chosen among, by name; the first that fits wins. */

@@ -1,5 +1,5 @@
 /** Keys and values as arguments of properties. */
-import { list, object, path, type Schema, string } from "../lib/schema";
+import { list, object, path, type Schema, string } from "../lib/model/schema";
 import type { ConfStyle, Pair } from "./_conf";
 
 /** Settings as they may be said: keys and values in turn, one object, or one list of pairs. */

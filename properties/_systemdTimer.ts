@@ -1,8 +1,8 @@
 import { LATEST } from "../lib/executable/image";
-import { imageDumped } from "../lib/imageDumped";
-import { type Change, defprop, defproplist } from "../lib/property";
-import { object, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { imageDumped } from "../lib/executable/imageDumped";
+import { type Change, defprop, defproplist } from "../lib/model/property";
+import { object, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { linkedState, systemctl } from "./_systemctl";

@@ -1,7 +1,7 @@
 /** Packages of Debian and what descends from it, through apt-get and dpkg. */
-import { defprop, defproplist } from "../lib/property";
-import { list, object, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { defprop, defproplist } from "../lib/model/property";
+import { list, object, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import {
   aptGet,
   changedSince,

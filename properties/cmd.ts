@@ -1,7 +1,7 @@
 /** Commands as properties: for what no property says yet. */
-import { shellWords } from "../lib/_quote";
-import { FailedChange, RunFailed } from "../lib/errors";
-import { defprop } from "../lib/property";
+
+import { FailedChange, RunFailed } from "../lib/model/errors";
+import { defprop } from "../lib/model/property";
 import {
   boolean,
   either,
@@ -14,8 +14,9 @@ import {
   path,
   record,
   string,
-} from "../lib/schema";
-import type { PosixTarget, RunOptions } from "../lib/target";
+} from "../lib/model/schema";
+import type { PosixTarget, RunOptions } from "../lib/model/target";
+import { shellWords } from "../lib/util/shell-quote";
 
 /** A word of a command; lists are spliced in, and nothing is left out. */
 export type Word = string | null | undefined | false | readonly Word[];

@@ -1,8 +1,8 @@
 /** Whether changing some aspect of the running system could leak out of the container that properties run in. */
-import { strictly } from "../lib/_sequence";
-import { attribute, type HostFacts } from "../lib/host";
-import { defprop, type MaybePropApp, withoutNothings } from "../lib/property";
-import { list, object, oneOf, propapp } from "../lib/schema";
+import { strictly } from "../lib/engine/sequence";
+import { attribute, type HostFacts } from "../lib/model/host";
+import { defprop, type MaybePropApp, withoutNothings } from "../lib/model/property";
+import { list, object, oneOf, propapp } from "../lib/model/schema";
 
 /** What can be a container's own. A factor that is not listed here can be neither declared nor asked for. */
 const factors = [

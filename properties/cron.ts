@@ -1,9 +1,10 @@
 /** Commands that run at set times. */
-import { shellWords } from "../lib/_quote";
+
 import { LATEST } from "../lib/executable/image";
-import { imageDumped } from "../lib/imageDumped";
-import { defproplist } from "../lib/property";
-import { account, type Infer, object, string } from "../lib/schema";
+import { imageDumped } from "../lib/executable/imageDumped";
+import { defproplist } from "../lib/model/property";
+import { account, type Infer, object, string } from "../lib/model/schema";
+import { shellWords } from "../lib/util/shell-quote";
 import { encodedName } from "./_encoded";
 import * as os from "./_os";
 import * as apt from "./apt";

@@ -1,5 +1,5 @@
 /** Services of one's own, run by systemd. */
-import { defprop } from "../lib/property";
+import { defprop } from "../lib/model/property";
 import {
   absolutePath,
   account,
@@ -12,7 +12,7 @@ import {
   optional,
   record,
   string,
-} from "../lib/schema";
+} from "../lib/model/schema";
 import { Daemon } from "./_daemon";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";

@@ -1,8 +1,8 @@
 /** What a host calls itself. */
 import { onChange, seqprops } from "../lib/combinators";
-import { shared } from "../lib/host";
-import { defprop, defproplist } from "../lib/property";
-import { hostname, object, optional } from "../lib/schema";
+import { shared } from "../lib/model/host";
+import { defprop, defproplist } from "../lib/model/property";
+import { hostname, object, optional } from "../lib/model/schema";
 import { single } from "./cmd";
 import { whenContained } from "./container";
 import { containsConfTab, hasContent } from "./file";

@@ -1,6 +1,6 @@
 /** Which operating system a host runs: declared, asked for, and chosen by. */
-import { defprop } from "../lib/property";
-import { object, string } from "../lib/schema";
+import { defprop } from "../lib/model/property";
+import { object, string } from "../lib/model/schema";
 import { declare } from "./_osCases";
 
 export * from "./_os";

@@ -1,6 +1,6 @@
 /** Rebooting. */
-import { defprop } from "../lib/property";
-import { object } from "../lib/schema";
+import { defprop } from "../lib/model/property";
+import { object } from "../lib/model/schema";
 import { needsRoot } from "./_needs";
 import { isContained } from "./container";
 

@@ -1,9 +1,10 @@
 /** Services through service(8), and hosts on which none may be started. */
-import { shellQuote } from "../lib/_quote";
-import { attribute } from "../lib/host";
-import { type Change, defprop } from "../lib/property";
-import { object, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+
+import { attribute } from "../lib/model/host";
+import { type Change, defprop } from "../lib/model/property";
+import { object, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
+import { shellQuote } from "../lib/util/shell-quote";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 

@@ -1,7 +1,7 @@
 /** Units of systemd, of the system's instance or of a user's. */
-import { type Change, defprop } from "../lib/property";
-import { account, boolean, type Infer, object, optional, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { type Change, defprop } from "../lib/model/property";
+import { account, boolean, type Infer, object, optional, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";

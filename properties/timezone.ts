@@ -1,9 +1,9 @@
 /** The time zone of a host. */
-import { AbortedChange } from "../lib/errors";
-import { attribute } from "../lib/host";
-import { type Change, defprop } from "../lib/property";
-import { object, string } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { AbortedChange } from "../lib/model/errors";
+import { attribute } from "../lib/model/host";
+import { type Change, defprop } from "../lib/model/property";
+import { object, string } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { noninteractive } from "./_aptGet";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";

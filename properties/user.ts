@@ -1,9 +1,9 @@
 /** Accounts and groups. */
-import { AbortedChange, InapplicableProperty } from "../lib/errors";
-import type { HostFacts } from "../lib/host";
-import { defprop } from "../lib/property";
-import { absolutePath, account, integer, list, object } from "../lib/schema";
-import type { PosixTarget } from "../lib/target";
+import { AbortedChange, InapplicableProperty } from "../lib/model/errors";
+import type { HostFacts } from "../lib/model/host";
+import { defprop } from "../lib/model/property";
+import { absolutePath, account, integer, list, object } from "../lib/model/schema";
+import type { PosixTarget } from "../lib/model/target";
 import { needsRoot } from "./_needs";
 import { isA, of, runs, shown } from "./_os";
 

@@ -1,6 +1,6 @@
 import path from "node:path";
-import { session } from "../lib/session";
-import { root } from "../lib/source/register.js";
+import { session } from "../lib/controller/session";
+import { root } from "../lib/util/package.js";
 
 /** The frames of a stack that stand in the user's own files: neither Node's, nor ours, nor those of packages. */
 export function userFrames(stack: string | undefined): string[] {

@@ -4,7 +4,7 @@ import Module from "node:module";
 import path from "node:path";
 import type { TSError } from "ts-node";
 import type ts from "typescript";
-import { cacheHome } from "../lib/source/register.js";
+import { cacheHome } from "../lib/util/package.js";
 import { asStatements } from "./_statements";
 
 /** One top-level statement of the prompt or of a playbook, ready to run. */

@@ -1,5 +1,5 @@
-import { Registry } from "../lib/registry";
-import { Site } from "../lib/site";
+import { Registry } from "../lib/model/registry";
+import { Site } from "../lib/model/site";
 
 /** Those of `names` that `wanted` may have been meant to be, nearest first. */
 export function near(wanted: string, names: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
-import type { Asker } from "../lib/connection/hop";
+import type { Asker } from "../lib/model/hop";
 import { colour } from "./_colour";
 import { fitted } from "./_layout";
 import type { Keyboard } from "./keyboard";

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type Host, hosts } from "../lib/host";
+import { type Complaint, complaintsOf } from "../lib/controller/validate";
+import { type Host, hosts } from "../lib/model/host";
 import { sourceDirectories } from "../lib/source/_sources";
 import { checkTypes } from "../lib/source/check";
 import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
-import { type Complaint, complaintsOf } from "../lib/validate";
 import { colour } from "./_colour";
 import { printError } from "./print";
 import type { Out } from "./views/view";

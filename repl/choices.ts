@@ -1,5 +1,5 @@
-import { hosts } from "../lib/host";
-import type { Report } from "../lib/report";
+import { hosts } from "../lib/model/host";
+import type { Report } from "../lib/model/report";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { columns, cut } from "./_layout";

@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { hops } from "../lib/connection/hop";
-import { type AnyDefinition, properties } from "../lib/property";
-import type { Schema } from "../lib/schema";
+import { hops } from "../lib/model/hop";
+import { type AnyDefinition, properties } from "../lib/model/property";
+import type { Schema } from "../lib/model/schema";
 import { memberNames, valueNamed } from "./_members";
 import { type Opening, readInput } from "./_openings";
 import { commands } from "./commands";

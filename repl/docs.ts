@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { hops } from "../lib/connection/hop";
-import { type AnyDefinition, properties } from "../lib/property";
-import type { Schema } from "../lib/schema";
-import { root as packageRoot } from "../lib/source/register.js";
+import { hops } from "../lib/model/hop";
+import { type AnyDefinition, properties } from "../lib/model/property";
+import type { Schema } from "../lib/model/schema";
+import { root as packageRoot } from "../lib/util/package.js";
 
 /** What is known of a name without running anything. */
 export interface Doc {

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { ConsfigError } from "../lib/errors";
-import { session } from "../lib/session";
-import { root as packageRoot } from "../lib/source/register.js";
+import { session } from "../lib/controller/session";
+import { ConsfigError } from "../lib/model/errors";
+import { root as packageRoot } from "../lib/util/package.js";
 import { near } from "./_near";
 
 /** What the command comes to for whoever called it. */

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
-import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from "../lib/errors";
-import { type AnyDefinition, properties } from "../lib/property";
-import type { FleetReport, Report } from "../lib/report";
+import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from "../lib/model/errors";
+import { type AnyDefinition, properties } from "../lib/model/property";
+import type { FleetReport, Report } from "../lib/model/report";
 import { ConsfigLoadError } from "../lib/source/loadError";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";

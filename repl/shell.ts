@@ -1,7 +1,7 @@
-import type { Hop } from "../lib/connection/hop";
-import { hosts } from "../lib/host";
-import { fleetReport, type Report } from "../lib/report";
-import { type AnyDeployment, session } from "../lib/session";
+import { type AnyDeployment, session } from "../lib/controller/session";
+import type { Hop } from "../lib/model/hop";
+import { hosts } from "../lib/model/host";
+import { fleetReport, type Report } from "../lib/model/report";
 import type { Statement } from "./_language";
 import { memberNames, valueNamed } from "./_members";
 import { CommandError } from "./commands/error";
@@ -9,8 +9,7 @@ import { Diagnostics } from "./diagnostics";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
 import type { Terminal } from "./terminal";
-import type { Out, View } from "./views/view";
-import { follow } from "./views/view";
+import { follow, type Out, type View } from "./views/view";
 import type { Workspace } from "./workspace";
 
 /** Deployments of which hosts failed, or were refused, with the reports of those. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import type { WriteStream } from "node:tty";
-import type { Hop } from "../lib/connection/hop";
-import { openShell } from "../lib/open-shell";
+import { openShell } from "../lib/controller/open-shell";
+import type { Hop } from "../lib/model/hop";
 import type { Keyboard } from "./keyboard";
 
 /** The terminal of the person at the prompt, for what takes it from the prompt for a while. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { canClone } from "../lib/connection/sandbox";
-import { root } from "../lib/source/register.js";
+import { root } from "../lib/util/package.js";
 
 /** The checkout may belong to somebody else. */
 const trusting = {

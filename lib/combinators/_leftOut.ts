@@ -1,5 +1,5 @@
-import { defprop, type PropApp } from "../property";
-import { object, propapp, string } from "../schema";
+import { defprop, type PropApp } from "../model/property";
+import { object, propapp, string } from "../model/schema";
 
 /**
  * What a person said to leave out this time: its facts are recorded as ever, and it is reported as skipped. Whoever

@@ -1,5 +1,5 @@
-import { type MaybePropApp, type PropApp, withoutNothings } from "../property";
-import { list, propapp } from "../schema";
+import { type MaybePropApp, type PropApp, withoutNothings } from "../model/property";
+import { list, propapp } from "../model/schema";
 
 /** Several applications, in order. */
 export const applications = list(propapp());

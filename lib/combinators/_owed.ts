@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { Cancelled, ConnectionFailed, FailedChange } from "../errors";
-import type { Change, PropApp, Steps } from "../property";
-import type { PosixTarget } from "../target";
+import { Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
+import type { Change, PropApp, Steps } from "../model/property";
+import type { PosixTarget } from "../model/target";
 
 /**
  * What should follow a change: owed from before the change until it is done, and as long as that a mark stands on the

@@ -1,4 +1,4 @@
-import { skipAll, strictly, whyStopped } from "../_sequence";
+import { skipAll, strictly, whyStopped } from "../engine/sequence";
 import {
   type Change,
   type Direction,
@@ -7,9 +7,9 @@ import {
   type PropApp,
   type Steps,
   withoutNothings,
-} from "../property";
-import { object, propapp } from "../schema";
-import type { PosixTarget } from "../target";
+} from "../model/property";
+import { object, propapp } from "../model/schema";
+import type { PosixTarget } from "../model/target";
 import { applications } from "./_many";
 import { Owed } from "./_owed";
 import { type OnePropApp, orNothing } from "./sequence";

@@ -1,6 +1,6 @@
-import { described } from "../_describe";
-import { strictly } from "../_sequence";
-import { AbortedChange } from "../errors";
+import { strictly } from "../engine/sequence";
+import { described } from "../model/describe";
+import { AbortedChange } from "../model/errors";
 import {
   type Direction,
   defprop,
@@ -8,9 +8,9 @@ import {
   type PropApp,
   type Steps,
   withoutNothings,
-} from "../property";
-import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../schema";
-import type { PosixTarget } from "../target";
+} from "../model/property";
+import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../model/schema";
+import type { PosixTarget } from "../model/target";
 import { applications, everyOne } from "./_many";
 import { isNothing, type OnePropApp, orNothing } from "./sequence";
 

@@ -1,6 +1,6 @@
 /** Properties whose arguments are applications of others. */
-export { onApplyChange, onChange, withRequirementsForChange } from "./combinators/change";
-export { desc, ignoringHostattrs, withFlagfile, withHomedir } from "./combinators/context";
+export { onApplyChange, onChange, withRequirementsForChange } from "./change";
+export { desc, ignoringHostattrs, withFlagfile, withHomedir } from "./context";
 export {
   concurrently,
   eseqprops,
@@ -8,5 +8,5 @@ export {
   seqprops,
   silentSeqprops,
   withRequirements,
-} from "./combinators/sequence";
-export { reapplied, unapplied, withUnapply } from "./combinators/undo";
+} from "./sequence";
+export { reapplied, unapplied, withUnapply } from "./undo";

@@ -1,6 +1,6 @@
-import { skipAll, strictly, tolerantly, whyStopped } from "../_sequence";
-import { AbortedChange } from "../errors";
-import { isApplication } from "../host";
+import { skipAll, strictly, tolerantly, whyStopped } from "../engine/sequence";
+import { AbortedChange } from "../model/errors";
+import { isApplication } from "../model/host";
 import {
   type Change,
   type Direction,
@@ -9,8 +9,8 @@ import {
   type PropApp,
   type Steps,
   withoutNothings,
-} from "../property";
-import { integer, object, optional, string } from "../schema";
+} from "../model/property";
+import { integer, object, optional, string } from "../model/schema";
 import { applications, everyOne, sequence } from "./_many";
 
 const many = object({ applications });

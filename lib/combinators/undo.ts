@@ -1,9 +1,9 @@
-import { described } from "../_describe";
-import { skipAll, strictly } from "../_sequence";
-import { InapplicableProperty } from "../errors";
-import { innerOf } from "../prepare";
-import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../property";
-import { object, optional, propapp } from "../schema";
+import { innerOf } from "../engine/prepare";
+import { skipAll, strictly } from "../engine/sequence";
+import { described } from "../model/describe";
+import { InapplicableProperty } from "../model/errors";
+import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../model/property";
+import { object, optional, propapp } from "../model/schema";
 import { applications } from "./_many";
 import { isNothing, type OnePropApp, orNothing } from "./sequence";
 

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
-import type { CommandResult } from "../errors";
-import type { Connection } from "./connection";
+import type { Connection } from "../model/connection";
+import type { CommandResult } from "../model/errors";
 
 /** What `command` comes to over `connection`. For hops, while they are opened. */
 export async function ask(connection: Connection, command: string): Promise<CommandResult> {

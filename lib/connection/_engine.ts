@@ -1,7 +1,7 @@
-import { shellQuote } from "../_quote";
-import { asCode } from "../property";
-import { account, object, optional, string } from "../schema";
-import type { Connection } from "./connection";
+import type { Connection } from "../model/connection";
+import { asCode } from "../model/property";
+import { account, object, optional, string } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /** What a hop into a container of docker(1) or podman(1) takes. */

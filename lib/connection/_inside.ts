@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
-import { shellQuote } from "../_quote";
-import { type CommandResult, ConnectionFailed } from "../errors";
+import type { Channel, Connection } from "../model/connection";
+import { type CommandResult, ConnectionFailed } from "../model/errors";
+import { shellQuote } from "../util/shell-quote";
 import { drained, outputHeld } from "./_drained";
 import { Marks } from "./_marks";
 import type { Passage, Prompt } from "./_passage";
 import { Running, within } from "./_running";
-import type { Channel, Connection } from "./connection";
 
 /**
  * A connection whose commands go over `parent` by `way`. Each tells when it has begun. So one that does not is never

@@ -1,8 +1,8 @@
-import { shellQuote } from "../_quote";
-import { ConnectionFailed } from "../errors";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { ROOT_PATH } from "./_paths";
-import type { Connection } from "./connection";
 import { wrapped } from "./wrapped";
 
 /** Exit code of the look at a process: there is none of that number. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import { shellQuote } from "../_quote";
+import { shellQuote } from "../util/shell-quote";
 
 /** Ends a mark. Not what begins one: behind a mark of another connection nothing may seem to begin. */
 const END = 0x1f;

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { Cancelled } from "../errors";
-import type { Asker } from "./hop";
+import { Cancelled } from "../model/errors";
+import type { Asker } from "../model/hop";
 
 /** How often a person is asked for one password. */
 const MOST_QUESTIONS = 3;

@@ -1,4 +1,4 @@
-import type { Channel } from "./connection";
+import type { Channel } from "../model/connection";
 
 /** How long commands may take to end when their connection is closed. */
 const PATIENCE_MS = 1000;

@@ -1,10 +1,10 @@
-import { shellQuote } from "../_quote";
-import { ConnectionFailed } from "../errors";
-import { asCode } from "../property";
-import { account, object } from "../schema";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { account, object } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
-import type { Connection } from "./connection";
-import { defhop } from "./hop";
 import { wrapped } from "./wrapped";
 
 /**

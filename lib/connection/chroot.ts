@@ -1,12 +1,12 @@
-import { shellQuote } from "../_quote";
-import { KIT_PLACE } from "../agent/kit";
-import { ConnectionFailed } from "../errors";
-import { asCode } from "../property";
-import { absolutePath, object } from "../schema";
+import { KIT_PLACE } from "../model/agent-artifacts";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { absolutePath, object } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { inside } from "./_inside";
-import type { Connection } from "./connection";
-import { defhop } from "./hop";
 
 /**
  * In the file system tree `into`, an absolute path on the machine before it; it takes root there. /proc, /sys, /dev,

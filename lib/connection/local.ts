@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { ConnectionFailed } from "../errors";
-import { object } from "../schema";
+import type { Channel, Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { defhop } from "../model/hop";
+import { object } from "../model/schema";
 import { Running } from "./_running";
-import type { Channel, Connection } from "./connection";
-import { defhop } from "./hop";
 
 /** This machine, as the user who runs us. */
 export const local = defhop({

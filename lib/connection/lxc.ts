@@ -1,8 +1,8 @@
-import { shellQuote } from "../_quote";
-import { asCode } from "../property";
-import { object, optional, string } from "../schema";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { object, optional, string } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ROOT_PATH } from "./_paths";
-import { defhop } from "./hop";
 import { wrapped } from "./wrapped";
 
 /**

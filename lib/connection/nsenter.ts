@@ -1,7 +1,7 @@
-import { asCode } from "../property";
-import { integer, object } from "../schema";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { integer, object } from "../model/schema";
 import { intoLeader } from "./_leader";
-import { defhop } from "./hop";
 
 /**
  * Into all namespaces, the root directory and the environment of the process `pid`, as numbered on the machine before

@@ -1,5 +1,5 @@
+import { defhop } from "../model/hop";
 import { containerArgs, containerCall, intoContainer } from "./_engine";
-import { defhop } from "./hop";
 
 /**
  * Into the running Podman container `name`, as the user of its image, or as `user`. It needs a /bin/sh inside. The

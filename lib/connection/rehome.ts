@@ -1,7 +1,7 @@
-import { shellQuote } from "../_quote";
-import { asCode } from "../property";
-import { path as anyPath, object } from "../schema";
-import { defhop } from "./hop";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { path as anyPath, object } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**

@@ -4,12 +4,12 @@ import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { shellQuote } from "../_quote";
-import { ConnectionFailed, ConsfigError } from "../errors";
-import { object, optional, string } from "../schema";
-import { cacheHome } from "../source/register";
-import type { Connection } from "./connection";
-import { defhop } from "./hop";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed, ConsfigError } from "../model/errors";
+import { defhop } from "../model/hop";
+import { object, optional, string } from "../model/schema";
+import { cacheHome } from "../util/package";
+import { shellQuote } from "../util/shell-quote";
 import { localConnection } from "./local";
 
 const HOP = "via.sandbox()";

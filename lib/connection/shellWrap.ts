@@ -1,7 +1,7 @@
-import { shellQuote, shellWords } from "../_quote";
-import { asCode } from "../property";
-import { list, object, string } from "../schema";
-import { defhop } from "./hop";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { list, object, string } from "../model/schema";
+import { shellQuote, shellWords } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**

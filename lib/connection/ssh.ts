@@ -1,5 +1,5 @@
-import { integer, object, oneOf, optional, path, string } from "../schema";
-import { defhop, hopAsCode } from "./hop";
+import { defhop, hopAsCode } from "../model/hop";
+import { integer, object, oneOf, optional, path, string } from "../model/schema";
 import type { Destination } from "./ssh/_config";
 import { connectByNode } from "./ssh/_node";
 import { connectByOpenssh } from "./ssh/_openssh";

@@ -1,10 +1,10 @@
-import { shellQuote } from "../_quote";
-import { ConnectionFailed } from "../errors";
-import { asCode } from "../property";
-import { account, object } from "../schema";
+import { ConnectionFailed } from "../model/errors";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { account, object } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { BARE_PATH, ROOT_PATH } from "./_paths";
-import { defhop } from "./hop";
 import { wrapped } from "./wrapped";
 
 /**

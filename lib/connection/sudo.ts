@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { shellQuote } from "../_quote";
-import { ConnectionFailed } from "../errors";
-import { asCode } from "../property";
-import { account, object, optional, string } from "../schema";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { defhop, type HopContext } from "../model/hop";
+import { asCode } from "../model/property";
+import { account, object, optional, string } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { inside } from "./_inside";
 import { Password } from "./_passwords";
-import type { Connection } from "./connection";
-import { defhop, type HopContext } from "./hop";
 import { type Passage, wrapped } from "./wrapped";
 
 const args = object({

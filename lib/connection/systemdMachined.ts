@@ -1,10 +1,10 @@
-import { shellQuote } from "../_quote";
-import { ConnectionFailed } from "../errors";
-import { asCode } from "../property";
-import { object, string } from "../schema";
+import { ConnectionFailed } from "../model/errors";
+import { defhop } from "../model/hop";
+import { asCode } from "../model/property";
+import { object, string } from "../model/schema";
+import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { intoLeader } from "./_leader";
-import { defhop } from "./hop";
 
 /** Into the machine `name` of systemd-machined, as machinectl(1) lists it, as its root; it takes root before it. */
 export const systemdMachined = defhop({

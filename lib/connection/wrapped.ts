@@ -1,7 +1,7 @@
+import type { Connection } from "../model/connection";
 import { ask } from "./_ask";
 import { inside, notInside } from "./_inside";
 import type { Passage } from "./_passage";
-import type { Connection } from "./connection";
 
 export type { Passage } from "./_passage";
 

@@ -2,13 +2,13 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { AGENT_DIRECTORY } from "./agent/client/bootstrap";
-import { type AgentConnection, isAgentConnection } from "./agent/connection";
-import type { AgentStatus } from "./agent/messages";
-import { type Hop, hopAsCode } from "./connection/hop";
-import { controllerKit } from "./controller-kit";
-import { ConsfigError, FailedChange } from "./errors";
-import { HostModel } from "./host";
+import { AGENT_DIRECTORY } from "../agent/client/bootstrap";
+import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
+import type { AgentStatus } from "../agent/shared/messages";
+import { ConsfigError, FailedChange } from "../model/errors";
+import { type Hop, hopAsCode } from "../model/hop";
+import { HostModel } from "../model/host";
+import { controllerKit } from "./artifacts";
 import { session } from "./session";
 
 /** An agent that this controller has started, in this session or an earlier one. */

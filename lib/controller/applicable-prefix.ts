@@ -1,9 +1,9 @@
-import { described } from "./_describe";
-import { misfits } from "./fit";
-import { definitionOf, innerOf, type PreparedHost, preparedHost } from "./prepare";
-import { defprop, type PropApp } from "./property";
-import { object, string } from "./schema";
-import type { Hop } from "./words";
+import { misfits } from "../engine/fit";
+import { definitionOf, innerOf, type PreparedHost, preparedHost } from "../engine/prepare";
+import { described } from "../model/describe";
+import { defprop, type PropApp } from "../model/property";
+import { object, string } from "../model/schema";
+import type { Hop } from "../model/types";
 
 /**
  * `prepared` as far as it can be applied at the end of `chain`: the first property that cannot, and all that stand behind

@@ -1,7 +1,7 @@
-import { bootBundle } from "./agent/client/boot-bundle";
-import { runtimeFor } from "./agent/client/runtime";
-import type { Kit } from "./agent/kit";
-import { ConsfigError } from "./errors";
+import { bootBundle } from "../agent/client/boot-bundle";
+import { runtimeFor } from "../agent/client/runtime";
+import type { Kit } from "../model/agent-artifacts";
+import { ConsfigError } from "../model/errors";
 import { session } from "./session";
 
 /** What the controller starts agents with: the boot file made from our own sources, Node from npm, the live consfig. */

@@ -1,15 +1,15 @@
 import { inspect } from "node:util";
-import type { Chained } from "./chain-rules";
-import { eseqprops, seqprops } from "./combinators";
-import { type Hop, hops as hopDefinitions, isHop } from "./connection/hop";
-import { InvalidArguments } from "./errors";
-import type { DeployEvent } from "./events";
-import { type Host, isApplication } from "./host";
+import { eseqprops, seqprops } from "../combinators";
+import { InvalidArguments } from "../model/errors";
+import type { DeployEvent } from "../model/events";
+import { type Hop, hops as hopDefinitions, isHop } from "../model/hop";
+import type { Chained } from "../model/hop-chain";
+import { type Host, isApplication } from "../model/host";
+import { type MaybePropApp, type PropApp, withoutNothings } from "../model/property";
+import { type FleetReport, fleetReport, type Report } from "../model/report";
+import { either, hop, problems, propapp, string } from "../model/schema";
 import { HostRun, type Manner } from "./host-run";
 import { failedIn, type LeftOut, leavingOut } from "./leave-out";
-import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
-import { type FleetReport, fleetReport, type Report } from "./report";
-import { either, hop, problems, propapp, string } from "./schema";
 import { session } from "./session";
 
 type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];

@@ -1,15 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { leading } from "./_leading";
-import type { AgentLink } from "./agent/client/link";
-import { type AgentConnection, isAgentConnection } from "./agent/connection";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./agent/messages";
-import { rememberAgent } from "./agents";
-import { applyHere, type Course } from "./chain";
-import { seqprops } from "./combinators";
-import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "./connection/hop";
-import type { Lease } from "./connection/pool";
-import { controllerKit } from "./controller-kit";
+import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
+import type { AgentLink } from "../agent/client/link";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../agent/shared/messages";
+import { seqprops } from "../combinators";
+import { refuseUnfit } from "../engine/fit";
+import { applyHere, type Course } from "../engine/hops";
+import { everything, modulesOf, type PreparedHost, prepare, said, travelling } from "../engine/prepare";
 import {
   Cancelled,
   ConnectionFailed,
@@ -17,13 +14,16 @@ import {
   failureOf,
   InapplicableProperty,
   Refused,
-} from "./errors";
-import type { DeployEvent, StepEvent } from "./events";
-import { refuseUnfit } from "./fit";
-import { type Host, type HostFacts, HostModel, hosts, shared } from "./host";
-import { everything, modulesOf, type PreparedHost, prepare, said, travelling } from "./prepare";
-import type { Nested, PropApp } from "./property";
-import { type Report, Reporter } from "./report";
+} from "../model/errors";
+import type { DeployEvent, StepEvent } from "../model/events";
+import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "../model/hop";
+import { type Host, type HostFacts, HostModel, hosts, shared } from "../model/host";
+import type { Nested, PropApp } from "../model/property";
+import { type Report, Reporter } from "../model/report";
+import { rememberAgent } from "./agents";
+import { leading } from "./applicable-prefix";
+import { controllerKit } from "./artifacts";
+import type { Lease } from "./pool";
 import { session } from "./session";
 
 /** How one host is deployed. */

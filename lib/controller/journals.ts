@@ -1,12 +1,12 @@
 import { text } from "node:stream/consumers";
-import { AGENT_DIRECTORY } from "./agent/client/bootstrap";
-import { isAgentConnection } from "./agent/connection";
-import type { JournalLine } from "./agent/journal";
-import { type Hop, hops as hopDefinitions } from "./connection/hop";
-import { controllerKit } from "./controller-kit";
-import { FailedChange } from "./errors";
-import { HostModel } from "./host-model";
-import { type Report, Reporter } from "./report";
+import { AGENT_DIRECTORY } from "../agent/client/bootstrap";
+import { isAgentConnection } from "../agent/client/connection";
+import type { JournalLine } from "../agent/host/journal";
+import { FailedChange } from "../model/errors";
+import { type Hop, hops as hopDefinitions } from "../model/hop";
+import { HostModel } from "../model/host-facts";
+import { type Report, Reporter } from "../model/report";
+import { controllerKit } from "./artifacts";
 import { session } from "./session";
 
 /** A deployment that was made on a host, by whomever, as the host remembers it. */

@@ -1,9 +1,9 @@
-import { described } from "./_describe";
-import { leftOut } from "./combinators/_leftOut";
-import { definitionOf } from "./prepare";
-import type { PropApp } from "./property";
-import type { Report, StepReport } from "./report";
-import { mapApplications } from "./schema";
+import { leftOut } from "../combinators/_leftOut";
+import { definitionOf } from "../engine/prepare";
+import { described } from "../model/describe";
+import type { PropApp } from "../model/property";
+import type { Report, StepReport } from "../model/report";
+import { mapApplications } from "../model/schema";
 
 /** What is left out of a deployment, and why. */
 export interface LeftOut {

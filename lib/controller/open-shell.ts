@@ -1,9 +1,9 @@
 import type { Readable, Writable } from "node:stream";
-import type { Connection } from "./connection/connection";
-import { type Hop, type HopContext, hopDefinition, hops as hopDefinitions } from "./connection/hop";
-import { controllerKit } from "./controller-kit";
-import { ConnectionFailed } from "./errors";
-import { HostModel } from "./host-model";
+import type { Connection } from "../model/connection";
+import { ConnectionFailed } from "../model/errors";
+import { type Hop, type HopContext, hopDefinition, hops as hopDefinitions } from "../model/hop";
+import { HostModel } from "../model/host-facts";
+import { controllerKit } from "./artifacts";
 import { session } from "./session";
 
 export interface TerminalSize {

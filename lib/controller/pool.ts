@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
-import type { Connection } from "./connection";
-import { type Hop, type HopContext, hopAsCode, hopDefinition } from "./hop";
-import { localConnection } from "./local";
+import { localConnection } from "../connection/local";
+import type { Connection } from "../model/connection";
+import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 
 /** How long an unused connection is kept. */
 const IDLE_MS = 10 * 60 * 1000;

@@ -1,5 +1,5 @@
-import { isAgentConnection } from "./agent/connection";
-import { controllerKit } from "./controller-kit";
+import { isAgentConnection } from "../agent/client/connection";
+import { controllerKit } from "./artifacts";
 import { session } from "./session";
 
 /**

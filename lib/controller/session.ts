@@ -1,9 +1,9 @@
-import type { Asker } from "./connection/hop";
-import { ConnectionPool } from "./connection/pool";
-import type { DeployEvent } from "./events";
-import type { FleetReport, Report } from "./report";
-import type { Consfig } from "./source/consfig";
-import type { Hop } from "./words";
+import type { DeployEvent } from "../model/events";
+import type { Asker } from "../model/hop";
+import type { FleetReport, Report } from "../model/report";
+import type { Hop } from "../model/types";
+import type { Consfig } from "../source/consfig";
+import { ConnectionPool } from "./pool";
 
 /** A deployment, of one host or of several, as whoever watches it sees it. */
 export interface AnyDeployment extends PromiseLike<Report | FleetReport> {

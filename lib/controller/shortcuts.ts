@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { hostname } from "node:os";
-import { type Hop, isHop } from "./connection/hop";
-import { local } from "./connection/local";
-import { sudo } from "./connection/sudo";
+import { local } from "../connection/local";
+import { sudo } from "../connection/sudo";
+import { ConsfigError, InvalidArguments } from "../model/errors";
+import { type Hop, isHop } from "../model/hop";
+import { type Host, hosts } from "../model/host";
+import type { MaybePropApp } from "../model/property";
+import type { FleetReport, Report } from "../model/report";
 import { type Deployment, deploy, deployThese } from "./deploy";
-import { ConsfigError, InvalidArguments } from "./errors";
-import { type Host, hosts } from "./host";
-import type { MaybePropApp } from "./property";
-import type { FleetReport, Report } from "./report";
 import { session } from "./session";
 
 /** As `deploy`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */

@@ -1,9 +1,9 @@
-import { seqprops } from "./combinators";
-import { ConsfigError, Refused } from "./errors";
-import { refuseUnfit } from "./fit";
-import type { Host } from "./host";
-import { prepare } from "./prepare";
-import type { PropApp } from "./property";
+import { seqprops } from "../combinators";
+import { refuseUnfit } from "../engine/fit";
+import { prepare } from "../engine/prepare";
+import { ConsfigError, Refused } from "../model/errors";
+import type { Host } from "../model/host";
+import type { PropApp } from "../model/property";
 
 /** One thing for which a host would be refused. */
 export interface Complaint {

@@ -1,11 +1,4 @@
-import { type Acting, act } from "./_act";
-import { described, named } from "./_describe";
-import { StepOutput } from "./_excerpt";
-import { deployNested } from "./_nest";
-import { skipAll } from "./_sequence";
-import { Tally, Walk } from "./_walk";
-import { Ways } from "./_way";
-import type { Applying, Outcome } from "./applying";
+import { described, named } from "../model/describe";
 import {
   AbortedChange,
   Cancelled,
@@ -17,11 +10,18 @@ import {
   type Failure,
   failureOf,
   isOfClass,
-} from "./errors";
-import type { StepStatus } from "./events";
+} from "../model/errors";
+import type { StepStatus } from "../model/events";
+import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "../model/property";
+import type { PosixTarget } from "../model/target";
+import { StepOutput } from "../util/excerpt";
+import type { Applying, Outcome } from "./applying";
+import { deployNested } from "./nest";
 import { definitionOf, innerOf } from "./prepare";
-import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "./property";
-import type { PosixTarget } from "./target";
+import { Tally, Walk } from "./run";
+import { skipAll } from "./sequence";
+import { type Acting, act } from "./slots";
+import { Ways } from "./step-options";
 
 /**
  * Applies the prepared tree `root`, then what was registered for the end, unless the root itself was broken off. Failures

@@ -1,8 +1,8 @@
-import type { JobOutcome } from "./agent/messages";
-import type { Expected } from "./errors";
-import type { RanCommand, StepEvent } from "./events";
-import type { PosixTarget } from "./target";
-import type { Change, Nested } from "./words";
+import type { JobOutcome } from "../agent/shared/messages";
+import type { Expected } from "../model/errors";
+import type { RanCommand, StepEvent } from "../model/events";
+import type { PosixTarget } from "../model/target";
+import type { Change, Nested } from "../model/types";
 
 /** What applying needs of the place where it happens. */
 export interface Applying {

@@ -1,8 +1,8 @@
-import { chainComplaints, unknownHops } from "./chain-rules";
-import { type Hop, hops as hopDefinitions } from "./connection/hop";
-import { Refused } from "./errors";
+import { Refused } from "../model/errors";
+import { type Hop, hops as hopDefinitions } from "../model/hop";
+import { chainComplaints, unknownHops } from "../model/hop-chain";
+import type { Kind, PropApp } from "../model/property";
 import { definitionOf, here, said } from "./prepare";
-import type { Kind, PropApp } from "./property";
 
 /**
  * Refuses, with every complaint at once, chains that cannot be, and properties that need a process of ours where there

@@ -1,24 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { WORK } from "./_memory";
-import { onStray } from "./_strays";
-import { type ChildWorker, startChild } from "./agent/child";
-import type { AgentLink } from "./agent/client/link";
-import { isAgentConnection } from "./agent/connection";
-import type { Kit } from "./agent/kit";
-import { LocalTarget } from "./agent/local-target";
-import type { Job, JobOutcome, JobSignal } from "./agent/messages";
+import { type ChildWorker, startChild } from "../agent/client/child";
+import { isAgentConnection } from "../agent/client/connection";
+import type { AgentLink } from "../agent/client/link";
+import type { Job, JobOutcome, JobSignal } from "../agent/shared/messages";
+import type { Kit } from "../model/agent-artifacts";
+import type { Connection } from "../model/connection";
+import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
+import type { StepEvent } from "../model/events";
+import { type Asker, type Hop, hopAsCode, hopDefinition } from "../model/hop";
+import { HostModel } from "../model/host-facts";
+import type { Nested } from "../model/property";
+import type { PosixTarget } from "../model/target";
+import type { TargetContext } from "../target/context";
+import { LocalTarget } from "../target/local/target";
+import { WORK } from "../target/memory";
+import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { AtEnd } from "./applying";
-import type { Connection } from "./connection/connection";
-import { type Asker, type Hop, hopAsCode, hopDefinition } from "./connection/hop";
-import { ShellTarget } from "./connection/shell-target";
-import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "./errors";
-import type { StepEvent } from "./events";
-import { HostModel } from "./host-model";
 import { definitionOf, here, travelling } from "./prepare";
-import type { Nested } from "./property";
-import type { PosixTarget } from "./target";
-import type { TargetContext } from "./target-context";
+import { onStray } from "./strays";
 
 /** Where we stand: a shell, and whether the process that runs this code is there itself. */
 export interface Ground {

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { InapplicableProperty } from "./errors";
+import { InapplicableProperty } from "../model/errors";
 
 /**
  * The module that `said`, in an application said at `site`, means: from the consfig's directory on, with `/` in front.

@@ -1,8 +1,8 @@
-import type { Walk } from "./_walk";
-import type { JobOutcome } from "./agent/messages";
-import { AbortedChange, ConnectionFailed } from "./errors";
-import type { StepEvent } from "./events";
-import type { Nested } from "./property";
+import type { JobOutcome } from "../agent/shared/messages";
+import { AbortedChange, ConnectionFailed } from "../model/errors";
+import type { StepEvent } from "../model/events";
+import type { Nested } from "../model/property";
+import type { Walk } from "./run";
 
 /** Makes the deployment `nested` from where `walk` is; its steps become steps inside of the step `parent`. */
 export async function deployNested(

@@ -1,4 +1,4 @@
-import type { HostModel } from "./host-model";
+import type { HostModel } from "../model/host-facts";
 
 /**
  * The hosts that are being prepared now, by name: one that looks at itself through another finds what it knows so far.

@@ -1,8 +1,8 @@
-import { AbortedChange, Refused } from "./errors";
+import { AbortedChange, Refused } from "../model/errors";
+import { asCode } from "../model/property";
+import type { PosixTarget } from "../model/target";
+import type { HostState, PropApp } from "../model/types";
 import { prepare, said } from "./prepare";
-import { asCode } from "./property";
-import type { PosixTarget } from "./target";
-import type { HostState, PropApp } from "./words";
 
 /**
  * `application`, which a property made while it was applied, prepared on a copy of the host's facts. Throws

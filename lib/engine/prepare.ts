@@ -1,9 +1,7 @@
 import { inspect } from "node:util";
-import { moduleFrom } from "./_modules";
-import { strangers } from "./_plain";
-import { underWay } from "./_under-way";
-import { InapplicableProperty, Refused } from "./errors";
-import { type Host, HostModel, shared } from "./host";
+import { InapplicableProperty, Refused } from "../model/errors";
+import { type Host, HostModel, shared } from "../model/host";
+import { strangers } from "../model/plain-data";
 import {
   type AnyDefinition,
   asCode,
@@ -13,8 +11,18 @@ import {
   type PropApp,
   properties,
   withoutNothings,
-} from "./property";
-import { applicationsIn, list, mapApplications, mapModules, modulesIn, problems, propapp } from "./schema";
+} from "../model/property";
+import {
+  applicationsIn,
+  list,
+  mapApplications,
+  mapModules,
+  modulesIn,
+  problems,
+  propapp,
+} from "../model/schema";
+import { moduleFrom } from "./module-path";
+import { underWay } from "./preparation-cache";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
 export interface PreparedHost {

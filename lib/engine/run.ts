@@ -1,10 +1,10 @@
-import { adopt, lostNotice } from "./_adopt";
+import { Cancelled, type Failure, failureOf } from "../model/errors";
+import type { RanCommand, StepStatus } from "../model/events";
+import type { PropApp } from "../model/property";
+import type { PosixTarget } from "../model/target";
 import type { Applying } from "./applying";
-import { Cancelled, type Failure, failureOf } from "./errors";
-import type { RanCommand, StepStatus } from "./events";
 import { everything } from "./prepare";
-import type { PropApp } from "./property";
-import type { PosixTarget } from "./target";
+import { adopt, lostNotice } from "./prepare-late";
 
 /** One pass over a tree. */
 export class Walk {

@@ -1,5 +1,5 @@
-import { Cancelled, ConnectionFailed } from "./errors";
-import type { Change, Direction, PropApp, Steps } from "./property";
+import { Cancelled, ConnectionFailed } from "../model/errors";
+import type { Change, Direction, PropApp, Steps } from "../model/property";
 
 /** In order; a failure is passed over, and counts as a change unless nothing was touched. */
 export async function tolerantly(

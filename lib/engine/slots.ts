@@ -1,6 +1,4 @@
-import { strictly } from "./_sequence";
-import { AbortedChange, asError, FailedChange } from "./errors";
-import { definitionOf } from "./prepare";
+import { AbortedChange, asError, FailedChange } from "../model/errors";
 import {
   type AnyDefinition,
   type Change,
@@ -9,8 +7,10 @@ import {
   type PropApp,
   type Steps,
   valueAsCode,
-} from "./property";
-import type { PosixTarget } from "./target";
+} from "../model/property";
+import type { PosixTarget } from "../model/target";
+import { definitionOf } from "./prepare";
+import { strictly } from "./sequence";
 
 /** The steps inside of the application that is acted on, and what only the engine does with them. */
 export interface Acting extends Steps {

@@ -1,6 +1,6 @@
-import { Cancelled, ConnectionFailed, isOfClass } from "./errors";
-import type { Steps, Way } from "./property";
-import type { PosixTarget } from "./target";
+import { Cancelled, ConnectionFailed, isOfClass } from "../model/errors";
+import type { Steps, Way } from "../model/property";
+import type { PosixTarget } from "../model/target";
 
 /** All that combinators around a step have asked for, outermost first. */
 export class Ways {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { orNothing } from "../_orNothing";
-import { type ModuleList, treeRecord } from "../agent/modules";
+import { type ModuleList, treeRecord } from "../agent/shared/tree";
+import { orNothing } from "../util/attempt";
 import { launch, type Tables } from "./_launch";
 
 /** Raise this when executables are made otherwise. */

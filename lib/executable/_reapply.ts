@@ -3,14 +3,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { load } from "../agent/_work";
-import { agent } from "../agent/hop";
-import { workerKit } from "../agent/worker-kit";
-import { applyBehind } from "../chain";
+import { agent } from "../agent/client/hop";
 import { localConnection } from "../connection/local";
-import { failureOf } from "../errors";
-import type { Nested } from "../property";
-import { type Report, Reporter } from "../report";
+import { applyBehind } from "../engine/hops";
+import { failureOf } from "../model/errors";
+import type { Nested } from "../model/property";
+import { type Report, Reporter } from "../model/report";
+import { workerKit } from "../worker/artifacts";
+import { load } from "../worker/job";
 import { BOOT, JOB } from "./image";
 
 /**

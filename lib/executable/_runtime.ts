@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { orNothing } from "../_orNothing";
+import { orNothing } from "../util/attempt";
 
 /** How much of the binary's beginning and of its end goes into its name, in bytes. */
 const SAMPLE = 1024 * 1024;

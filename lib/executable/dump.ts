@@ -1,11 +1,11 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { orNothing } from "../_orNothing";
-import { loginEnvironment } from "../agent/_environment";
-import { type ModuleList, moduleIn, ownTree } from "../agent/modules";
-import { FailedChange } from "../errors";
-import type { AgentTarget } from "../target";
+import { type ModuleList, moduleIn, ownTree } from "../agent/shared/tree";
+import { FailedChange } from "../model/errors";
+import type { AgentTarget } from "../model/target";
+import { orNothing } from "../util/attempt";
+import { loginEnvironment } from "../util/login-environment";
 import { assembled, frozen, identityIn, identityOf, type Source } from "./_format";
 import { SharedRuntime } from "./_runtime";
 import { type Outcome, TRIAL } from "./_trial";

@@ -13,13 +13,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { WORK } from "../_memory";
-import { orNothing } from "../_orNothing";
-import { KIT_PLACE } from "../agent/kit";
-import { ownTree, programIn } from "../agent/modules";
-import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../errors";
-import type { Change, Nested } from "../property";
-import type { AgentTarget } from "../target";
+import { ownTree, programIn } from "../agent/shared/tree";
+import { KIT_PLACE } from "../model/agent-artifacts";
+import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../model/errors";
+import type { Change, Nested } from "../model/property";
+import type { AgentTarget } from "../model/target";
+import { WORK } from "../target/memory";
+import { orNothing } from "../util/attempt";
 import { sharedRuntime } from "./dump";
 
 /** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */

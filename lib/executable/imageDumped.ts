@@ -1,8 +1,8 @@
-import { InapplicableProperty } from "./errors";
-import { Executable } from "./executable/dump";
-import { DeploymentImage, LATEST } from "./executable/image";
-import { type Change, defprop } from "./property";
-import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "./schema";
+import { InapplicableProperty } from "../model/errors";
+import { type Change, defprop } from "../model/property";
+import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "../model/schema";
+import { Executable } from "./dump";
+import { DeploymentImage, LATEST } from "./image";
 
 /** Which call an executable makes. `args` are JSON: none unless given. */
 export interface ImageCall {

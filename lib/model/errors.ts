@@ -1,9 +1,9 @@
 /** The failures of this project, by what the person at the keyboard should do about them. */
 import { inspect } from "node:util";
-import { beginningOf, excerptOf } from "./_excerpt";
-import type { CommandResult, Failure } from "./words";
+import { beginningOf, excerptOf } from "../util/excerpt";
+import type { CommandResult, Failure } from "./types";
 
-export type { CommandResult, Failure } from "./words";
+export type { CommandResult, Failure } from "./types";
 
 /** Base of every failure that is not a programming error. */
 export class ConsfigError extends Error {

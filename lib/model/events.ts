@@ -1,4 +1,4 @@
-import type { Failure } from "./words";
+import type { Failure } from "./types";
 
 /** How a step ended. `skipped` always has a reason. */
 export type StepStatus = "unchanged" | "changed" | "failed" | "skipped";

@@ -1,4 +1,4 @@
-import { type Hop, hopAsCode, hops } from "./connection/hop";
+import { type Hop, hopAsCode, hops } from "./hop";
 
 /** What is wrong with the order of `chain`. `nested`: it begins on a host, not at the machine that the person sits at. */
 export function chainComplaints(chain: readonly Hop[], { nested = false } = {}): string[] {

@@ -1,18 +1,18 @@
 import { inspect } from "node:util";
-import { hopComplaints } from "../_definition";
-import { frozenCopy, strangers } from "../_plain";
-import type { Kit } from "../agent/kit";
-import { ConnectionFailed, InvalidArguments } from "../errors";
-import type { Progress } from "../events";
-import type { HostFacts } from "../host-model";
-import { asCode } from "../property";
-import { Registry } from "../registry";
-import { problems, type Schema } from "../schema";
-import { callSite, type Site } from "../site";
-import type { Hop } from "../words";
+import type { Kit } from "./agent-artifacts";
 import type { Connection } from "./connection";
+import { hopComplaints } from "./definition-checks";
+import { ConnectionFailed, InvalidArguments } from "./errors";
+import type { Progress } from "./events";
+import type { HostFacts } from "./host-facts";
+import { frozenCopy, strangers } from "./plain-data";
+import { asCode } from "./property";
+import { Registry } from "./registry";
+import { problems, type Schema } from "./schema";
+import { callSite, type Site } from "./site";
+import type { Hop } from "./types";
 
-export type { Hop } from "../words";
+export type { Hop } from "./types";
 
 /** What asks the person at the terminal; absent when nobody is there, and then a question is a refusal. */
 export interface Asker {

@@ -1,6 +1,6 @@
-import { strangers } from "./_plain";
 import { InapplicableProperty } from "./errors";
-import type { Hostattrs, HostState } from "./words";
+import { strangers } from "./plain-data";
+import type { Hostattrs, HostState } from "./types";
 
 /** A static fact about hosts: a list of values, newest first. Private ones are named `module/fact`. */
 export interface Attribute<T> {

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
-import { type Chained, chainComplaints } from "./chain-rules";
 import { InvalidArguments } from "./errors";
+import { type Chained, chainComplaints } from "./hop-chain";
 import { valueAsCode } from "./property";
 import { Registry } from "./registry";
 import { hop, hostname, list, object, optional, problems, propapp, string } from "./schema";
@@ -12,10 +12,10 @@ import {
   type MaybePropApp,
   type PropApp,
   withoutNothings,
-} from "./words";
+} from "./types";
 
-export { type Attribute, attribute, type HostFacts, HostModel, shared } from "./host-model";
-export { type Hostattrs, type HostState, isApplication } from "./words";
+export { type Attribute, attribute, type HostFacts, HostModel, shared } from "./host-facts";
+export { type Hostattrs, type HostState, isApplication } from "./types";
 
 /** A machine, container or image as the consfig says it should be. A value: nothing here acts. */
 export interface Host {

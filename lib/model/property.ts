@@ -1,13 +1,13 @@
 import { inspect } from "node:util";
-import { definitionComplaints } from "./_definition";
-import { frozenCopy, strangers } from "./_plain";
+import { definitionComplaints } from "./definition-checks";
 import { InvalidArguments } from "./errors";
-import type { HostModel } from "./host-model";
+import type { HostModel } from "./host-facts";
+import { frozenCopy, strangers } from "./plain-data";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
 import type { AgentTarget, PosixTarget } from "./target";
-import type { Change, Direction, Hop, Kind, MaybePropApp, PropApp } from "./words";
+import type { Change, Direction, Hop, Kind, MaybePropApp, PropApp } from "./types";
 
 export {
   type Change,
@@ -17,7 +17,7 @@ export {
   type Nested,
   type PropApp,
   withoutNothings,
-} from "./words";
+} from "./types";
 
 type TargetOf<K extends Kind> = K extends "agent" ? AgentTarget : PosixTarget;
 

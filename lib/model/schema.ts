@@ -1,6 +1,6 @@
 import type Ajv from "ajv";
 import type { ErrorObject, Options, ValidateFunction } from "ajv";
-import type { Hop, PropApp } from "./words";
+import type { Hop, PropApp } from "./types";
 
 /**
  * The words in which arguments are described. Each makes plain JSON Schema that remembers, for the compiler alone, the

@@ -1,6 +1,6 @@
 import type { CommandResult } from "./errors";
-import type { HostFacts } from "./host-model";
-import type { Change, Kind } from "./words";
+import type { HostFacts } from "./host-facts";
+import type { Change, Kind } from "./types";
 
 /** How a command is run. Raw shell text, or words that are each quoted. */
 export type Command = string | readonly string[];

@@ -1,12 +1,29 @@
-import { eseqprops, seqprops } from "./combinators";
-import { as as viaAs } from "./connection/as";
-import { type Hop, hopAsCode, isHop } from "./connection/hop";
-import { InapplicableProperty } from "./errors";
+import { eseqprops, seqprops } from "../combinators";
+import { as as viaAs } from "../connection/as";
+import { InapplicableProperty } from "../model/errors";
+import { type Hop, hopAsCode, isHop } from "../model/hop";
+import { type Host, HostModel, hosts, shared } from "../model/host";
+import {
+  defprop,
+  type MaybePropApp,
+  type NestedPlan,
+  type PropApp,
+  withoutNothings,
+} from "../model/property";
+import {
+  account,
+  boolean,
+  hop,
+  hostname,
+  json,
+  list,
+  object,
+  optional,
+  propapp,
+  record,
+} from "../model/schema";
 import { factsOf } from "./facts";
-import { type Host, HostModel, hosts, shared } from "./host";
-import type { ChildHost } from "./made-hosts";
-import { defprop, type MaybePropApp, type NestedPlan, type PropApp, withoutNothings } from "./property";
-import { account, boolean, hop, hostname, json, list, object, optional, propapp, record } from "./schema";
+import type { ChildHost } from "./make-host";
 
 /**
  * Each of `applications` in order, as the user `user` of the host; the first that fails stops the rest. In an agent they

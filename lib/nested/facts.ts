@@ -1,9 +1,9 @@
-import { underWay } from "./_under-way";
-import { seqprops } from "./combinators";
-import { type Attribute, type Host, type HostFacts, HostModel, hosts } from "./host";
-import { prepare } from "./prepare";
-import { defprop } from "./property";
-import { json, list, object, string } from "./schema";
+import { seqprops } from "../combinators";
+import { underWay } from "../engine/preparation-cache";
+import { prepare } from "../engine/prepare";
+import { type Attribute, type Host, type HostFacts, HostModel, hosts } from "../model/host";
+import { defprop } from "../model/property";
+import { json, list, object, string } from "../model/schema";
 
 /**
  * The facts of another host, as its properties state them. For `hostattrs` and `parts`: on a host that is deployed to,

@@ -1,12 +1,23 @@
-import { frozenCopy, strangers } from "./_plain";
-import { seqprops } from "./combinators";
-import type { Hop } from "./connection/hop";
-import { InvalidArguments } from "./errors";
-import { type Host, type Hostattrs, type HostOptions, shared } from "./host";
-import { prepare } from "./prepare";
-import { type MaybePropApp, type PropApp, withoutNothings } from "./property";
-import { hop, hostname, json, list, object, optional, problems, propapp, record, string } from "./schema";
-import { callSite } from "./site";
+import { seqprops } from "../combinators";
+import { prepare } from "../engine/prepare";
+import { InvalidArguments } from "../model/errors";
+import type { Hop } from "../model/hop";
+import { type Host, type Hostattrs, type HostOptions, shared } from "../model/host";
+import { frozenCopy, strangers } from "../model/plain-data";
+import { type MaybePropApp, type PropApp, withoutNothings } from "../model/property";
+import {
+  hop,
+  hostname,
+  json,
+  list,
+  object,
+  optional,
+  problems,
+  propapp,
+  record,
+  string,
+} from "../model/schema";
+import { callSite } from "../model/site";
 
 /** What a host begins with. */
 export interface MadeHostOptions extends HostOptions {

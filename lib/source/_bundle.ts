@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { BuildOptions, Metafile } from "esbuild";
-import { InapplicableProperty } from "../errors";
+import { InapplicableProperty } from "../model/errors";
+import type { Build } from "../util/build-cache";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
 
@@ -21,20 +22,16 @@ export interface PackageImport {
   readonly besides: readonly string[];
 }
 
-/** A package in one file: CommonJS, or an ES module for `import()`. */
-export interface Bundle {
-  /** The files it was made from, absolute. */
-  readonly inputs: readonly string[];
-  readonly code: string;
-}
-
-/** Bundles a package with all it depends on. Refuses what cannot travel, naming package and importing line. */
-export function bundle(imported: PackageImport): Bundle {
+/**
+ * Bundles a package with all it depends on, in one file: CommonJS, or an ES module for `import()`. Refuses what cannot travel, naming package and importing
+ * line.
+ */
+export function bundle(imported: PackageImport): Build {
   return withoutAddons(imported, imported.besides);
 }
 
 /** Native packages that are optional to the package that wants them are left out, as if they had not installed. */
-function withoutAddons(imported: PackageImport, left: readonly string[]): Bundle {
+function withoutAddons(imported: PackageImport, left: readonly string[]): Build {
   const built = build(imported, left);
   const addons = nativePackages(built.inputs).filter((name) => !left.includes(name));
   const needed = addons.find((name) => !built.inputs.some((input) => isOptional(name, input)));
@@ -48,7 +45,7 @@ function withoutAddons(imported: PackageImport, left: readonly string[]): Bundle
   return addons.length === 0 ? built : withoutAddons(imported, [...left, ...addons]);
 }
 
-function build(imported: PackageImport, left: readonly string[]): Bundle {
+function build(imported: PackageImport, left: readonly string[]): Build {
   const { specifier, at } = imported;
   try {
     return imported.dynamic
@@ -66,7 +63,7 @@ function build(imported: PackageImport, left: readonly string[]): Bundle {
 }
 
 /** What `import()` gives: of an ES module its exports, of CommonJS `module.exports` as `default`, and its keys. */
-function buildModule(imported: PackageImport, left: readonly string[]): Bundle {
+function buildModule(imported: PackageImport, left: readonly string[]): Build {
   const from = JSON.stringify(imported.specifier);
   const named = esbuild(imported, left, `export * from ${from};`, asModule);
   if (named.format === "cjs") {

@@ -1,9 +1,9 @@
 /** Runs in a process of its own, started by check.ts: prints the complaints about a consfig as JSON. */
 import path from "node:path";
 import ts from "typescript";
+import { root as engineRoot } from "../util/package";
 import { isSource, sourceDirectories } from "./_sources";
 import type { Diagnostic } from "./check";
-import { root as engineRoot } from "./register";
 
 const [, , root = process.cwd()] = process.argv;
 

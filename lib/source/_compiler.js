@@ -1,9 +1,9 @@
 "use strict";
 /** TypeScript to JavaScript, through ts-node. Apart from register.js because most starts need no compiler. */
 const path = require("node:path");
+const { root } = require("../util/package.js");
 const { collectImports, keepImportsInGraph } = require("./_transformers.js");
 
-const root = path.resolve(__dirname, "../..");
 const MAP = "//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
 
 /** What the compiler says of a file that it cannot read: the first complaint, and how many more there are. */

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { definedBy } from "../registry";
+import { definedBy } from "../model/registry";
 import { compiledForm, evaluate, type Import, importsOf, type LoadedModule, newModule } from "./_module";
 import type { Place } from "./_positions";
 import { candidates, type Resolved, resolve } from "./_resolve";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ConsfigError } from "../errors";
+import { ConsfigError } from "../model/errors";
 import type { Evaluation } from "./_evaluation";
 import { compiledForm } from "./_module";
 import { PackageError } from "./_outside";

@@ -1,8 +1,9 @@
 import path from "node:path";
-import { hops } from "../connection/hop";
-import { hosts } from "../host";
-import { properties } from "../property";
-import type { Registry } from "../registry";
+import { hops } from "../model/hop";
+import { hosts } from "../model/host";
+import { properties } from "../model/property";
+import type { Registry } from "../model/registry";
+import { root as engineRoot } from "../util/package";
 import { Evaluation, type Surroundings } from "./_evaluation";
 import { explain } from "./_explain";
 import { type LoadedModule, remap } from "./_module";
@@ -10,7 +11,6 @@ import { requireOutside } from "./_outside";
 import { builtinProperties, resolve } from "./_resolve";
 import { isFile, rootFiles, sourceDirectories, type Version, versionNow } from "./_sources";
 import { ConsfigLoadError } from "./loadError";
-import { root as engineRoot } from "./register";
 
 /** What a refresh of the graph came to. Files are absolute. */
 export interface Reloaded {

@@ -1,8 +1,10 @@
 import path from "node:path";
-import { ENGINE, MODULES, type ModuleList, PROPERTY_NAMES, programs } from "../agent/modules";
-import { hops } from "../connection/hop";
-import { InapplicableProperty } from "../errors";
-import { properties } from "../property";
+import { ENGINE, MODULES, type ModuleList, PROPERTY_NAMES, programs } from "../agent/shared/tree";
+import type { Manifest } from "../model/agent-artifacts";
+import { InapplicableProperty } from "../model/errors";
+import { hops } from "../model/hop";
+import { properties } from "../model/property";
+import { root as engineRoot } from "../util/package";
 import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
 import type { Import } from "./_module";
@@ -13,8 +15,6 @@ import { candidates, isEngine, resolve } from "./_resolve";
 import { asJavaScript, contentHash, isFile, type Version } from "./_sources";
 import { standInFor } from "./_standIns";
 import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
-import type { Manifest } from "./manifest";
-import { root as engineRoot } from "./register";
 
 export interface Tree {
   readonly manifest: Manifest;

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { definedBy } from "../registry";
+import { definedBy } from "../model/registry";
 import { requireFrom } from "./_module";
 import type { Resolved } from "./_resolve";
 

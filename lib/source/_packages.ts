@@ -1,17 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ConsfigError } from "../errors";
-import { type Bundle, bundle, type PackageImport, packageDirectory } from "./_bundle";
+import { ConsfigError } from "../model/errors";
+import { keepBuild, readBuild } from "../util/build-cache";
+import { cacheHome } from "../util/package";
+import { bundle, type PackageImport, packageDirectory } from "./_bundle";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
-import { contentHash, isFile, stampOf } from "./_sources";
-import { cacheHome } from "./register";
-
-/** The bundle of a package as it is kept, with what it was made from. */
-interface Kept {
-  readonly inputs: readonly (readonly [file: string, stamp: string])[];
-  readonly code: string;
-}
+import { contentHash, isFile } from "./_sources";
 
 /** Raise this when bundles are made otherwise. */
 const FORMAT = 1;
@@ -95,34 +89,9 @@ function bundleOf(imported: PackageImport, installed: string): string {
   if (known !== undefined) return known;
   const version = (require("esbuild/package.json") as { version: string }).version;
   const file = path.join(directory, `${contentHash(`${FORMAT} ${version} ${process.version} ${name}`)}.json`);
-  const kept = readKept(file) ?? keep(file, freshly(bundle(imported)));
-  bundles.set(name, kept.code);
-  return kept.code;
-}
-
-function readKept(file: string): Kept | undefined {
-  try {
-    const kept = JSON.parse(readFileSync(file, "utf8")) as Kept;
-    return kept.inputs.every(([input, stamp]) => stampOf(input) === stamp) ? kept : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A cache that cannot be written costs time, never the work. */
-function keep(file: string, kept: Kept): Kept {
-  const temporary = `${file}.${process.pid}`;
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, JSON.stringify(kept), { mode: 0o600 });
-    renameSync(temporary, file);
-  } catch {}
-  return kept;
-}
-
-/** A bundle, with what its files were when it was made. */
-function freshly({ inputs, code }: Bundle): Kept {
-  return { inputs: inputs.map((input) => [input, stampOf(input) ?? ""] as const), code };
+  const code = readBuild(file) ?? keepBuild(file, bundle(imported));
+  bundles.set(name, code);
+  return code;
 }
 
 /** Where the bundle of `specifier` stands below a node_modules directory, so that `require(specifier)` finds it. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { stampOf, stampText } from "../util/build-cache";
 
 /** The directories of a consfig whose files are loaded without being imported. */
 export const sourceDirectories = ["hosts", "properties"];
@@ -79,22 +80,6 @@ function settledStamp(file: string): string | undefined {
   const age = Date.now() - Math.max(stats.mtimeMs, stats.ctimeMs);
   return age > TICK ? stampText(stats) : undefined;
 }
-
-/** Undefined: there is no such file. */
-export function stampOf(file: string): string | undefined {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats && stampText(stats);
-}
-
-interface Stamped {
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  readonly size: number;
-  readonly ino: number;
-}
-
-const stampText = ({ mtimeMs, ctimeMs, size, ino }: Stamped): string =>
-  `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
 
 export const contentHash = (content: string | Buffer): string =>
   createHash("sha256").update(content).digest("hex");

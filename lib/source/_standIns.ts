@@ -1,5 +1,5 @@
 import path from "node:path";
-import { root as engineRoot } from "./register";
+import { root as engineRoot } from "../util/package";
 
 /** Any name of it may be imported; calling it is refused. */
 const refused = `"use strict";
@@ -14,13 +14,13 @@ module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in 
 `;
 
 const files: Readonly<Record<string, string>> = {
-  "lib/agents.ts": refused,
+  "lib/controller/agents.ts": refused,
   "lib/connection/sandbox.ts": hops,
-  "lib/connection/via.ts": hops,
-  "lib/deploy.ts": refused,
-  "lib/entry.ts": refused,
-  "lib/imageDumped.ts": refused,
-  "lib/session.ts": refused,
+  "lib/via.ts": hops,
+  "lib/controller/deploy.ts": refused,
+  "lib/controller/shortcuts.ts": refused,
+  "lib/executable/imageDumped.ts": refused,
+  "lib/controller/session.ts": refused,
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { SourceMap } from "node:module";
 import path from "node:path";
-import { ConsfigError } from "../errors";
+import type { Manifest } from "../model/agent-artifacts";
+import { ConsfigError } from "../model/errors";
 import type { ModuleGraph } from "./_graph";
 import { type Tree, treeFor, type Wanted } from "./_manifest";
 import type { LoadedModule } from "./_module";
@@ -8,7 +9,6 @@ import { mapOf, mapped } from "./_positions";
 import { type Version, versionNow } from "./_sources";
 import type { TreeFile } from "./_travelling";
 import type { MoreDirectories } from "./_watch";
-import type { Manifest } from "./manifest";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */
 const REMEMBERED = 32;

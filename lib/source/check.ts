@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { ConsfigError } from "../errors";
+import { ConsfigError } from "../model/errors";
 
 /** One complaint of the compiler about a consfig. */
 export interface Diagnostic {

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import path from "node:path";
-import { setSiteRoot } from "../site";
+import type { Manifest } from "../model/agent-artifacts";
+import { setSiteRoot } from "../model/site";
 import { ModuleGraph } from "./_graph";
 import { builtinProperties } from "./_resolve";
 import { LoadedOnce } from "./_restart";
@@ -9,11 +10,10 @@ import { isDirectory, sourceDirectories } from "./_sources";
 import { shorten, Trees } from "./_trees";
 import { type Watch, watchSources } from "./_watch";
 import type { ConsfigLoadError } from "./loadError";
-import type { Manifest } from "./manifest";
 import { ownFile } from "./register";
 
+export type { Manifest, ManifestFile } from "../model/agent-artifacts";
 export { ConsfigLoadError } from "./loadError";
-export type { Manifest, ManifestFile } from "./manifest";
 
 /** What a refresh did. Files are relative to the root; those that come with this package begin with `consfigurator/`. */
 export interface Refresh {

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ConsfigError } from "../errors";
+import { ConsfigError } from "../model/errors";
+import { root as engineRoot } from "../util/package";
 import { templateFor } from "./_template";
-import { root as engineRoot } from "./register";
 
 /**
  * Makes a consfig that works in `directory`, which is created if need be, and links this package into its node_modules

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { ConsfigError } from "../errors";
+import { ConsfigError } from "../model/errors";
 import type { Place } from "./_positions";
 
 /**

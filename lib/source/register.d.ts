@@ -1,7 +1,3 @@
-/** Where everything that can be made again is kept: `$XDG_CACHE_HOME/consfigurator`. */
-export const cacheHome: string;
-/** The directory of this package. */
-export const root: string;
 /**
  * `code`, TypeScript from `file`, as a CommonJS module with an inline source map. Throws `CompileError`: a
  * SyntaxError with `file`, `line`, `column`, `reason` and `diagnosticCodes`.

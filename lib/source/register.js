@@ -7,16 +7,13 @@
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
 const Module = require("node:module");
-const os = require("node:os");
 const path = require("node:path");
+const { cacheHome, root } = require("../util/package.js");
 
 /** Raise this when the compiled form changes for a reason that no version number shows. */
 const FORMAT = 3;
-const root = path.resolve(__dirname, "../..");
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
-/** Where everything that can be made again is kept: `$XDG_CACHE_HOME/consfigurator`. */
-const cacheHome = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "consfigurator");
 const compiledDirectory = path.join(cacheHome, "compiled");
 
 const versions = ["typescript", "ts-node"].map((name) => require(`${name}/package.json`).version).join(" ");
@@ -104,4 +101,4 @@ function ownFile(request) {
 process.setSourceMapsEnabled(true);
 Module.enableCompileCache?.(path.join(cacheHome, "bytecode"));
 
-module.exports = { cacheHome, compile, ownFile, root, run };
+module.exports = { compile, ownFile, run };

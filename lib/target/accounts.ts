@@ -1,4 +1,4 @@
-import type { Group, User } from "./target";
+import type { Group, User } from "../model/target";
 
 /** The accounts in `text`, in the format of passwd(5). What is no such line is passed over. */
 export const parsePasswd = (text: string): User[] =>

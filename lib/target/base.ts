@@ -1,13 +1,5 @@
-import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./_command";
-import { InnerMemory } from "./_memory";
-import { mountPoints } from "./_mounts";
-import { shellQuote } from "./_quote";
-import { type MarkStore, Marks } from "./_state";
-import { temporarily } from "./_temporary";
-import { decode, encode, splitLines } from "./_text";
-import { told } from "./_told";
-import { Cancelled, type CommandResult, FailedChange } from "./errors";
-import type { HostFacts } from "./host-model";
+import { Cancelled, type CommandResult, FailedChange } from "../model/errors";
+import type { HostFacts } from "../model/host-facts";
 import type {
   Command,
   FileStat,
@@ -19,9 +11,17 @@ import type {
   User,
   Within,
   WriteOptions,
-} from "./target";
-import type { Execution, PutOptions, TargetContext } from "./target-context";
-import type { Change, Kind } from "./words";
+} from "../model/target";
+import type { Change, Kind } from "../model/types";
+import { shellQuote } from "../util/shell-quote";
+import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./command";
+import type { Execution, PutOptions, TargetContext } from "./context";
+import { InnerMemory } from "./memory";
+import { mountPoints } from "./mounts";
+import { type MarkStore, Marks } from "./pending-flags";
+import { temporarily } from "./temporary";
+import { decode, encode, splitLines } from "./text";
+import { told } from "./trace";
 
 /** What both targets do alike, made of what each does in its own way. */
 export abstract class TargetBase implements PosixTarget {

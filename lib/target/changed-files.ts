@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { shellQuote } from "./_quote";
-import { FailedChange } from "./errors";
-import type { PosixTarget } from "./target";
-import type { Change } from "./words";
+import { FailedChange } from "../model/errors";
+import type { PosixTarget } from "../model/target";
+import type { Change } from "../model/types";
+import { shellQuote } from "../util/shell-quote";
 
 /** What of a file counts: all that stat(1) says of it, and its bytes; or less. */
 export type FileAspect = "everything" | "content" | "content and mode";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { shellQuote, shellWords } from "./_quote";
-import { type CommandResult, FailedChange, RunFailed } from "./errors";
-import type { Command, RunOptions } from "./target";
+import { type CommandResult, FailedChange, RunFailed } from "../model/errors";
+import type { Command, RunOptions } from "../model/target";
+import { shellQuote, shellWords } from "../util/shell-quote";
 
 /** What a process came to, as bytes. */
 export interface RawResult {

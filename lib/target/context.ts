@@ -1,7 +1,7 @@
-import type { RanCommand } from "./events";
-import type { HostFacts } from "./host-model";
-import type { PosixTarget, RunOptions, State, WriteOptions } from "./target";
-import type { Change } from "./words";
+import type { RanCommand } from "../model/events";
+import type { HostFacts } from "../model/host-facts";
+import type { PosixTarget, RunOptions, State, WriteOptions } from "../model/target";
+import type { Change } from "../model/types";
 
 /** What a target is made with; one target serves one step, and shares all but `output` with the others. */
 export interface TargetContext {

@@ -1,4 +1,4 @@
-import type { State } from "./target";
+import type { State } from "../model/target";
 
 /** How a target keeps marks. */
 export interface MarkStore {

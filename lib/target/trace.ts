@@ -1,5 +1,5 @@
-import { beginningOf } from "./_excerpt";
-import type { RanCommand } from "./events";
+import type { RanCommand } from "../model/events";
+import { beginningOf } from "../util/excerpt";
 
 /** Of a command, in characters. */
 const MOST_SHOWN = 1000;

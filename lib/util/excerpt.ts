@@ -1,4 +1,4 @@
-import type { StepEvent } from "./events";
+import type { StepEvent } from "../model/events";
 
 /** Of long output this much is kept of its beginning, and about as much of its end: characters of text, bytes of a command's. */
 export const EXCERPT = 512 * 1024;

@@ -3,11 +3,10 @@ import { createReadStream, createWriteStream, openSync, readFileSync, statSync, 
 import { arch, platform, tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { ConsfigError } from "../errors";
-import { type Compression, compressorFor } from "./_compressor";
-import type { Runtime } from "./client/runtime";
-import type { Kit, KitFiles } from "./kit";
-import { treeRecord } from "./modules";
+import { compressorFor } from "../agent/shared/compression";
+import { treeRecord } from "../agent/shared/tree";
+import type { Compression, Kit, KitFiles, Runtime } from "../model/agent-artifacts";
+import { ConsfigError } from "../model/errors";
 
 /** The kit of a worker: its own runtime, its own boot file, its own tree, handed on as they are. */
 export function workerKit(files: KitFiles): Kit {

@@ -1,13 +1,18 @@
 import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { homedir } from "node:os";
-import { MARK } from "./_marked";
-import { load, Work } from "./_work";
-import { CHILD_FD } from "./child";
-import { type Job, type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "./messages";
-import { ownTree } from "./modules";
-import { converseOver, decode, type Wire } from "./wire";
-import { workerKit } from "./worker-kit";
+import { CHILD_FD } from "../agent/client/child";
+import { MARK } from "../agent/client/marked";
+import {
+  type Job,
+  type WorkerAnswer,
+  type WorkerRequest,
+  workerRequestShapes,
+} from "../agent/shared/messages";
+import { ownTree } from "../agent/shared/tree";
+import { converseOver, decode, type Wire } from "../agent/shared/wire";
+import { workerKit } from "./artifacts";
+import { load, Work } from "./job";
 
 /** How long a cancelled step may take to end, and an outcome to be taken. */
 const PATIENCE_MS = 5000;

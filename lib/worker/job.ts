@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { applyBehind } from "../chain";
-import { hopDefinition } from "../connection/hop";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../agent/shared/messages";
+import { PROPERTY_NAMES, treeRecord } from "../agent/shared/tree";
+import { decode, encode } from "../agent/shared/wire";
 import { localConnection } from "../connection/local";
-import { Cancelled, FailedChange, failureOf } from "../errors";
-import type { StepEvent } from "../events";
-import { definitionOf, everything } from "../prepare";
-import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../schema";
-import type { Kit } from "./kit";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "./messages";
-import { PROPERTY_NAMES, treeRecord } from "./modules";
-import { decode, encode } from "./wire";
+import { applyBehind } from "../engine/hops";
+import { definitionOf, everything } from "../engine/prepare";
+import type { Kit } from "../model/agent-artifacts";
+import { Cancelled, FailedChange, failureOf } from "../model/errors";
+import type { StepEvent } from "../model/events";
+import { hopDefinition } from "../model/hop";
+import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../model/schema";
 
 /** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
 export function load(tree: string): void {

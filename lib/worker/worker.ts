@@ -2,11 +2,9 @@ import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
-import type { StepEvent } from "../events";
-import { jobIn } from "./_job";
-import { load, Work } from "./_work";
-import { eventsFrom, Journal, readJournal } from "./journal";
-import type { Kit } from "./kit";
+import { listenPrivately, Place } from "../agent/host/directory";
+import { eventsFrom, Journal, readJournal } from "../agent/host/journal";
+import { jobIn } from "../agent/shared/job";
 import {
   type Job,
   LEAVE,
@@ -14,11 +12,13 @@ import {
   type WorkerRequest,
   type WorkerState,
   workerRequestShapes,
-} from "./messages";
-import { ownTree } from "./modules";
-import { listenPrivately, Place } from "./place";
-import { converseOver, type Wire } from "./wire";
-import { workerKit } from "./worker-kit";
+} from "../agent/shared/messages";
+import { ownTree } from "../agent/shared/tree";
+import { converseOver, type Wire } from "../agent/shared/wire";
+import type { Kit } from "../model/agent-artifacts";
+import type { StepEvent } from "../model/events";
+import { workerKit } from "./artifacts";
+import { load, Work } from "./job";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
 const MAX_PENDING = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { hosts } from "../../lib/host";
+import { hosts } from "../../lib/model/host";
 import { memberOf } from "../_members";
 import { near } from "../_near";
 import type { CommandContext } from "./command";

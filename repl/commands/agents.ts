@@ -1,4 +1,10 @@
-import { type AgentInfo, forgetAgent, agents as knownAgents, removeAgent, stopAgent } from "../../lib/agents";
+import {
+  type AgentInfo,
+  forgetAgent,
+  agents as knownAgents,
+  removeAgent,
+  stopAgent,
+} from "../../lib/controller/agents";
 import { beside } from "../_layout";
 import { duration } from "../views/_units";
 import { hostCalled, hostWords } from "./_host";

@@ -1,4 +1,4 @@
-import { properties } from "../../lib/property";
+import { properties } from "../../lib/model/property";
 import { colour } from "../_colour";
 import { fitted, wrapped } from "../_layout";
 import { near } from "../_near";

@@ -1,7 +1,7 @@
-import { orNothing } from "../../lib/_orNothing";
-import { hopAsCode } from "../../lib/connection/hop";
-import { childrenOf } from "../../lib/facts";
-import { hosts as defined, type Host, type HostFacts } from "../../lib/host";
+import { hopAsCode } from "../../lib/model/hop";
+import { hosts as defined, type Host, type HostFacts } from "../../lib/model/host";
+import { childrenOf } from "../../lib/nested/facts";
+import { orNothing } from "../../lib/util/attempt";
 import { colour } from "../_colour";
 import { beside } from "../_layout";
 import type { Command } from "./command";

@@ -1,4 +1,4 @@
-import { journals } from "../../lib/journals";
+import { journals } from "../../lib/controller/journals";
 import { colour } from "../_colour";
 import { interruptible } from "../evaluate";
 import { finalText } from "../views/_text";

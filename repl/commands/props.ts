@@ -1,4 +1,4 @@
-import { properties } from "../../lib/property";
+import { properties } from "../../lib/model/property";
 import { colour } from "../_colour";
 import { columns, cut, wrapped } from "../_layout";
 import { docOf } from "../docs";

@@ -1,4 +1,4 @@
-import { session } from "../../lib/session";
+import { session } from "../../lib/controller/session";
 import type { Command } from "./command";
 import { CommandError } from "./error";
 

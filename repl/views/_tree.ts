@@ -1,6 +1,6 @@
-import type { Failure } from "../../lib/errors";
-import type { DeployEvent, StepStatus } from "../../lib/events";
-import type { CommandReport, Report } from "../../lib/report";
+import type { Failure } from "../../lib/model/errors";
+import type { DeployEvent, StepStatus } from "../../lib/model/events";
+import type { CommandReport, Report } from "../../lib/model/report";
 import { megabytes } from "./_units";
 import { wayInWords } from "./_way";
 

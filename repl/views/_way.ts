@@ -1,4 +1,4 @@
-import type { Progress } from "../../lib/events";
+import type { Progress } from "../../lib/model/events";
 import { duration, megabytes } from "./_units";
 
 /** What is behind us on the way to the host. */

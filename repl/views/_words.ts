@@ -1,5 +1,5 @@
-import type { Failure } from "../../lib/errors";
-import type { CommandReport, Report } from "../../lib/report";
+import type { Failure } from "../../lib/model/errors";
+import type { CommandReport, Report } from "../../lib/model/report";
 import { failures, type HostTree, leaves, type Step } from "./_tree";
 import { duration } from "./_units";
 

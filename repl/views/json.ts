@@ -1,4 +1,4 @@
-import { EVENTS_VERSION } from "../../lib/events";
+import { EVENTS_VERSION } from "../../lib/model/events";
 import type { Out, View } from "./view";
 
 /** One event a line, for machines: `{"v":1,"host":…,"deployment":…,"kind":…}`, as documented in docs/playbooks.md. */

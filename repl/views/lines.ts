@@ -1,4 +1,4 @@
-import type { DeployEvent } from "../../lib/events";
+import type { DeployEvent } from "../../lib/model/events";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { outputOf, painted } from "./_text";

@@ -1,4 +1,4 @@
-import type { DeployEvent } from "../../lib/events";
+import type { DeployEvent } from "../../lib/model/events";
 
 /** What shows one deployment: it gets every event of it, in order. */
 export interface View {

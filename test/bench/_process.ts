@@ -1,5 +1,5 @@
 /** One measurement, in the process that was started for it. */
-import { session } from "../../lib/session";
+import { session } from "../../lib/controller/session";
 import type { Figure } from "./_figures";
 
 /** What each file of this directory exports as `measure`. `long`: more runs than can be waited for every day. */

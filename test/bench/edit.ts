@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { deflateRawSync } from "node:zlib";
-import { pushSources } from "../../lib/push";
+import { pushSources } from "../../lib/controller/push";
 import { bootMachine } from "../support/machines";
 import { linkTo, openWorkplace, pause, repeated, timed, timeTrue, type Workplace } from "./_bench";
 import { type Figure, figure, median } from "./_figures";

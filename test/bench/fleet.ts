@@ -1,8 +1,8 @@
 /** Many hosts at once from one controller, nothing to change, against one host alone. */
 import { existsSync, globSync, readFileSync, readlinkSync } from "node:fs";
 import os from "node:os";
-import { deploy } from "../../lib/deploy";
-import { defhost, type Host } from "../../lib/host";
+import { deploy } from "../../lib/controller/deploy";
+import { defhost, type Host } from "../../lib/model/host";
 import { bootMachines, type Machine } from "../support/machines";
 import { hopsTo, openWorkplace, pause, repeated, timed, timedUnchanged } from "./_bench";
 import { figure, median } from "./_figures";

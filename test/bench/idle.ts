@@ -79,7 +79,7 @@ type Rollup = Record<"Pss" | "Rss" | "Private_Dirty" | "open", number>;
 
 /** The one process of the agent on `machine` whose command line has `role`. */
 async function agentProcess(machine: Machine, role: "supervisor" | "worker"): Promise<Rollup> {
-  const pattern = role === "supervisor" ? "boot/.*[.]js supervisor$" : "lib/agent/worker[.]js ";
+  const pattern = role === "supervisor" ? "boot/.*[.]js supervisor$" : "lib/worker/worker[.]js ";
   const text = await machine.run(
     `pid=$(pgrep -f '^[^ ]*consfigurator/agent/.*${pattern}') && cat /proc/$pid/smaps_rollup && echo "open: $(ls /proc/$pid/fd | wc -l) kB"`,
   );

@@ -4,9 +4,19 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { argumentsTable } from "../../docs/_arguments";
 import { directory, reference } from "../../docs/_reference";
-import { properties } from "../../lib/property";
-import { absolutePath, either, hop, integer, list, object, oneOf, optional, propapp } from "../../lib/schema";
-import { root } from "../../lib/source/register.js";
+import { properties } from "../../lib/model/property";
+import {
+  absolutePath,
+  either,
+  hop,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  propapp,
+} from "../../lib/model/schema";
+import { root } from "../../lib/util/package.js";
 import { docOf } from "../../repl/docs";
 
 describe("docs/reference", () => {

@@ -4,11 +4,11 @@ import http from "node:http";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import * as via from "../../lib/connection/via";
-import { deploy } from "../../lib/deploy";
-import type { Host } from "../../lib/host";
-import { session } from "../../lib/session";
-import { root } from "../../lib/source/register";
+import { deploy } from "../../lib/controller/deploy";
+import { session } from "../../lib/controller/session";
+import type { Host } from "../../lib/model/host";
+import { root } from "../../lib/util/package";
+import * as via from "../../lib/via";
 import { assertOk, type Rig, rig, until } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
 

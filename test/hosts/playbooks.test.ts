@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
-import { cacheHome, root } from "../../lib/source/register";
+import { cacheHome, root } from "../../lib/util/package";
 import { until } from "../lib/agent/_rig";
 import { bootMachine, type Machine, needsMachines } from "../support/machines";
 

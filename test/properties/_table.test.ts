@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FailedChange } from "../../lib/errors";
+import { FailedChange } from "../../lib/model/errors";
 import { type Columns, PLACEHOLDER, updatedTable } from "../../properties/_table";
 
 const fstab: Columns = { source: 0, target: 1 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eseqprops } from "../../lib/combinators";
-import { prepare } from "../../lib/prepare";
+import { prepare } from "../../lib/engine/prepare";
 import * as apt from "../../properties/apt";
 import * as cmd from "../../properties/cmd";
 import * as os from "../../properties/os";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eseqprops } from "../../lib/combinators";
-import { HostModel } from "../../lib/host";
-import { prepare } from "../../lib/prepare";
+import { prepare } from "../../lib/engine/prepare";
+import { HostModel } from "../../lib/model/host";
 import * as cmd from "../../properties/cmd";
 import * as container from "../../properties/container";
 import { applied } from "../support/_applied";

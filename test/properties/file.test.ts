@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { test } from "node:test";
-import { definitionOf } from "../../lib/prepare";
-import { type PropApp, properties } from "../../lib/property";
+import { definitionOf } from "../../lib/engine/prepare";
+import { type PropApp, properties } from "../../lib/model/property";
 import { file } from "../../properties";
 import { onBothTargets } from "../support/targets";
 

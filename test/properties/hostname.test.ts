@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eseqprops } from "../../lib/combinators";
-import { prepare } from "../../lib/prepare";
+import { prepare } from "../../lib/engine/prepare";
 import * as container from "../../properties/container";
 import * as hostname from "../../properties/hostname";
 import { needsMachines } from "../support/machines";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { type AnyDefinition, properties } from "../../lib/property";
+import { type AnyDefinition, properties } from "../../lib/model/property";
 import * as modules from "../../properties";
 
 const directory = path.join(__dirname, "../../properties");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seqprops } from "../../lib/combinators";
-import { InvalidArguments, Refused } from "../../lib/errors";
-import { defhost, HostModel } from "../../lib/host";
-import { type PreparedHost, prepare } from "../../lib/prepare";
-import { defprop, type MaybePropApp, type PropApp } from "../../lib/property";
-import { object } from "../../lib/schema";
+import { type PreparedHost, prepare } from "../../lib/engine/prepare";
+import { InvalidArguments, Refused } from "../../lib/model/errors";
+import { defhost, HostModel } from "../../lib/model/host";
+import { defprop, type MaybePropApp, type PropApp } from "../../lib/model/property";
+import { object } from "../../lib/model/schema";
 import * as os from "../../properties/os";
 
 const name = "web1.example.org";

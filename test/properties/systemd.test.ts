@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eseqprops, seqprops } from "../../lib/combinators";
-import { prepare } from "../../lib/prepare";
+import { prepare } from "../../lib/engine/prepare";
 import * as service from "../../properties/service";
 import * as systemd from "../../properties/systemd";
 import { needsMachines } from "../support/machines";

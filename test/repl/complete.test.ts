@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { defprop } from "../../lib/property";
-import { boolean, integer, list, object, oneOf, optional, path, string } from "../../lib/schema";
+import { defprop } from "../../lib/model/property";
+import { boolean, integer, list, object, oneOf, optional, path, string } from "../../lib/model/schema";
 import { completer } from "../../repl/complete";
 import { Shell } from "../../repl/shell";
 import { Workspace } from "../../repl/workspace";

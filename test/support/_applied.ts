@@ -1,12 +1,12 @@
 /** Applying a prepared property to a target, and telling all that came of it. */
-import { applyTree } from "../../lib/apply";
-import type { AtEnd } from "../../lib/applying";
-import type { Failure } from "../../lib/errors";
-import type { HostModel } from "../../lib/host";
-import { definitionOf } from "../../lib/prepare";
-import type { Change, PropApp } from "../../lib/property";
-import type { PosixTarget } from "../../lib/target";
-import type { TargetContext } from "../../lib/target-context";
+import { applyTree } from "../../lib/engine/apply";
+import type { AtEnd } from "../../lib/engine/applying";
+import { definitionOf } from "../../lib/engine/prepare";
+import type { Failure } from "../../lib/model/errors";
+import type { HostModel } from "../../lib/model/host";
+import type { Change, PropApp } from "../../lib/model/property";
+import type { PosixTarget } from "../../lib/model/target";
+import type { TargetContext } from "../../lib/target/context";
 
 export interface Applied {
   readonly change: Change;

@@ -5,10 +5,10 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { LocalTarget } from "../../lib/agent/local-target";
-import { failureOf } from "../../lib/errors";
-import { HostModel, type HostState } from "../../lib/host";
-import type { PropApp } from "../../lib/property";
+import { failureOf } from "../../lib/model/errors";
+import { HostModel, type HostState } from "../../lib/model/host";
+import type { PropApp } from "../../lib/model/property";
+import { LocalTarget } from "../../lib/target/local/target";
 import { applied, checked } from "./_applied";
 
 const properties = path.join(__dirname, "../../properties");

@@ -4,7 +4,7 @@
  * question is answered with Enter.
  */
 import type { WriteStream } from "node:tty";
-import { session } from "../../lib/session";
+import { session } from "../../lib/controller/session";
 import { openConsfig } from "../../lib/source/consfig";
 import { offerChoices } from "../../repl/choices";
 import { asCommand, runCommand } from "../../repl/commands";

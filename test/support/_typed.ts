@@ -1,7 +1,7 @@
 /** Whether the TypeScript that the documentation shows is right: one program over all of it. */
 import path from "node:path";
 import ts from "typescript";
-import { root } from "../../lib/source/register.js";
+import { root } from "../../lib/util/package.js";
 import type { Block } from "./pages";
 
 /**

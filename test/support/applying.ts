@@ -1,14 +1,14 @@
 /** The engine without a deployment around it: a tree is applied on this machine, and all that was said is kept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Marks } from "../../lib/_state";
-import { applyTree } from "../../lib/apply";
-import type { Applying, AtEnd } from "../../lib/applying";
-import type { StepEvent } from "../../lib/events";
-import { HostModel } from "../../lib/host";
-import { prepare } from "../../lib/prepare";
-import type { Change, PropApp } from "../../lib/property";
-import { Reporter } from "../../lib/report";
+import { applyTree } from "../../lib/engine/apply";
+import type { Applying, AtEnd } from "../../lib/engine/applying";
+import { prepare } from "../../lib/engine/prepare";
+import type { StepEvent } from "../../lib/model/events";
+import { HostModel } from "../../lib/model/host";
+import type { Change, PropApp } from "../../lib/model/property";
+import { Reporter } from "../../lib/model/report";
+import { Marks } from "../../lib/target/pending-flags";
 import { outline } from "./outline";
 import { targetOf } from "./targets";
 import * as toy from "./toy";

@@ -1,5 +1,5 @@
 /** Steps as a test reads them: one line each, what is inside a step indented below it. */
-import type { StepReport } from "../../lib/report";
+import type { StepReport } from "../../lib/model/report";
 
 /** `[<status> <desc> (<reason>): <class of failure>: <message>]`, in the order in which the steps began. */
 export function outline(steps: readonly StepReport[]): string[] {

@@ -1,7 +1,7 @@
 /** The documentation as data: its pages, the blocks of code on them, their links and headings. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { root } from "../../lib/source/register.js";
+import { root } from "../../lib/util/package.js";
 
 /** A fenced block. */
 export interface Block {

@@ -6,18 +6,18 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { LocalTarget } from "../../lib/agent/local-target";
-import { applyTree } from "../../lib/apply";
-import type { AtEnd } from "../../lib/applying";
 import { unapplied } from "../../lib/combinators";
 import { localConnection } from "../../lib/connection/local";
-import { ShellTarget } from "../../lib/connection/shell-target";
-import type { Failure } from "../../lib/errors";
-import { HostModel } from "../../lib/host";
-import { definitionOf, prepare } from "../../lib/prepare";
-import type { Change, PropApp } from "../../lib/property";
-import type { PosixTarget } from "../../lib/target";
-import type { TargetContext } from "../../lib/target-context";
+import { applyTree } from "../../lib/engine/apply";
+import type { AtEnd } from "../../lib/engine/applying";
+import { definitionOf, prepare } from "../../lib/engine/prepare";
+import type { Failure } from "../../lib/model/errors";
+import { HostModel } from "../../lib/model/host";
+import type { Change, PropApp } from "../../lib/model/property";
+import type { PosixTarget } from "../../lib/model/target";
+import type { TargetContext } from "../../lib/target/context";
+import { LocalTarget } from "../../lib/target/local/target";
+import { ShellTarget } from "../../lib/target/shell/target";
 
 /** What a test does on each target in turn. */
 export interface OnTarget {

@@ -1,8 +1,8 @@
 /** Properties without a machine: each ends in one way, and `done` remembers in which order they acted. */
-import { AbortedChange, FailedChange } from "../../lib/errors";
-import { attribute } from "../../lib/host";
-import { type Change, defprop, defproplist, type MaybePropApp } from "../../lib/property";
-import { list, object, propapp, string } from "../../lib/schema";
+import { AbortedChange, FailedChange } from "../../lib/model/errors";
+import { attribute } from "../../lib/model/host";
+import { type Change, defprop, defproplist, type MaybePropApp } from "../../lib/model/property";
+import { list, object, propapp, string } from "../../lib/model/schema";
 
 /** What was done since the last `forget`. */
 const done: string[] = [];

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { cacheHome, root } from "../../lib/source/register.js";
+import { cacheHome, root } from "../../lib/util/package.js";
 import type { Answer } from "./_session";
 import type { Machine } from "./machines";
 import { type Block, blocksOf, exchangesOf } from "./pages";

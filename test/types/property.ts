@@ -3,10 +3,11 @@
  * does not come is an error.
  */
 
-import type { AgentTarget, Change, PosixTarget, PropApp } from "../../lib";
 import {
+  type AgentTarget,
   as,
   attribute,
+  type Change,
   defhop,
   defhost,
   defprop,
@@ -14,6 +15,8 @@ import {
   deploy,
   deployThese,
   onChange,
+  type PosixTarget,
+  type PropApp,
   schema,
   via,
 } from "../../lib";

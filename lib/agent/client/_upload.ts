@@ -2,11 +2,10 @@ import { open } from "node:fs/promises";
 import path from "node:path";
 import type { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { shellQuote } from "../../_quote";
-import type { Connection } from "../../connection/connection";
-import type { Progress } from "../../events";
-import type { Compression } from "../_compressor";
-import type { Runtime } from "./runtime";
+import type { Compression, Runtime } from "../../model/agent-artifacts";
+import type { Connection } from "../../model/connection";
+import type { Progress } from "../../model/events";
+import { shellQuote } from "../../util/shell-quote";
 
 /** How much of a file is read at once, in bytes. */
 const CHUNK = 512 * 1024;

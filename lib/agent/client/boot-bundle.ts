@@ -1,14 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { cacheHome, root } from "../../source/register";
-import { programs } from "../modules";
-
-/** The one file that a host is sent besides the runtime, and the name by which both ends know it. */
-export interface BootBundle {
-  readonly hash: string;
-  readonly code: Buffer;
-}
+import type { BootBundle } from "../../model/agent-artifacts";
+import { type Build, keepBuild, readBuild } from "../../util/build-cache";
+import { cacheHome, root } from "../../util/package";
+import { programs } from "../shared/tree";
 
 let bundled: Promise<BootBundle> | undefined;
 
@@ -19,33 +14,23 @@ export const bootBundle = (): Promise<BootBundle> => {
 };
 
 async function makeBundle(): Promise<BootBundle> {
-  const directory = path.join(root, "lib", "agent");
-  const sources = readdirSync(directory)
-    .filter((name) => name.endsWith(".ts"))
-    .sort();
-  const key = createHash("sha256");
-  for (const source of sources) key.update(source).update(readFileSync(path.join(directory, source)));
-  for (const other of ["lib/errors.ts", "node_modules/msgpackr/package.json"])
-    key.update(readFileSync(path.join(root, other)));
-  const kept = path.join(cacheHome, "boot", `${key.digest("hex").slice(0, 32)}.js`);
-  const code = read(kept) ?? (await bundle(path.join(root, `${programs.boot}.ts`), kept));
-  return { hash: createHash("sha256").update(code).digest("hex").slice(0, 32), code };
+  const entry = path.join(root, `${programs.boot}.ts`);
+  const { version } = require("esbuild/package.json") as { version: string };
+  const kept = path.join(cacheHome, "boot", `${hashOf(`${version} ${entry}`)}.json`);
+  const code = readBuild(kept) ?? keepBuild(kept, await bundle(entry));
+  return { hash: hashOf(code), code: Buffer.from(code) };
 }
 
-function read(file: string): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch {
-    return undefined;
-  }
-}
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
-async function bundle(entry: string, kept: string): Promise<Buffer> {
+async function bundle(entry: string): Promise<Build> {
   const { build } = await import("esbuild");
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     bundle: true,
     write: false,
+    metafile: true,
+    absWorkingDir: root,
     platform: "node",
     target: "node22",
     format: "cjs",
@@ -54,10 +39,6 @@ async function bundle(entry: string, kept: string): Promise<Buffer> {
     external: ["msgpackr-extract"],
     logLevel: "silent",
   });
-  const code = Buffer.from(outputFiles[0]?.contents ?? "");
-  mkdirSync(path.dirname(kept), { recursive: true, mode: 0o700 });
-  const temporary = `${kept}.${process.pid}`;
-  writeFileSync(temporary, code);
-  renameSync(temporary, kept);
-  return code;
+  const inputs = Object.keys(metafile.inputs).map((input) => path.join(root, input));
+  return { inputs, code: outputFiles[0]?.text ?? "" };
 }

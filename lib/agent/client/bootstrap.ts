@@ -1,12 +1,11 @@
 import { text } from "node:stream/consumers";
-import { shellQuote } from "../../_quote";
-import type { Channel, Connection } from "../../connection/connection";
-import { ConsfigError } from "../../errors";
-import type { Progress } from "../../events";
-import type { Compression } from "../_compressor";
-import { NODE_FLAGS } from "../_worker-process";
-import type { Kit } from "../kit";
-import { BANNER } from "../messages";
+import type { Compression, Kit } from "../../model/agent-artifacts";
+import type { Channel, Connection } from "../../model/connection";
+import { ConsfigError } from "../../model/errors";
+import type { Progress } from "../../model/events";
+import { shellQuote } from "../../util/shell-quote";
+import { NODE_FLAGS } from "../host/worker-process";
+import { BANNER } from "../shared/messages";
 import { APT_HELPER, GARBAGE, upload } from "./_upload";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */

@@ -2,13 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Duplex } from "node:stream";
-import type { Entrance } from "../connection/hop";
-import { Cancelled, FailedChange } from "../errors";
-import type { StepEvent } from "../events";
-import { loginEnvironment } from "./_environment";
-import { endMarked } from "./_marked";
-import { NODE_FLAGS } from "./_worker-process";
-import { KIT_PLACE, type KitFiles } from "./kit";
+import { KIT_PLACE, type KitFiles } from "../../model/agent-artifacts";
+import { Cancelled, FailedChange } from "../../model/errors";
+import type { StepEvent } from "../../model/events";
+import type { Entrance } from "../../model/hop";
+import { loginEnvironment } from "../../util/login-environment";
+import { NODE_FLAGS } from "../host/worker-process";
 import {
   type Job,
   type JobOutcome,
@@ -16,9 +15,10 @@ import {
   type WorkerAnswer,
   type WorkerRequest,
   workerAnswerShapes,
-} from "./messages";
-import { programIn } from "./modules";
-import { converseOver, encode, type Wire } from "./wire";
+} from "../shared/messages";
+import { programIn } from "../shared/tree";
+import { converseOver, encode, type Wire } from "../shared/wire";
+import { endMarked } from "./marked";
 
 /** The descriptor on which a child speaks with the worker that asked for it. */
 export const CHILD_FD = 3;

@@ -1,5 +1,5 @@
-import type { Connection } from "../connection/connection";
-import type { AgentLink } from "./client/link";
+import type { Connection } from "../../model/connection";
+import type { AgentLink } from "./link";
 
 /** A connection whose far end is an agent of ours. */
 export interface AgentConnection extends Connection {

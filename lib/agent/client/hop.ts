@@ -1,10 +1,10 @@
-import type { Connection } from "../connection/connection";
-import { defhop } from "../connection/hop";
-import { ConnectionFailed, ConsfigError } from "../errors";
-import { object } from "../schema";
-import { startRelay } from "./client/bootstrap";
-import { AgentLink } from "./client/link";
+import type { Connection } from "../../model/connection";
+import { ConnectionFailed, ConsfigError } from "../../model/errors";
+import { defhop } from "../../model/hop";
+import { object } from "../../model/schema";
+import { startRelay } from "./bootstrap";
 import type { AgentConnection } from "./connection";
+import { AgentLink } from "./link";
 
 /**
  * Our own process on the host: it takes over the work, and keeps on with it when the link is lost. What it needs is put

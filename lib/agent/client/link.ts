@@ -1,6 +1,6 @@
-import type { Channel } from "../../connection/connection";
-import { ConnectionFailed, FailedChange } from "../../errors";
-import type { Kit } from "../kit";
+import type { Kit, Sources } from "../../model/agent-artifacts";
+import type { Channel } from "../../model/connection";
+import { ConnectionFailed, FailedChange } from "../../model/errors";
 import {
   type AgentStatus,
   type Answer,
@@ -12,10 +12,10 @@ import {
   PROTOCOL,
   type Request,
   type TreeChange,
-} from "../messages";
-import { converse, encode, GarbledFrame, type Wire } from "../wire";
-import { applyFollowing, type Following, LinkLost, type Listener } from "./following";
-import { type Sources, Trees } from "./trees";
+} from "../shared/messages";
+import { converse, encode, GarbledFrame, type Wire } from "../shared/wire";
+import { applyFollowing, type Following, LinkLost, type Listener } from "./reconnect";
+import { Trees } from "./trees";
 
 /** How often a host may say that it lacks what it was sent. */
 const MOST_SENDINGS = 3;

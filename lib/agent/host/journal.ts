@@ -1,8 +1,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
-import type { StepEvent } from "../events";
-import type { JobOutcome } from "./messages";
-import type { Place } from "./place";
+import type { StepEvent } from "../../model/events";
+import type { JobOutcome } from "../shared/messages";
+import type { Place } from "./directory";
 
 /** How many journals are kept on a host. */
 const KEPT_JOURNALS = 50;

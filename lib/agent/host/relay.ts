@@ -1,6 +1,4 @@
 import { connect } from "node:net";
-import { Supervised } from "./_supervised";
-import { eventsFrom, type JournalLine, readJournal } from "./journal";
 import {
   type Answer,
   BANNER,
@@ -14,10 +12,12 @@ import {
   type WorkerAnswer,
   type WorkerRequest,
   workerAnswerShapes,
-} from "./messages";
-import type { Place } from "./place";
+} from "../shared/messages";
+import { converse, converseOver, type Wire } from "../shared/wire";
+import type { Place } from "./directory";
+import { eventsFrom, type JournalLine, readJournal } from "./journal";
 import { Store } from "./store";
-import { converse, converseOver, type Wire } from "./wire";
+import { Supervised } from "./supervisor-client";
 
 /** How often a deployment is offered to a supervisor that ends before it has given a worker. */
 const MOST_OFFERS = 3;

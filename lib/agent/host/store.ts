@@ -13,10 +13,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { ConsfigError } from "../errors";
-import type { TreeChange, TreeFile } from "./messages";
-import { TREE_RECORD, type TreeRecord } from "./modules";
-import type { Place } from "./place";
+import { ConsfigError } from "../../model/errors";
+import type { TreeChange, TreeFile } from "../shared/messages";
+import { TREE_RECORD, type TreeRecord } from "../shared/tree";
+import type { Place } from "./directory";
 
 /** How many trees are kept: today's, and some to go back to. */
 const KEPT_TREES = 6;

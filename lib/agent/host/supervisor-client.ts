@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FailedChange } from "../errors";
-import { loginEnvironment } from "./_environment";
-import { LOCK_FD, NODE_FLAGS } from "./_worker-process";
-import { type SupervisorAnswer, type SupervisorRequest, supervisorAnswerShapes } from "./messages";
-import { type Place, SUPERVISOR_SOCKET } from "./place";
-import { converseOver, type Wire } from "./wire";
+import { FailedChange } from "../../model/errors";
+import { loginEnvironment } from "../../util/login-environment";
+import { type SupervisorAnswer, type SupervisorRequest, supervisorAnswerShapes } from "../shared/messages";
+import { converseOver, type Wire } from "../shared/wire";
+import { type Place, SUPERVISOR_SOCKET } from "./directory";
+import { LOCK_FD, NODE_FLAGS } from "./worker-process";
 
 /** How long a supervisor may take to listen. */
 const START_MS = 5000;

@@ -1,6 +1,5 @@
 import { closeSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
-import { LOCK_FD, WorkerProcess } from "./_worker-process";
 import {
   type AgentStatus,
   type Holder,
@@ -10,9 +9,10 @@ import {
   type WorkerAnswer,
   type WorkerRequest,
   workerAnswerShapes,
-} from "./messages";
-import { listenPrivately, type Place, SUPERVISOR_SOCKET } from "./place";
-import { converseOver, type Wire } from "./wire";
+} from "../shared/messages";
+import { converseOver, type Wire } from "../shared/wire";
+import { listenPrivately, type Place, SUPERVISOR_SOCKET } from "./directory";
+import { LOCK_FD, WorkerProcess } from "./worker-process";
 
 /** How long nobody may need us before we end, unless the command line says otherwise. */
 const IDLE_MS = 15 * 60 * 1000;

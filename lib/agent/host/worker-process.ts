@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
-import { loginEnvironment } from "./_environment";
-import { LEAVE, type WorkerState } from "./messages";
-import { programIn } from "./modules";
-import { type Place, WORKER_SOCKET } from "./place";
+import { loginEnvironment } from "../../util/login-environment";
+import { LEAVE, type WorkerState } from "../shared/messages";
+import { programIn } from "../shared/tree";
+import { type Place, WORKER_SOCKET } from "./directory";
 
 /** Small heaps: an agent at rest should not be noticed. */
 export const NODE_FLAGS = ["--max-semi-space-size=2", "--no-warnings"];

@@ -1,5 +1,5 @@
-import { misshapen } from "./_shapes";
 import type { Job } from "./messages";
+import { misshapen } from "./shapes";
 import { decode, GarbledFrame } from "./wire";
 
 const shapes = { job: { deployment: "name", by: "string" } } as const;

@@ -1,7 +1,7 @@
-import type { Expected, Failure } from "../errors";
-import type { StepEvent } from "../events";
-import type { Hop, HostState, PropApp } from "../words";
-import type { Shape, ShapesOf } from "./_shapes";
+import type { Expected, Failure } from "../../model/errors";
+import type { StepEvent } from "../../model/events";
+import type { Hop, HostState, PropApp } from "../../model/types";
+import type { Shape, ShapesOf } from "./shapes";
 
 /** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */
 export const PROTOCOL = 1;

@@ -24,9 +24,9 @@ export const ENGINE = "node_modules/consfigurator";
 
 /** The files of this package that are started by name, without their extension. */
 export const programs = {
-  boot: "lib/agent/boot",
-  worker: "lib/agent/worker",
-  childWorker: "lib/agent/child-worker",
+  boot: "lib/agent/host/boot",
+  worker: "lib/worker/worker",
+  childWorker: "lib/worker/child-worker",
   image: "lib/executable/image",
 } as const;
 

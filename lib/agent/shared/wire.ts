@@ -1,8 +1,8 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { Packr } from "msgpackr";
-import { FailedChange } from "../errors";
-import { misshapen, type Shapes } from "./_shapes";
+import { FailedChange } from "../../model/errors";
+import { misshapen, type Shapes } from "./shapes";
 
 /**
  * Typed messages over a stream of bytes. A frame is a header of six bytes (a mark, flags, the length of the body as

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { shellQuote } from "../../_quote";
-import type { Asker } from "../hop";
+import type { Asker } from "../../model/hop";
+import { shellQuote } from "../../util/shell-quote";
 
 /** Lets the system's `ssh` ask the person at our terminal: the program that it runs for that asks us. */
 export interface Askpass {

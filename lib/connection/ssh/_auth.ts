@@ -4,7 +4,7 @@ import type {
   AuthHandlerMiddleware,
   KeyboardInteractiveAuthMethod,
 } from "ssh2";
-import type { Asker } from "../hop";
+import type { Asker } from "../../model/hop";
 import type { SshConfig } from "./_config";
 import type { Keys, OfferedKey } from "./_keys";
 import { type ParsedKey, sshLibrary } from "./_library";

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { type Readable, Writable } from "node:stream";
+import type { Channel } from "../../model/connection";
 import { drained, outputOf } from "../_drained";
 import type { Marks } from "../_marks";
-import type { Channel } from "../connection";
 import type { ClientChannel } from "./_library";
 
 /** What a channel needs of its connection. */

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import path from "node:path";
-import { ConnectionFailed } from "../../errors";
+import { ConnectionFailed } from "../../model/errors";
 
 /** Where to connect, as said in a consfig; the user's OpenSSH configuration gives what is left out. */
 export interface Destination {

@@ -1,4 +1,4 @@
-import type { Asker } from "../hop";
+import type { Asker } from "../../model/hop";
 
 /** A time limit that stands still while a person is asked. */
 export class Deadline {

@@ -1,5 +1,5 @@
-import type { Progress } from "../../events";
-import type { Asker } from "../hop";
+import type { Progress } from "../../model/events";
+import type { Asker } from "../../model/hop";
 import type { SshConfig } from "./_config";
 import {
   describeKnown,

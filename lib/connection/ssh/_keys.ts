@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import type { Asker } from "../hop";
+import type { Asker } from "../../model/hop";
 import { run, type SshConfig } from "./_config";
 import { fingerprint, keyType } from "./_known";
 import { type ParsedKey, sshLibrary } from "./_library";

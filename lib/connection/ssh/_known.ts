@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { access, appendFile, chmod, mkdir, open } from "node:fs/promises";
 import path from "node:path";
-import { shellQuote } from "../../_quote";
+import { shellQuote } from "../../util/shell-quote";
 import { run, type SshConfig } from "./_config";
 import { negotiable } from "./_library";
 

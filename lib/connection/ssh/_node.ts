@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { ConnectionFailed } from "../../errors";
-import type { Connection } from "../connection";
+import type { Connection } from "../../model/connection";
+import { ConnectionFailed } from "../../model/errors";
 import { Authentication } from "./_auth";
 import type { SshConfig } from "./_config";
 import { Deadline } from "./_deadline";

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { ConnectionFailed } from "../../errors";
+import type { Channel, Connection } from "../../model/connection";
+import { ConnectionFailed } from "../../model/errors";
 import { Marks } from "../_marks";
 import { Running } from "../_running";
-import type { Channel, Connection } from "../connection";
 import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
 import type { Client } from "./_library";

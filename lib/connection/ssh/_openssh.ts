@@ -1,10 +1,10 @@
 import { constants } from "node:os";
-import { shellQuote, shellWords } from "../../_quote";
-import { ConnectionFailed } from "../../errors";
+import type { Channel, Connection } from "../../model/connection";
+import { ConnectionFailed } from "../../model/errors";
+import { shellQuote, shellWords } from "../../util/shell-quote";
 import { drained, outputHeld } from "../_drained";
 import { Marks } from "../_marks";
 import { Running } from "../_running";
-import type { Channel, Connection } from "../connection";
 import { type Askpass, askpass } from "./_askpass";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";

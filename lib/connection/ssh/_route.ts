@@ -1,4 +1,4 @@
-import type { Connection } from "../connection";
+import type { Connection } from "../../model/connection";
 import type { Destination } from "./_config";
 import type { Way } from "./_ways";
 

@@ -1,6 +1,6 @@
-import { Cancelled } from "../../errors";
-import type { Progress } from "../../events";
-import type { Asker } from "../hop";
+import { Cancelled } from "../../model/errors";
+import type { Progress } from "../../model/events";
+import type { Asker } from "../../model/hop";
 
 /** How connections are made and kept. */
 export interface Terms {

@@ -1,4 +1,4 @@
-import { ConnectionFailed } from "../../errors";
+import { ConnectionFailed } from "../../model/errors";
 import { type Destination, type SshConfig, sshConfig } from "./_config";
 import { type Keys, keysFor } from "./_keys";
 import { KnownHost } from "./_known";

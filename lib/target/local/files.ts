@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, statSync } from "node:fs";
-import type { FileStat } from "../target";
+import type { FileStat } from "../../model/target";
 
 /** What `file` is, links followed. */
 export const lookAt = (file: string): FileStat | undefined =>

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import type { MarkStore } from "../_state";
-import { FailedChange } from "../errors";
+import { FailedChange } from "../../model/errors";
+import type { MarkStore } from "../pending-flags";
 
 /**
  * Marks of the user whom we run as. They are written without fsync, which would cost more than all the rest: what

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import path from "node:path";
-import { shellWords } from "../_quote";
-import type { PutOptions } from "../target-context";
+import { shellWords } from "../../util/shell-quote";
+import type { PutOptions } from "../context";
 
 /** Links followed before it is a circle, as the kernel has it. */
 const MOST_LINKS = 40;

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
-import type { RawResult } from "../_command";
-import { EXCERPT, Gathered } from "../_excerpt";
-import { Cancelled, FailedChange } from "../errors";
-import type { Execution } from "../target-context";
+import { Cancelled, FailedChange } from "../../model/errors";
+import { EXCERPT, Gathered } from "../../util/excerpt";
+import type { RawResult } from "../command";
+import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
 const PATIENCE_MS = 1500;

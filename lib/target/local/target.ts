@@ -1,21 +1,21 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import path from "node:path";
-import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
-import { lastReason, type RawResult } from "../_command";
-import { shellQuote } from "../_quote";
-import type { MarkStore } from "../_state";
-import { told } from "../_told";
-import { FailedChange } from "../errors";
-import type { Change } from "../property";
-import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../target";
-import { TargetBase } from "../target-base";
-import type { Execution, PutOptions, TargetContext } from "../target-context";
-import { lookAt, lookAtLink, orNothing } from "./_look";
-import { localMarks } from "./_marks";
-import { makeDirectories, replaceFile } from "./_replace-file";
-import { sameBytes } from "./_same-bytes";
-import { spawnShell } from "./_spawn";
+import { FailedChange } from "../../model/errors";
+import type { Change } from "../../model/property";
+import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../../model/target";
+import { shellQuote } from "../../util/shell-quote";
+import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
+import { TargetBase } from "../base";
+import { lastReason, type RawResult } from "../command";
+import type { Execution, PutOptions, TargetContext } from "../context";
+import type { MarkStore } from "../pending-flags";
+import { told } from "../trace";
+import { lookAt, lookAtLink, orNothing } from "./files";
+import { localMarks } from "./pending-flags";
+import { makeDirectories, replaceFile } from "./replace-file";
+import { sameBytes } from "./same-bytes";
+import { spawnShell } from "./spawn";
 
 /** The machine our own process runs on: all but `run` is direct system calls. */
 export class LocalTarget extends TargetBase implements AgentTarget {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { RawResult } from "../_command";
-import { beginningOf } from "../_excerpt";
-import { FailedChange } from "../errors";
-import { PRELUDE } from "./_scripts";
+import { FailedChange } from "../../model/errors";
+import { beginningOf } from "../../util/excerpt";
+import type { RawResult } from "../command";
+import { PRELUDE } from "./scripts";
 
 /** What a question came to: its output, stderr included. */
 export interface Answer {

@@ -1,9 +1,9 @@
 import { StringDecoder } from "node:string_decoder";
-import type { RawResult } from "../_command";
-import { EXCERPT, Gathered } from "../_excerpt";
-import { Cancelled } from "../errors";
-import type { Execution } from "../target-context";
-import type { Channel, Connection } from "./connection";
+import type { Channel, Connection } from "../../model/connection";
+import { Cancelled } from "../../model/errors";
+import { EXCERPT, Gathered } from "../../util/excerpt";
+import type { RawResult } from "../command";
+import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end before it is left behind. */
 const PATIENCE_MS = 2000;

@@ -1,5 +1,5 @@
-import type { FileStat } from "../target";
-import type { Answer } from "./_questions";
+import type { FileStat } from "../../model/target";
+import type { Answer } from "./batch";
 
 /** The answer to `scripts.look`. */
 export function described({ output }: Answer): { stat: FileStat; rest: Buffer } {

@@ -1,19 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
-import { findGroup, findUser, parseGroup, parsePasswd } from "../_accounts";
-import { lastReason, type RawResult } from "../_command";
-import { shellQuote } from "../_quote";
-import type { MarkStore } from "../_state";
-import { told } from "../_told";
-import { FailedChange } from "../errors";
-import type { Change } from "../property";
-import type { FileStat, Group, Identity, User, WriteOptions } from "../target";
-import { TargetBase } from "../target-base";
-import type { Execution, PutOptions, TargetContext } from "../target-context";
-import { described, parseStat } from "./_described";
-import { execOver } from "./_exec";
-import { type Answer, Questions } from "./_questions";
-import * as scripts from "./_scripts";
-import type { Connection } from "./connection";
+import type { Connection } from "../../model/connection";
+import { FailedChange } from "../../model/errors";
+import type { Change } from "../../model/property";
+import type { FileStat, Group, Identity, User, WriteOptions } from "../../model/target";
+import { shellQuote } from "../../util/shell-quote";
+import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
+import { TargetBase } from "../base";
+import { lastReason, type RawResult } from "../command";
+import type { Execution, PutOptions, TargetContext } from "../context";
+import type { MarkStore } from "../pending-flags";
+import { told } from "../trace";
+import { type Answer, Questions } from "./batch";
+import { execOver } from "./exec";
+import * as scripts from "./scripts";
+import { described, parseStat } from "./stat";
 
 /**
  * A host at the end of a connection that offers nothing but a shell. What fails there is a `FailedChange`; a link that

@@ -1,8 +1,9 @@
 /** A controller of its own: deploys as it is told, and writes each event as a line of JSON, the report last. */
-import * as via from "../../../lib/connection/via";
-import { deployThese } from "../../../lib/deploy";
-import { session } from "../../../lib/session";
+
+import { deployThese } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
 import { openConsfig } from "../../../lib/source/consfig";
+import * as via from "../../../lib/via";
 import { said } from "./_rig";
 
 interface Order {

@@ -1,5 +1,5 @@
 /** A property that looks for what it must not see, and a chroot to look from. */
-import type { Report } from "../../../lib/report";
+import type { Report } from "../../../lib/model/report";
 import { base } from "../../support/_base";
 import { type Rig, rig } from "./_rig";
 

@@ -14,8 +14,8 @@ import {
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import * as via from "../../../lib/connection/via";
-import { session } from "../../../lib/session";
+import { session } from "../../../lib/controller/session";
+import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import type { DelayProxy } from "../../support/proxy";
 import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
@@ -135,7 +135,7 @@ describe("an agent where something breaks", needsMachines(), () => {
       await session.connections.close();
       await kill("supervisor");
       await on.machine.run(
-        `cd /root/.cache/consfigurator/agent && find trees -path '*/lib/agent/worker.js' -exec ${damage} {} +`,
+        `cd /root/.cache/consfigurator/agent && find trees -path '*/lib/worker/worker.js' -exec ${damage} {} +`,
       );
       const { report } = await anew();
       selfIn(report);

@@ -4,12 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { applyTree } from "../../../lib/apply";
 import { onChange } from "../../../lib/combinators";
-import { prepare } from "../../../lib/prepare";
-import { defprop } from "../../../lib/property";
-import { Reporter } from "../../../lib/report";
-import { object, string } from "../../../lib/schema";
+import { applyTree } from "../../../lib/engine/apply";
+import { prepare } from "../../../lib/engine/prepare";
+import { defprop } from "../../../lib/model/property";
+import { Reporter } from "../../../lib/model/report";
+import { object, string } from "../../../lib/model/schema";
 import { outline } from "../../support/outline";
 import { targetOf } from "../../support/targets";
 

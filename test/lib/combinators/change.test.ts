@@ -8,10 +8,10 @@ import {
   unapplied,
   withRequirementsForChange,
 } from "../../../lib/combinators";
-import { Cancelled, FailedChange } from "../../../lib/errors";
-import { prepare } from "../../../lib/prepare";
-import { defprop, type PropApp } from "../../../lib/property";
-import { boolean, object, string } from "../../../lib/schema";
+import { prepare } from "../../../lib/engine/prepare";
+import { Cancelled, FailedChange } from "../../../lib/model/errors";
+import { defprop, type PropApp } from "../../../lib/model/property";
+import { boolean, object, string } from "../../../lib/model/schema";
 import { applied, assertApplied, table } from "../../support/applying";
 import * as toy from "../../support/toy";
 

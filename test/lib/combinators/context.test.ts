@@ -12,11 +12,11 @@ import {
   withFlagfile,
   withHomedir,
 } from "../../../lib/combinators";
-import { InvalidArguments } from "../../../lib/errors";
-import { HostModel } from "../../../lib/host";
-import { prepare } from "../../../lib/prepare";
-import { defprop } from "../../../lib/property";
-import { object } from "../../../lib/schema";
+import { prepare } from "../../../lib/engine/prepare";
+import { InvalidArguments } from "../../../lib/model/errors";
+import { HostModel } from "../../../lib/model/host";
+import { defprop } from "../../../lib/model/property";
+import { object } from "../../../lib/model/schema";
 import { applied, assertApplied, table } from "../../support/applying";
 import { onBothTargets } from "../../support/targets";
 import * as toy from "../../support/toy";

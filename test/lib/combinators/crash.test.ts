@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { root } from "../../../lib/source/register";
+import { root } from "../../../lib/util/package";
 
 const script = path.join(__dirname, "_crashing.ts");
 

@@ -15,12 +15,12 @@ import {
   withRequirements,
   withRequirementsForChange,
   withUnapply,
-} from "../../lib/combinators";
-import { type Change, defprop, type PropApp } from "../../lib/property";
-import { list, object, propapp } from "../../lib/schema";
-import { as } from "../../lib/subdeployments";
-import { applied, table } from "../support/applying";
-import * as toy from "../support/toy";
+} from "../../../lib/combinators";
+import { type Change, defprop, type PropApp } from "../../../lib/model/property";
+import { list, object, propapp } from "../../../lib/model/schema";
+import { as } from "../../../lib/nested/deploys";
+import { applied, table } from "../../support/applying";
+import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
 

@@ -10,10 +10,10 @@ import {
   unapplied,
   withRequirements,
 } from "../../../lib/combinators";
-import { AbortedChange, ConnectionFailed, InvalidArguments } from "../../../lib/errors";
-import { prepare } from "../../../lib/prepare";
-import { defprop } from "../../../lib/property";
-import { object, string } from "../../../lib/schema";
+import { prepare } from "../../../lib/engine/prepare";
+import { AbortedChange, ConnectionFailed, InvalidArguments } from "../../../lib/model/errors";
+import { defprop } from "../../../lib/model/property";
+import { object, string } from "../../../lib/model/schema";
 import { applied, table } from "../../support/applying";
 import * as toy from "../../support/toy";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { eseqprops, reapplied, seqprops, unapplied, withUnapply } from "../../../lib/combinators";
-import { HostModel } from "../../../lib/host";
-import { prepare } from "../../../lib/prepare";
+import { prepare } from "../../../lib/engine/prepare";
+import { HostModel } from "../../../lib/model/host";
 import { table } from "../../support/applying";
 import * as toy from "../../support/toy";
 

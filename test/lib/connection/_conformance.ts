@@ -6,12 +6,12 @@ import { basename } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Channel, Connection } from "../../../lib/connection/connection";
-import { type Hop, hopDefinition } from "../../../lib/connection/hop";
-import { ShellTarget } from "../../../lib/connection/shell-target";
-import { controllerKit } from "../../../lib/controller-kit";
-import { HostModel } from "../../../lib/host";
-import type { PosixTarget } from "../../../lib/target";
+import { controllerKit } from "../../../lib/controller/artifacts";
+import type { Channel, Connection } from "../../../lib/model/connection";
+import { type Hop, hopDefinition } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host";
+import type { PosixTarget } from "../../../lib/model/target";
+import { ShellTarget } from "../../../lib/target/shell/target";
 import { HOST, type Place } from "./_contexts";
 
 /** Some hops, opened one in the other. */

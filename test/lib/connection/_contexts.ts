@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Connection } from "../../../lib/connection/connection";
-import type { Hop } from "../../../lib/connection/hop";
 import { spawned } from "../../../lib/connection/local";
-import * as via from "../../../lib/connection/via";
+import type { Connection } from "../../../lib/model/connection";
+import type { Hop } from "../../../lib/model/hop";
+import * as via from "../../../lib/via";
 import { cacheDirectory } from "../../support/_slots";
 import { bootMachine, type Machine } from "../../support/machines";
 import { smallTree } from "./_tree";

@@ -13,12 +13,12 @@ import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after } from "node:test";
-import type { Channel, Connection } from "../../../lib/connection/connection";
-import { type Asker, type Hop, hops } from "../../../lib/connection/hop";
 import { localConnection } from "../../../lib/connection/local";
-import { controllerKit } from "../../../lib/controller-kit";
-import type { Progress } from "../../../lib/events";
-import { HostModel } from "../../../lib/host";
+import { controllerKit } from "../../../lib/controller/artifacts";
+import type { Channel, Connection } from "../../../lib/model/connection";
+import type { Progress } from "../../../lib/model/events";
+import { type Asker, type Hop, hops } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host";
 
 /** A throw-away sshd on a loopback port, with keys and a client configuration of its own in `directory`. */
 export interface Sshd {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { localConnection } from "../../../lib/connection/local";
-import { local } from "../../../lib/connection/via";
+import { local } from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { conforms, openChain, ran } from "./_conformance";
 import { bootContexts, type Contexts, nextSteps, type Start, shellIn, starts } from "./_contexts";

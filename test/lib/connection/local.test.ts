@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import type { Channel } from "../../../lib/connection/connection";
 import { localConnection, spawned } from "../../../lib/connection/local";
-import { ConnectionFailed } from "../../../lib/errors";
+import type { Channel } from "../../../lib/model/connection";
+import { ConnectionFailed } from "../../../lib/model/errors";
 
 const connection = localConnection();
 

@@ -5,12 +5,12 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import type { Connection } from "../../../lib/connection/connection";
-import { hops } from "../../../lib/connection/hop";
 import { localConnection } from "../../../lib/connection/local";
 import { discardSandbox, whyNoClone } from "../../../lib/connection/sandbox";
-import { controllerKit } from "../../../lib/controller-kit";
-import { HostModel } from "../../../lib/host";
+import { controllerKit } from "../../../lib/controller/artifacts";
+import type { Connection } from "../../../lib/model/connection";
+import { hops } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host";
 
 /** With `CI=true` nothing is skipped: there the first test fails and says why. */
 const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };

@@ -7,8 +7,6 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Connection } from "../../../lib/connection/connection";
-import { hops } from "../../../lib/connection/hop";
 import { localConnection } from "../../../lib/connection/local";
 import {
   discardSandbox,
@@ -17,10 +15,12 @@ import {
   sandboxDiff,
   whyNoClone,
 } from "../../../lib/connection/sandbox";
-import { controllerKit } from "../../../lib/controller-kit";
-import { ConsfigError } from "../../../lib/errors";
-import type { Progress } from "../../../lib/events";
-import { HostModel } from "../../../lib/host";
+import { controllerKit } from "../../../lib/controller/artifacts";
+import type { Connection } from "../../../lib/model/connection";
+import { ConsfigError } from "../../../lib/model/errors";
+import type { Progress } from "../../../lib/model/events";
+import { hops } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host";
 
 const root = path.resolve(__dirname, "../../..");
 /** With `CI=true` nothing is skipped: there the first test fails and says why. */
@@ -64,7 +64,7 @@ async function owner(
 ): Promise<{ child: ChildProcess; notices: string[] }> {
   const script = `
     const sandbox = require(${JSON.stringify(path.join(root, "lib/connection/sandbox"))});
-    const { hops } = require(${JSON.stringify(path.join(root, "lib/connection/hop"))});
+    const { hops } = require(${JSON.stringify(path.join(root, "lib/model/hop"))});
     const notices = [];
     const context = { progress: (event) => notices.push(event.text) };
     hops.get("sandbox").open({ name: ${JSON.stringify(name)} }, context).then(async (connection) => {

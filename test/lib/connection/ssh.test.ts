@@ -4,8 +4,8 @@ import { readdirSync } from "node:fs";
 import { buffer, text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { before, describe, test } from "node:test";
-import type { Connection } from "../../../lib/connection/connection";
 import { ssh } from "../../../lib/connection/ssh";
+import type { Connection } from "../../../lib/model/connection";
 import { open, outcome, proxyTo, run, type Sshd, sshd } from "./_sshd";
 
 /** Whether `condition` comes true within a few seconds. */

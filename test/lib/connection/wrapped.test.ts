@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { buffer, text } from "node:stream/consumers";
 import { test } from "node:test";
-import { shellQuote } from "../../../lib/_quote";
 import { localConnection } from "../../../lib/connection/local";
 import { wrapped } from "../../../lib/connection/wrapped";
+import { shellQuote } from "../../../lib/util/shell-quote";
 
 test("much output may come before it is heard that a command has begun", { timeout: 60_000 }, async () => {
   // As with docker, which sends both outputs over one stream: what is told on stderr waits behind stdout.

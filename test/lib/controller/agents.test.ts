@@ -3,14 +3,14 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agents, forgetAgent, rememberAgent, removeAgent, stopAgent } from "../../lib/agents";
-import * as via from "../../lib/connection/via";
-import { deploy } from "../../lib/deploy";
-import { defhost } from "../../lib/host";
-import { session } from "../../lib/session";
-import { needsMachines } from "../support/machines";
-import { changedPaths, type Snapshot, snapshot } from "../support/snapshot";
-import { assertOk, type Rig, rig, said, selfIn, until } from "./agent/_rig";
+import { agents, forgetAgent, rememberAgent, removeAgent, stopAgent } from "../../../lib/controller/agents";
+import { deploy } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import { defhost } from "../../../lib/model/host";
+import * as via from "../../../lib/via";
+import { needsMachines } from "../../support/machines";
+import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
+import { assertOk, type Rig, rig, said, selfIn, until } from "../agent/_rig";
 
 describe("agents, as a person sees them", needsMachines(), () => {
   let on: Rig;

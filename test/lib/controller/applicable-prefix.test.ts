@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, test } from "node:test";
-import { eseqprops, seqprops } from "../../lib/combinators";
-import { local } from "../../lib/connection/local";
-import { deployPosix } from "../../lib/deploy";
-import { defhost } from "../../lib/host";
-import { defprop, type PropApp } from "../../lib/property";
-import { object } from "../../lib/schema";
-import { session } from "../../lib/session";
-import { outline } from "../support/outline";
-import * as toy from "../support/toy";
+import { eseqprops, seqprops } from "../../../lib/combinators";
+import { local } from "../../../lib/connection/local";
+import { deployPosix } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import { defhost } from "../../../lib/model/host";
+import { defprop, type PropApp } from "../../../lib/model/property";
+import { object } from "../../../lib/model/schema";
+import { outline } from "../../support/outline";
+import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
 after(() => session.close());

@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { defhop } from "../../lib/connection/hop";
-import { local } from "../../lib/connection/local";
-import { deploy, deployThese } from "../../lib/deploy";
-import { ConnectionFailed, InapplicableProperty, InvalidArguments } from "../../lib/errors";
-import type { DeployEvent } from "../../lib/events";
-import { defhost, type Host } from "../../lib/host";
-import { defprop, type PropApp } from "../../lib/property";
-import { object, string } from "../../lib/schema";
-import { session } from "../../lib/session";
-import { outline } from "../support/outline";
-import * as toy from "../support/toy";
+import { local } from "../../../lib/connection/local";
+import { deploy, deployThese } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import { ConnectionFailed, InapplicableProperty, InvalidArguments } from "../../../lib/model/errors";
+import type { DeployEvent } from "../../../lib/model/events";
+import { defhop } from "../../../lib/model/hop";
+import { defhost, type Host } from "../../../lib/model/host";
+import { defprop, type PropApp } from "../../../lib/model/property";
+import { object, string } from "../../../lib/model/schema";
+import { outline } from "../../support/outline";
+import * as toy from "../../support/toy";
 
 let dir: string;
 before(() => {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { local } from "../../lib/connection/local";
-import { discardSandbox, whyNoClone } from "../../lib/connection/sandbox";
-import * as via from "../../lib/connection/via";
-import { deploy } from "../../lib/deploy";
-import { defhost } from "../../lib/host";
-import { journals } from "../../lib/journals";
-import { session } from "../../lib/session";
-import { openConsfig } from "../../lib/source/consfig";
-import { cmd } from "../../properties";
-import { outline } from "../support/outline";
+import { local } from "../../../lib/connection/local";
+import { discardSandbox, whyNoClone } from "../../../lib/connection/sandbox";
+import { deploy } from "../../../lib/controller/deploy";
+import { journals } from "../../../lib/controller/journals";
+import { session } from "../../../lib/controller/session";
+import { defhost } from "../../../lib/model/host";
+import { openConsfig } from "../../../lib/source/consfig";
+import * as via from "../../../lib/via";
+import { cmd } from "../../../properties";
+import { outline } from "../../support/outline";
 
 const name = "journals-test";
 const hops = [via.sandbox({ name }), via.agent()] as const;

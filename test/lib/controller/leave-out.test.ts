@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { desc, eseqprops, onChange, seqprops } from "../../lib/combinators";
-import { local } from "../../lib/connection/local";
-import { deploy } from "../../lib/deploy";
-import { defhost } from "../../lib/host";
-import { defproplist, type MaybePropApp } from "../../lib/property";
-import { object, string } from "../../lib/schema";
-import { outline } from "../support/outline";
-import * as toy from "../support/toy";
+import { desc, eseqprops, onChange, seqprops } from "../../../lib/combinators";
+import { local } from "../../../lib/connection/local";
+import { deploy } from "../../../lib/controller/deploy";
+import { defhost } from "../../../lib/model/host";
+import { defproplist, type MaybePropApp } from "../../../lib/model/property";
+import { object, string } from "../../../lib/model/schema";
+import { outline } from "../../support/outline";
+import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import type { Connection } from "../../../lib/connection/connection";
-import { defhop, type HopContext } from "../../../lib/connection/hop";
 import { local, localConnection } from "../../../lib/connection/local";
-import { ConnectionPool } from "../../../lib/connection/pool";
-import { controllerKit } from "../../../lib/controller-kit";
-import { ConnectionFailed } from "../../../lib/errors";
-import type { Progress } from "../../../lib/events";
-import { HostModel } from "../../../lib/host";
-import { object, string } from "../../../lib/schema";
+import { controllerKit } from "../../../lib/controller/artifacts";
+import { ConnectionPool } from "../../../lib/controller/pool";
+import type { Connection } from "../../../lib/model/connection";
+import { ConnectionFailed } from "../../../lib/model/errors";
+import type { Progress } from "../../../lib/model/events";
+import { defhop, type HopContext } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host";
+import { object, string } from "../../../lib/model/schema";
 
 /** What happened to the connections of this test. */
 let log: string[] = [];

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { local } from "../../lib/connection/local";
-import { deploy } from "../../lib/deploy";
-import { defhost } from "../../lib/host";
-import { session } from "../../lib/session";
-import * as toy from "../support/toy";
+import { local } from "../../../lib/connection/local";
+import { deploy } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import { defhost } from "../../../lib/model/host";
+import * as toy from "../../support/toy";
 
 test("closing the session ends its connections, twice if need be; a later deployment opens its own", async () => {
   const web1 = defhost("web1.example.org", { deploy: [local()] }, toy.changes("a"));

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, afterEach, describe, test } from "node:test";
-import { local } from "../../lib/connection/local";
-import { hostdeploy, hostdeployThese, localhd, localsudo } from "../../lib/entry";
-import { ConsfigError, InvalidArguments } from "../../lib/errors";
-import { defhost } from "../../lib/host";
-import { session } from "../../lib/session";
-import { outline } from "../support/outline";
-import * as toy from "../support/toy";
+import { local } from "../../../lib/connection/local";
+import { session } from "../../../lib/controller/session";
+import { hostdeploy, hostdeployThese, localhd, localsudo } from "../../../lib/controller/shortcuts";
+import { ConsfigError, InvalidArguments } from "../../../lib/model/errors";
+import { defhost } from "../../../lib/model/host";
+import { outline } from "../../support/outline";
+import * as toy from "../../support/toy";
 
 afterEach(() => void toy.takeDone());
 after(() => session.close());

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { moduleFrom } from "../../lib/_modules";
+import { moduleFrom } from "../../../lib/engine/module-path";
 
 test("a module is relative to the file that says it, or stands from the consfig's directory on", () => {
   const cases: readonly (readonly [said: string, site: string, found: string])[] = [

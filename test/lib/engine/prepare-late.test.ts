@@ -1,14 +1,14 @@
 /** A property applied inside of another's `apply`. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { ignoringHostattrs, seqprops } from "../../lib/combinators";
-import { InapplicableProperty } from "../../lib/errors";
-import { HostModel } from "../../lib/host";
-import { prepare } from "../../lib/prepare";
-import { defprop, defproplist, type PropApp, type Steps } from "../../lib/property";
-import { object, string } from "../../lib/schema";
-import { applied, assertApplied } from "../support/applying";
-import * as toy from "../support/toy";
+import { ignoringHostattrs, seqprops } from "../../../lib/combinators";
+import { prepare } from "../../../lib/engine/prepare";
+import { InapplicableProperty } from "../../../lib/model/errors";
+import { HostModel } from "../../../lib/model/host";
+import { defprop, defproplist, type PropApp, type Steps } from "../../../lib/model/property";
+import { object, string } from "../../../lib/model/schema";
+import { applied, assertApplied } from "../../support/applying";
+import * as toy from "../../support/toy";
 
 let made: (steps: Steps) => Promise<unknown>;
 beforeEach(() => void toy.takeDone());

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { eseqprops, onChange, seqprops, unapplied } from "../../lib/combinators";
-import { InapplicableProperty, Refused } from "../../lib/errors";
-import { attribute, HostModel } from "../../lib/host";
-import { definitionOf, everything, prepare, unappliable } from "../../lib/prepare";
-import { defprop, defproplist, type MaybePropApp, type PropApp } from "../../lib/property";
-import { list, object, propapp, string } from "../../lib/schema";
-import { as } from "../../lib/subdeployments";
-import * as toy from "../support/toy";
+import { eseqprops, onChange, seqprops, unapplied } from "../../../lib/combinators";
+import { definitionOf, everything, prepare, unappliable } from "../../../lib/engine/prepare";
+import { InapplicableProperty, Refused } from "../../../lib/model/errors";
+import { attribute, HostModel } from "../../../lib/model/host";
+import { defprop, defproplist, type MaybePropApp, type PropApp } from "../../../lib/model/property";
+import { list, object, propapp, string } from "../../../lib/model/schema";
+import { as } from "../../../lib/nested/deploys";
+import * as toy from "../../support/toy";
 
 const web1 = { name: "web1.example.org" };
 const order: string[] = [];

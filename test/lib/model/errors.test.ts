@@ -12,7 +12,7 @@ import {
   MissingData,
   Refused,
   RunFailed,
-} from "../../lib/errors";
+} from "../../../lib/model/errors";
 
 describe("what may be done about each", () => {
   const result = { exit: 1, stdout: "", stderr: "" };

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { defhop, type Hop, hopAsCode, hops, isHop } from "../../../lib/connection/hop";
 import { local, localConnection } from "../../../lib/connection/local";
 import { sandbox } from "../../../lib/connection/sandbox";
 import { sudo } from "../../../lib/connection/sudo";
-import { InvalidArguments } from "../../../lib/errors";
-import { DuplicateName, definedBy } from "../../../lib/registry";
-import { integer, json, list, object, optional, string } from "../../../lib/schema";
+import { InvalidArguments } from "../../../lib/model/errors";
+import { defhop, type Hop, hopAsCode, hops, isHop } from "../../../lib/model/hop";
+import { DuplicateName, definedBy } from "../../../lib/model/registry";
+import { integer, json, list, object, optional, string } from "../../../lib/model/schema";
 
 const tunnel = defhop({
   name: "tunnel",

@@ -2,17 +2,25 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { runInThisContext } from "node:vm";
-import { agent } from "../../lib/agent/hop";
-import { eseqprops, onChange, unapplied } from "../../lib/combinators";
-import type { Hop } from "../../lib/connection/hop";
-import { local } from "../../lib/connection/local";
-import { sandbox } from "../../lib/connection/sandbox";
-import { sudo } from "../../lib/connection/sudo";
-import { InvalidArguments } from "../../lib/errors";
-import { attribute, defhost, type Host, HostModel, hosts, isApplication, shared } from "../../lib/host";
-import { DuplicateName, definedBy } from "../../lib/registry";
-import { as } from "../../lib/subdeployments";
-import * as toy from "../support/toy";
+import { agent } from "../../../lib/agent/client/hop";
+import { eseqprops, onChange, unapplied } from "../../../lib/combinators";
+import { local } from "../../../lib/connection/local";
+import { sandbox } from "../../../lib/connection/sandbox";
+import { sudo } from "../../../lib/connection/sudo";
+import { InvalidArguments } from "../../../lib/model/errors";
+import type { Hop } from "../../../lib/model/hop";
+import {
+  attribute,
+  defhost,
+  type Host,
+  HostModel,
+  hosts,
+  isApplication,
+  shared,
+} from "../../../lib/model/host";
+import { DuplicateName, definedBy } from "../../../lib/model/registry";
+import { as } from "../../../lib/nested/deploys";
+import * as toy from "../../support/toy";
 
 describe("defhost", () => {
   const a = toy.changes("a");

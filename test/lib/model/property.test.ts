@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
-import { onChange, seqprops, unapplied } from "../../lib/combinators";
-import { InapplicableProperty, InvalidArguments } from "../../lib/errors";
-import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../lib/property";
-import { DuplicateName, definedBy } from "../../lib/registry";
-import { integer, json, list, object, optional, string } from "../../lib/schema";
-import { as } from "../../lib/subdeployments";
-import * as toy from "../support/toy";
+import { onChange, seqprops, unapplied } from "../../../lib/combinators";
+import { InapplicableProperty, InvalidArguments } from "../../../lib/model/errors";
+import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../../lib/model/property";
+import { DuplicateName, definedBy } from "../../../lib/model/registry";
+import { integer, json, list, object, optional, string } from "../../../lib/model/schema";
+import { as } from "../../../lib/nested/deploys";
+import * as toy from "../../support/toy";
 
 /** The line from which it is called, as sites name it. */
 const here = () => /property\.test\.ts:\d+/.exec(new Error().stack?.split("\n")[2] ?? "")?.[0] ?? "";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConsfigError } from "../../lib/errors";
-import { DuplicateName, definedBy, Registry, similar } from "../../lib/registry";
-import { Site } from "../../lib/site";
+import { ConsfigError } from "../../../lib/model/errors";
+import { DuplicateName, definedBy, Registry, similar } from "../../../lib/model/registry";
+import { Site } from "../../../lib/model/site";
 
 const at = (file: string, line = 1) => new Site(file, line, 3);
 const numbers = (...names: string[]) => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Failure } from "../../lib/errors";
-import type { StepEvent, StepStatus } from "../../lib/events";
-import { fleetReport, type Report, Reporter } from "../../lib/report";
-import { outline } from "../support/outline";
+import type { Failure } from "../../../lib/model/errors";
+import type { StepEvent, StepStatus } from "../../../lib/model/events";
+import { fleetReport, type Report, Reporter } from "../../../lib/model/report";
+import { outline } from "../../support/outline";
 
 const started = (step: number, desc: string, parent?: number): StepEvent => ({
   kind: "step-started",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import type { PropApp } from "../../lib/property";
+import type { PropApp } from "../../../lib/model/property";
 import {
   absolutePath,
   account,
@@ -26,7 +26,7 @@ import {
   type Schema,
   size,
   string,
-} from "../../lib/schema";
+} from "../../../lib/model/schema";
 
 const application = (property: string): PropApp => ({ property, args: {}, site: "here:1:1" });
 

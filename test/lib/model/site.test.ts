@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import { callSite, PROMPT, Site, setSiteRoot } from "../../lib/site";
+import { callSite, PROMPT, Site, setSiteRoot } from "../../../lib/model/site";
 
 const own = path.relative(process.cwd(), __filename);
 const asked = () => callSite();

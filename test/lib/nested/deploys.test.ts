@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { seqprops, unapplied } from "../../lib/combinators";
-import * as via from "../../lib/connection/via";
-import { Refused } from "../../lib/errors";
-import { hasHostattrs } from "../../lib/facts";
-import { refuseUnfit } from "../../lib/fit";
-import { attribute, defhost, type HostState } from "../../lib/host";
-import { makeChildHost } from "../../lib/made-hosts";
-import { everything, prepare } from "../../lib/prepare";
-import { defprop, type Nested, type PropApp } from "../../lib/property";
-import { object, string } from "../../lib/schema";
-import { as, deploys, deploysThese, reconnects } from "../../lib/subdeployments";
-import * as toy from "../support/toy";
+import { seqprops, unapplied } from "../../../lib/combinators";
+import { refuseUnfit } from "../../../lib/engine/fit";
+import { everything, prepare } from "../../../lib/engine/prepare";
+import { Refused } from "../../../lib/model/errors";
+import { attribute, defhost, type HostState } from "../../../lib/model/host";
+import { defprop, type Nested, type PropApp } from "../../../lib/model/property";
+import { object, string } from "../../../lib/model/schema";
+import { as, deploys, deploysThese, reconnects } from "../../../lib/nested/deploys";
+import { hasHostattrs } from "../../../lib/nested/facts";
+import { makeChildHost } from "../../../lib/nested/make-host";
+import * as via from "../../../lib/via";
+import * as toy from "../../support/toy";
 
 const colour = attribute<string>("test/colour");
 

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { onChange, seqprops } from "../../lib/combinators";
-import * as via from "../../lib/connection/via";
-import { InapplicableProperty, Refused } from "../../lib/errors";
-import { childrenOf, factsOf, hasHostattrs } from "../../lib/facts";
-import { attribute, defhost, HostModel, shared } from "../../lib/host";
-import { makeChildHost } from "../../lib/made-hosts";
-import { prepare } from "../../lib/prepare";
-import { defprop } from "../../lib/property";
-import { hostname, object } from "../../lib/schema";
-import { as, deploys, deploysThese } from "../../lib/subdeployments";
-import * as toy from "../support/toy";
+import { onChange, seqprops } from "../../../lib/combinators";
+import { prepare } from "../../../lib/engine/prepare";
+import { InapplicableProperty, Refused } from "../../../lib/model/errors";
+import { attribute, defhost, HostModel, shared } from "../../../lib/model/host";
+import { defprop } from "../../../lib/model/property";
+import { hostname, object } from "../../../lib/model/schema";
+import { as, deploys, deploysThese } from "../../../lib/nested/deploys";
+import { childrenOf, factsOf, hasHostattrs } from "../../../lib/nested/facts";
+import { makeChildHost } from "../../../lib/nested/make-host";
+import * as via from "../../../lib/via";
+import * as toy from "../../support/toy";
 
 const colour = attribute<string>("test/colour");
 

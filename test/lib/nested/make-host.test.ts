@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { seqprops } from "../../lib/combinators";
-import { local } from "../../lib/connection/local";
-import { deploy } from "../../lib/deploy";
-import { InvalidArguments } from "../../lib/errors";
-import { hasHostattrs } from "../../lib/facts";
-import { attribute, defhost, hosts, shared } from "../../lib/host";
+import { seqprops } from "../../../lib/combinators";
+import { local } from "../../../lib/connection/local";
+import { deploy } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import { prepare } from "../../../lib/engine/prepare";
+import { InvalidArguments } from "../../../lib/model/errors";
+import { attribute, defhost, hosts, shared } from "../../../lib/model/host";
+import { defprop } from "../../../lib/model/property";
+import { object } from "../../../lib/model/schema";
+import { hasHostattrs } from "../../../lib/nested/facts";
 import {
   makeChildHost,
   makeHost,
   replacePropspecIntoHost,
   unionPropspecIntoHost,
-} from "../../lib/made-hosts";
-import { prepare } from "../../lib/prepare";
-import { defprop } from "../../lib/property";
-import { object } from "../../lib/schema";
-import { session } from "../../lib/session";
-import { outline } from "../support/outline";
-import * as toy from "../support/toy";
+} from "../../../lib/nested/make-host";
+import { outline } from "../../support/outline";
+import * as toy from "../../support/toy";
 
 after(() => session.close());
 

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { properties } from "../../../lib/property";
-import { PROMPT, Site } from "../../../lib/site";
+import { properties } from "../../../lib/model/property";
+import { PROMPT, Site } from "../../../lib/model/site";
 import { type Manifest, openConsfig } from "../../../lib/source/consfig";
-import { root as engineRoot } from "../../../lib/source/register";
+import { root as engineRoot } from "../../../lib/util/package";
 import { propertyFile, type Workspace, workspace } from "./_workspace";
 
 /** Writes the tree of `manifest` as an agent would, and gives its directory. */

@@ -3,10 +3,10 @@ import { symlinkSync, utimesSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import * as engine from "../../../lib";
-import { hosts } from "../../../lib/host";
-import { properties } from "../../../lib/property";
+import { hosts } from "../../../lib/model/host";
+import { properties } from "../../../lib/model/property";
 import { openConsfig } from "../../../lib/source/consfig";
-import { root as engineRoot } from "../../../lib/source/register";
+import { root as engineRoot } from "../../../lib/util/package";
 import { propertyFile, workspace } from "./_workspace";
 
 const hostFile = (name: string, exported = name.split(".")[0]): string =>

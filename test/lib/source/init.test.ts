@@ -16,7 +16,7 @@ import { type TestContext, test } from "node:test";
 import { checkTypes } from "../../../lib/source/check";
 import { openConsfig } from "../../../lib/source/consfig";
 import { initConsfig } from "../../../lib/source/init";
-import { root as engineRoot } from "../../../lib/source/register";
+import { root as engineRoot } from "../../../lib/util/package";
 
 function directory(t: TestContext): string {
   const made = realpathSync(mkdtempSync(path.join(tmpdir(), "init-test-")));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MODULES, type ModuleList } from "../../../lib/agent/modules";
+import { MODULES, type ModuleList } from "../../../lib/agent/shared/tree";
 import { workspace } from "./_workspace";
 
 const files = {

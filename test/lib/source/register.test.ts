@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { prune } from "../../../lib/source/_prune";
-import { compile, root as engineRoot } from "../../../lib/source/register";
+import { compile } from "../../../lib/source/register";
+import { root as engineRoot } from "../../../lib/util/package";
 import { propertyFile, workspace } from "./_workspace";
 
 const register = path.join(engineRoot, "lib/source/register.js");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mountPoints } from "../../lib/_mounts";
+import { mountPoints } from "../../../lib/target/mounts";
 
 test("mount points are read from mountinfo, with blanks, tabs and backslashes in them", () => {
   const mountinfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

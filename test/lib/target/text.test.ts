@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decode, encode, splitLines } from "../../lib/_text";
+import { decode, encode, splitLines } from "../../../lib/target/text";
 
 test("text of any bytes comes back as it was", () => {
   const samples = [

@@ -1,15 +1,15 @@
 /** Verbose deployments of real machines: every command is told, whoever runs it, over an agent and over a shell. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import * as via from "../../../lib/connection/via";
-import type { DeployEvent } from "../../../lib/events";
-import type { PropApp } from "../../../lib/property";
-import type { Report } from "../../../lib/report";
-import { session } from "../../../lib/session";
-import { as, reconnects } from "../../../lib/subdeployments";
+import { session } from "../../../lib/controller/session";
+import type { DeployEvent } from "../../../lib/model/events";
+import type { PropApp } from "../../../lib/model/property";
+import type { Report } from "../../../lib/model/report";
+import { as, reconnects } from "../../../lib/nested/deploys";
+import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
-import { assertOk, eventsOf, type Rig, said } from "./_rig";
-import { rigWithChroot } from "./_spy";
+import { assertOk, eventsOf, type Rig, said } from "../agent/_rig";
+import { rigWithChroot } from "../agent/_spy";
 
 describe("a verbose deployment", needsMachines(), () => {
   let rig: Rig;

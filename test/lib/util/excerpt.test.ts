@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { EXCERPT, excerptOf, Gathered, StepOutput } from "../../lib/_excerpt";
-import type { StepEvent } from "../../lib/events";
+import type { StepEvent } from "../../../lib/model/events";
+import { EXCERPT, excerptOf, Gathered, StepOutput } from "../../../lib/util/excerpt";
 
 function outputOf(...pieces: (readonly ["stdout" | "stderr", string])[]) {
   const events: StepEvent[] = [];

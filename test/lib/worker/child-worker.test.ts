@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { seqprops } from "../../../lib/combinators";
-import type { Hop } from "../../../lib/connection/hop";
-import * as via from "../../../lib/connection/via";
-import { deployThese } from "../../../lib/deploy";
-import { defhost, type Host } from "../../../lib/host";
-import type { PropApp } from "../../../lib/property";
-import { session } from "../../../lib/session";
-import { as, deploys, deploysThese } from "../../../lib/subdeployments";
+import { deployThese } from "../../../lib/controller/deploy";
+import { session } from "../../../lib/controller/session";
+import type { Hop } from "../../../lib/model/hop";
+import { defhost, type Host } from "../../../lib/model/host";
+import type { PropApp } from "../../../lib/model/property";
+import { as, deploys, deploysThese } from "../../../lib/nested/deploys";
+import * as via from "../../../lib/via";
 import { bootMachines, type Machine, needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, probe, type Rig, said, until } from "./_rig";
+import { assertOk, eventsOf, rig as makeRig, probe, type Rig, said, until } from "../agent/_rig";
 
 describe("a host that deploys others", needsMachines(), () => {
   let rig: Rig;

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eseqpropsUntil, onChange, seqprops } from "../../../lib/combinators";
-import { session } from "../../../lib/session";
-import { as } from "../../../lib/subdeployments";
+import { session } from "../../../lib/controller/session";
+import { as } from "../../../lib/nested/deploys";
 import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { assertOk, type Rig, rig, said } from "./_rig";
+import { assertOk, type Rig, rig, said } from "../agent/_rig";
 
 const outer = `import { defprop, schema } from "consfigurator";
 import { file } from "consfigurator/properties";

@@ -1,4 +1,4 @@
-import type { DeployEvent } from "../../../lib/events";
+import type { DeployEvent } from "../../../lib/model/events";
 
 type Said = DeployEvent extends infer E
   ? E extends { kind: string }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Reporter } from "../../../lib/report";
-import { root } from "../../../lib/source/register";
+import { Reporter } from "../../../lib/model/report";
+import { root } from "../../../lib/util/package";
 import { liveLines } from "../../../repl/views/_live";
 import { finalText } from "../../../repl/views/_text";
 import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";

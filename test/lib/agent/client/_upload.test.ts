@@ -15,10 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Compression } from "../../../../lib/agent/_compressor";
 import { upload } from "../../../../lib/agent/client/_upload";
-import { type Runtime, runtimeFor } from "../../../../lib/agent/client/runtime";
+import { runtimeFor } from "../../../../lib/agent/client/runtime";
 import { localConnection } from "../../../../lib/connection/local";
+import type { Compression, Runtime } from "../../../../lib/model/agent-artifacts";
 import { needsMachines } from "../../../support/machines";
 
 for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {

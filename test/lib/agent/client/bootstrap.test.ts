@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import * as via from "../../../lib/connection/via";
-import { session } from "../../../lib/session";
-import { root } from "../../../lib/source/register";
-import { needsMachines } from "../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+import { session } from "../../../../lib/controller/session";
+import { root } from "../../../../lib/util/package";
+import * as via from "../../../../lib/via";
+import { needsMachines } from "../../../support/machines";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
 
 describe("an agent's first contact with a host", needsMachines(), () => {
   let on: Rig;

@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { eseqprops, seqprops } from "../../../lib/combinators";
-import * as via from "../../../lib/connection/via";
-import type { Report } from "../../../lib/report";
-import { session } from "../../../lib/session";
-import { as, deploysThese, reconnects } from "../../../lib/subdeployments";
-import { needsMachines } from "../../support/machines";
-import { outline } from "../../support/outline";
-import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
-import { assertOk, eventsOf, type Rig, said, until } from "./_rig";
-import { disguised, rigWithChroot, type Seen, seenIn } from "./_spy";
+import { eseqprops, seqprops } from "../../../../lib/combinators";
+import { session } from "../../../../lib/controller/session";
+import type { Report } from "../../../../lib/model/report";
+import { as, deploysThese, reconnects } from "../../../../lib/nested/deploys";
+import * as via from "../../../../lib/via";
+import { needsMachines } from "../../../support/machines";
+import { outline } from "../../../support/outline";
+import { changedPaths, ownCaches, snapshot } from "../../../support/snapshot";
+import { assertOk, eventsOf, type Rig, said, until } from "../_rig";
+import { disguised, rigWithChroot, type Seen, seenIn } from "../_spy";
 
 /** Stands in an instruction of the deployment around, and in the name of data that only that one needs. */
 const INSTRUCTION = ["outer", "instruction", "7c1e"].join("-");

@@ -3,12 +3,12 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JournalLine } from "../../../lib/agent/journal";
-import * as via from "../../../lib/connection/via";
-import type { DeployEvent } from "../../../lib/events";
-import { session } from "../../../lib/session";
-import { needsMachines } from "../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+import type { JournalLine } from "../../../../lib/agent/host/journal";
+import { session } from "../../../../lib/controller/session";
+import type { DeployEvent } from "../../../../lib/model/events";
+import * as via from "../../../../lib/via";
+import { needsMachines } from "../../../support/machines";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
 
 describe("deployments through an agent", needsMachines(), () => {
   let on: Rig;

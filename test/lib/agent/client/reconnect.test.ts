@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Hop } from "../../../lib/connection/hop";
-import * as via from "../../../lib/connection/via";
-import { defhost, type Host } from "../../../lib/host";
-import type { PropApp } from "../../../lib/property";
-import { deploys } from "../../../lib/subdeployments";
-import { bootMachine, type Machine, needsMachines } from "../../support/machines";
-import { outline } from "../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, type Rig, said, until } from "./_rig";
+import type { Hop } from "../../../../lib/model/hop";
+import { defhost, type Host } from "../../../../lib/model/host";
+import type { PropApp } from "../../../../lib/model/property";
+import { deploys } from "../../../../lib/nested/deploys";
+import * as via from "../../../../lib/via";
+import { bootMachine, type Machine, needsMachines } from "../../../support/machines";
+import { outline } from "../../../support/outline";
+import { assertOk, eventsOf, rig as makeRig, type Rig, said, until } from "../_rig";
 
 describe("a host that deploys a further one", needsMachines(), () => {
   let rig: Rig;

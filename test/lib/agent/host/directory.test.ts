@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { Place } from "../../../lib/agent/place";
-import { ConsfigError } from "../../../lib/errors";
+import { Place } from "../../../../lib/agent/host/directory";
+import { ConsfigError } from "../../../../lib/model/errors";
 
 let dir: string;
 before(() => {

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { eventsFrom, Journal, type JournalLine, readJournal } from "../../../lib/agent/journal";
-import { Place } from "../../../lib/agent/place";
+import { Place } from "../../../../lib/agent/host/directory";
+import { eventsFrom, Journal, type JournalLine, readJournal } from "../../../../lib/agent/host/journal";
 
 let dir: string;
 let place: Place;

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { encode } from "../../../lib/agent/wire";
-import { session } from "../../../lib/session";
-import { needsMachines } from "../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+import { encode } from "../../../../lib/agent/shared/wire";
+import { session } from "../../../../lib/controller/session";
+import { needsMachines } from "../../../support/machines";
+import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
 
 describe("an agent, and who does not belong to it", needsMachines(), () => {
   let on: Rig;

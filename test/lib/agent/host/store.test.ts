@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
-import type { TreeChange } from "../../../lib/agent/messages";
-import { Place } from "../../../lib/agent/place";
-import { Store } from "../../../lib/agent/store";
-import { ConsfigError } from "../../../lib/errors";
+import { Place } from "../../../../lib/agent/host/directory";
+import { Store } from "../../../../lib/agent/host/store";
+import type { TreeChange } from "../../../../lib/agent/shared/messages";
+import { ConsfigError } from "../../../../lib/model/errors";
 
 const dir = mkdtempSync(path.join(tmpdir(), "store-"));
 let place: Place;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { jobIn } from "../../../lib/agent/_job";
-import { misshapen, type Shape, type Shapes } from "../../../lib/agent/_shapes";
+import { jobIn } from "../../../../lib/agent/shared/job";
 import {
   answerShapes,
   BANNER,
@@ -13,12 +12,13 @@ import {
   supervisorRequestShapes,
   workerAnswerShapes,
   workerRequestShapes,
-} from "../../../lib/agent/messages";
-import { decode, encode } from "../../../lib/agent/wire";
-import { onChange } from "../../../lib/combinators";
-import { HostModel } from "../../../lib/host";
-import { prepare } from "../../../lib/prepare";
-import * as toy from "../../support/toy";
+} from "../../../../lib/agent/shared/messages";
+import { misshapen, type Shape, type Shapes } from "../../../../lib/agent/shared/shapes";
+import { decode, encode } from "../../../../lib/agent/shared/wire";
+import { onChange } from "../../../../lib/combinators";
+import { prepare } from "../../../../lib/engine/prepare";
+import { HostModel } from "../../../../lib/model/host";
+import * as toy from "../../../support/toy";
 
 test("the banner stands on a line of its own and says which protocol is spoken", () => {
   assert.equal(BANNER, `\nconsfigurator-agent ${PROTOCOL}\n`);

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import type { Shapes } from "../../../lib/agent/_shapes";
-import { converse, decode, encode, FrameSplitter, GarbledFrame } from "../../../lib/agent/wire";
-import { FailedChange } from "../../../lib/errors";
+import type { Shapes } from "../../../../lib/agent/shared/shapes";
+import { converse, decode, encode, FrameSplitter, GarbledFrame } from "../../../../lib/agent/shared/wire";
+import { FailedChange } from "../../../../lib/model/errors";
 
 const messages = [
   { type: "hello", protocol: 1, trees: ["a", "b"] },

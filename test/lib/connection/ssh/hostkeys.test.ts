@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { shellQuote } from "../../../../lib/_quote";
 import { ssh } from "../../../../lib/connection/ssh";
+import { shellQuote } from "../../../../lib/util/shell-quote";
 import {
   answering,
   fingerprintOf,

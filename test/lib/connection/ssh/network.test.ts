@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { ssh } from "../../../../lib/connection/ssh";
-import { Cancelled } from "../../../../lib/errors";
+import { Cancelled } from "../../../../lib/model/errors";
 import { answering, me, open, pause, run, type Sshd, sshd } from "../_sshd";
 
 const transports = ["ssh2", "openssh"] as const;

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, test } from "node:test";
-import type { Connection } from "../../../lib/connection/connection";
-import { localConnection, spawned } from "../../../lib/connection/local";
-import { ShellTarget } from "../../../lib/connection/shell-target";
-import { ConnectionFailed, FailedChange } from "../../../lib/errors";
-import { HostModel } from "../../../lib/host";
+import { localConnection, spawned } from "../../../../lib/connection/local";
+import type { Connection } from "../../../../lib/model/connection";
+import { ConnectionFailed, FailedChange } from "../../../../lib/model/errors";
+import { HostModel } from "../../../../lib/model/host";
+import { ShellTarget } from "../../../../lib/target/shell/target";
 
 let dir: string;
 beforeEach(() => {
