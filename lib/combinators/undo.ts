@@ -1,5 +1,5 @@
-import { innerOf } from "../engine/prepare";
 import { skipAll, strictly } from "../engine/sequence";
+import { innerOf } from "../model/application";
 import { described } from "../model/describe";
 import { InapplicableProperty } from "../model/errors";
 import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../model/property";

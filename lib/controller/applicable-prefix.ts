@@ -1,5 +1,6 @@
 import { misfits } from "../engine/fit";
-import { definitionOf, innerOf, type PreparedHost, preparedHost } from "../engine/prepare";
+import { type PreparedHost, preparedHost } from "../engine/prepare";
+import { definitionOf, innerOf } from "../model/application";
 import { described } from "../model/describe";
 import { defprop, type PropApp } from "../model/property";
 import { object, string } from "../model/schema";

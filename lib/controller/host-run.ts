@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../agent/shared/messages";
 import { seqprops } from "../combinators";
 import { refuseUnfit } from "../engine/fit";
 import { applyHere, type Course } from "../engine/hops";
-import { everything, modulesOf, type PreparedHost, prepare, said, travelling } from "../engine/prepare";
+import { type PreparedHost, prepare } from "../engine/prepare";
+import { appliedAnywhere, asWritten, modulesOf, requiredBy } from "../model/application";
 import {
   Cancelled,
   ConnectionFailed,
@@ -18,6 +18,7 @@ import {
 import type { DeployEvent, StepEvent } from "../model/events";
 import { type Hop, type HopContext, hopAsCode, hops as hopDefinitions } from "../model/hop";
 import { type Host, type HostFacts, HostModel, hosts, shared } from "../model/host";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../model/job";
 import type { Nested, PropApp } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { rememberAgent } from "./agents";
@@ -152,7 +153,7 @@ export class HostRun {
       by: controller(),
       ...(this.#verbose && { verbose: true }),
     };
-    const sources = agent.sources(controllerKit, ...travelling(work));
+    const sources = agent.sources(controllerKit, ...requiredBy(work));
     if (this.#stopped) throw new Cancelled(this.#stopped);
     return agent.apply(job, sources, {
       host: this.#host,
@@ -215,7 +216,7 @@ function gather(work: Nested, chain: readonly Hop[]): void {
   const last = chain.at(-1);
   if (!last || !hopDefinitions.get(last.hop)?.agent) return;
   try {
-    controllerKit.sources(...travelling(work));
+    controllerKit.sources(...requiredBy(work));
   } catch {
     // Said when it is sent.
   }
@@ -230,13 +231,13 @@ function atAgent(chain: readonly Hop[]): [here: readonly Hop[], behind: readonly
 /** A module that cannot travel is complained of before anybody is connected to, by the line that asks for it. */
 function refuseModules({ name, application }: PreparedHost): void {
   const { consfig } = session;
-  const complaints = [...everything(application)].flatMap((each) =>
+  const complaints = [...appliedAnywhere(application)].flatMap((each) =>
     modulesOf(each).flatMap((module) => {
       try {
         consfig?.manifest([], [], [module]);
         return [];
       } catch (error) {
-        return [`${said(each)}: ${error instanceof Error ? error.message : String(error)}`];
+        return [`${asWritten(each)}: ${error instanceof Error ? error.message : String(error)}`];
       }
     }),
   );

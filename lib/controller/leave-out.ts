@@ -1,5 +1,5 @@
 import { leftOut } from "../combinators/_leftOut";
-import { definitionOf } from "../engine/prepare";
+import { definitionOf } from "../model/application";
 import { described } from "../model/describe";
 import type { PropApp } from "../model/property";
 import type { Report, StepReport } from "../model/report";

@@ -1,3 +1,4 @@
+import { definitionOf, innerOf } from "../model/application";
 import { described, named } from "../model/describe";
 import {
   AbortedChange,
@@ -14,14 +15,13 @@ import {
 import type { StepStatus } from "../model/events";
 import type { AnyDefinition, Change, Direction, Nested, PropApp, Steps, Way } from "../model/property";
 import type { PosixTarget } from "../model/target";
-import { StepOutput } from "../util/excerpt";
 import type { Applying, Outcome } from "./applying";
 import { deployNested } from "./nest";
-import { definitionOf, innerOf } from "./prepare";
 import { Tally, Walk } from "./run";
 import { skipAll } from "./sequence";
 import { type Acting, act } from "./slots";
 import { Ways } from "./step-options";
+import { StepOutput } from "./step-output";
 
 /**
  * Applies the prepared tree `root`, then what was registered for the end, unless the root itself was broken off. Failures

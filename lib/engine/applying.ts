@@ -1,6 +1,6 @@
-import type { JobOutcome } from "../agent/shared/messages";
 import type { Expected } from "../model/errors";
 import type { RanCommand, StepEvent } from "../model/events";
+import type { JobOutcome } from "../model/job";
 import type { PosixTarget } from "../model/target";
 import type { Change, Nested } from "../model/types";
 

@@ -1,8 +1,8 @@
+import { appliedHere, asWritten, definitionOf } from "../model/application";
 import { Refused } from "../model/errors";
 import { type Hop, hops as hopDefinitions } from "../model/hop";
 import { chainComplaints, unknownHops } from "../model/hop-chain";
 import type { Kind, PropApp } from "../model/property";
-import { definitionOf, here, said } from "./prepare";
 
 /**
  * Refuses, with every complaint at once, chains that cannot be, and properties that need a process of ours where there
@@ -36,10 +36,12 @@ function misfitsOver(application: PropApp, kind: Kind): string[] {
   const unfit =
     kind === "agent"
       ? []
-      : [...here(application)].filter(({ property }) => definitionOf(property).kind === "agent");
-  const nested = [...here(application)].flatMap((each) => (each.nested ? nestedComplaints(each, kind) : []));
+      : [...appliedHere(application)].filter(({ property }) => definitionOf(property).kind === "agent");
+  const nested = [...appliedHere(application)].flatMap((each) =>
+    each.nested ? nestedComplaints(each, kind) : [],
+  );
   return [
-    ...unfit.map((each) => `${said(each)} needs an agent on the host; add via.agent() to its hops`),
+    ...unfit.map((each) => `${asWritten(each)} needs an agent on the host; add via.agent() to its hops`),
     ...nested,
   ];
 }
@@ -48,7 +50,7 @@ function nestedComplaints(application: PropApp, kind: Kind): string[] {
   const { nested } = application;
   if (!nested) return [];
   const complaints = [...unknownHops(nested.hops), ...chainComplaints(nested.hops, { nested: true })].map(
-    (complaint) => `${said(application)}: ${complaint}`,
+    (complaint) => `${asWritten(application)}: ${complaint}`,
   );
   return complaints.length > 0 ? complaints : misfitsOver(nested.application, kindBehind(nested.hops, kind));
 }

@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
-import type { Job, JobOutcome, JobSignal } from "../agent/shared/messages";
 import type { Kit } from "../model/agent-artifacts";
+import { appliedHere, definitionOf, requiredBy } from "../model/application";
 import type { Connection } from "../model/connection";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
 import type { StepEvent } from "../model/events";
 import { type Asker, type Hop, hopAsCode, hopDefinition } from "../model/hop";
 import { HostModel } from "../model/host-facts";
+import type { Job, JobOutcome, JobSignal } from "../model/job";
 import type { Nested } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { TargetContext } from "../target/context";
@@ -17,7 +18,6 @@ import { WORK } from "../target/memory";
 import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { AtEnd } from "./applying";
-import { definitionOf, here, travelling } from "./prepare";
 import { onStray } from "./strays";
 
 /** Where we stand: a shell, and whether the process that runs this code is there itself. */
@@ -141,7 +141,7 @@ const makeTarget = ({ connection, ownProcess }: Ground, context: TargetContext):
 /** Seen to before anybody was connected to, but for a context in which Node turned out not to run. */
 function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Ground): void {
   if (ownProcess) return;
-  const unfit = [...here(application)].find(({ property }) => definitionOf(property).kind === "agent");
+  const unfit = [...appliedHere(application)].find(({ property }) => definitionOf(property).kind === "agent");
   if (!unfit) return;
   const where = hops.length > 0 ? ` behind ${hops.map(hopAsCode).join(", ")}` : "";
   throw new AbortedChange(
@@ -168,7 +168,7 @@ async function childBehind(
     // A shell leads on as well: to further hops, and to properties that need no more.
     const needed =
       !rest.hops.some((further) => hopDefinition(further).agent) &&
-      [...here(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
+      [...appliedHere(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
     if (needed)
       throw new ConnectionFailed(
         hopAsCode(hop),
@@ -214,7 +214,7 @@ async function throughAgent(
   // A host may be come to more than once, and knows each time by its name.
   const deployment = `${course.deployment}-${randomBytes(4).toString("hex")}`;
   const { signal, workers, kit } = course;
-  return agent.apply(jobOf(rest, { ...course, deployment }), kit.sources(...travelling(rest)), {
+  return agent.apply(jobOf(rest, { ...course, deployment }), kit.sources(...requiredBy(rest)), {
     host: rest.host.name,
     emit,
     again,

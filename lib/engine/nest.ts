@@ -1,6 +1,6 @@
-import type { JobOutcome } from "../agent/shared/messages";
 import { AbortedChange, ConnectionFailed } from "../model/errors";
 import type { StepEvent } from "../model/events";
+import type { JobOutcome } from "../model/job";
 import type { Nested } from "../model/property";
 import type { Walk } from "./run";
 

@@ -1,8 +1,9 @@
+import { asWritten } from "../model/application";
 import { AbortedChange, Refused } from "../model/errors";
 import { asCode } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { HostState, PropApp } from "../model/types";
-import { prepare, said } from "./prepare";
+import { prepare } from "./prepare";
 
 /**
  * `application`, which a property made while it was applied, prepared on a copy of the host's facts. Throws
@@ -18,7 +19,7 @@ export function adopt(
   const prepared = preparedOn(application, model);
   if (prepared.kind === "agent" && target.kind !== "agent") {
     const needing = prepared.agentOnly.map(
-      (each) => `${said(each)} needs an agent on the host; add via.agent() to its hops`,
+      (each) => `${asWritten(each)} needs an agent on the host; add via.agent() to its hops`,
     );
     throw new AbortedChange(needing.join("; "));
   }

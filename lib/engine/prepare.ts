@@ -1,26 +1,17 @@
-import { inspect } from "node:util";
+import {
+  appliedAnywhere,
+  appliedHere,
+  asWritten,
+  definitionOf,
+  madeFrom,
+  requiredBy,
+  unappliable,
+} from "../model/application";
 import { InapplicableProperty, Refused } from "../model/errors";
 import { type Host, HostModel, shared } from "../model/host";
 import { strangers } from "../model/plain-data";
-import {
-  type AnyDefinition,
-  asCode,
-  type Kind,
-  type Nested,
-  type NestedPlan,
-  type PropApp,
-  properties,
-  withoutNothings,
-} from "../model/property";
-import {
-  applicationsIn,
-  list,
-  mapApplications,
-  mapModules,
-  modulesIn,
-  problems,
-  propapp,
-} from "../model/schema";
+import { type Kind, type Nested, type NestedPlan, type PropApp, withoutNothings } from "../model/property";
+import { applicationsIn, list, mapApplications, mapModules, problems, propapp } from "../model/schema";
 import { moduleFrom } from "./module-path";
 import { underWay } from "./preparation-cache";
 
@@ -62,9 +53,11 @@ export function prepare(
 
 /** The host of which `model` is known, when the prepared tree `application` is applied. */
 export function preparedHost(name: string, model: HostModel, application: PropApp): PreparedHost {
-  const all = [...everything(application)];
-  const [names, hops] = travelling({ application, hops: [] });
-  const agentOnly = [...here(application)].filter(({ property }) => definitionOf(property).kind === "agent");
+  const all = [...appliedAnywhere(application)];
+  const [names, hops] = requiredBy({ application, hops: [] });
+  const agentOnly = [...appliedHere(application)].filter(
+    ({ property }) => definitionOf(property).kind === "agent",
+  );
   return {
     name,
     model,
@@ -76,77 +69,6 @@ export function preparedHost(name: string, model: HostModel, application: PropAp
     steps: all.filter(({ property }) => !definitionOf(property).inline).length,
   };
 }
-
-/** `application` as it stands in a message: as code, and where it was said. */
-export const said = (application: PropApp): string => {
-  let origin = application;
-  for (let before = origins.get(origin); before; before = origins.get(origin)) origin = before;
-  const code = Object.hasOwn(origin, "site") ? asCode(origin.property, [origin.args]) : inspect(origin);
-  return `${code} at ${origin.site}`;
-};
-
-/** What a prepared application was made from: it knows how it was written. */
-const origins = new WeakMap<PropApp, PropApp>();
-
-/** The definition called `name`. Throws `InapplicableProperty`, with near names, when there is none. */
-export function definitionOf(name: string): AnyDefinition {
-  const property = properties.get(name);
-  if (property) return property.definition;
-  const near = properties.similar(name);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is the file that defines it in the consfig?";
-  throw new InapplicableProperty(`there is no property ${name}; ${hint}`);
-}
-
-/** Whether `application` can be unapplied. */
-export function unappliable(application: PropApp): boolean {
-  const definition = definitionOf(application.property);
-  if (definition.unappliable) return definition.unappliable(application.args, unappliable);
-  if (application.nested) return false;
-  if (definition.unapply) return true;
-  if (definition.parts) return (application.parts ?? []).every(unappliable);
-  return !definition.apply;
-}
-
-/** `application`, and all that it may apply, wherever that is. */
-export function* everything(application: PropApp): Generator<PropApp> {
-  for (const each of here(application)) {
-    yield each;
-    if (each.nested) yield* everything(each.nested.application);
-  }
-}
-
-/** What must travel to whoever does `work`, by name: properties, hops, and modules that are said with properties. */
-export type Travelling = [
-  properties: ReadonlySet<string>,
-  hops: ReadonlySet<string>,
-  modules: ReadonlySet<string>,
-];
-
-export function travelling({ application, hops }: Pick<Nested, "application" | "hops">): Travelling {
-  const all = [...everything(application)];
-  const chains = [hops, ...all.flatMap(({ nested }) => (nested ? [nested.hops] : []))];
-  return [
-    new Set(all.map(({ property }) => property)),
-    new Set(chains.flat().map(({ hop }) => hop)),
-    new Set(all.flatMap(modulesOf)),
-  ];
-}
-
-/** The modules that are said with `application` itself. */
-export const modulesOf = ({ property, args }: PropApp): readonly string[] =>
-  modulesIn(definitionOf(property).args, args);
-
-/** `application`, and all that it may apply where it is applied itself. */
-export function* here(application: PropApp): Generator<PropApp> {
-  yield application;
-  if (application.nested) return;
-  for (const inner of innerOf(application)) yield* here(inner);
-}
-
-/** The applications directly inside `application`: what it is made of, else those among its arguments. */
-export const innerOf = (application: PropApp): readonly PropApp[] =>
-  application.parts ?? applicationsIn(definitionOf(application.property).args, application.args);
 
 const partsSchema = list(propapp());
 
@@ -188,7 +110,7 @@ class Preparation {
           args: mapApplications(schema, args, (inner) => this.preprocess(inner)),
           site,
         };
-        origins.set(prepared, application);
+        madeFrom(prepared, application);
         this.#prepared.add(prepared);
         return prepared;
       }) ?? this.#refused(application)
@@ -259,7 +181,7 @@ class Preparation {
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error));
       const kind = error instanceof InapplicableProperty ? "" : `${name}: `;
-      this.complaints.push(`${said(application)}: ${kind}${message}`);
+      this.complaints.push(`${asWritten(application)}: ${kind}${message}`);
       return undefined;
     }
   }

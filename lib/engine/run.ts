@@ -1,9 +1,9 @@
+import { appliedAnywhere } from "../model/application";
 import { Cancelled, type Failure, failureOf } from "../model/errors";
 import type { RanCommand, StepStatus } from "../model/events";
 import type { PropApp } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { Applying } from "./applying";
-import { everything } from "./prepare";
 import { adopt, lostNotice } from "./prepare-late";
 
 /** One pass over a tree. */
@@ -21,7 +21,7 @@ export class Walk {
     readonly applying: Applying,
     root: PropApp,
   ) {
-    this.#prepared = new Set(everything(root));
+    this.#prepared = new Set(appliedAnywhere(root));
   }
 
   nextStep(): number {
@@ -83,7 +83,7 @@ export class Walk {
     const adopted = adopt(application, target, (facts) =>
       this.applying.emit({ kind: "notice", text: lostNotice(application, facts) }),
     );
-    for (const each of everything(adopted)) this.#prepared.add(each);
+    for (const each of appliedAnywhere(adopted)) this.#prepared.add(each);
     return adopted;
   }
 }

@@ -1,3 +1,4 @@
+import { definitionOf } from "../model/application";
 import { AbortedChange, asError, FailedChange } from "../model/errors";
 import {
   type AnyDefinition,
@@ -9,7 +10,6 @@ import {
   valueAsCode,
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
-import { definitionOf } from "./prepare";
 import { strictly } from "./sequence";
 
 /** The steps inside of the application that is acted on, and what only the engine does with them. */

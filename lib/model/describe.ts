@@ -1,4 +1,4 @@
-import { definitionOf, innerOf } from "../engine/prepare";
+import { definitionOf, innerOf } from "./application";
 import { asCode, type Direction, type PropApp } from "./property";
 
 /** What people call `application`: its description; of an inline one without, those of what is in it. */

@@ -40,7 +40,7 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly text: string;
     }
   /** The step has printed so much that it is not told any more before its end; this line of it, for whoever watches. */
-  | { readonly kind: "step-says"; readonly step: number; readonly text: string }
+  | { readonly kind: "step-preview"; readonly step: number; readonly text: string }
   /** In verbose deployments: a process on the host, or over a shell what was done with its files. */
   | {
       readonly kind: "command-ran";

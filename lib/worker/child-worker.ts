@@ -1,16 +1,12 @@
 import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { homedir } from "node:os";
-import { CHILD_FD } from "../agent/client/child";
 import { MARK } from "../agent/client/marked";
-import {
-  type Job,
-  type WorkerAnswer,
-  type WorkerRequest,
-  workerRequestShapes,
-} from "../agent/shared/messages";
+import { type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "../agent/shared/messages";
+import { CHILD_FD } from "../agent/shared/process";
 import { ownTree } from "../agent/shared/tree";
 import { converseOver, decode, type Wire } from "../agent/shared/wire";
+import type { Job } from "../model/job";
 import { workerKit } from "./artifacts";
 import { load, Work } from "./job";
 

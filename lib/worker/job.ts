@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../agent/shared/messages";
 import { PROPERTY_NAMES, treeRecord } from "../agent/shared/tree";
 import { decode, encode } from "../agent/shared/wire";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
-import { definitionOf, everything } from "../engine/prepare";
 import type { Kit } from "../model/agent-artifacts";
+import { appliedAnywhere, definitionOf } from "../model/application";
 import { Cancelled, FailedChange, failureOf } from "../model/errors";
 import type { StepEvent } from "../model/events";
 import { hopDefinition } from "../model/hop";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../model/job";
 import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../model/schema";
 
 /** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
@@ -87,7 +87,7 @@ function refuseUnfit(job: Job): void {
   const strange = problems(jobSchema, job, "job");
   if (strange.length > 0)
     throw new FailedChange(`what arrived is no deployment of ours: ${strange.join("; ")}`);
-  for (const { property, args, nested } of everything(job.application)) {
+  for (const { property, args, nested } of appliedAnywhere(job.application)) {
     refuse(property, problems(definitionOf(property).args, args));
     for (const each of nested?.hops ?? [])
       refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));

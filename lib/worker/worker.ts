@@ -6,7 +6,6 @@ import { listenPrivately, Place } from "../agent/host/directory";
 import { eventsFrom, Journal, readJournal } from "../agent/host/journal";
 import { jobIn } from "../agent/shared/job";
 import {
-  type Job,
   LEAVE,
   type WorkerAnswer,
   type WorkerRequest,
@@ -17,6 +16,7 @@ import { ownTree } from "../agent/shared/tree";
 import { converseOver, type Wire } from "../agent/shared/wire";
 import type { Kit } from "../model/agent-artifacts";
 import type { StepEvent } from "../model/events";
+import type { Job } from "../model/job";
 import { workerKit } from "./artifacts";
 import { load, Work } from "./job";
 

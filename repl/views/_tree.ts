@@ -148,7 +148,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       commands.push({ step, command, exit, ms });
       return;
     }
-    case "step-says": {
+    case "step-preview": {
       const step = tree.steps.get(event.step);
       if (step) step.says = event.text;
       tree.current = step;

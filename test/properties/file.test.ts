@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { test } from "node:test";
-import { definitionOf } from "../../lib/engine/prepare";
+import { definitionOf } from "../../lib/model/application";
 import { type PropApp, properties } from "../../lib/model/property";
 import { file } from "../../properties";
 import { onBothTargets } from "../support/targets";

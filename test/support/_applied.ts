@@ -1,7 +1,7 @@
 /** Applying a prepared property to a target, and telling all that came of it. */
 import { applyTree } from "../../lib/engine/apply";
 import type { AtEnd } from "../../lib/engine/applying";
-import { definitionOf } from "../../lib/engine/prepare";
+import { definitionOf } from "../../lib/model/application";
 import type { Failure } from "../../lib/model/errors";
 import type { HostModel } from "../../lib/model/host";
 import type { Change, PropApp } from "../../lib/model/property";

@@ -4,8 +4,8 @@ import type { Channel, Connection } from "../../model/connection";
 import { ConsfigError } from "../../model/errors";
 import type { Progress } from "../../model/events";
 import { shellQuote } from "../../util/shell-quote";
-import { NODE_FLAGS } from "../host/worker-process";
 import { BANNER } from "../shared/messages";
+import { NODE_FLAGS } from "../shared/process";
 import { APT_HELPER, GARBAGE, upload } from "./_upload";
 
 /** The oldest Node on a host that is good enough to be used instead of ours. */

@@ -6,22 +6,14 @@ import { KIT_PLACE, type KitFiles } from "../../model/agent-artifacts";
 import { Cancelled, FailedChange } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import type { Entrance } from "../../model/hop";
+import type { Job, JobOutcome, JobSignal } from "../../model/job";
 import { loginEnvironment } from "../../util/login-environment";
-import { NODE_FLAGS } from "../host/worker-process";
-import {
-  type Job,
-  type JobOutcome,
-  type JobSignal,
-  type WorkerAnswer,
-  type WorkerRequest,
-  workerAnswerShapes,
-} from "../shared/messages";
+import { type WorkerAnswer, type WorkerRequest, workerAnswerShapes } from "../shared/messages";
+import { CHILD_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
 import { converseOver, encode, type Wire } from "../shared/wire";
 import { endMarked } from "./marked";
 
-/** The descriptor on which a child speaks with the worker that asked for it. */
-export const CHILD_FD = 3;
 /** How long a child may take to load. */
 const START_MS = 20_000;
 

@@ -1,14 +1,12 @@
 import type { Kit, Sources } from "../../model/agent-artifacts";
 import type { Channel } from "../../model/connection";
 import { ConnectionFailed, FailedChange } from "../../model/errors";
+import type { Job, JobOutcome, JobSignal } from "../../model/job";
 import {
   type AgentStatus,
   type Answer,
   answerShapes,
   type Hello,
-  type Job,
-  type JobOutcome,
-  type JobSignal,
   PROTOCOL,
   type Request,
   type TreeChange,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Sources } from "../../model/agent-artifacts";
 import { Cancelled, ConnectionFailed } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../shared/messages";
+import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../../model/job";
 
 /** The link to the host was lost; what runs there goes on. */
 export class LinkLost extends ConnectionFailed {}

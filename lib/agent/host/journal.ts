@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { StepEvent } from "../../model/events";
-import type { JobOutcome } from "../shared/messages";
+import type { JobOutcome } from "../../model/job";
 import type { Place } from "./directory";
 
 /** How many journals are kept on a host. */

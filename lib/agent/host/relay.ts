@@ -1,9 +1,8 @@
 import { connect } from "node:net";
+import type { JobOutcome, JobSignal } from "../../model/job";
 import {
   type Answer,
   BANNER,
-  type JobOutcome,
-  type JobSignal,
   PROTOCOL,
   type Request,
   requestShapes,

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FailedChange } from "../../model/errors";
 import { loginEnvironment } from "../../util/login-environment";
 import { type SupervisorAnswer, type SupervisorRequest, supervisorAnswerShapes } from "../shared/messages";
+import { LOCK_FD, NODE_FLAGS } from "../shared/process";
 import { converseOver, type Wire } from "../shared/wire";
 import { type Place, SUPERVISOR_SOCKET } from "./directory";
-import { LOCK_FD, NODE_FLAGS } from "./worker-process";
 
 /** How long a supervisor may take to listen. */
 const START_MS = 5000;

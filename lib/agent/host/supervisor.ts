@@ -10,9 +10,10 @@ import {
   type WorkerRequest,
   workerAnswerShapes,
 } from "../shared/messages";
+import { LOCK_FD } from "../shared/process";
 import { converseOver, type Wire } from "../shared/wire";
 import { listenPrivately, type Place, SUPERVISOR_SOCKET } from "./directory";
-import { LOCK_FD, WorkerProcess } from "./worker-process";
+import { WorkerProcess } from "./worker-process";
 
 /** How long nobody may need us before we end, unless the command line says otherwise. */
 const IDLE_MS = 15 * 60 * 1000;

@@ -3,13 +3,10 @@ import { closeSync, openSync, readSync, renameSync, rmSync, statSync } from "nod
 import path from "node:path";
 import { loginEnvironment } from "../../util/login-environment";
 import { LEAVE, type WorkerState } from "../shared/messages";
+import { LOCK_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
 import { type Place, WORKER_SOCKET } from "./directory";
 
-/** Small heaps: an agent at rest should not be noticed. */
-export const NODE_FLAGS = ["--max-semi-space-size=2", "--no-warnings"];
-/** The descriptor on which a supervisor holds its lock. */
-export const LOCK_FD = 9;
 /** A log larger than this, in bytes, is put aside, in place of the one before. */
 const MAX_LOG = 1024 * 1024;
 /** How much of what a worker said before it died is passed on, in bytes. */

@@ -1,4 +1,4 @@
-import type { Job } from "./messages";
+import type { Job } from "../../model/job";
 import { misshapen } from "./shapes";
 import { decode, GarbledFrame } from "./wire";
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
 import { Cancelled, FailedChange } from "../../model/errors";
-import { EXCERPT, Gathered } from "../../util/excerpt";
+import { EXCERPT, OutputBuffer } from "../../util/excerpt";
 import type { RawResult } from "../command";
 import type { Execution } from "../context";
 
@@ -45,16 +45,16 @@ export function spawnShell(
     child.stdin?.end(how.input);
     signal.addEventListener("abort", cancel, { once: true });
 
-    function collect(stream: "stdout" | "stderr"): Gathered {
-      const gathered = new Gathered(how.excerpt ? EXCERPT : undefined);
+    function collect(stream: "stdout" | "stderr"): OutputBuffer {
+      const printed = new OutputBuffer(how.excerpt ? EXCERPT : undefined);
       const decoder = new StringDecoder("utf8");
       child[stream]?.on("data", (chunk: Buffer) => {
-        gathered.add(chunk);
+        printed.add(chunk);
         silence?.refresh();
         const text = how.output ? decoder.write(chunk) : "";
         if (text !== "") how.output?.(stream, text);
       });
-      return gathered;
+      return printed;
     }
 
     function cancel(): void {

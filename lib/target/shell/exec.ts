@@ -1,7 +1,7 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Channel, Connection } from "../../model/connection";
 import { Cancelled } from "../../model/errors";
-import { EXCERPT, Gathered } from "../../util/excerpt";
+import { EXCERPT, OutputBuffer } from "../../util/excerpt";
 import type { RawResult } from "../command";
 import type { Execution } from "../context";
 
@@ -36,16 +36,16 @@ function collect(
   channel: Channel,
   stream: "stdout" | "stderr",
   { output, excerpt }: Pick<Execution, "output" | "excerpt">,
-): Gathered {
-  const gathered = new Gathered(excerpt ? EXCERPT : undefined);
+): OutputBuffer {
+  const printed = new OutputBuffer(excerpt ? EXCERPT : undefined);
   const decoder = new StringDecoder("utf8");
   channel[stream].on("data", (data: Buffer | string) => {
     const chunk = Buffer.from(data);
-    gathered.add(chunk);
+    printed.add(chunk);
     const text = output ? decoder.write(chunk) : "";
     if (text !== "") output?.(stream, text);
   });
-  return gathered;
+  return printed;
 }
 
 /** Ends the command when `signal` is aborted; rejects when it does not end. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { eseqprops, onChange, seqprops, unapplied } from "../../../lib/combinators";
-import { definitionOf, everything, prepare, unappliable } from "../../../lib/engine/prepare";
+import { prepare } from "../../../lib/engine/prepare";
+import { appliedAnywhere, definitionOf, unappliable } from "../../../lib/model/application";
 import { InapplicableProperty, Refused } from "../../../lib/model/errors";
 import { attribute, HostModel } from "../../../lib/model/host";
 import { defprop, defproplist, type MaybePropApp, type PropApp } from "../../../lib/model/property";
@@ -115,7 +116,7 @@ describe("the order of things", () => {
       toy.made("outer", toy.made("inner", traced("a"), undefined, toy.changes("b")), toy.changes("c")),
     );
     assert.deepEqual(
-      [...everything(application)].map(({ property }) => property),
+      [...appliedAnywhere(application)].map(({ property }) => property),
       ["toy.made", "toy.made", "test.traced", "toy.changes", "toy.changes"],
     );
     assert.equal(steps, 5);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seqprops, unapplied } from "../../../lib/combinators";
 import { refuseUnfit } from "../../../lib/engine/fit";
-import { everything, prepare } from "../../../lib/engine/prepare";
+import { prepare } from "../../../lib/engine/prepare";
+import { appliedAnywhere } from "../../../lib/model/application";
 import { Refused } from "../../../lib/model/errors";
 import { attribute, defhost, type HostState } from "../../../lib/model/host";
 import { defprop, type Nested, type PropApp } from "../../../lib/model/property";
@@ -44,7 +45,7 @@ const prepared = (...applications: PropApp[]) => {
   return prepare({ name: "a.example.org" }, seqprops(...applications));
 };
 const nestedIn = (application: PropApp): Nested[] =>
-  [...everything(application)].flatMap(({ nested }) => (nested ? [nested] : []));
+  [...appliedAnywhere(application)].flatMap(({ nested }) => (nested ? [nested] : []));
 const attributes = ({ host }: { host: HostState }) => host.attributes;
 
 describe("as and reconnects: the same host, further on", () => {
@@ -164,7 +165,7 @@ describe("deploys: other hosts", () => {
     });
     assert.equal(other && attributes(other)["data"], undefined);
     assert.deepEqual(
-      [...everything(other?.application as PropApp)].map(({ property }) => property),
+      [...appliedAnywhere(other?.application as PropApp)].map(({ property }) => property),
       ["eseqprops", "toy.changes"],
     );
   });

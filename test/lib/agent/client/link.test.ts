@@ -179,7 +179,7 @@ describe("deployments through an agent", needsMachines(), () => {
     );
     const [shown, failed] = report.steps;
     const shape = (text = "") => text.replaceAll(/x+\n/g, "x").replaceAll(/x+/g, "x");
-    const excerpt = /^the beginning\nx(\n|)… 20\d\.\d MB of output left out …\nxthe end\n$/;
+    const excerpt = /^the beginning\nx(\n|)… 20\d\.\d MB of output omitted …\nxthe end\n$/;
     assert.equal(shown?.status, "changed");
     assert.match(shape(shown?.output), excerpt);
     assert.match(shape(failed?.failure?.command?.stdout), excerpt);

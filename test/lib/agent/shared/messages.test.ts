@@ -4,10 +4,8 @@ import { jobIn } from "../../../../lib/agent/shared/job";
 import {
   answerShapes,
   BANNER,
-  type Job,
   PROTOCOL,
   requestShapes,
-  stoppedBy,
   supervisorAnswerShapes,
   supervisorRequestShapes,
   workerAnswerShapes,
@@ -18,6 +16,7 @@ import { decode, encode } from "../../../../lib/agent/shared/wire";
 import { onChange } from "../../../../lib/combinators";
 import { prepare } from "../../../../lib/engine/prepare";
 import { HostModel } from "../../../../lib/model/host";
+import { type Job, stoppedBy } from "../../../../lib/model/job";
 import * as toy from "../../../support/toy";
 
 test("the banner stands on a line of its own and says which protocol is spoken", () => {

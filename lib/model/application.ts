@@ -1,0 +1,79 @@
+import { inspect } from "node:util";
+import { InapplicableProperty } from "./errors";
+import { type AnyDefinition, asCode, type Nested, type PropApp, properties } from "./property";
+import { applicationsIn, modulesIn } from "./schema";
+
+/** The definition called `name`. Throws `InapplicableProperty`, with near names, when there is none. */
+export function definitionOf(name: string): AnyDefinition {
+  const property = properties.get(name);
+  if (property) return property.definition;
+  const near = properties.similar(name);
+  const hint =
+    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is the file that defines it in the consfig?";
+  throw new InapplicableProperty(`there is no property ${name}; ${hint}`);
+}
+
+/** The applications directly inside `application`: what it is made of, else those among its arguments. */
+export const innerOf = (application: PropApp): readonly PropApp[] =>
+  application.parts ?? applicationsIn(definitionOf(application.property).args, application.args);
+
+/** `application`, and all that it may apply where it is applied itself: not what its nested deployments apply. */
+export function* appliedHere(application: PropApp): Generator<PropApp> {
+  yield application;
+  if (application.nested) return;
+  for (const inner of innerOf(application)) yield* appliedHere(inner);
+}
+
+/** `application`, and all that it may apply, wherever that is. */
+export function* appliedAnywhere(application: PropApp): Generator<PropApp> {
+  for (const each of appliedHere(application)) {
+    yield each;
+    if (each.nested) yield* appliedAnywhere(each.nested.application);
+  }
+}
+
+/** Whether `application` can be unapplied. */
+export function unappliable(application: PropApp): boolean {
+  const definition = definitionOf(application.property);
+  if (definition.unappliable) return definition.unappliable(application.args, unappliable);
+  if (application.nested) return false;
+  if (definition.unapply) return true;
+  if (definition.parts) return (application.parts ?? []).every(unappliable);
+  return !definition.apply;
+}
+
+/** What must be sent to whoever does some work, by name. */
+export type Required = [
+  properties: ReadonlySet<string>,
+  hops: ReadonlySet<string>,
+  /** Modules of the consfig that properties name in their arguments. */
+  modules: ReadonlySet<string>,
+];
+
+export function requiredBy({ application, hops }: Pick<Nested, "application" | "hops">): Required {
+  const all = [...appliedAnywhere(application)];
+  const chains = [hops, ...all.flatMap(({ nested }) => (nested ? [nested.hops] : []))];
+  return [
+    new Set(all.map(({ property }) => property)),
+    new Set(chains.flat().map(({ hop }) => hop)),
+    new Set(all.flatMap(modulesOf)),
+  ];
+}
+
+/** The modules that `application` itself names in its arguments. */
+export const modulesOf = ({ property, args }: PropApp): readonly string[] =>
+  modulesIn(definitionOf(property).args, args);
+
+/** `application` for a message: the code that the user wrote, and where. */
+export function asWritten(application: PropApp): string {
+  let origin = application;
+  for (let before = origins.get(origin); before; before = origins.get(origin)) origin = before;
+  const code = Object.hasOwn(origin, "site") ? asCode(origin.property, [origin.args]) : inspect(origin);
+  return `${code} at ${origin.site}`;
+}
+
+/** Remembers that `prepared` was made from `application`, so that messages show what the user wrote. */
+export const madeFrom = (prepared: PropApp, application: PropApp): void =>
+  void origins.set(prepared, application);
+
+const origins = new WeakMap<PropApp, PropApp>();
