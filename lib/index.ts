@@ -2,8 +2,9 @@
 
 export * from "./combinators";
 export { canClone } from "./connection/sandbox";
-export { type Passage, wrapped } from "./connection/wrapped";
-export { Deployment, deploy, deployPosix, deployThese } from "./controller/deploy";
+export { type CommandWrapper, wrapped } from "./connection/wrapped";
+export { deploy, deployPosix, deployThese } from "./controller/deploy";
+export { Deployment } from "./controller/deployment";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./controller/shortcuts";
 export { type ImageCall, imageDumped } from "./executable/imageDumped";
 export type { Channel, Connection } from "./model/connection";
@@ -38,9 +39,9 @@ export {
   type Kind,
   type MaybePropApp,
   type PropApp,
+  type StepOptions,
   type Steps,
   type Visits,
-  type Way,
 } from "./model/property";
 export type { CommandReport, FleetReport, Report, StepReport } from "./model/report";
 export * as schema from "./model/schema";

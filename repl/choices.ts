@@ -3,7 +3,7 @@ import type { Report } from "../lib/model/report";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { columns, cut } from "./_layout";
-import { editorAt, type Place, placeOf } from "./editor";
+import { type EditorPosition, editorAt, placeOf } from "./editor";
 import type { Failures, Shell } from "./shell";
 import type { Terminal } from "./terminal";
 import { isConnectionFailure, isExpected } from "./views/_words";
@@ -91,7 +91,7 @@ function namesOf(failures: Failures): string {
 }
 
 /** Where the consfig throws what no property throws on purpose; else where it says what failed; of a host that was not reached, where it says how to reach it. */
-function placeToMend({ host, failed, failure }: Report, shell: Shell): Place | undefined {
+function placeToMend({ host, failed, failure }: Report, shell: Shell): EditorPosition | undefined {
   const [first] = failed;
   const thrown =
     first?.failure && !isExpected(first.failure) ? userFrames(first.failure.stack)[0] : undefined;
@@ -104,7 +104,7 @@ function placeToMend({ host, failed, failure }: Report, shell: Shell): Place | u
 }
 
 /** The person edits; false when that was not possible, or the consfig does not load afterwards. */
-async function edit(place: Place, shell: Shell, terminal: Terminal): Promise<boolean> {
+async function edit(place: EditorPosition, shell: Shell, terminal: Terminal): Promise<boolean> {
   const editor = editorAt(place);
   if (!editor) {
     shell.say("there is no editor; say which one is yours with the environment variable EDITOR");

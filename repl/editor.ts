@@ -2,14 +2,14 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 
 /** A line of a file, to be shown in an editor. */
-export interface Place {
+export interface EditorPosition {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
 /** `site` as a place in the files of the consfig at `root`; undefined for what was typed at the prompt. */
-export function placeOf(site: string, root: string): Place | undefined {
+export function placeOf(site: string, root: string): EditorPosition | undefined {
   const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(site) ?? [];
   if (file === undefined || /^(prompt|stdin)\b/.test(file) || file.startsWith("consfigurator/"))
     return undefined;
@@ -17,7 +17,10 @@ export function placeOf(site: string, root: string): Place | undefined {
 }
 
 /** The person's editor ($VISUAL, $EDITOR, or one that is there) and what opens it at `place`; undefined: there is none. */
-export function editorAt(place: Place, env = process.env): [program: string, ...args: string[]] | undefined {
+export function editorAt(
+  place: EditorPosition,
+  env = process.env,
+): [program: string, ...args: string[]] | undefined {
   const said =
     env["VISUAL"] || env["EDITOR"] || ["editor", "nano", "vim", "vi"].find((name) => isThere(name, env));
   const [program, ...args] = said?.trim().split(/\s+/) ?? [];
@@ -25,7 +28,7 @@ export function editorAt(place: Place, env = process.env): [program: string, ...
 }
 
 /** How each editor is told a line: most take vi's `+LINE`. */
-function atPlace(editor: string, { file, line, column }: Place): string[] {
+function atPlace(editor: string, { file, line, column }: EditorPosition): string[] {
   if (/^(code|codium|code-insiders|cursor)$/.test(editor))
     return ["--wait", "--goto", `${file}:${line}:${column}`];
   if (/^(subl|zed|hx|helix|kak)$/.test(editor)) return [`${file}:${line}:${column}`];

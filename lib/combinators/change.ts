@@ -12,11 +12,11 @@ import { object, propapp } from "../model/schema";
 import type { PosixTarget } from "../model/target";
 import { applications } from "./_many";
 import { Owed } from "./_owed";
-import { type OnePropApp, orNothing } from "./sequence";
+import { type OnePropApp, orEmptySequence } from "./sequence";
 
 const change = object({ when: propapp(), then: applications });
 const changing = (when: OnePropApp, ...then: MaybePropApp[]) => ({
-  when: orNothing(when),
+  when: orEmptySequence(when),
   then: withoutNothings(then),
 });
 
@@ -110,7 +110,7 @@ export const withRequirementsForChange = defprop({
   kind: "posix",
   args: object({ application: propapp(), requirements: applications }),
   call: (application: OnePropApp, ...requirements: MaybePropApp[]) => ({
-    application: orNothing(application),
+    application: orEmptySequence(application),
     requirements: withoutNothings(requirements).toReversed(),
   }),
   inline: true,

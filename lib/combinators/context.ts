@@ -12,7 +12,7 @@ import {
 import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../model/schema";
 import type { PosixTarget } from "../model/target";
 import { applications, everyOne } from "./_many";
-import { isNothing, type OnePropApp, orNothing } from "./sequence";
+import { isNothing, type OnePropApp, orEmptySequence } from "./sequence";
 
 /**
  * `application`, which people see as `text`: one step, whatever is inside of it.
@@ -23,7 +23,7 @@ export const desc = defprop({
   name: "desc",
   kind: "posix",
   args: object({ text: line(), application: propapp() }),
-  call: (text: string, application: OnePropApp) => ({ text, application: orNothing(application) }),
+  call: (text: string, application: OnePropApp) => ({ text, application: orEmptySequence(application) }),
   desc: ({ text }) => text,
   inline: true,
   apply: ({ text, application }, _target, steps) =>
@@ -117,7 +117,7 @@ export const ignoringHostattrs = defprop({
   name: "ignoringHostattrs",
   kind: "posix",
   args: object({ application: propapp() }),
-  call: (application: OnePropApp) => ({ application: orNothing(application) }),
+  call: (application: OnePropApp) => ({ application: orEmptySequence(application) }),
   inline: true,
   hostattrs: ({ application }, host, visits) => visits.visit(application, host.copy()),
   apply: ({ application }, _target, steps) => steps.apply(application),

@@ -35,7 +35,8 @@ export const seqprops = defprop({
 export type OnePropApp = PropApp | null | false;
 
 /** `said`, or what does nothing where a condition has left nothing. */
-export const orNothing = (said: OnePropApp): PropApp => (said === null || said === false ? seqprops() : said);
+export const orEmptySequence = (said: OnePropApp): PropApp =>
+  said === null || said === false ? seqprops() : said;
 
 /** Whether `application` is what does nothing. */
 export const isNothing = ({ property, args }: PropApp): boolean =>

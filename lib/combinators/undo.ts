@@ -5,10 +5,10 @@ import { InapplicableProperty } from "../model/errors";
 import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../model/property";
 import { object, optional, propapp } from "../model/schema";
 import { applications } from "./_many";
-import { isNothing, type OnePropApp, orNothing } from "./sequence";
+import { isNothing, type OnePropApp, orEmptySequence } from "./sequence";
 
 const one = object({ application: propapp() });
-const single = (application: OnePropApp) => ({ application: orNothing(application) });
+const single = (application: OnePropApp) => ({ application: orEmptySequence(application) });
 
 /**
  * `application` does not hold: it is unapplied. Its facts are not recorded. Refused with `InapplicableProperty`, before

@@ -5,8 +5,8 @@ import type { Channel, Connection } from "../model/connection";
 import { type CommandResult, ConnectionFailed } from "../model/errors";
 import { shellQuote } from "../util/shell-quote";
 import { drained, outputHeld } from "./_drained";
-import { Marks } from "./_marks";
-import type { Passage, Prompt } from "./_passage";
+import { StderrMarkers } from "./_marks";
+import type { CommandWrapper, Prompt } from "./_passage";
 import { Running, within } from "./_running";
 
 /**
@@ -14,11 +14,11 @@ import { Running, within } from "./_running";
  * taken for a command that failed; whatever the way says before is not the command's output; nothing of its input is
  * sent before; and it can be ended from inside, where a signal to the way would not reach it, or not be allowed.
  */
-export const inside = (parent: Connection, hop: string, passage: Passage): Connection =>
-  new Inside(parent, hop, passage);
+export const inside = (parent: Connection, hop: string, passage: CommandWrapper): Connection =>
+  new WrappedConnection(parent, hop, passage);
 
 /** How long a passage may take for a signal to what is inside, and then for its end, before it gets the signal itself. */
-const PATIENCE_MS = 5000;
+const START_TIMEOUT_MS = 5000;
 
 /** A command that has begun: its own outputs, and the number of its process group. */
 interface Begun {
@@ -28,7 +28,7 @@ interface Begun {
   readonly group: string;
 }
 
-class Inside implements Connection {
+class WrappedConnection implements Connection {
   readonly closed: Promise<Error | undefined>;
   readonly #over = Promise.withResolvers<Error | undefined>();
   readonly #running = new Running();
@@ -37,7 +37,7 @@ class Inside implements Connection {
   constructor(
     private readonly parent: Connection,
     private readonly hop: string,
-    private readonly passage: Passage,
+    private readonly passage: CommandWrapper,
   ) {
     this.closed = Promise.race([parent.closed, this.#over.promise]);
   }
@@ -64,7 +64,7 @@ class Inside implements Connection {
 
   /** `command`, whose exit code a shell beside it tells. */
   async #telling(command: string): Promise<Channel> {
-    const marks = new Marks();
+    const marks = new StderrMarkers();
     let told: number | undefined;
     const begun = await this.#begin((begin) => tellingExit(begin, marks), command);
     const stderr = marks.filter(begun.stderr, (text) => {
@@ -134,9 +134,10 @@ class Inside implements Connection {
   async #kill(channel: Channel, group: string, signal: NodeJS.Signals): Promise<void> {
     // A group that has no number here is led by a process of the hop before, where the same signal finds it.
     const told =
-      Number(group) > 1 && (await within(PATIENCE_MS, this.#killGroup(group, signal)).catch(() => false));
+      Number(group) > 1 &&
+      (await within(START_TIMEOUT_MS, this.#killGroup(group, signal)).catch(() => false));
     // What the passage itself says when it is killed is not to be relied on, so it has time to hear that its command was.
-    if (told && (signal !== "SIGKILL" || (await within(PATIENCE_MS, ended(channel))))) return;
+    if (told && (signal !== "SIGKILL" || (await within(START_TIMEOUT_MS, ended(channel))))) return;
     if (!(await Promise.race([ended(channel), Promise.resolve(false)]))) channel.kill(signal);
   }
 
@@ -173,7 +174,7 @@ case $(${GROUP}) in ""|$$) ;; *) command -v setsid >/dev/null && exec setsid "$@
 exec "$@"`;
 
 /** Shell text by which a shell outside of the command's process group tells its exit code, and ends with it. */
-const tellingExit = (command: string, marks: Marks): string =>
+const tellingExit = (command: string, marks: StderrMarkers): string =>
   `set --; command -v setsid >/dev/null && set -- setsid
 trap : HUP INT TERM
 "$@" /bin/sh -c ${shellQuote(command)}
@@ -231,7 +232,7 @@ class Beginning {
 /** The failure of a way that did not lead in: what was run, what was said to it, and what to do. */
 export function notInside(
   hop: string,
-  passage: Passage,
+  passage: CommandWrapper,
   { stdout, stderr, exit }: CommandResult,
 ): ConnectionFailed {
   const said = [stderr, stdout]
@@ -249,7 +250,7 @@ export function notInside(
 
 const MOST_SHOWN = 160;
 
-function shownPassage({ command, shown }: Passage): string {
+function shownPassage({ command, shown }: CommandWrapper): string {
   const all =
     shown ??
     command("…")

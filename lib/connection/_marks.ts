@@ -11,7 +11,7 @@ const END = 0x1f;
  * Its process ids, to send it signals: sshd takes none for root's commands. And, through the system's `ssh`, its exit
  * code: that `ssh` ends with 255 when the link fails, and also when the command does.
  */
-export class Marks {
+export class StderrMarkers {
   readonly #mark = `\x1e${randomBytes(12).toString("hex")} `;
   readonly #markBytes = Buffer.from(this.#mark);
 

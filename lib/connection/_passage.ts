@@ -1,5 +1,5 @@
 /** How commands get inside something: another user, a container, another directory. */
-export interface Passage {
+export interface CommandWrapper {
   /** What is run over the hop before for the shell text `command`: it ends in `sh -c` of that, or is more of the same script. */
   readonly command: (command: string) => string;
   /** What a person sees of it in messages; `command("…")` unless given. */

@@ -1,7 +1,7 @@
 import type { Channel } from "../model/connection";
 
 /** How long commands may take to end when their connection is closed. */
-const PATIENCE_MS = 1000;
+const CLOSE_GRACE_MS = 1000;
 
 /** The commands that run over a connection now. */
 export class Running {
@@ -19,7 +19,7 @@ export class Running {
   async end(): Promise<void> {
     const all = [...this.#channels];
     for (const channel of all) channel.kill();
-    await within(PATIENCE_MS, Promise.allSettled(all.map(({ exit }) => exit)));
+    await within(CLOSE_GRACE_MS, Promise.allSettled(all.map(({ exit }) => exit)));
     for (const channel of this.#channels) channel.kill("SIGKILL");
   }
 }

@@ -1,4 +1,4 @@
-import { KIT_PLACE } from "../model/agent-artifacts";
+import { ARTIFACTS_MOUNT } from "../model/agent-artifacts";
 import type { Connection } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
@@ -72,7 +72,7 @@ if [ -d /sys/firmware/efi/efivars ]; then on /sys/firmware/efi/efivars -t efivar
 const OWN_PROC = `[ -d "$r/proc" ] || { echo "$r has no directory /proc" >&2; exit 1; }
 mountpoint -q "$r" || mount --bind "$r" "$r"
 mount -t proc -o nosuid,noexec,nodev proc "$r/proc"
-mount --rbind ${KIT_PLACE} "$r${KIT_PLACE}"`;
+mount --rbind ${ARTIFACTS_MOUNT} "$r${ARTIFACTS_MOUNT}"`;
 
 /** The tree becomes the root of the mount namespace, and all other mounts leave it: not even root gets back out. */
 const ROOT = `cd "$r"

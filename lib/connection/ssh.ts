@@ -4,8 +4,8 @@ import type { Destination } from "./ssh/_config";
 import { connectByNode } from "./ssh/_node";
 import { connectByOpenssh } from "./ssh/_openssh";
 import { reasonsForOpenssh } from "./ssh/_reasons";
-import type { Terms } from "./ssh/_terms";
-import { waysTo } from "./ssh/_ways";
+import type { ConnectOptions } from "./ssh/_terms";
+import { endpointsTo } from "./ssh/_ways";
 
 const user = () => string({ pattern: "^[^\\s@:/-][^\\s@:/]*$", description: "the name of an account" });
 const address = () =>
@@ -49,7 +49,7 @@ export const ssh = defhop({
   open: async (said, context) => {
     const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = said;
     const hop = hopAsCode({ hop: "ssh", args: said, site: "" });
-    const terms = (configured?: string): Terms => ({
+    const terms = (configured?: string): ConnectOptions => ({
       hop,
       keepaliveSeconds,
       connectTimeoutSeconds: connectTimeoutSeconds ?? (Number.parseInt(configured ?? "", 10) || 20),
@@ -61,7 +61,7 @@ export const ssh = defhop({
     if (!context.parent.local)
       return connectByOpenssh({ parent: context.parent, destination: target }, terms());
 
-    const ways = await waysTo(target, hop, context.signal);
+    const ways = await endpointsTo(target, hop, context.signal);
     const last = ways.at(-1);
     const reasons = transport === undefined ? await reasonsForOpenssh(ways) : [];
     const chosen = transport ?? (reasons.length > 0 ? "openssh" : "ssh2");

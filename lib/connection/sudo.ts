@@ -8,7 +8,7 @@ import { shellQuote } from "../util/shell-quote";
 import { ask } from "./_ask";
 import { inside } from "./_inside";
 import { Password } from "./_passwords";
-import { type Passage, wrapped } from "./wrapped";
+import { type CommandWrapper, wrapped } from "./wrapped";
 
 const args = object({
   user: optional(account()),
@@ -38,7 +38,7 @@ export const sudo = defhop({
 });
 
 /** As sudo does it when nobody can be asked. */
-function withoutPassword(user: string, asked: boolean): Passage {
+function withoutPassword(user: string, asked: boolean): CommandWrapper {
   return {
     command: (command) => `exec sudo -H -k -n ${words(user, command)}`,
     shown: `sudo -H -k -n ${words(user, "…")}`,
@@ -117,7 +117,7 @@ async function withPerson(
 const WRONG = /incorrect password|no password was provided|try again|authentication failure/i;
 
 /** The prompt is ours, and nothing else knows it: so when it appears, it is sudo that reads. */
-function withPassword(user: string, answer: (time: number) => Promise<string | undefined>): Passage {
+function withPassword(user: string, answer: (time: number) => Promise<string | undefined>): CommandWrapper {
   const sign = `[password ${randomBytes(12).toString("hex")}]`;
   return {
     command: (command) => `exec sudo -H -k -S --prompt=${shellQuote(sign)} ${words(user, command)}`,

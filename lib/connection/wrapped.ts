@@ -1,9 +1,9 @@
 import type { Connection } from "../model/connection";
 import { ask } from "./_ask";
 import { inside, notInside } from "./_inside";
-import type { Passage } from "./_passage";
+import type { CommandWrapper } from "./_passage";
 
-export type { Passage } from "./_passage";
+export type { CommandWrapper } from "./_passage";
 
 /**
  * For hops that are a command around commands: a connection whose every command goes over `parent` by `passage`, once
@@ -13,7 +13,7 @@ export type { Passage } from "./_passage";
 export async function wrapped(
   parent: Connection,
   hop: string,
-  { proof = "true", ...passage }: Passage & { readonly proof?: string },
+  { proof = "true", ...passage }: CommandWrapper & { readonly proof?: string },
 ): Promise<Connection> {
   const connection = inside(parent, hop, passage);
   const outcome = await ask(connection, proof);

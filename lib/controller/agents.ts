@@ -7,8 +7,7 @@ import { type AgentConnection, isAgentConnection } from "../agent/client/connect
 import type { AgentStatus } from "../agent/shared/messages";
 import { ConsfigError, FailedChange } from "../model/errors";
 import { type Hop, hopAsCode } from "../model/hop";
-import { HostModel } from "../model/host";
-import { controllerKit } from "./artifacts";
+import { withLease } from "./leases";
 import { session } from "./session";
 
 /** An agent that this controller has started, in this session or an earlier one. */
@@ -99,18 +98,9 @@ async function withAgent(host: string, act: (connection: AgentConnection) => Pro
     session.connections.open().find((each) => each.host === host)?.hops ??
     remembered().find((each) => each.host === host)?.hops;
   if (!hops) throw await unknownAgent(host);
-  const lease = await session.connections.lease(hops, {
-    host: HostModel.named(host),
-    ask: session.ask,
-    signal: new AbortController().signal,
-    kit: controllerKit,
-    progress: () => {},
+  await withLease(host, hops, async (connection) => {
+    if (isAgentConnection(connection)) await act(connection);
   });
-  try {
-    if (isAgentConnection(lease.connection)) await act(lease.connection);
-  } finally {
-    lease.release();
-  }
 }
 
 async function unknownAgent(host: string): Promise<ConsfigError> {

@@ -1,4 +1,4 @@
-import { misfits } from "../engine/fit";
+import { unsupported } from "../engine/fit";
 import { type PreparedHost, preparedHost } from "../engine/prepare";
 import { definitionOf, innerOf } from "../model/application";
 import { described } from "../model/describe";
@@ -10,9 +10,12 @@ import type { Hop } from "../model/types";
  * `prepared` as far as it can be applied at the end of `chain`: the first property that cannot, and all that stand behind
  * it, are reported as skipped. The facts of all are known.
  */
-export function leading({ name, model, application }: PreparedHost, chain: readonly Hop[]): PreparedHost {
+export function applicablePrefix(
+  { name, model, application }: PreparedHost,
+  chain: readonly Hop[],
+): PreparedHost {
   const said = innerOf(application);
-  const reasons = said.map((each) => misfits(each, chain)[0]);
+  const reasons = said.map((each) => unsupported(each, chain)[0]);
   const end = reasons.findIndex((reason) => reason !== undefined);
   if (end < 0) return preparedHost(name, model, application);
   const behind = said

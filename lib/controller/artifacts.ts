@@ -1,11 +1,11 @@
 import { bootBundle } from "../agent/client/boot-bundle";
 import { runtimeFor } from "../agent/client/runtime";
-import type { Kit } from "../model/agent-artifacts";
+import type { AgentArtifacts } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 import { session } from "./session";
 
 /** What the controller starts agents with: the boot file made from our own sources, Node from npm, the live consfig. */
-export const controllerKit: Kit = {
+export const controllerArtifacts: AgentArtifacts = {
   boot: bootBundle,
   runtime: runtimeFor,
   sources: (properties, hops, modules) => {

@@ -1,10 +1,11 @@
 import type { Readable, Writable } from "node:stream";
+import { HopStack } from "../connection/hop-stack";
 import type { Connection } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
-import { type Hop, type HopContext, hopDefinition, hops as hopDefinitions } from "../model/hop";
+import type { Hop } from "../model/hop";
+import { agentIndex } from "../model/hop-chain";
 import { HostModel } from "../model/host-facts";
-import { controllerKit } from "./artifacts";
-import { session } from "./session";
+import { lease, leaseContext } from "./leases";
 
 export interface TerminalSize {
   readonly columns: number;
@@ -33,27 +34,17 @@ export async function openShell(
   chain: readonly Hop[],
   size: TerminalSize,
 ): Promise<PersonalShell> {
-  const context: Omit<HopContext, "parent"> = {
-    host: HostModel.named(host),
-    ask: session.ask,
-    signal: new AbortController().signal,
-    kit: controllerKit,
-    progress: () => {},
-  };
-  const at = chain.findIndex(({ hop }) => hopDefinitions.get(hop)?.agent) + 1 || chain.length;
-  const lease = await session.connections.lease(chain.slice(0, at), context);
-  const further: Connection[] = [];
+  const at = agentIndex(chain) + 1 || chain.length;
+  const model = HostModel.named(host);
+  const { connection, release } = await lease(model, chain.slice(0, at));
+  const further = new HopStack(connection);
   const close = async () => {
-    for (const each of further.reverse()) await each.close().catch(() => {});
-    lease.release();
+    await further.close();
+    release();
   };
   try {
-    let { connection } = lease;
-    for (const hop of chain.slice(at)) {
-      connection = await hopDefinition(hop).open(hop.args, { ...context, parent: connection });
-      further.push(connection);
-    }
-    return await start(connection, size, close);
+    await further.openAll(chain.slice(at), leaseContext(model));
+    return await start(further.top, size, close);
   } catch (error) {
     await close();
     throw error;
@@ -61,7 +52,7 @@ export async function openShell(
 }
 
 /** Stands on both sides of what the shell says of its terminal before anything else. */
-const MARK = "\u001e";
+const TTY_DELIMITER = "\u001e";
 
 const command = ({ columns, rows }: TerminalSize): string => `cd 2>/dev/null || cd /
 SHELL=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f7)
@@ -111,8 +102,8 @@ function terminalOf(stdout: Readable, exit: Promise<number>): Promise<string> {
     let head = Buffer.alloc(0);
     const take = (chunk: Buffer) => {
       head = Buffer.concat([head, chunk]);
-      const start = head.indexOf(MARK);
-      const end = start < 0 ? -1 : head.indexOf(MARK, start + 1);
+      const start = head.indexOf(TTY_DELIMITER);
+      const end = start < 0 ? -1 : head.indexOf(TTY_DELIMITER, start + 1);
       if (end < 0) return;
       stdout.off("data", take);
       stdout.pause();

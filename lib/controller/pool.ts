@@ -1,7 +1,8 @@
 import { LRUCache } from "lru-cache";
+import { HopStack } from "../connection/hop-stack";
 import { localConnection } from "../connection/local";
 import type { Connection } from "../model/connection";
-import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
+import { type Hop, type HopContext, hopAsCode } from "../model/hop";
 
 /** How long an unused connection is kept. */
 const IDLE_MS = 10 * 60 * 1000;
@@ -11,8 +12,7 @@ const MAX_OPEN = 256;
 interface Chain {
   readonly host: string;
   readonly hops: readonly Hop[];
-  /** Outermost first. */
-  readonly connections: Connection[];
+  readonly stack: HopStack;
   users: number;
   dropped: boolean;
 }
@@ -39,36 +39,34 @@ export class ConnectionPool {
     const key = JSON.stringify([context.host.name, ...said.map(({ hop, args }) => [hop, args])]);
     const chain = await this.#chain(key, said, context);
     chain.users += 1;
-    const connection = chain.connections.at(-1) ?? localConnection();
     let released = false;
     return {
-      connection,
+      connection: chain.stack.top,
       release: () => {
         if (released) return;
         released = true;
         chain.users -= 1;
-        if (chain.dropped && chain.users === 0) void closeAll(chain);
+        if (chain.dropped && chain.users === 0) void chain.stack.close();
       },
     };
   }
 
   /** Every chain that is open and alive, with its innermost connection. */
   open(): { host: string; hops: readonly Hop[]; connection: Connection }[] {
-    return [...this.#kept.values()].flatMap(({ host, hops, connections }) => {
-      const connection = connections.at(-1);
-      return connection?.alive ? [{ host, hops, connection }] : [];
-    });
+    return [...this.#kept.values()].flatMap(({ host, hops, stack: { top } }) =>
+      hops.length > 0 && top.alive ? [{ host, hops, connection: top }] : [],
+    );
   }
 
   async close(): Promise<void> {
     const chains = [...this.#kept.values()];
     this.#kept.clear();
-    await Promise.allSettled(chains.map(closeAll));
+    await Promise.allSettled(chains.map(({ stack }) => stack.close()));
   }
 
   async #chain(key: string, said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
     const kept = this.#kept.get(key);
-    if (kept?.connections.every(({ alive }) => alive)) {
+    if (kept?.stack.alive) {
       for (const hop of said)
         context.progress({ kind: "hop-opened", hop: hopAsCode(hop), ms: 0, reused: true });
       return kept;
@@ -116,34 +114,13 @@ class Opening {
   }
 }
 
-async function openAll(said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
-  const chain: Chain = { host: context.host.name, hops: said, connections: [], users: 0, dropped: false };
-  try {
-    for (const hop of said) {
-      const started = performance.now();
-      context.progress({ kind: "hop-opening", hop: hopAsCode(hop) });
-      const parent = chain.connections.at(-1) ?? localConnection();
-      chain.connections.push(await hopDefinition(hop).open(hop.args, { ...context, parent }));
-      context.progress({
-        kind: "hop-opened",
-        hop: hopAsCode(hop),
-        ms: Math.round(performance.now() - started),
-        reused: false,
-      });
-    }
-    return chain;
-  } catch (error) {
-    await closeAll(chain);
-    throw error;
-  }
+async function openAll(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
+  const stack = new HopStack(localConnection());
+  await stack.openAll(hops, context);
+  return { host: context.host.name, hops, stack, users: 0, dropped: false };
 }
 
 function drop(chain: Chain): void {
   chain.dropped = true;
-  if (chain.users === 0) void closeAll(chain);
-}
-
-/** Innermost first. */
-async function closeAll({ connections }: Chain): Promise<void> {
-  for (const connection of connections.toReversed()) await connection.close().catch(() => {});
+  if (chain.users === 0) void chain.stack.close();
 }

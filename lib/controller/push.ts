@@ -1,5 +1,5 @@
 import { isAgentConnection } from "../agent/client/connection";
-import { controllerKit } from "./artifacts";
+import { controllerArtifacts } from "./artifacts";
 import { session } from "./session";
 
 /**
@@ -11,5 +11,5 @@ export async function pushSources(): Promise<void> {
   const links = session.connections
     .open()
     .flatMap(({ connection }) => (isAgentConnection(connection) ? [connection.agent] : []));
-  await Promise.allSettled(links.map((link) => link.push(link.sources(controllerKit, [], [], []))));
+  await Promise.allSettled(links.map((link) => link.push(link.sources(controllerArtifacts, [], [], []))));
 }

@@ -2,12 +2,13 @@ import { execFileSync } from "node:child_process";
 import { hostname } from "node:os";
 import { local } from "../connection/local";
 import { sudo } from "../connection/sudo";
-import { ConsfigError, InvalidArguments } from "../model/errors";
-import { type Hop, isHop } from "../model/hop";
+import { ConsfigError, refuseArguments } from "../model/errors";
+import { type Hop, separateHops } from "../model/hop";
 import { type Host, hosts } from "../model/host";
 import type { MaybePropApp } from "../model/property";
 import type { FleetReport, Report } from "../model/report";
-import { type Deployment, deploy, deployThese } from "./deploy";
+import { deploy, deployThese } from "./deploy";
+import type { Deployment } from "./deployment";
 import { session } from "./session";
 
 /** As `deploy`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */
@@ -42,7 +43,8 @@ export function hostdeployThese(
  */
 export function localsudo(...rest: (Hop | readonly Hop[] | MaybePropApp)[]): Deployment<Report> {
   const asRoot = process.getuid?.() === 0 ? [] : [sudo()];
-  return deployThese(thisMachine(), [local(), ...asRoot, ...hopsIn(rest)], ...othersIn(rest));
+  const { hops, others } = separateHops(rest);
+  return deployThese(thisMachine(), [local(), ...asRoot, ...hops], ...others);
 }
 
 /**
@@ -72,18 +74,11 @@ function thisMachine(): string {
   }
 }
 
-const hopsIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] =>
-  rest.flat().filter(isHop) as Hop[];
-
-const othersIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): MaybePropApp[] =>
-  rest.flat().filter((each) => !isHop(each)) as MaybePropApp[];
-
-function refuseHops(name: string, other: string, said: readonly unknown[], caller: Function): void {
-  const given = said.flat().find(isHop);
-  if (!given) return;
-  const error = new InvalidArguments(
-    `${name}: it takes no hops, those of the host's definition are used; say ${other}(…) to give others`,
+function refuseHops(name: string, other: string, rest: readonly MaybePropApp[], caller: Function): void {
+  if (separateHops(rest).hops.length === 0) return;
+  refuseArguments(
+    name,
+    [`it uses the hops of the host's definition; write ${other}(…) to give others`],
+    caller,
   );
-  Error.captureStackTrace(error, caller);
-  throw error;
 }

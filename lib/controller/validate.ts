@@ -1,5 +1,5 @@
 import { seqprops } from "../combinators";
-import { refuseUnfit } from "../engine/fit";
+import { refuseUnsupported } from "../engine/fit";
 import { prepare } from "../engine/prepare";
 import { ConsfigError, Refused } from "../model/errors";
 import type { Host } from "../model/host";
@@ -22,7 +22,9 @@ export function complaintsOf(host: Host): Complaint[] {
     ({ application } = prepare(host, seqprops(...host.applications)));
   });
   const { deploy } = host;
-  const unfit = deploy ? refusalsOf(() => refuseUnfit(host.name, application ?? seqprops(), deploy)) : [];
+  const unfit = deploy
+    ? refusalsOf(() => refuseUnsupported(host.name, application ?? seqprops(), deploy))
+    : [];
   return [...found, ...unfit].map((message) => placed(message, host.site));
 }
 

@@ -8,11 +8,11 @@ import type { Kind, PropApp } from "../model/property";
  * Refuses, with every complaint at once, chains that cannot be, and properties that need a process of ours where there
  * will only be a shell. Throws `Refused`.
  */
-export function refuseUnfit(host: string, application: PropApp, chain: readonly Hop[]): void {
+export function refuseUnsupported(host: string, application: PropApp, chain: readonly Hop[]): void {
   const complaints = [
     ...unknownHops(chain),
     ...chainComplaints(chain),
-    ...(chain.every(isKnown) ? misfits(application, chain) : []),
+    ...(chain.every(isKnown) ? unsupported(application, chain) : []),
   ];
   if (complaints.length > 0) throw new Refused(host, complaints);
 }
@@ -29,10 +29,10 @@ function kindBehind(chain: readonly Hop[], start: Kind): Kind {
 }
 
 /** What in `application` cannot be applied at the end of `chain`, and why. */
-export const misfits = (application: PropApp, chain: readonly Hop[]): string[] =>
-  misfitsOver(application, kindBehind(chain, "posix"));
+export const unsupported = (application: PropApp, chain: readonly Hop[]): string[] =>
+  unsupportedOver(application, kindBehind(chain, "posix"));
 
-function misfitsOver(application: PropApp, kind: Kind): string[] {
+function unsupportedOver(application: PropApp, kind: Kind): string[] {
   const unfit =
     kind === "agent"
       ? []
@@ -52,5 +52,7 @@ function nestedComplaints(application: PropApp, kind: Kind): string[] {
   const complaints = [...unknownHops(nested.hops), ...chainComplaints(nested.hops, { nested: true })].map(
     (complaint) => `${asWritten(application)}: ${complaint}`,
   );
-  return complaints.length > 0 ? complaints : misfitsOver(nested.application, kindBehind(nested.hops, kind));
+  return complaints.length > 0
+    ? complaints
+    : unsupportedOver(nested.application, kindBehind(nested.hops, kind));
 }

@@ -2,14 +2,16 @@ import { randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
-import type { Kit } from "../model/agent-artifacts";
+import { announcing, HopStack } from "../connection/hop-stack";
+import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
+import type { Cancellation } from "../model/cancellation";
 import type { Connection } from "../model/connection";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
 import type { StepEvent } from "../model/events";
-import { type Asker, type Hop, hopAsCode, hopDefinition } from "../model/hop";
+import { type Asker, type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 import { HostModel } from "../model/host-facts";
-import type { Job, JobOutcome, JobSignal } from "../model/job";
+import type { Job, JobOutcome } from "../model/job";
 import type { Nested } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { TargetContext } from "../target/context";
@@ -17,233 +19,212 @@ import { LocalTarget } from "../target/local/target";
 import { WORK } from "../target/memory";
 import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
-import type { AtEnd } from "./applying";
-import { onStray } from "./strays";
+import type { AtEnd } from "./run";
+import { onUnhandledError } from "./unhandled-errors";
 
-/** Where we stand: a shell, and whether the process that runs this code is there itself. */
-export interface Ground {
+/** Where a deployment starts from: a shell, and whether the process that runs this code is there itself. */
+export interface Origin {
   readonly connection: Connection;
   readonly ownProcess: boolean;
 }
 
-/** One deployment in this process, with all that is nested in it. */
-export interface Course {
+/** What all parts of one deployment share, in this process. */
+export interface DeploymentContext {
   readonly deployment: string;
   readonly by: string;
-  /** True: every command is told, and every hop that is opened on the way. */
+  /** True: every command is reported, and every hop that is opened on the way. */
   readonly verbose: boolean;
-  readonly kit: Kit;
+  readonly artifacts: AgentArtifacts;
   readonly ask: Asker | undefined;
-  readonly signal: AbortSignal;
-  stopped(): string | undefined;
-  /** What passes a signal on to where work is done for us; taken out when that ends. */
-  readonly workers: Set<(signal: JobSignal) => void>;
+  readonly cancellation: Cancellation;
 }
 
-/** Opens `work.hops` from `ground`, applies behind them, and closes them, innermost first. */
+type Emit = (event: StepEvent) => void;
+
+/** Opens the hops of `work` from `origin`, applies it behind them, and closes them, innermost first. */
 export async function applyBehind(
   work: Nested,
-  ground: Ground,
-  course: Course,
-  emit: (event: StepEvent) => void,
+  origin: Origin,
+  context: DeploymentContext,
+  emit: Emit,
 ): Promise<JobOutcome> {
-  const opened: Connection[] = [];
-  let { connection, ownProcess } = ground;
+  const stack = new HopStack(origin.connection);
+  let { ownProcess } = origin;
   try {
     for (const [index, hop] of work.hops.entries()) {
       const rest = { ...work, hops: work.hops.slice(index + 1) };
-      const tellOpened = course.verbose ? opening(hop, emit) : undefined;
-      if (ownProcess) {
-        const child = await childBehind(hop, rest, connection, course);
-        if (child) tellOpened?.();
-        if (child) return await throughChild(child, rest, course, emit);
+      const enter = () => enterHop(hop, rest, { stack, ownProcess }, context, emit);
+      const inside = await (context.verbose ? announcing(hop, emit, enter) : enter());
+      if ("child" in inside) return await throughChild(inside.child, rest, context, emit);
+      if ("agent" in inside) {
+        const reopen = () => reopenAgent(work.hops.slice(0, index + 1), stack, work, context, emit);
+        return await throughAgent(inside.agent, rest, context, emit, reopen);
       }
-      connection = await open(hop, connection, work, course, emit);
-      opened.push(connection);
-      tellOpened?.();
       ownProcess = false;
-      if (isAgentConnection(connection)) {
-        const again = async () => {
-          await closeAll(opened);
-          return openAgent(work.hops.slice(0, index + 1), ground.connection, opened, work, course, emit);
-        };
-        return await throughAgent(connection.agent, rest, course, emit, again);
-      }
     }
-    return await applyHere(work, { connection, ownProcess }, course, emit);
+    return await applyHere(work, { connection: stack.top, ownProcess }, context, emit);
   } finally {
-    await closeAll(opened);
+    await stack.close();
   }
 }
 
-/** Tells that `hop` is being opened; what it returns, that it is open. */
-function opening(hop: Hop, emit: (event: StepEvent) => void): () => void {
-  const started = performance.now();
-  const said = hopAsCode(hop);
-  emit({ kind: "hop-opening", hop: said });
-  return () =>
-    emit({ kind: "hop-opened", hop: said, ms: Math.round(performance.now() - started), reused: false });
+/** Who does the work behind a hop: a worker of ours, an agent, or this process over a shell. */
+type Inside =
+  | { readonly child: ChildWorker }
+  | { readonly agent: AgentLink }
+  | { readonly shell: Connection };
+
+async function enterHop(
+  hop: Hop,
+  rest: Nested,
+  { stack, ownProcess }: { readonly stack: HopStack; readonly ownProcess: boolean },
+  context: DeploymentContext,
+  emit: Emit,
+): Promise<Inside> {
+  const child = ownProcess ? await childBehind(hop, rest, stack.top, context) : undefined;
+  if (child) return { child };
+  const connection = await stack.open(hop, hopContext(rest, context, emit));
+  return isAgentConnection(connection) ? { agent: connection.agent } : { shell: connection };
 }
 
-async function closeAll(opened: Connection[]): Promise<void> {
-  for (const each of opened.splice(0).reverse()) await each.close().catch(() => {});
-}
-
-/** The agent at the end of `hops`, which was there before. */
-async function openAgent(
+/** The agent at the end of `hops`, after its link was lost. */
+async function reopenAgent(
   hops: readonly Hop[],
-  from: Connection,
-  opened: Connection[],
-  ...along: [work: Nested, course: Course, emit: (event: StepEvent) => void]
+  stack: HopStack,
+  work: Nested,
+  context: DeploymentContext,
+  emit: Emit,
 ): Promise<AgentLink> {
-  let connection = from;
-  for (const hop of hops) {
-    connection = await open(hop, connection, ...along);
-    opened.push(connection);
-  }
-  if (isAgentConnection(connection)) return connection.agent;
-  throw new ConnectionFailed(connection.description, "no agent answers behind it any more");
+  await stack.close();
+  for (const hop of hops) await stack.open(hop, hopContext(work, context, emit));
+  if (isAgentConnection(stack.top)) return stack.top.agent;
+  throw new ConnectionFailed(stack.top.description, "no agent answers behind it any more");
 }
 
-/** Applies where we stand; what is nested goes on from here. */
+const hopContext = (
+  { host }: Nested,
+  { ask, artifacts, cancellation }: DeploymentContext,
+  progress: Emit,
+): Omit<HopContext, "parent"> => ({
+  host: new HostModel(host),
+  ask,
+  signal: cancellation.signal,
+  artifacts,
+  progress,
+});
+
+/** Applies `work` at `origin`, in this process; what is nested goes on from there. */
 export async function applyHere(
   work: Nested,
-  ground: Ground,
-  course: Course,
-  emit: (event: StepEvent) => void,
+  origin: Origin,
+  context: DeploymentContext,
+  emit: Emit,
 ): Promise<JobOutcome> {
-  refuseAgentProperties(work, ground);
+  refuseAgentProperties(work, origin);
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
+  const { cancellation, verbose } = context;
   return applyTree(work.application, {
     target: (output, ran) =>
-      makeTarget(ground, {
+      makeTarget(origin, {
         host,
-        signal: course.signal,
+        signal: cancellation.signal,
         output,
-        ...(course.verbose && { ran }),
+        ...(verbose && { ran }),
         atEnd: (key, act) => void atEnd.set(key, act),
         memory,
       }),
     emit,
-    stopped: () => course.stopped(),
+    stopped: () => cancellation.reason,
     expected: work.expected,
-    ...(ground.ownProcess && { strays: onStray }),
+    ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
-    nest: (nested, embed) => applyBehind(nested, ground, course, embed),
+    nest: (nested, emitNested) => applyBehind(nested, origin, context, emitNested),
   });
 }
 
-const makeTarget = ({ connection, ownProcess }: Ground, context: TargetContext): PosixTarget =>
+const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): PosixTarget =>
   ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
 
-/** Seen to before anybody was connected to, but for a context in which Node turned out not to run. */
-function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Ground): void {
+/** Refused before connecting, except for a context in which Node turned out not to run. */
+function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Origin): void {
   if (ownProcess) return;
-  const unfit = [...appliedHere(application)].find(({ property }) => definitionOf(property).kind === "agent");
-  if (!unfit) return;
+  const agentOnly = [...appliedHere(application)].find(
+    ({ property }) => definitionOf(property).kind === "agent",
+  );
+  if (!agentOnly) return;
   const where = hops.length > 0 ? ` behind ${hops.map(hopAsCode).join(", ")}` : "";
   throw new AbortedChange(
-    `${unfit.property} at ${unfit.site} needs a process of ours${where}, and there is only a shell`,
+    `${agentOnly.property} at ${agentOnly.site} needs an agent${where}, and there is only a shell`,
   );
 }
 
-/** A worker behind `hop`; undefined where that is no way to enter it, or Node cannot run there. */
+/** A worker behind `hop`; undefined where a hop cannot be entered by a process, or Node cannot run there. */
 async function childBehind(
   hop: Hop,
   rest: Nested,
-  connection: Connection,
-  course: Course,
+  parent: Connection,
+  { artifacts: { files }, cancellation }: DeploymentContext,
 ): Promise<ChildWorker | undefined> {
-  const { files } = course.kit;
-  const definition = hopDefinition(hop);
-  const entrance =
-    files && (await definition.enter?.(hop.args, { parent: connection, uid: process.getuid?.() ?? -1 }));
-  if (!files || !entrance) return undefined;
+  if (!files) return undefined;
+  const entrance = await hopDefinition(hop).enter?.(hop.args, { parent, uid: process.getuid?.() ?? -1 });
+  if (!entrance) return undefined;
   try {
-    return await startChild(files, entrance, course.signal);
+    return await startChild(files, entrance, cancellation.signal);
   } catch (error) {
     if (!(error instanceof FailedChange) || error instanceof Cancelled) throw error;
     // A shell leads on as well: to further hops, and to properties that need no more.
-    const needed =
-      !rest.hops.some((further) => hopDefinition(further).agent) &&
-      [...appliedHere(rest.application)].some(({ property }) => definitionOf(property).kind === "agent");
-    if (needed)
-      throw new ConnectionFailed(
-        hopAsCode(hop),
-        `no process of ours can run behind it: ${lastWords(error.message)}`,
-      );
-    return undefined;
+    if (!needsChild(rest)) return undefined;
+    throw new ConnectionFailed(
+      hopAsCode(hop),
+      `the agent cannot start a worker behind it: ${reasonLine(error.message)}`,
+    );
   }
 }
 
-/** What Node or a shell says is mostly where; why stands in one line. */
-const lastWords = (said: string): string =>
-  said.split("\n").find((line) => /^\w*Error/.test(line)) ?? said.trim().split("\n").at(-1) ?? said;
+const needsChild = ({ hops, application }: Nested): boolean =>
+  !hops.some((further) => hopDefinition(further).agent) &&
+  [...appliedHere(application)].some(({ property }) => definitionOf(property).kind === "agent");
+
+/** The one line, of what Node or a shell printed, that says why. */
+const reasonLine = (printed: string): string =>
+  printed.split("\n").find((line) => /^\w*Error/.test(line)) ?? printed.trim().split("\n").at(-1) ?? printed;
 
 async function throughChild(
   child: ChildWorker,
   rest: Nested,
-  course: Course,
-  emit: (event: StepEvent) => void,
+  context: DeploymentContext,
+  emit: Emit,
 ): Promise<JobOutcome> {
-  const stopped = course.stopped();
-  if (stopped) {
-    child.end();
-    throw new Cancelled(stopped);
-  }
-  const pass = (signal: JobSignal) => child.signal(signal);
-  course.workers.add(pass);
-  try {
-    return await child.run(jobOf(rest, course), emit);
-  } finally {
-    course.workers.delete(pass);
-  }
+  const { cancellation } = context;
+  if (cancellation.reason !== undefined) child.end();
+  cancellation.throwIfRequested();
+  return cancellation.forwarding(
+    (signal) => child.signal(signal),
+    () => child.run(jobOf(rest, context), emit),
+  );
 }
 
 async function throughAgent(
   agent: AgentLink,
   rest: Nested,
-  course: Course,
-  emit: (event: StepEvent) => void,
-  again: () => Promise<AgentLink>,
+  context: DeploymentContext,
+  emit: Emit,
+  reopen: () => Promise<AgentLink>,
 ): Promise<JobOutcome> {
-  const stopped = course.stopped();
-  if (stopped) throw new Cancelled(stopped);
-  // A host may be come to more than once, and knows each time by its name.
-  const deployment = `${course.deployment}-${randomBytes(4).toString("hex")}`;
-  const { signal, workers, kit } = course;
-  return agent.apply(jobOf(rest, { ...course, deployment }), kit.sources(...requiredBy(rest)), {
-    host: rest.host.name,
-    emit,
-    again,
-    signal,
-    workers,
-  });
+  const { cancellation, artifacts } = context;
+  cancellation.throwIfRequested();
+  // A deployment may visit a host more than once: each visit has a name of its own.
+  const deployment = `${context.deployment}-${randomBytes(4).toString("hex")}`;
+  const sources = artifacts.sources(...requiredBy(rest));
+  const job = jobOf(rest, { ...context, deployment });
+  return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose }: Course): Job => ({
+const jobOf = (rest: Nested, { deployment, by, verbose }: DeploymentContext): Job => ({
   ...rest,
   deployment,
   by,
   ...(verbose && { verbose }),
 });
-
-async function open(
-  hop: Hop,
-  parent: Connection,
-  work: Nested,
-  course: Course,
-  emit: (event: StepEvent) => void,
-): Promise<Connection> {
-  const { ask, signal, kit } = course;
-  return hopDefinition(hop).open(hop.args, {
-    parent,
-    host: new HostModel(work.host),
-    ask,
-    signal,
-    kit,
-    progress: emit,
-  });
-}

@@ -5,7 +5,7 @@ import type { HostModel } from "../model/host-facts";
  * Whoever else was looked at is remembered until the outermost of them is done: where each host looks at all others,
  * preparing them anew for each that looks would take longer with each host by a factor.
  */
-class UnderWay {
+class PreparationCache {
   readonly #models = new Map<string, HostModel>();
   readonly #seen = new Map<unknown, () => HostModel>();
 
@@ -44,4 +44,4 @@ function settled(prepare: () => HostModel): () => HostModel {
   }
 }
 
-export const underWay = new UnderWay();
+export const preparationCache = new PreparationCache();

@@ -9,7 +9,7 @@ import { prepare } from "./prepare";
  * `application`, which a property made while it was applied, prepared on a copy of the host's facts. Throws
  * `AbortedChange` when it does not fit. `lost` is told the names of facts that it wanted to record: nobody will see them.
  */
-export function adopt(
+export function prepareLate(
   application: PropApp,
   target: PosixTarget,
   lost: (facts: readonly string[]) => void,
@@ -48,5 +48,5 @@ function added(before: HostState["attributes"], after: HostState["attributes"]):
 }
 
 /** What is said of facts that are lost. */
-export const lostNotice = ({ property, args, site }: PropApp, facts: readonly string[]): string =>
+export const lostFactsNotice = ({ property, args, site }: PropApp, facts: readonly string[]): string =>
   `${asCode(property, [args])} at ${site} was applied by another property, and the facts it records about the host are lost (${facts.join(", ")}); record them in the hostattrs of that property, or wrap it in ignoringHostattrs(…)`;

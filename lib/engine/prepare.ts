@@ -9,11 +9,11 @@ import {
 } from "../model/application";
 import { InapplicableProperty, Refused } from "../model/errors";
 import { type Host, HostModel, shared } from "../model/host";
-import { strangers } from "../model/plain-data";
+import { notPlainData } from "../model/plain-data";
 import { type Kind, type Nested, type NestedPlan, type PropApp, withoutNothings } from "../model/property";
 import { applicationsIn, list, mapApplications, mapModules, problems, propapp } from "../model/schema";
 import { moduleFrom } from "./module-path";
-import { underWay } from "./preparation-cache";
+import { preparationCache } from "./preparation-cache";
 
 /** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
 export interface PreparedHost {
@@ -41,7 +41,7 @@ export function prepare(
   model = HostModel.of(host),
 ): PreparedHost {
   const preparation = new Preparation();
-  const prepared = underWay.during(host.name, model, () => {
+  const prepared = preparationCache.during(host.name, model, () => {
     const made = preparation.preprocess(application);
     preparation.visit(made, model);
     return made;
@@ -102,7 +102,7 @@ class Preparation {
         if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
         const said = mapModules(schema, application.args, (module) => moduleFrom(module, site));
         const args = preprocess ? now(preprocess(said), "preprocess") : said;
-        const made = preprocess ? [...problems(schema, args), ...strangers([args], "args")] : [];
+        const made = preprocess ? [...problems(schema, args), ...notPlainData([args], "args")] : [];
         if (made.length > 0)
           throw new InapplicableProperty(`preprocess made what does not fit: ${made.join("; ")}`);
         const prepared = {
@@ -159,10 +159,10 @@ class Preparation {
     const prepared = this.preprocess(said);
     this.visit(prepared, inner);
     if (host) around.deploys(inner);
-    else around.adopt(inner, shared.data);
+    else around.copyFacts(inner, shared.data);
     around.pushNew(shared.data, ...inner.all(shared.data));
     this.#finishers.push(() => {
-      if (!host) inner.adopt(around, shared.data);
+      if (!host) inner.copyFacts(around, shared.data);
       const nested: Nested = { hops, host: inner.toJSON(), application: prepared };
       (application as { nested?: Nested }).nested = nested;
     });

@@ -13,18 +13,18 @@ import type { PosixTarget } from "../model/target";
 import { strictly } from "./sequence";
 
 /** The steps inside of the application that is acted on, and what only the engine does with them. */
-export interface Acting extends Steps {
+export interface SlotSteps extends Steps {
   /** Something may be changed now; `checked` tells whether a `check` has said so. */
   beforeChange(definition: AnyDefinition, checked: boolean): Promise<void>;
   deploy(nested: Nested): Promise<Change>;
 }
 
 /** Applies or unapplies one application, as the property's slots say. What they throw is thrown as an error. */
-export async function act(
+export async function applySlots(
   application: PropApp,
   direction: Direction,
   target: PosixTarget,
-  steps: Acting,
+  steps: SlotSteps,
 ): Promise<Change> {
   try {
     return await throughSlots(application, direction, target, steps);
@@ -37,7 +37,7 @@ async function throughSlots(
   { args, parts, nested, property }: PropApp,
   direction: Direction,
   target: PosixTarget,
-  steps: Acting,
+  steps: SlotSteps,
 ): Promise<Change> {
   const definition = definitionOf(property);
   const slots = definition as Slots;

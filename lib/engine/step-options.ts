@@ -1,22 +1,22 @@
 import { Cancelled, ConnectionFailed, isOfClass } from "../model/errors";
-import type { Steps, Way } from "../model/property";
+import type { StepOptions, Steps } from "../model/property";
 import type { PosixTarget } from "../model/target";
 
-/** All that combinators around a step have asked for, outermost first. */
-export class Ways {
-  static readonly usual = new Ways([]);
+/** The options that combinators around a step have given, outermost first. */
+export class StepOptionsStack {
+  static readonly none = new StepOptionsStack([]);
 
-  private constructor(private readonly all: readonly Way[]) {}
+  private constructor(private readonly all: readonly StepOptions[]) {}
 
-  with(way: Way): Ways {
-    return new Ways([...this.all, way]);
+  with(options: StepOptions): StepOptionsStack {
+    return new StepOptionsStack([...this.all, options]);
   }
 
-  targetOf(plain: PosixTarget): PosixTarget {
-    return this.all.reduce((target, way) => way.target?.(target) ?? target, plain);
+  targetFor(plain: PosixTarget): PosixTarget {
+    return this.all.reduce((target, options) => options.target?.(target) ?? target, plain);
   }
 
-  /** That somebody said to stop, and that the link is lost, is nothing that anybody can have expected. */
+  /** A request to stop, and a lost link, are nothing that anybody can have expected. */
   expects(error: unknown): boolean {
     if (error instanceof Cancelled || error instanceof ConnectionFailed) return false;
     return this.all.some(({ expects }) =>
@@ -24,14 +24,14 @@ export class Ways {
     );
   }
 
-  /** The names of classes among what is expected. */
+  /** The expected error classes, by name. */
   get expected(): string[] {
     return this.all.flatMap(({ expects }) => (typeof expects === "string" ? [expects] : []));
   }
 
-  /** Asks each for what it wants done. What it does is done in the ways of those around it: never asked about itself. */
-  async beforeChange(checked: boolean, steps: (ways: Ways) => Steps): Promise<void> {
-    for (const [index, way] of this.all.entries())
-      await way.beforeChange?.(steps(new Ways(this.all.slice(0, index))), checked);
+  /** Runs each `beforeChange` with the options around it, never with its own. */
+  async beforeChange(checked: boolean, steps: (options: StepOptionsStack) => Steps): Promise<void> {
+    for (const [index, options] of this.all.entries())
+      await options.beforeChange?.(steps(new StepOptionsStack(this.all.slice(0, index))), checked);
   }
 }

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type ModuleList, treeRecord } from "../agent/shared/tree";
-import { orNothing } from "../util/attempt";
+import { tryOrUndefined } from "../util/attempt";
 import { launch, type Tables } from "./_launch";
 
 /** Raise this when executables are made otherwise. */
 const FORMAT = 1;
-const MARK = "// consfigurator executable";
+const EXECUTABLE_HEADER = "// consfigurator executable";
 
 /** What an executable is made from. */
 export interface Source {
@@ -44,7 +44,7 @@ const placesOf = ({ files, packages, imported }: ModuleList): string[] => [
  */
 export function assembled(source: Source, { cache = "", interpreter = source.interpreter } = {}): string {
   const rest = `(${launch})(__filename, require).start();\n${comments(source, cache)}`;
-  return `#!${interpreter}\n${MARK} ${identityOf(source)} ${sha256(rest)}\n${rest}`;
+  return `#!${interpreter}\n${EXECUTABLE_HEADER} ${identityOf(source)} ${sha256(rest)}\n${rest}`;
 }
 
 /** What Node makes a start-up snapshot from, of the executable that is going to be `shown`. */
@@ -69,7 +69,7 @@ function comments({ tree, module, call, args }: Source, cache: string): string {
   };
   const maps = Object.fromEntries(
     Object.keys(module.files).flatMap((place) => {
-      const map = orNothing(() => read(`${place}.map`));
+      const map = tryOrUndefined(() => read(`${place}.map`));
       return map === undefined ? [] : [[place, JSON.parse(map) as unknown]];
     }),
   );

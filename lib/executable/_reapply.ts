@@ -6,11 +6,12 @@ import path from "node:path";
 import { agent } from "../agent/client/hop";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
+import { Cancellation } from "../model/cancellation";
 import { failureOf } from "../model/errors";
 import type { Nested } from "../model/property";
 import { type Report, Reporter } from "../model/report";
-import { workerKit } from "../worker/artifacts";
-import { load } from "../worker/job";
+import { workerArtifacts } from "../worker/artifacts";
+import { loadTree } from "../worker/job";
 import { BOOT, JOB } from "./image";
 
 /**
@@ -20,7 +21,7 @@ import { BOOT, JOB } from "./image";
  */
 export async function reapply(directory: string): Promise<number> {
   process.env["HOME"] ??= homedir();
-  load(directory);
+  loadTree(directory);
   const job = JSON.parse(readFileSync(path.join(directory, JOB), "utf8")) as Pick<
     Nested,
     "host" | "application"
@@ -52,19 +53,16 @@ function applied(
   deployment: string,
   reporter: Reporter,
 ) {
-  const kit = workerKit({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory });
-  const course = {
+  const context = {
     deployment,
     by: `image ${path.basename(directory).slice(0, 8)}`,
     verbose: false,
-    kit,
+    artifacts: workerArtifacts({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory }),
     ask: undefined,
-    signal: new AbortController().signal,
-    stopped: () => undefined,
-    workers: new Set<never>(),
+    cancellation: new Cancellation(),
   };
-  const ground = { connection: localConnection(), ownProcess: false };
-  return applyBehind({ hops: [agent()], host, application }, ground, course, (event) => reporter.add(event));
+  const origin = { connection: localConnection(), ownProcess: false };
+  return applyBehind({ hops: [agent()], host, application }, origin, context, (event) => reporter.add(event));
 }
 
 /** What a person wants to know of it: what changed, what failed, and why. */

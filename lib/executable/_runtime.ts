@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { orNothing } from "../util/attempt";
+import { tryOrUndefined } from "../util/attempt";
 
 /** How much of the binary's beginning and of its end goes into its name, in bytes. */
 const SAMPLE = 1024 * 1024;
@@ -79,15 +79,18 @@ export class SharedRuntime {
 
   /** Runtimes and snapshots that no executable names any more go, but for `keep`. */
   prune(keep?: string): void {
-    const users = (orNothing(() => readdirSync(this.#users)) ?? []).flatMap(
-      (name) => orNothing(() => readFileSync(path.join(this.#users, name), "utf8")) ?? [],
+    const users = (tryOrUndefined(() => readdirSync(this.#users)) ?? []).flatMap(
+      (name) => tryOrUndefined(() => readFileSync(path.join(this.#users, name), "utf8")) ?? [],
     );
-    const named = new Set([keep, ...users.flatMap((user) => orNothing(() => interpretersOf(user)) ?? [])]);
-    for (const name of orNothing(() => readdirSync(this.directory)) ?? []) {
+    const named = new Set([
+      keep,
+      ...users.flatMap((user) => tryOrUndefined(() => interpretersOf(user)) ?? []),
+    ]);
+    for (const name of tryOrUndefined(() => readdirSync(this.directory)) ?? []) {
       const file = path.join(this.directory, name);
       if (/^node-[0-9.]+-[0-9a-f]+$/.test(name) && !named.has(file)) rmSync(file, { force: true });
     }
-    for (const name of orNothing(() => readdirSync(this.#snapshots)) ?? []) {
+    for (const name of tryOrUndefined(() => readdirSync(this.#snapshots)) ?? []) {
       const file = path.join(this.#snapshots, name);
       if (!named.has(file)) rmSync(file, { force: true });
     }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { type ModuleList, moduleIn, ownTree } from "../agent/shared/tree";
 import { FailedChange } from "../model/errors";
 import type { AgentTarget } from "../model/target";
-import { orNothing } from "../util/attempt";
+import { tryOrUndefined } from "../util/attempt";
 import { loginEnvironment } from "../util/login-environment";
 import { assembled, frozen, identityIn, identityOf, type Source } from "./_format";
 import { SharedRuntime } from "./_runtime";
@@ -103,7 +103,7 @@ export class Executable {
         { cwd: "/", mayFail: true },
       );
       this.#target.inform(stdout + stderr);
-      const outcome = orNothing(() => JSON.parse(readFileSync(answer, "utf8")) as Outcome);
+      const outcome = tryOrUndefined(() => JSON.parse(readFileSync(answer, "utf8")) as Outcome);
       if (outcome?.cache !== undefined) return outcome.cache;
       throw refusal(module, outcome, exit, stderr);
     } finally {

@@ -14,18 +14,18 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { ownTree, programIn } from "../agent/shared/tree";
-import { KIT_PLACE } from "../model/agent-artifacts";
+import { ARTIFACTS_MOUNT } from "../model/agent-artifacts";
 import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../model/errors";
 import type { Change, Nested } from "../model/property";
 import type { AgentTarget } from "../model/target";
 import { WORK } from "../target/memory";
-import { orNothing } from "../util/attempt";
+import { tryOrUndefined } from "../util/attempt";
 import { sharedRuntime } from "./dump";
 
 /** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */
 export const JOB = "job.json";
 export const BOOT = "boot.js";
-const MARK = "// consfigurator image";
+const IMAGE_HEADER = "// consfigurator image";
 /** The one that runs, perhaps, and the one that comes. */
 const KEPT = 2;
 
@@ -52,7 +52,7 @@ export class DeploymentImage {
 
   async apply(): Promise<Change> {
     const tree = ownTree();
-    if (tree.startsWith(KIT_PLACE)) {
+    if (tree.startsWith(ARTIFACTS_MOUNT)) {
       throw new WrongExecutionContextForImageDump(
         "imageDumped() makes an image of a deployment to a host by itself, and here is a part of one, behind further hops",
       );
@@ -68,12 +68,12 @@ export class DeploymentImage {
       runtime.file,
     );
     const image = path.join(this.#directory, id);
-    const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${MARK} ${id}\nrequire(${JSON.stringify(
+    const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${IMAGE_HEADER} ${id}\nrequire(${JSON.stringify(
       programIn(image, "image"),
     )}).again(${JSON.stringify(image)});\n`;
     const isThere = existsSync(path.join(image, JOB)) && runtime.isThere;
     if (isThere) await this.#target.ensureContent(path.join(image, JOB), job);
-    if (isThere && orNothing(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
+    if (isThere && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
     runtime.install();
     if (!isThere) this.#build(image, { tree, job, boot });
     await this.#target.ensureContent(this.#file, launcher, { mode: 0o700 });
@@ -83,8 +83,8 @@ export class DeploymentImage {
   }
 
   async unapply(): Promise<Change> {
-    const text = orNothing(() => readFileSync(this.#file, "utf8"));
-    const [, id] = new RegExp(`^${MARK} ([0-9a-f]+)$`, "m").exec(text ?? "") ?? [];
+    const text = tryOrUndefined(() => readFileSync(this.#file, "utf8"));
+    const [, id] = new RegExp(`^${IMAGE_HEADER} ([0-9a-f]+)$`, "m").exec(text ?? "") ?? [];
     if (id === undefined) return "unchanged";
     await this.#target.remove(this.#file);
     rmSync(path.join(this.#directory, id), { recursive: true, force: true });

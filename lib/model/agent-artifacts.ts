@@ -1,7 +1,7 @@
 /** What a process of ours needs to start others of its kind: what it was itself started from. */
-export interface Kit {
+export interface AgentArtifacts {
   /** The files, for workers on this machine; undefined on the controller, which is no worker. */
-  readonly files?: KitFiles;
+  readonly files?: ArtifactFiles;
   /** The file with which an agent is started on a further host. */
   boot(): Promise<BootBundle>;
   /** The runtime for a further host. Throws `ConsfigError` when there is none for its sort. */
@@ -14,9 +14,9 @@ export interface Kit {
  * Where the kit stands in every context that is entered: a directory that Linux keeps empty for old programs. So none
  * has to be made, and none is left behind.
  */
-export const KIT_PLACE = "/proc/tty/ldisc";
+export const ARTIFACTS_MOUNT = "/proc/tty/ldisc";
 
-export interface KitFiles {
+export interface ArtifactFiles {
   readonly node: string;
   readonly boot: string;
   readonly tree: string;

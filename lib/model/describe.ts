@@ -12,7 +12,7 @@ export function described(application: PropApp, direction: Direction = "apply"):
 }
 
 /** As `described`, also of what may not be a property. */
-export function named(application: PropApp, direction: Direction): string {
+export function describedOrNamed(application: PropApp, direction: Direction): string {
   try {
     return described(application, direction);
   } catch {

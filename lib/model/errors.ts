@@ -64,6 +64,17 @@ function lastWords({ stderr, stdout }: CommandResult): string {
 /** The deployment was cancelled by the person who started it. */
 export class Cancelled extends AbortedChange {}
 
+/**
+ * Throws `InvalidArguments` with all `complaints`, when there are any. The first frame of its stack is the line that
+ * called `caller`.
+ */
+export function refuseArguments(subject: string, complaints: readonly string[], caller: Function): void {
+  if (complaints.length === 0) return;
+  const error = new InvalidArguments(`${subject}: ${complaints.join("; ")}`);
+  Error.captureStackTrace(error, caller);
+  throw error;
+}
+
 /** The several complaints of one preparation, said together. */
 export class Refused extends InapplicableProperty {
   constructor(

@@ -70,7 +70,7 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
 );
 
 /** A command that was run, before it is known by which step. */
-export type RanCommand = Pick<Extract<DeployEvent, { kind: "command-ran" }>, "command" | "exit" | "ms">;
+export type CommandTrace = Pick<Extract<DeployEvent, { kind: "command-ran" }>, "command" | "exit" | "ms">;
 
 /** What an event says, before it is known of which deployment it is. */
 export type StepEvent = DeployEvent extends infer E

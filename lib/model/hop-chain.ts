@@ -17,6 +17,10 @@ export function chainComplaints(chain: readonly Hop[], { nested = false } = {}):
   });
 }
 
+/** The index of the first agent in `chain`; -1 when there is none. */
+export const agentIndex = (chain: readonly Hop[]): number =>
+  chain.findIndex(({ hop }) => hops.get(hop)?.agent);
+
 /** Hops that nobody has defined, each with those that there are. */
 export function unknownHops(chain: readonly Hop[]): string[] {
   return chain.flatMap(({ hop }) => {

@@ -1,16 +1,16 @@
 import { inspect } from "node:util";
-import type { Kit } from "./agent-artifacts";
+import type { AgentArtifacts } from "./agent-artifacts";
 import type { Connection } from "./connection";
 import { hopComplaints } from "./definition-checks";
-import { ConnectionFailed, InvalidArguments } from "./errors";
+import { ConnectionFailed, refuseArguments } from "./errors";
 import type { Progress } from "./events";
 import type { HostFacts } from "./host-facts";
-import { frozenCopy, strangers } from "./plain-data";
+import { frozenCopy, notPlainData } from "./plain-data";
 import { asCode } from "./property";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
-import type { Hop } from "./types";
+import { type Hop, type MaybePropApp, type PropApp, withoutNothings } from "./types";
 
 export type { Hop } from "./types";
 
@@ -30,7 +30,7 @@ export interface HopContext {
   readonly ask: Asker | undefined;
   readonly signal: AbortSignal;
   /** What an agent is started with. */
-  readonly kit: Kit;
+  readonly artifacts: AgentArtifacts;
   progress(event: Progress): void;
 }
 
@@ -111,23 +111,15 @@ export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P>,
 ): (...params: P) => Hop {
   const { name, call, args: schema } = definition;
-  refuse(`defhop of ${name}`, hopComplaints(definition), defhop);
+  refuseArguments(`defhop of ${name}`, hopComplaints(definition), defhop);
   const construct = (...params: P): Hop => {
     const args = call ? call(...params) : (params[0] ?? {});
     const fits = problems(schema, args);
-    refuse(`via.${name}`, fits.length > 0 ? fits : strangers([args], "args"), construct);
+    refuseArguments(`via.${name}`, fits.length > 0 ? fits : notPlainData([args], "args"), construct);
     return new SaidHop(name, args, callSite(), params);
   };
   hops.define(name, definition as unknown as AnyHopDefinition, callSite());
   return Object.defineProperty(construct, "name", { value: name });
-}
-
-/** So made that the first frame of the stack is the line in the consfig. */
-function refuse(what: string, complaints: readonly string[], caller: Function): void {
-  if (complaints.length === 0) return;
-  const error = new InvalidArguments(`${what}: ${complaints.join("; ")}`);
-  Error.captureStackTrace(error, caller);
-  throw error;
 }
 
 /** The definition of `hop`. Throws `ConnectionFailed` when there is none. */
@@ -140,6 +132,19 @@ export function hopDefinition({ hop }: Hop): AnyHopDefinition {
 
 export const isHop = (value: unknown): value is Hop =>
   typeof value === "object" && value !== null && "hop" in value;
+
+/** The hops in what was passed to a function that takes hops and applications, and the rest without what a condition left out. */
+export function separateHops(rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): {
+  hops: Hop[];
+  others: PropApp[];
+} {
+  const given = withoutNothings(rest.flat() as MaybePropApp[]);
+  const isGivenHop = (each: unknown): each is Hop => isHop(each);
+  return {
+    hops: (given as readonly (Hop | PropApp)[]).filter(isGivenHop),
+    others: given.filter((each) => !isGivenHop(each)),
+  };
+}
 
 /** Prints as the code that makes it. */
 class SaidHop implements Hop {

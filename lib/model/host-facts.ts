@@ -1,5 +1,5 @@
 import { InapplicableProperty } from "./errors";
-import { strangers } from "./plain-data";
+import { notPlainData } from "./plain-data";
 import type { Hostattrs, HostState } from "./types";
 
 /** A static fact about hosts: a list of values, newest first. Private ones are named `module/fact`. */
@@ -100,7 +100,7 @@ export class HostModel implements HostFacts {
 
   /** Puts `values` in front, in their order. Throws `InapplicableProperty` for what is no plain value: facts travel. */
   push<T>(attribute: Attribute<T>, ...values: T[]): void {
-    const strange = strangers(values, `the fact ${attribute.key}`);
+    const strange = notPlainData(values, `the fact ${attribute.key}`);
     if (strange.length > 0) throw new InapplicableProperty(strange.join("; "));
     if (values.length > 0) this.#attributes.set(attribute.key, [...values, ...this.all(attribute)]);
   }
@@ -127,7 +127,7 @@ export class HostModel implements HostFacts {
   }
 
   /** All facts are those of `other`, but for `except`; what that one deploys, this one does. */
-  adopt<T>(other: HostModel, except: Attribute<T>): void {
+  copyFacts<T>(other: HostModel, except: Attribute<T>): void {
     for (const [key, values] of other.#attributes)
       if (key !== except.key) this.#attributes.set(key, [...values]);
     for (const child of other.#children) this.deploys(child);

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { InvalidArguments } from "./errors";
+import { refuseArguments } from "./errors";
 import { type Chained, chainComplaints } from "./hop-chain";
 import { valueAsCode } from "./property";
 import { Registry } from "./registry";
@@ -64,11 +64,7 @@ export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): 
     ...complaintsOf(options),
     ...problems(applicationsSchema, said, "properties"),
   ];
-  if (complaints.length > 0) {
-    const error = new InvalidArguments(`defhost: ${complaints.join("; ")}`);
-    Error.captureStackTrace(error, defhost);
-    throw error;
-  }
+  refuseArguments("defhost", complaints, defhost);
   const host = new DefinedHost(name, options, said, callSite());
   hosts.define(name, host, callSite());
   return host;

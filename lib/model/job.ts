@@ -35,3 +35,12 @@ export type JobSignal = "stop" | "cancel";
 /** Why the steps that a signal keeps from being started are skipped. */
 export const stoppedBy = (signal: JobSignal): string =>
   signal === "cancel" ? "the deployment was cancelled" : "the deployment was stopped";
+
+/** How a deployment with `outcome` ended, in one word. */
+export const outcomeStatus = ({
+  change,
+  failed,
+  cancelled,
+  failure,
+}: JobOutcome): "changed" | "unchanged" | "failed" | "cancelled" =>
+  cancelled ? "cancelled" : failed || failure ? "failed" : change;

@@ -1,7 +1,7 @@
 /** Values as they can be printed, sent and stored: what JSON has. */
 
 /** What is no plain value in `values`, with the places, as `problems` says it; nothing when all of it is. */
-export function strangers(values: readonly unknown[], name: string): string[] {
+export function notPlainData(values: readonly unknown[], name: string): string[] {
   const found = values.flatMap((value) => [...strange(value, name)]);
   return found.length === 0
     ? []

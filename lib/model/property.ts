@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { definitionComplaints } from "./definition-checks";
-import { InvalidArguments } from "./errors";
+import { refuseArguments } from "./errors";
 import type { HostModel } from "./host-facts";
-import { frozenCopy, strangers } from "./plain-data";
+import { frozenCopy, notPlainData } from "./plain-data";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
@@ -43,7 +43,7 @@ export interface Steps {
   /** Says that `application` is passed over, and why. */
   skip(application: PropApp, reason: string, direction?: Direction): void;
   /** The same steps, done in another way. */
-  within(way: Way): Steps;
+  within(way: StepOptions): Steps;
   /** True once a step in here may have changed something. */
   readonly touched: boolean;
   /** Whether somebody around these steps `expects` the error: then it ends them too, and is no failure. */
@@ -53,7 +53,7 @@ export interface Steps {
 }
 
 /** What `Steps.within` alters. `desc` and `quiet` are for the applications given to it; the others for all below, too. */
-export interface Way {
+export interface StepOptions {
   /** What each application is called in place of its own description; it is announced, inline or not. */
   readonly desc?: string;
   /** True: the applications are no steps of their own, unless they fail. */
@@ -159,26 +159,17 @@ function register<A, P extends unknown[], K extends Kind>(
   definer: Function,
 ): Property<P> {
   const { name, call, args: schema } = definition;
-  const mistakes = definitionComplaints(definition);
-  if (mistakes.length > 0) throw invalidArguments(`${definer.name} of ${name}`, mistakes, definer);
+  refuseArguments(`${definer.name} of ${name}`, definitionComplaints(definition), definer);
   const construct = (...params: P): PropApp => {
     const args = call ? call(...params) : (params[0] ?? {});
     const fits = problems(schema, args);
-    const complaints = fits.length > 0 ? fits : strangers([args], "args");
-    if (complaints.length > 0) throw invalidArguments(name, complaints, construct);
+    refuseArguments(name, fits.length > 0 ? fits : notPlainData([args], "args"), construct);
     return new Application(name, args, callSite(), params);
   };
   Object.defineProperty(construct, "name", { value: name });
   const property = Object.assign(construct, { definition: definition as unknown as AnyDefinition });
   properties.define(name, property as unknown as Property<never>, site);
   return property;
-}
-
-/** So made that the first frame of its stack is the line in the consfig. */
-function invalidArguments(name: string, complaints: readonly string[], caller: Function): InvalidArguments {
-  const error = new InvalidArguments(`${name}: ${complaints.join("; ")}`);
-  Error.captureStackTrace(error, caller);
-  return error;
 }
 
 /** An application as made by a call. Prints as the code that makes it. */

@@ -1,7 +1,7 @@
 import { eseqprops, seqprops } from "../combinators";
 import { as as viaAs } from "../connection/as";
 import { InapplicableProperty } from "../model/errors";
-import { type Hop, hopAsCode, isHop } from "../model/hop";
+import { type Hop, hopAsCode, isHop, separateHops } from "../model/hop";
 import { type Host, HostModel, hosts, shared } from "../model/host";
 import {
   defprop,
@@ -75,7 +75,7 @@ export const deploys = defprop({
   call: (host: Host | ChildHost, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) => ({
     ...subjectOf(host),
     hops: hopsFor(host, rest),
-    applications: [seqprops(...host.applications), ...applicationsIn(rest)],
+    applications: [seqprops(...host.applications), ...separateHops(rest).others],
   }),
   desc: ({ host }) => `deploys ${host ?? "what is inside"}`,
   nested: ({ hops, applications, ...said }, around) => ({
@@ -101,12 +101,18 @@ export const deploysThese = defprop({
   }),
   call: (host: Host | ChildHost | string, ...rest: (Hop | readonly Hop[] | MaybePropApp)[]) =>
     typeof host === "string"
-      ? { host, named: true, hops: hopsIn(rest), usual: [], applications: applicationsIn(rest) }
+      ? {
+          host,
+          named: true,
+          hops: separateHops(rest).hops,
+          usual: [],
+          applications: separateHops(rest).others,
+        }
       : {
           ...subjectOf(host),
           hops: hopsFor(host, rest),
           usual: [...host.applications],
-          applications: applicationsIn(rest),
+          applications: separateHops(rest).others,
         },
   desc: ({ host }) => `deploys to ${host ?? "what is inside"}`,
   nested: ({ hops, usual, applications, named, ...said }, around) =>
@@ -159,15 +165,8 @@ function subjectOf(host: Host | ChildHost): {
 const modelOf = ({ host, facts = {}, child }: Subject, around: HostModel): HostModel =>
   HostModel.of({ name: host ?? around.name, hostattrs: facts }, child ? around : undefined);
 
-function applicationsIn(rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): PropApp[] {
-  return withoutNothings(rest.flat().filter((each) => !isHop(each)) as MaybePropApp[]);
-}
-
-const hopsIn = (rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] =>
-  rest.flat().filter(isHop) as Hop[];
-
 function hopsFor(host: Host | ChildHost, rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): Hop[] {
-  const given = hopsIn(rest);
+  const given = separateHops(rest).hops;
   const hops = given.length > 0 ? given : "deploy" in host ? host.deploy : undefined;
   if (hops) return [...hops];
   throw new InapplicableProperty(

@@ -1,5 +1,5 @@
 import { seqprops } from "../combinators";
-import { underWay } from "../engine/preparation-cache";
+import { preparationCache } from "../engine/preparation-cache";
 import { prepare } from "../engine/prepare";
 import { type Attribute, type Host, type HostFacts, HostModel, hosts } from "../model/host";
 import { defprop } from "../model/property";
@@ -23,10 +23,10 @@ export const childrenOf = (host: Host | HostFacts | string): readonly HostFacts[
 function modelOf(host: Host | string): HostModel {
   const name = typeof host === "string" ? host : host.name;
   const defined = typeof host === "string" ? hosts.get(name) : host;
-  const known = underWay.get(name);
+  const known = preparationCache.get(name);
   if (known) return known;
   if (!defined) return HostModel.named(name);
-  return underWay.once(defined, () => prepare(defined, seqprops(...defined.applications)).model);
+  return preparationCache.once(defined, () => prepare(defined, seqprops(...defined.applications)).model);
 }
 
 /** The host has the fact `key` with these values, the first being the newest. Nothing is done on the host. */

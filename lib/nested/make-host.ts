@@ -1,9 +1,9 @@
 import { seqprops } from "../combinators";
 import { prepare } from "../engine/prepare";
-import { InvalidArguments } from "../model/errors";
+import { refuseArguments } from "../model/errors";
 import type { Hop } from "../model/hop";
 import { type Host, type Hostattrs, type HostOptions, shared } from "../model/host";
-import { frozenCopy, strangers } from "../model/plain-data";
+import { frozenCopy, notPlainData } from "../model/plain-data";
 import { type MaybePropApp, type PropApp, withoutNothings } from "../model/property";
 import {
   hop,
@@ -41,12 +41,13 @@ export interface ChildHost {
  * is none and for what is no property.
  */
 export function makeHost(name: string, options: MadeHostOptions = {}, ...applications: MaybePropApp[]): Host {
-  refuse("makeHost", makeHost, [
+  const complaints = [
     ...problems(hostname(), name, "name"),
     ...problems(optionsSchema, options, "options"),
-    ...strangers([options.hostattrs ?? {}], "options.hostattrs"),
+    ...notPlainData([options.hostattrs ?? {}], "options.hostattrs"),
     ...problems(list(propapp()), withoutNothings(applications), "properties"),
-  ]);
+  ];
+  refuseArguments("makeHost", complaints, makeHost);
   const { deploy, desc, hostattrs } = options;
   return Object.freeze({
     name,
@@ -67,11 +68,12 @@ export function makeChildHost(
   options: { readonly name?: string } & Omit<MadeHostOptions, "deploy"> = {},
   ...applications: MaybePropApp[]
 ): ChildHost {
-  refuse("makeChildHost", makeChildHost, [
+  const complaints = [
     ...problems(childSchema, options, "options"),
-    ...strangers([options.hostattrs ?? {}], "options.hostattrs"),
+    ...notPlainData([options.hostattrs ?? {}], "options.hostattrs"),
     ...problems(list(propapp()), withoutNothings(applications), "properties"),
-  ]);
+  ];
+  refuseArguments("makeChildHost", complaints, makeChildHost);
   const { name, desc, hostattrs = {} } = options;
   return Object.freeze({
     name,
@@ -105,10 +107,3 @@ const withoutHops = ({ desc, hostattrs }: Host): Omit<MadeHostOptions, "deploy">
 const facts = { desc: optional(string()), hostattrs: optional(record(list(json()))) };
 const optionsSchema = object({ deploy: optional(list(hop())), ...facts });
 const childSchema = object({ name: optional(hostname()), ...facts });
-
-function refuse(name: string, caller: Function, complaints: readonly string[]): void {
-  if (complaints.length === 0) return;
-  const error = new InvalidArguments(`${name}: ${complaints.join("; ")}`);
-  Error.captureStackTrace(error, caller);
-  throw error;
-}

@@ -18,7 +18,7 @@ function complaints(): Diagnostic[] {
       .filter(isOwn)
       .flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),
   ];
-  return found.flatMap(told).sort(inOrder);
+  return found.flatMap(toDiagnostics).sort(inOrder);
 }
 
 /** The user's settings where there are some; what a consfig needs in order to work is ours to say. */
@@ -67,7 +67,7 @@ function isOwn({ fileName }: ts.SourceFile): boolean {
   return fileName.startsWith(root + path.sep) && !fileName.includes("/node_modules/");
 }
 
-function told({ file, start, messageText }: ts.Diagnostic): Diagnostic[] {
+function toDiagnostics({ file, start, messageText }: ts.Diagnostic): Diagnostic[] {
   const message = ts.flattenDiagnosticMessageText(messageText, "\n");
   if (!file) return [{ file: "tsconfig.json", line: 1, column: 1, message, source: "" }];
   const { line, character } = file.getLineAndCharacterOfPosition(start ?? 0);

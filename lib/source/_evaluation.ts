@@ -1,7 +1,7 @@
 import path from "node:path";
 import { definedBy } from "../model/registry";
 import { compiledForm, evaluate, type Import, importsOf, type LoadedModule, newModule } from "./_module";
-import type { Place } from "./_positions";
+import type { SourceLocation } from "./_positions";
 import { candidates, type Resolved, resolve } from "./_resolve";
 import { readVersion, type Version } from "./_sources";
 import { ConsfigLoadError } from "./loadError";
@@ -42,7 +42,7 @@ export class Evaluation {
   }
 
   /** The exports of the module `file`, which is evaluated unless it is there. */
-  load(file: string, importedAt?: Place): unknown {
+  load(file: string, importedAt?: SourceLocation): unknown {
     const known = this.modules.get(file);
     if (known) return known.module.exports;
     this.#refuseCircle(file, importedAt);
@@ -60,7 +60,7 @@ export class Evaluation {
     return this.load(file, { file: importer });
   }
 
-  #refuseCircle(file: string, importedAt: Place | undefined): void {
+  #refuseCircle(file: string, importedAt: SourceLocation | undefined): void {
     const start = this.#path.indexOf(file);
     if (start < 0) return;
     const { show } = this.#surroundings;

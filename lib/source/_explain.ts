@@ -4,7 +4,7 @@ import { ConsfigError } from "../model/errors";
 import type { Evaluation } from "./_evaluation";
 import { compiledForm } from "./_module";
 import { PackageError } from "./_outside";
-import { mapOf, mapped, type Place, placesIn } from "./_positions";
+import { mapOf, mapped, placesIn, type SourceLocation } from "./_positions";
 import { ConsfigLoadError } from "./loadError";
 
 /** What ended `evaluation`, as an error that says where in the user's sources under `root` and what. */
@@ -45,7 +45,7 @@ const reasonOf = (error: Error): string =>
 const asWritten = (message: string): string => message.replaceAll(/\(0 ?, \w+\.([\w$.]+)\)/g, "$1");
 
 interface Complaint {
-  readonly place: Place;
+  readonly place: SourceLocation;
   readonly reason: string;
 }
 

@@ -15,7 +15,7 @@ const bundles = new Map<string, string>();
 /** The npm packages of a tree: one file for each way in which one is imported. */
 export class PackageTree {
   readonly #files = new Map<string, string>();
-  readonly #ways = new Map<string, Map<string, Ways>>();
+  readonly #ways = new Map<string, Map<string, ImportForms>>();
 
   /**
    * Adds what `imported` means, below the node_modules directory `below`, and gives its place. Undefined: it is not
@@ -30,7 +30,7 @@ export class PackageTree {
     const directory = path.join(below, name);
     const besides = imported.besides.filter((other) => isShared(other, imported.importer, installed));
     this.#files.set(path.join(below, place), bundleOf({ ...imported, besides }, installed));
-    const ways = this.#ways.get(directory) ?? new Map<string, Ways>();
+    const ways = this.#ways.get(directory) ?? new Map<string, ImportForms>();
     const subpath = `.${imported.specifier.slice(name.length)}`;
     const way = { [imported.dynamic ? "import" : "default"]: `.${place.slice(name.length)}` };
     this.#ways.set(directory, ways.set(subpath, { ...ways.get(subpath), ...way }));
@@ -57,7 +57,7 @@ export class PackageTree {
 }
 
 /** The files that a part of a package is by `import()` and by `require`. */
-interface Ways {
+interface ImportForms {
   readonly import?: string;
   readonly default?: string;
 }

@@ -1,7 +1,7 @@
 import { SourceMap, type SourceMapPayload } from "node:module";
 
 /** A place in a source. */
-export interface Place {
+export interface SourceLocation {
   readonly file: string;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
@@ -39,7 +39,7 @@ export function mapped(
 }
 
 /** The places in a stack that Node has mapped, innermost first, each with its frame as printed. */
-export function placesIn(stack: string): { readonly place: Place; readonly frame: string }[] {
+export function placesIn(stack: string): { readonly place: SourceLocation; readonly frame: string }[] {
   return stack.split("\n").flatMap((text) => {
     const frame = /^\s+at (.*)$/.exec(text)?.[1];
     const found = frame && /\(?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame);

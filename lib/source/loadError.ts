@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ConsfigError } from "../model/errors";
-import type { Place } from "./_positions";
+import type { SourceLocation } from "./_positions";
 
 /**
  * The consfig could not be loaded. The message names the place, the reason, and shows the line; the stack has the
@@ -16,7 +16,7 @@ export class ConsfigLoadError extends ConsfigError {
   readonly reason: string;
 
   constructor(
-    place: Place,
+    place: SourceLocation,
     shownFile: string,
     reason: string,
     frames: readonly string[] = [],
@@ -37,7 +37,7 @@ export class ConsfigLoadError extends ConsfigError {
 const WIDEST = 120;
 
 /** The line of source with a caret under the place, or nothing when it cannot be read. */
-export function excerpt({ file, line, column = 1 }: Place, text = textOf(file)): string {
+export function excerpt({ file, line, column = 1 }: SourceLocation, text = textOf(file)): string {
   const source = line === undefined ? undefined : text?.split(/\r?\n/)[line - 1];
   if (source === undefined || source.trim() === "") return "";
   const start = column > WIDEST - 20 ? column - WIDEST / 2 : 0;

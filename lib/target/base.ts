@@ -18,10 +18,10 @@ import { commandResult, commandText, exported, inDirectory, type RawResult, show
 import type { Execution, PutOptions, TargetContext } from "./context";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
-import { type MarkStore, Marks } from "./pending-flags";
+import { type FlagStore, PendingFlags } from "./pending-flags";
 import { temporarily } from "./temporary";
 import { decode, encode, splitLines } from "./text";
-import { told } from "./trace";
+import { traceCommand } from "./trace";
 
 /** What both targets do alike, made of what each does in its own way. */
 export abstract class TargetBase implements PosixTarget {
@@ -39,7 +39,7 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   get state(): State {
-    this.#state ??= this.context.state ?? new Marks(this.memory, this.markStore());
+    this.#state ??= this.context.state ?? new PendingFlags(this.memory, this.markStore());
     return this.#state;
   }
 
@@ -57,7 +57,7 @@ export abstract class TargetBase implements PosixTarget {
   /** A target of the same sort and place. */
   protected abstract derive(context: TargetContext): this;
   /** Where marks are kept. */
-  protected abstract markStore(): MarkStore;
+  protected abstract markStore(): FlagStore;
 
   /** Runs `script` with sh, in whatever directory; throws only when that itself fails. */
   protected abstract execute(script: string, how: Execution): Promise<RawResult>;
@@ -117,7 +117,7 @@ export abstract class TargetBase implements PosixTarget {
       excerpt: options.excerpt ?? options.inform ?? false,
       shown,
     };
-    const raw = await told(this.context, shown, () => this.execute(script, how));
+    const raw = await traceCommand(this.context, shown, () => this.execute(script, how));
     return commandResult(command, raw, options);
   }
 

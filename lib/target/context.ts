@@ -1,4 +1,4 @@
-import type { RanCommand } from "../model/events";
+import type { CommandTrace } from "../model/events";
 import type { HostFacts } from "../model/host-facts";
 import type { PosixTarget, RunOptions, State, WriteOptions } from "../model/target";
 import type { Change } from "../model/types";
@@ -11,7 +11,7 @@ export interface TargetContext {
   /** Live output of the step. */
   output(stream: "stdout" | "stderr", text: string): void;
   /** Told of each command that was run; left out: nobody wants to know. */
-  ran?(command: RanCommand): void;
+  ran?(command: CommandTrace): void;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
   /** The home directory, where it is not that of the connected user. */

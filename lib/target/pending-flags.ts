@@ -1,7 +1,7 @@
 import type { State } from "../model/target";
 
 /** How a target keeps marks. */
-export interface MarkStore {
+export interface FlagStore {
   list(): Promise<readonly string[]>;
   /** In one step: the mark is there afterwards, or not at all. */
   write(name: string, text: string): Promise<void>;
@@ -10,11 +10,11 @@ export interface MarkStore {
 }
 
 /** Marks, looked up once a deployment. */
-export class Marks implements State {
+export class PendingFlags implements State {
   readonly #memory: Map<string, unknown>;
-  readonly #store: MarkStore;
+  readonly #store: FlagStore;
 
-  constructor(memory: Map<string, unknown>, store: MarkStore) {
+  constructor(memory: Map<string, unknown>, store: FlagStore) {
     this.#memory = memory;
     this.#store = store;
   }

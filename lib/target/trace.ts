@@ -1,4 +1,4 @@
-import type { RanCommand } from "../model/events";
+import type { CommandTrace } from "../model/events";
 import { beginningOf } from "../util/excerpt";
 
 /** Of a command, in characters. */
@@ -7,11 +7,11 @@ const MOST_SHOWN = 1000;
 /** What the context of a target says of this. */
 interface Telling {
   readonly signal: AbortSignal;
-  ran?(command: RanCommand): void;
+  ran?(command: CommandTrace): void;
 }
 
 /** `run`, with whoever wants to know of commands told what it came to. `shown`: what a person may see of it. */
-export async function told<R extends { readonly exit: number }>(
+export async function traceCommand<R extends { readonly exit: number }>(
   { ran, signal }: Telling,
   shown: string,
   run: () => Promise<R>,

@@ -1,5 +1,5 @@
 /** What `look` gives; undefined when it throws: where it does not matter why there is nothing. */
-export function orNothing<T>(look: () => T): T | undefined {
+export function tryOrUndefined<T>(look: () => T): T | undefined {
   try {
     return look();
   } catch {

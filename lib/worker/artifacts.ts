@@ -5,11 +5,11 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { compressorFor } from "../agent/shared/compression";
 import { treeRecord } from "../agent/shared/tree";
-import type { Compression, Kit, KitFiles, Runtime } from "../model/agent-artifacts";
+import type { AgentArtifacts, ArtifactFiles, Compression, Runtime } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 
 /** The kit of a worker: its own runtime, its own boot file, its own tree, handed on as they are. */
-export function workerKit(files: KitFiles): Kit {
+export function workerArtifacts(files: ArtifactFiles): AgentArtifacts {
   return {
     files,
     boot: async () => {

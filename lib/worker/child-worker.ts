@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { homedir } from "node:os";
-import { MARK } from "../agent/client/marked";
+import { CHILD_VARIABLE } from "../agent/client/marked";
 import { type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "../agent/shared/messages";
 import { CHILD_FD } from "../agent/shared/process";
 import { ownTree } from "../agent/shared/tree";
 import { converseOver, decode, type Wire } from "../agent/shared/wire";
 import type { Job } from "../model/job";
-import { workerKit } from "./artifacts";
-import { load, Work } from "./job";
+import { workerArtifacts } from "./artifacts";
+import { JobRun, loadTree } from "./job";
 
 /** How long a cancelled step may take to end, and an outcome to be taken. */
-const PATIENCE_MS = 5000;
+const CANCEL_GRACE_MS = 5000;
 
 /**
  * A pristine worker in a narrower context, on a descriptor that only the worker that asked for it has the other end of.
@@ -22,21 +22,21 @@ function serve(): void {
   const [, , boot = "", mark = ""] = process.argv;
   const tree = ownTree();
   process.umask(0o022);
-  load(tree);
+  loadTree(tree);
   process.chdir(existsSync(homedir()) ? homedir() : "/");
-  process.env[MARK] = mark;
-  const work = new Work(workerKit({ node: process.execPath, boot, tree }));
+  process.env[CHILD_VARIABLE] = mark;
+  const run = new JobRun(workerArtifacts({ node: process.execPath, boot, tree }));
   const socket = new Socket({ fd: CHILD_FD, readable: true, writable: true });
   const parent: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
     shapes: workerRequestShapes,
     onMessage: (request) => {
       if (request.type === "job") void begin(request.job);
-      if (request.type === "signal") work.signal(request.signal);
+      if (request.type === "signal") run.signal(request.signal);
     },
     onEnd: () => {
       if (!working) process.exit(0);
-      work.signal("cancel");
-      setTimeout(() => process.exit(1), PATIENCE_MS);
+      run.signal("cancel");
+      setTimeout(() => process.exit(1), CANCEL_GRACE_MS);
     },
   });
   let told = 0;
@@ -45,7 +45,7 @@ function serve(): void {
     working = true;
     const job = decode(packed) as Job;
     const { deployment } = job;
-    const outcome = await work.do(job, (event) => {
+    const outcome = await run.run(job, (event) => {
       parent.send({ type: "events", deployment, first: told, events: [event] });
       told += 1;
     });
@@ -53,7 +53,7 @@ function serve(): void {
     parent.send({ type: "outcome", deployment, outcome });
     parent.end();
     // When the parent is gone already, it will not end us.
-    setTimeout(() => process.exit(0), PATIENCE_MS).unref();
+    setTimeout(() => process.exit(0), CANCEL_GRACE_MS).unref();
   };
   parent.send({ type: "ready" });
 }

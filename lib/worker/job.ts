@@ -4,16 +4,17 @@ import { PROPERTY_NAMES, treeRecord } from "../agent/shared/tree";
 import { decode, encode } from "../agent/shared/wire";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
-import type { Kit } from "../model/agent-artifacts";
+import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedAnywhere, definitionOf } from "../model/application";
+import { Cancellation } from "../model/cancellation";
 import { Cancelled, FailedChange, failureOf } from "../model/errors";
 import type { StepEvent } from "../model/events";
 import { hopDefinition } from "../model/hop";
-import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../model/job";
+import type { Job, JobOutcome, JobSignal } from "../model/job";
 import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../model/schema";
 
 /** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
-export function load(tree: string): void {
+export function loadTree(tree: string): void {
   for (const entry of treeRecord(tree).entries) require(path.join(tree, entry));
   rehearse(JSON.parse(readFileSync(path.join(tree, PROPERTY_NAMES), "utf8")) as string[]);
 }
@@ -27,34 +28,29 @@ function rehearse(names: readonly string[]): void {
   for (const name of names) problems(definitionOf(name).args, {});
 }
 
-/** The doing of one job by a worker, and how it is stopped. */
-export class Work {
-  readonly #kit: Kit;
-  readonly #cancel = new AbortController();
-  #stopping: string | undefined;
-  /** Those that do parts of it for us. */
-  readonly #workers = new Set<(signal: JobSignal) => void>();
+/** Does one job in this process, and can be told to stop. */
+export class JobRun {
+  readonly #artifacts: AgentArtifacts;
+  readonly #cancellation = new Cancellation();
 
-  constructor(kit: Kit) {
-    this.#kit = kit;
+  constructor(artifacts: AgentArtifacts) {
+    this.#artifacts = artifacts;
   }
 
   /** Never rejects: what went wrong is in the outcome. */
-  async do(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
+  async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
     const { deployment, by, verbose = false } = job;
-    const course = {
+    const context = {
       deployment,
       by,
       verbose,
-      kit: this.#kit,
+      artifacts: this.#artifacts,
       ask: undefined,
-      signal: this.#cancel.signal,
-      stopped: () => this.#stopping,
-      workers: this.#workers,
+      cancellation: this.#cancellation,
     };
     try {
-      refuseUnfit(job);
-      return await applyBehind(job, { connection: localConnection(), ownProcess: true }, course, emit);
+      refuseMalformed(job);
+      return await applyBehind(job, { connection: localConnection(), ownProcess: true }, context, emit);
     } catch (error) {
       return {
         change: "unchanged",
@@ -66,9 +62,7 @@ export class Work {
   }
 
   signal(signal: JobSignal): void {
-    this.#stopping ??= stoppedBy(signal);
-    for (const pass of this.#workers) pass(signal);
-    if (signal === "cancel") this.#cancel.abort(new Cancelled(stoppedBy(signal)));
+    this.#cancellation.request(signal);
   }
 }
 
@@ -83,7 +77,7 @@ const jobSchema = object({
 });
 
 /** What arrives is checked again: the other end may have other sources, or be no controller of ours. */
-function refuseUnfit(job: Job): void {
+function refuseMalformed(job: Job): void {
   const strange = problems(jobSchema, job, "job");
   if (strange.length > 0)
     throw new FailedChange(`what arrived is no deployment of ours: ${strange.join("; ")}`);

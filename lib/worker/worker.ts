@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
-import { listenPrivately, Place } from "../agent/host/directory";
+import { AgentDirectory, listenPrivately } from "../agent/host/directory";
 import { eventsFrom, Journal, readJournal } from "../agent/host/journal";
 import { jobIn } from "../agent/shared/job";
 import {
@@ -14,11 +14,11 @@ import {
 } from "../agent/shared/messages";
 import { ownTree } from "../agent/shared/tree";
 import { converseOver, type Wire } from "../agent/shared/wire";
-import type { Kit } from "../model/agent-artifacts";
+import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { StepEvent } from "../model/events";
 import type { Job } from "../model/job";
-import { workerKit } from "./artifacts";
-import { load, Work } from "./job";
+import { workerArtifacts } from "./artifacts";
+import { JobRun, loadTree } from "./job";
 
 /** How much may wait to be taken by a link before the link is given up; the journal has it all. */
 const MAX_PENDING = 16 * 1024 * 1024;
@@ -30,10 +30,10 @@ const BATCH_MS = 4;
  * link does not stop it.
  */
 class Worker {
-  readonly #place: Place;
+  readonly #place: AgentDirectory;
   readonly #socketName: string;
   readonly #links = new Set<Wire<WorkerAnswer>>();
-  readonly #doing: Work;
+  readonly #run: JobRun;
   #job: Job | undefined;
   #unsent: StepEvent[] = [];
   #sent = 0;
@@ -41,10 +41,10 @@ class Worker {
   #journal: Journal | undefined;
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(place: Place, socketName: string, kit: Kit) {
+  constructor(place: AgentDirectory, socketName: string, artifacts: AgentArtifacts) {
     this.#place = place;
     this.#socketName = socketName;
-    this.#doing = new Work(kit);
+    this.#run = new JobRun(artifacts);
   }
 
   async start(): Promise<void> {
@@ -80,7 +80,7 @@ class Worker {
       onMessage: (request) => {
         if (request.type === "job") void this.#work(jobIn(request.job), link);
         if (request.type === "follow") this.#follow(request.after, link);
-        if (request.type === "signal") this.#doing.signal(request.signal);
+        if (request.type === "signal") this.#run.signal(request.signal);
         if (request.type === "ping") this.#identify(link);
       },
       onEnd: () => {
@@ -121,7 +121,7 @@ class Worker {
     this.#links.add(link);
     const at = new Date(this.#since).toISOString();
     this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
-    const outcome = await this.#doing.do(job, (event) => this.#emit(event));
+    const outcome = await this.#run.run(job, (event) => this.#emit(event));
     this.#send();
     this.#journal.write({ outcome });
     this.#journal.close();
@@ -162,6 +162,6 @@ class Worker {
 process.umask(0o022);
 const [, , root = "", socketName = "", boot = ""] = process.argv;
 const tree = ownTree();
-const place = new Place(root);
-load(tree);
-void new Worker(place, socketName, workerKit({ node: process.execPath, boot, tree })).start();
+const place = new AgentDirectory(root);
+loadTree(tree);
+void new Worker(place, socketName, workerArtifacts({ node: process.execPath, boot, tree })).start();

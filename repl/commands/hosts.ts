@@ -1,7 +1,7 @@
 import { hopAsCode } from "../../lib/model/hop";
 import { hosts as defined, type Host, type HostFacts } from "../../lib/model/host";
 import { childrenOf } from "../../lib/nested/facts";
-import { orNothing } from "../../lib/util/attempt";
+import { tryOrUndefined } from "../../lib/util/attempt";
 import { colour } from "../_colour";
 import { beside } from "../_layout";
 import type { Command } from "./command";
@@ -34,7 +34,7 @@ interface Row {
 
 /** The hosts that `host` deploys, and those that they do. Of one that cannot be prepared they are not known. */
 function below(host: Host | HostFacts, indent = ""): Row[] {
-  const children = orNothing(() => childrenOf(host)) ?? [];
+  const children = tryOrUndefined(() => childrenOf(host)) ?? [];
   return children.flatMap((child) => [
     {
       name: "",

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { controllerKit } from "../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../lib/controller/artifacts";
 import { deploy } from "../../lib/controller/deploy";
 import { session } from "../../lib/controller/session";
 import type { Hop } from "../../lib/model/hop";
@@ -91,7 +91,7 @@ export async function timedUnchanged(host: Host, hops: readonly Hop[]): Promise<
 /** L1: milliseconds that `true` takes over the ssh connection which `host` is deployed through. */
 export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number> {
   const { connection, release } = await session.connections.lease(hops, {
-    kit: controllerKit,
+    artifacts: controllerArtifacts,
     host: HostModel.named(host.name),
     ask: undefined,
     signal: new AbortController().signal,

@@ -18,6 +18,6 @@ test("each editor is told the line in its own way", () => {
 
 test("a site is a place, unless it was typed at the prompt or is the engine's", () => {
   assert.deepEqual(placeOf("hosts/a.ts:7:3", "/c"), place);
-  for (const site of ["prompt[3]:1:1", "stdin:2:1", "consfigurator/lib/apply.ts:1:1", ""])
+  for (const site of ["prompt[3]:1:1", "stdin:2:1", "consfigurator/lib/engine/apply.ts:1:1", ""])
     assert.equal(placeOf(site, "/c"), undefined);
 });

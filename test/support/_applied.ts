@@ -1,6 +1,6 @@
 /** Applying a prepared property to a target, and telling all that came of it. */
 import { applyTree } from "../../lib/engine/apply";
-import type { AtEnd } from "../../lib/engine/applying";
+import type { AtEnd } from "../../lib/engine/run";
 import { definitionOf } from "../../lib/model/application";
 import type { Failure } from "../../lib/model/errors";
 import type { HostModel } from "../../lib/model/host";

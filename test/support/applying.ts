@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyTree } from "../../lib/engine/apply";
-import type { Applying, AtEnd } from "../../lib/engine/applying";
 import { prepare } from "../../lib/engine/prepare";
+import type { ApplyContext, AtEnd } from "../../lib/engine/run";
 import type { StepEvent } from "../../lib/model/events";
 import { HostModel } from "../../lib/model/host";
 import type { Change, PropApp } from "../../lib/model/property";
 import { Reporter } from "../../lib/model/report";
-import { Marks } from "../../lib/target/pending-flags";
+import { PendingFlags } from "../../lib/target/pending-flags";
 import { outline } from "./outline";
 import { targetOf } from "./targets";
 import * as toy from "./toy";
@@ -25,7 +25,7 @@ export interface Applied {
 }
 
 /** What differs from usual. */
-export interface Circumstances extends Partial<Applying> {
+export interface Circumstances extends Partial<ApplyContext> {
   /** What is kept on the host from one deployment to the next: marks, with their text. */
   readonly kept?: Map<string, string>;
   readonly kind?: "posix" | "agent";
@@ -43,7 +43,7 @@ export async function applied(
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>();
   const host = HostModel.named("web1");
-  const state = new Marks(memory, {
+  const state = new PendingFlags(memory, {
     list: async () => [...kept.keys()],
     write: async (name, text) => void kept.set(name, text),
     remove: async (name) => void kept.delete(name),

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import type { Compression, Kit } from "../../model/agent-artifacts";
+import type { AgentArtifacts, Compression } from "../../model/agent-artifacts";
 import type { Channel, Connection } from "../../model/connection";
 import { ConsfigError } from "../../model/errors";
 import type { Progress } from "../../model/events";
@@ -35,7 +35,7 @@ interface Facts {
  */
 export async function startRelay(
   parent: Connection,
-  kit: Kit,
+  kit: AgentArtifacts,
   progress: (event: Progress) => void,
 ): Promise<Channel> {
   const boot = await kit.boot();
@@ -145,7 +145,7 @@ function factsFrom(said: string): Facts {
 async function sendRuntime(
   parent: Connection,
   facts: Facts,
-  kit: Kit,
+  kit: AgentArtifacts,
   progress: (event: Progress) => void,
 ): Promise<void> {
   const link = `${shellQuote(facts.directory)}/node`;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Duplex } from "node:stream";
-import { KIT_PLACE, type KitFiles } from "../../model/agent-artifacts";
+import { ARTIFACTS_MOUNT, type ArtifactFiles } from "../../model/agent-artifacts";
 import { Cancelled, FailedChange } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import type { Entrance } from "../../model/hop";
@@ -23,7 +23,7 @@ const START_MS = 20_000;
  * cannot run there, `Cancelled` when `signal` is aborted before it takes work.
  */
 export async function startChild(
-  kit: KitFiles,
+  kit: ArtifactFiles,
   entrance: Entrance,
   signal: AbortSignal,
 ): Promise<ChildWorker> {
@@ -52,15 +52,15 @@ export async function startChild(
 }
 
 /** In a mount namespace of its own, in which the kit has its place; the processes of others hidden where that is asked. */
-function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance, mark: string): ChildProcess {
+function spawnIsolated(kit: ArtifactFiles, { script, ownProcesses }: Entrance, mark: string): ChildProcess {
   const flags = [
     "--mount",
     "--propagation",
     "private",
     ...(ownProcesses ? ["--pid", "--fork", "--kill-child"] : []),
   ];
-  const tree = `${KIT_PLACE}/trees/${path.basename(kit.tree)}`;
-  const placed = { node: `${KIT_PLACE}/node`, boot: `${KIT_PLACE}/boot.js`, tree };
+  const tree = `${ARTIFACTS_MOUNT}/trees/${path.basename(kit.tree)}`;
+  const placed = { node: `${ARTIFACTS_MOUNT}/node`, boot: `${ARTIFACTS_MOUNT}/boot.js`, tree };
   return spawn(
     "unshare",
     [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...workerCommand(placed, mark)],
@@ -72,14 +72,14 @@ function spawnIsolated(kit: KitFiles, { script, ownProcesses }: Entrance, mark: 
 }
 
 /** Without root there is no other context than our own: the kit is used where it is. */
-function spawnPlain(kit: KitFiles, { script }: Entrance, mark: string): ChildProcess {
+function spawnPlain(kit: ArtifactFiles, { script }: Entrance, mark: string): ChildProcess {
   return spawn("/bin/sh", ["-c", script, "sh", ...workerCommand(kit, mark)], {
     ...options,
     env: loginEnvironment(),
   });
 }
 
-const workerCommand = ({ node, boot, tree }: KitFiles, mark: string): string[] => [
+const workerCommand = ({ node, boot, tree }: ArtifactFiles, mark: string): string[] => [
   node,
   ...NODE_FLAGS,
   programIn(tree, "childWorker"),
@@ -95,7 +95,7 @@ const options = { cwd: "/", stdio: ["ignore", "ignore", "pipe", "pipe"] as ("ign
  */
 const PLACE_KIT = `set -e
 umask 022
-k=${KIT_PLACE}
+k=${ARTIFACTS_MOUNT}
 if [ "$KIT_NODE" != $k/node ]; then
   mount -t tmpfs -o mode=0755,nosuid,nodev consfigurator $k
   t=$k/trees/\${KIT_TREE##*/}

@@ -14,10 +14,10 @@ export const agent = defhop({
   name: "agent",
   args: object({}),
   agent: true,
-  open: async (_args, { parent, kit, progress, signal }) => {
+  open: async (_args, { parent, artifacts, progress, signal }) => {
     try {
       signal.throwIfAborted();
-      const link = await AgentLink.open(await startRelay(parent, kit, progress));
+      const link = await AgentLink.open(await startRelay(parent, artifacts, progress));
       return agentConnection(parent, link);
     } catch (error) {
       if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;

@@ -1,4 +1,4 @@
-import type { Kit, Sources } from "../../model/agent-artifacts";
+import type { AgentArtifacts, Sources } from "../../model/agent-artifacts";
 import type { Channel } from "../../model/connection";
 import { ConnectionFailed, FailedChange } from "../../model/errors";
 import type { Job, JobOutcome, JobSignal } from "../../model/job";
@@ -12,7 +12,7 @@ import {
   type TreeChange,
 } from "../shared/messages";
 import { converse, encode, GarbledFrame, type Wire } from "../shared/wire";
-import { applyFollowing, type Following, LinkLost, type Listener } from "./reconnect";
+import { applyReconnecting, LinkLost, type Listener, type ReconnectOptions } from "./reconnect";
 import { Trees } from "./trees";
 
 /** How often a host may say that it lacks what it was sent. */
@@ -106,8 +106,8 @@ export class AgentLink {
   }
 
   /** Has `job` applied with `sources`, over further links when this one is lost: the work goes on without one. */
-  apply(job: Job, sources: Sources, following: Following): Promise<JobOutcome> {
-    return applyFollowing(this, job, sources, following);
+  apply(job: Job, sources: Sources, following: ReconnectOptions): Promise<JobOutcome> {
+    return applyReconnecting(this, job, sources, following);
   }
 
   /**
@@ -156,7 +156,7 @@ export class AgentLink {
 
   /** For what is named, and all that was asked for before: so that the tree on the host stays the same. */
   sources(
-    kit: Kit,
+    kit: AgentArtifacts,
     properties: Iterable<string>,
     hops: Iterable<string>,
     modules: Iterable<string>,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The variable by which what a child worker has started is found again. */
-export const MARK = "CONSFIGURATOR_CHILD";
+export const CHILD_VARIABLE = "CONSFIGURATOR_CHILD";
 
 /** Ends every process that has the mark `mark` in its environment, as far as we may see and end it. */
 export function endMarked(mark: string): void {
@@ -15,7 +15,7 @@ export function endMarked(mark: string): void {
 }
 
 function withMark(mark: string): number[] {
-  const setting = `${MARK}=${mark}`;
+  const setting = `${CHILD_VARIABLE}=${mark}`;
   return namesIn("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => environmentOf(name).includes(setting))

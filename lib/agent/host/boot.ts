@@ -1,6 +1,6 @@
 import { utimesSync } from "node:fs";
 import path from "node:path";
-import { Place } from "./directory";
+import { AgentDirectory } from "./directory";
 import { Relay } from "./relay";
 import { Supervisor } from "./supervisor";
 
@@ -10,7 +10,7 @@ import { Supervisor } from "./supervisor";
  */
 const [, self = "", role, idle] = process.argv;
 process.umask(0o077);
-const place = new Place(path.dirname(path.dirname(self)));
+const place = new AgentDirectory(path.dirname(path.dirname(self)));
 place.enterRun();
 const boot = path.basename(self, ".js");
 

@@ -9,7 +9,7 @@ export const SUPERVISOR_SOCKET = "supervisor";
 export const WORKER_SOCKET = "worker-";
 
 /** Where an agent keeps what is its own on the host: one directory of the user it runs as, closed to others. */
-export class Place {
+export class AgentDirectory {
   readonly root: string;
 
   constructor(

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, write
 import path from "node:path";
 import type { StepEvent } from "../../model/events";
 import type { JobOutcome } from "../../model/job";
-import type { Place } from "./directory";
+import type { AgentDirectory } from "./directory";
 
 /** How many journals are kept on a host. */
 const KEPT_JOURNALS = 50;
@@ -25,7 +25,7 @@ export class Journal {
   readonly #file: number | undefined;
 
   /** Throws when there is one of `deployment` already: it has begun elsewhere. */
-  constructor(place: Place, deployment: string) {
+  constructor(place: AgentDirectory, deployment: string) {
     for (const old of oldest(place)) rmSync(old, { force: true });
     this.#file = unlessFull(() => openSync(place.journal(deployment), "ax", 0o600));
   }
@@ -52,7 +52,7 @@ function unlessFull<T>(act: () => T): T | undefined {
 }
 
 /** The lines of the journal of `deployment` so far; undefined when there is none. */
-export function readJournal(place: Place, deployment: string): JournalLine[] | undefined {
+export function readJournal(place: AgentDirectory, deployment: string): JournalLine[] | undefined {
   let text: string;
   try {
     text = readFileSync(place.journal(path.basename(deployment)), "utf8");
@@ -84,7 +84,7 @@ export function eventsFrom(
   return runs;
 }
 
-function oldest(place: Place): string[] {
+function oldest(place: AgentDirectory): string[] {
   const journals = readdirSync(place.journals).map((name) => path.join(place.journals, name));
   if (journals.length < KEPT_JOURNALS) return [];
   return journals

@@ -13,10 +13,10 @@ import {
   workerAnswerShapes,
 } from "../shared/messages";
 import { converse, converseOver, type Wire } from "../shared/wire";
-import type { Place } from "./directory";
+import type { AgentDirectory } from "./directory";
 import { eventsFrom, type JournalLine, readJournal } from "./journal";
 import { Store } from "./store";
-import { Supervised } from "./supervisor-client";
+import { SupervisorClient } from "./supervisor-client";
 
 /** How often a deployment is offered to a supervisor that ends before it has given a worker. */
 const MOST_OFFERS = 3;
@@ -36,10 +36,10 @@ interface Waiting {
  * the controller and the workers. It ends with the link; the work does not.
  */
 export class Relay {
-  readonly #place: Place;
+  readonly #place: AgentDirectory;
   readonly #store: Store;
   readonly #controller: Wire<Answer>;
-  readonly #supervised: Supervised;
+  readonly #supervised: SupervisorClient;
   /** Questions that the supervisor has not answered yet. */
   readonly #asked = new Map<number, "status" | "shutdown">();
   readonly #waiting = new Map<string, Waiting>();
@@ -48,10 +48,10 @@ export class Relay {
   readonly #mended = new Set<string>();
 
   /** `boot`: the file that both of us are run from. */
-  constructor(place: Place, boot: string) {
+  constructor(place: AgentDirectory, boot: string) {
     this.#place = place;
     this.#store = new Store(place);
-    this.#supervised = new Supervised(place, boot, {
+    this.#supervised = new SupervisorClient(place, boot, {
       onAnswer: (answer) => this.#fromSupervisor(answer),
       onLost: () => this.#askAgain(),
     });

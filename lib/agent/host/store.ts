@@ -16,7 +16,7 @@ import path from "node:path";
 import { ConsfigError } from "../../model/errors";
 import type { TreeChange, TreeFile } from "../shared/messages";
 import { TREE_RECORD, type TreeRecord } from "../shared/tree";
-import type { Place } from "./directory";
+import type { AgentDirectory } from "./directory";
 
 /** How many trees are kept: today's, and some to go back to. */
 const KEPT_TREES = 6;
@@ -30,9 +30,9 @@ const READABLE = 0o644;
  * name and renamed, so that what has its name is whole.
  */
 export class Store {
-  readonly #place: Place;
+  readonly #place: AgentDirectory;
 
-  constructor(place: Place) {
+  constructor(place: AgentDirectory) {
     this.#place = place;
   }
 

@@ -7,7 +7,7 @@ import { loginEnvironment } from "../../util/login-environment";
 import { type SupervisorAnswer, type SupervisorRequest, supervisorAnswerShapes } from "../shared/messages";
 import { LOCK_FD, NODE_FLAGS } from "../shared/process";
 import { converseOver, type Wire } from "../shared/wire";
-import { type Place, SUPERVISOR_SOCKET } from "./directory";
+import { type AgentDirectory, SUPERVISOR_SOCKET } from "./directory";
 
 /** How long a supervisor may take to listen. */
 const START_MS = 5000;
@@ -19,14 +19,14 @@ interface Hearing {
 }
 
 /** A relay's conversation with a supervisor of its own version, which is started when there is none. */
-export class Supervised {
-  readonly #place: Place;
+export class SupervisorClient {
+  readonly #place: AgentDirectory;
   readonly #boot: string;
   readonly #hearing: Hearing;
   #wire: Promise<Wire<SupervisorRequest>> | undefined;
 
   /** `boot`: the file that a supervisor is started from; its name is the version. */
-  constructor(place: Place, boot: string, hearing: Hearing) {
+  constructor(place: AgentDirectory, boot: string, hearing: Hearing) {
     this.#place = place;
     this.#boot = boot;
     this.#hearing = hearing;
@@ -94,7 +94,7 @@ export class Supervised {
  * Starts a supervisor that outlives us, in a session of its own, with nothing of ours in its environment. It holds a
  * lock for as long as it takes work (where the host has flock), so that of two that start at once one ends.
  */
-function startSupervisor(place: Place, boot: string): void {
+function startSupervisor(place: AgentDirectory, boot: string): void {
   const log = openSync(place.log, "a", 0o600);
   const script = `exec ${LOCK_FD}>lock; if command -v flock >/dev/null; then flock -n ${LOCK_FD} || exit 0; fi; exec "$@"`;
   const idle = process.env["CONSFIGURATOR_AGENT_IDLE_MS"];

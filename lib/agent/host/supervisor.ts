@@ -12,13 +12,13 @@ import {
 } from "../shared/messages";
 import { LOCK_FD } from "../shared/process";
 import { converseOver, type Wire } from "../shared/wire";
-import { listenPrivately, type Place, SUPERVISOR_SOCKET } from "./directory";
+import { type AgentDirectory, listenPrivately, SUPERVISOR_SOCKET } from "./directory";
 import { WorkerProcess } from "./worker-process";
 
 /** How long nobody may need us before we end, unless the command line says otherwise. */
 const IDLE_MS = 15 * 60 * 1000;
 /** How long a worker of an earlier supervisor may take to say who it is. */
-const PATIENCE_MS = 1000;
+const PING_TIMEOUT_MS = 1000;
 /** How long after a worker was taken the next spare is started, so that it does not slow that one down. */
 const SPARE_DELAY_MS = 250;
 
@@ -42,7 +42,7 @@ interface Held {
  */
 export class Supervisor {
   readonly #startedAt = Date.now();
-  readonly #place: Place;
+  readonly #place: AgentDirectory;
   readonly #boot: string;
   readonly #idleMs: number;
   #server: Server | undefined;
@@ -54,7 +54,7 @@ export class Supervisor {
   #retiring = false;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(place: Place, boot: string, idleMs = IDLE_MS) {
+  constructor(place: AgentDirectory, boot: string, idleMs = IDLE_MS) {
     this.#place = place;
     this.#boot = boot;
     this.#idleMs = idleMs;
@@ -96,7 +96,7 @@ export class Supervisor {
       setTimeout(() => {
         works = true;
         settled({ deployment: "unknown", by: "an earlier agent", since: Date.now(), pid: 0 });
-      }, PATIENCE_MS).unref();
+      }, PING_TIMEOUT_MS).unref();
     });
   }
 

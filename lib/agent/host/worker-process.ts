@@ -5,7 +5,7 @@ import { loginEnvironment } from "../../util/login-environment";
 import { LEAVE, type WorkerState } from "../shared/messages";
 import { LOCK_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
-import { type Place, WORKER_SOCKET } from "./directory";
+import { type AgentDirectory, WORKER_SOCKET } from "./directory";
 
 /** A log larger than this, in bytes, is put aside, in place of the one before. */
 const MAX_LOG = 1024 * 1024;
@@ -27,7 +27,7 @@ export class WorkerProcess {
   readonly #process: ChildProcess;
   readonly #socketFile: string;
 
-  constructor(place: Place, tree: string, boot: string) {
+  constructor(place: AgentDirectory, tree: string, boot: string) {
     const id = `${process.pid.toString(36)}${Math.floor(performance.now() * 1000).toString(36)}`;
     this.tree = tree;
     this.socket = `${WORKER_SOCKET}${id}-${tree.slice(0, 16)}`;

@@ -1,5 +1,5 @@
 import type { Job } from "../../model/job";
-import { misshapen } from "./shapes";
+import { shapeMismatch } from "./shapes";
 import { decode, GarbledFrame } from "./wire";
 
 const shapes = { job: { deployment: "name", by: "string" } } as const;
@@ -7,7 +7,7 @@ const shapes = { job: { deployment: "name", by: "string" } } as const;
 /** What a message of the type "job" brings. Throws `GarbledFrame` when a worker could not even say whose it is. */
 export function jobIn(packed: Buffer): Job {
   const job = decode(packed);
-  const complaint = misshapen({ ...(job as Job), type: "job" }, shapes);
+  const complaint = shapeMismatch({ ...(job as Job), type: "job" }, shapes);
   if (complaint !== undefined) throw new GarbledFrame(complaint);
   return job as Job;
 }

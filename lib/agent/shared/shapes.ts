@@ -25,7 +25,7 @@ const kinds = {
 const SHOWN = 80;
 
 /** What is wrong with `message`, of those that `shapes` tells; undefined when nothing is. */
-export function misshapen(message: unknown, shapes: Shapes): string | undefined {
+export function shapeMismatch(message: unknown, shapes: Shapes): string | undefined {
   if (typeof message !== "object" || message === null || !("type" in message))
     return `a message has no type: ${shown(message)}`;
   const { type } = message;

@@ -2,13 +2,13 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { Packr } from "msgpackr";
 import { FailedChange } from "../../model/errors";
-import { misshapen, type Shapes } from "./shapes";
+import { type Shapes, shapeMismatch } from "./shapes";
 
 /**
  * Typed messages over a stream of bytes. A frame is a header of six bytes (a mark, flags, the length of the body as
  * 32 bits, big end first) and a body of MessagePack, deflated when that pays.
  */
-const MARK = 0xc5;
+const FRAME_START = 0xc5;
 const DEFLATED = 1;
 const HEADER = 6;
 /** Bodies from this size on are deflated. */
@@ -26,7 +26,7 @@ export function encode(message: unknown): Buffer {
   const deflated = plain.length >= WORTH_DEFLATING ? deflateRawSync(plain, { level: 3 }) : plain;
   const body = deflated.length < plain.length ? deflated : plain;
   const frame = Buffer.allocUnsafe(HEADER + body.length);
-  frame[0] = MARK;
+  frame[0] = FRAME_START;
   frame[1] = body === plain ? 0 : DEFLATED;
   frame.writeUInt32BE(body.length, 2);
   body.copy(frame, HEADER);
@@ -45,7 +45,7 @@ export class FrameSplitter {
     this.#held += chunk.length;
     while (this.#held >= this.#needed) {
       const whole = this.#joined();
-      if (whole[0] !== MARK || (whole[1] ?? 0) > DEFLATED) throw new GarbledFrame(notOurs(whole));
+      if (whole[0] !== FRAME_START || (whole[1] ?? 0) > DEFLATED) throw new GarbledFrame(notOurs(whole));
       const length = whole.readUInt32BE(2);
       if (length > MAX_BODY)
         throw new GarbledFrame(`a message of ${length} bytes is larger than the ${MAX_BODY} allowed`);
@@ -122,7 +122,7 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
     try {
       for (const frame of splitter.push(chunk)) {
         const message = decode(frame);
-        const complaint = misshapen(message, events.shapes);
+        const complaint = shapeMismatch(message, events.shapes);
         if (complaint !== undefined) throw new GarbledFrame(complaint);
         events.onMessage(message as In, frame);
       }

@@ -2,13 +2,13 @@ import { constants } from "node:os";
 import { type Readable, Writable } from "node:stream";
 import type { Channel } from "../../model/connection";
 import { drained, outputOf } from "../_drained";
-import type { Marks } from "../_marks";
+import type { StderrMarkers } from "../_marks";
 import type { ClientChannel } from "./_library";
 
 /** What a channel needs of its connection. */
 export interface Link {
   /** The marks on this command's stderr, which tell its process ids. */
-  readonly marks: Marks;
+  readonly marks: StderrMarkers;
   /** Sends a signal to the command that told `ids`. */
   kill(ids: string, signal: NodeJS.Signals): void;
   /** Settles when the link is over. */

@@ -9,11 +9,14 @@ import { HostKeyCheck } from "./_hostkey";
 import { negotiable, sshLibrary } from "./_library";
 import { NodeConnection } from "./_nodeConnection";
 import { explained, tcpSocket, unanswered } from "./_socket";
-import { cancellation, type Terms } from "./_terms";
-import type { Way } from "./_ways";
+import { type ConnectOptions, cancellation } from "./_terms";
+import type { SshEndpoint } from "./_ways";
 
 /** Connects through node-ssh: the first of `ways` directly, each further one through the one before it. */
-export async function connectByNode(ways: readonly Way[], terms: Terms): Promise<Connection> {
+export async function connectByNode(
+  ways: readonly SshEndpoint[],
+  terms: ConnectOptions,
+): Promise<Connection> {
   let connection: NodeConnection | undefined;
   for (const way of ways) {
     try {
@@ -28,7 +31,11 @@ export async function connectByNode(ways: readonly Way[], terms: Terms): Promise
   return connection;
 }
 
-async function open(way: Way, terms: Terms, through: NodeConnection | undefined): Promise<NodeConnection> {
+async function open(
+  way: SshEndpoint,
+  terms: ConnectOptions,
+  through: NodeConnection | undefined,
+): Promise<NodeConnection> {
   const { config, known, keys } = way;
   const place = `${config.address} port ${config.port}`;
   const deadline = new Deadline(terms.connectTimeoutSeconds, terms.signal);

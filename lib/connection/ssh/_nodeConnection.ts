@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
-import { Marks } from "../_marks";
+import { StderrMarkers } from "../_marks";
 import { Running } from "../_running";
 import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
@@ -10,7 +10,7 @@ import type { Client } from "./_library";
 import { loginCommand } from "./_login";
 import { Sessions } from "./_sessions";
 import { SpareSession, startCommand } from "./_spare";
-import { MISSES, type Terms } from "./_terms";
+import { type ConnectOptions, MISSES } from "./_terms";
 
 /** A connection through ssh2 that is made already. */
 export class NodeConnection implements Connection {
@@ -29,7 +29,7 @@ export class NodeConnection implements Connection {
     private readonly client: Client,
     private readonly socket: Socket | Duplex,
     private readonly config: SshConfig,
-    private readonly terms: Terms,
+    private readonly terms: ConnectOptions,
     private readonly through: NodeConnection | undefined,
   ) {
     this.#spare = new SpareSession(client);
@@ -102,7 +102,7 @@ export class NodeConnection implements Connection {
   async #start(command: string): Promise<Channel> {
     if (!this.alive) throw this.#failure("cannot start a command");
     const channel = await this.#spare.take();
-    const marks = new Marks();
+    const marks = new StderrMarkers();
     let refused = false;
     const link: Link = {
       marks,
@@ -121,7 +121,7 @@ export class NodeConnection implements Connection {
 
   #kill(ids: string, signal: NodeJS.Signals): void {
     if (!this.alive) return;
-    this.client.exec(loginCommand(Marks.kill(ids, signal)), (error, channel) => {
+    this.client.exec(loginCommand(StderrMarkers.kill(ids, signal)), (error, channel) => {
       if (error) return;
       channel.resume();
       channel.stderr.resume();

@@ -3,7 +3,7 @@ import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { shellQuote, shellWords } from "../../util/shell-quote";
 import { drained, outputHeld } from "../_drained";
-import { Marks } from "../_marks";
+import { StderrMarkers } from "../_marks";
 import { Running } from "../_running";
 import { type Askpass, askpass } from "./_askpass";
 import { type Destination, destinationWords } from "./_config";
@@ -13,15 +13,15 @@ import { answers } from "./_reasons";
 import type { Route } from "./_route";
 import { Sessions } from "./_sessions";
 import { afterSsh } from "./_stderr";
-import { cancellation, MISSES, type Terms } from "./_terms";
-import type { Way } from "./_ways";
+import { type ConnectOptions, cancellation, MISSES } from "./_terms";
+import type { SshEndpoint } from "./_ways";
 
 /**
  * Connects through the system's `ssh`. One `ssh` holds the connection and shares it (ControlMaster) at a socket in a
  * private directory; each command is an `ssh` that goes through there. The holder ends when its input does, which is
  * when we are gone, and takes the directory with it.
  */
-export async function connectByOpenssh(route: Route, terms: Terms): Promise<Connection> {
+export async function connectByOpenssh(route: Route, terms: ConnectOptions): Promise<Connection> {
   const { parent, way } = route;
   const ask = parent.local ? terms.ask : undefined;
   const deadline = new Deadline(terms.connectTimeoutSeconds, terms.signal);
@@ -32,7 +32,7 @@ export async function connectByOpenssh(route: Route, terms: Terms): Promise<Conn
   let holder: Channel | undefined;
   try {
     deadline.signal.throwIfAborted();
-    const ready = new Marks();
+    const ready = new StderrMarkers();
     holder = await parent.exec(holding(route, terms, asking, shared, ready));
     const end = () => holder?.kill("SIGTERM");
     deadline.signal.addEventListener("abort", end);
@@ -66,10 +66,10 @@ export async function connectByOpenssh(route: Route, terms: Terms): Promise<Conn
 /** The shell text that holds the connection: it tells of its directory, and of the host being reached. */
 function holding(
   { destination, way }: Route,
-  terms: Terms,
+  terms: ConnectOptions,
   asking: Askpass | undefined,
   shared: string | undefined,
-  ready: Marks,
+  ready: StderrMarkers,
 ): string {
   const strict = way?.config.value("stricthostkeychecking") ?? "ask";
   const lenient = ["no", "off", "false"].includes(strict);
@@ -127,7 +127,7 @@ const PLAIN_SESSION = {
 };
 
 /** With a `hop`, the name under which the host key is known; see `KnownHost`. */
-const hostKeyAlias = (destination: Destination, way: Way | undefined): string | undefined =>
+const hostKeyAlias = (destination: Destination, way: SshEndpoint | undefined): string | undefined =>
   way && !way.known.hasAuthority ? way.known.alias : destination.name;
 
 /** How a process ended, or is going to. */
@@ -162,7 +162,7 @@ class OpensshConnection implements Connection {
 
   constructor(
     private readonly route: Route,
-    private readonly terms: Terms,
+    private readonly terms: ConnectOptions,
     private readonly holder: Channel,
     ending: Ending,
     private readonly socket: string,
@@ -191,7 +191,7 @@ class OpensshConnection implements Connection {
 
   async #start(command: string): Promise<Channel> {
     this.#mustLive();
-    const marks = new Marks();
+    const marks = new StderrMarkers();
     const channel = await this.#ssh(loginCommand(command, marks.tellingExit));
     this.#running.add(channel);
     let code: number | undefined;
@@ -249,7 +249,7 @@ class OpensshConnection implements Connection {
 
   async #signal(ids: string, signal: NodeJS.Signals): Promise<void> {
     try {
-      const channel = await this.#ssh(loginCommand(Marks.kill(ids, signal)));
+      const channel = await this.#ssh(loginCommand(StderrMarkers.kill(ids, signal)));
       channel.stdout.resume();
       channel.stderr.resume();
       await channel.exit;

@@ -2,14 +2,14 @@ import { access, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { negotiable } from "./_library";
-import type { Way } from "./_ways";
+import type { SshEndpoint } from "./_ways";
 
 /** Why these connections need the system's `ssh`: each thing that ssh2 cannot do. None: ssh2 will do. */
-export async function reasonsForOpenssh(ways: readonly Way[]): Promise<string[]> {
+export async function reasonsForOpenssh(ways: readonly SshEndpoint[]): Promise<string[]> {
   return (await Promise.all(ways.map(reasonsFor))).flat();
 }
 
-async function reasonsFor({ config, known, keys }: Way): Promise<string[]> {
+async function reasonsFor({ config, known, keys }: SshEndpoint): Promise<string[]> {
   const { name } = config.destination;
   const said = (keyword: string): string | false =>
     config.value(keyword) !== undefined && `${keyword} is set for ${name}`;

@@ -1,6 +1,6 @@
 import type { Connection } from "../../model/connection";
 import type { Destination } from "./_config";
-import type { Way } from "./_ways";
+import type { SshEndpoint } from "./_ways";
 
 /** One ssh connection to make through the system's `ssh`. */
 export interface Route {
@@ -8,5 +8,5 @@ export interface Route {
   readonly parent: Connection;
   readonly destination: Destination;
   /** What is known of the destination; undefined when `ssh` runs elsewhere, with the configuration of that place. */
-  readonly way?: Way | undefined;
+  readonly way?: SshEndpoint | undefined;
 }

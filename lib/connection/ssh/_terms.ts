@@ -3,7 +3,7 @@ import type { Progress } from "../../model/events";
 import type { Asker } from "../../model/hop";
 
 /** How connections are made and kept. */
-export interface Terms {
+export interface ConnectOptions {
   /** As written in a consfig, for messages. */
   readonly hop: string;
   readonly connectTimeoutSeconds: number;
@@ -17,7 +17,7 @@ export interface Terms {
 export const MISSES = 3;
 
 /** What a cancelled attempt ends with. */
-export function cancellation({ signal, hop }: Terms): Error {
+export function cancellation({ signal, hop }: ConnectOptions): Error {
   return signal.reason instanceof Cancelled
     ? signal.reason
     : new Cancelled(`${hop}: cancelled while connecting`);

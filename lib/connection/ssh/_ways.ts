@@ -4,14 +4,18 @@ import { type Keys, keysFor } from "./_keys";
 import { KnownHost } from "./_known";
 
 /** One ssh connection to make, with all that there is to know about it beforehand. */
-export interface Way {
+export interface SshEndpoint {
   readonly config: SshConfig;
   readonly known: KnownHost;
   readonly keys: Keys;
 }
 
 /** The connections to make, each through the one before it: jump hosts first, `destination` last. */
-export async function waysTo(destination: Destination, hop: string, signal: AbortSignal): Promise<Way[]> {
+export async function endpointsTo(
+  destination: Destination,
+  hop: string,
+  signal: AbortSignal,
+): Promise<SshEndpoint[]> {
   return ways(destination, undefined, []);
 
   /** `before`: the jump hosts that ProxyJump of a later host put in front of this one, in place of its own. */
@@ -19,7 +23,7 @@ export async function waysTo(destination: Destination, hop: string, signal: Abor
     to: Destination,
     before: readonly string[] | undefined,
     seen: readonly string[],
-  ): Promise<Way[]> {
+  ): Promise<SshEndpoint[]> {
     if (seen.includes(to.name)) {
       throw new ConnectionFailed(hop, `ProxyJump goes in a circle: ${[...seen, to.name].join(" → ")}`);
     }

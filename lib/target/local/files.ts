@@ -3,14 +3,14 @@ import type { FileStat } from "../../model/target";
 
 /** What `file` is, links followed. */
 export const lookAt = (file: string): FileStat | undefined =>
-  fileStat(orNothing(() => statSync(file, { bigint: true })));
+  fileStat(ifExists(() => statSync(file, { bigint: true })));
 
 /** What `file` itself is. */
 export const lookAtLink = (file: string): FileStat | undefined =>
-  fileStat(orNothing(() => lstatSync(file, { bigint: true })));
+  fileStat(ifExists(() => lstatSync(file, { bigint: true })));
 
 /** What `look` finds, or undefined when there is nothing of that name: not even a place for it, or links in a circle. */
-export function orNothing<T>(look: () => T): T | undefined {
+export function ifExists<T>(look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {

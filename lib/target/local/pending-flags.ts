@@ -3,24 +3,24 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:
 import { homedir } from "node:os";
 import path from "node:path";
 import { FailedChange } from "../../model/errors";
-import type { MarkStore } from "../pending-flags";
+import type { FlagStore } from "../pending-flags";
 
 /**
  * Marks of the user whom we run as. They are written without fsync, which would cost more than all the rest: what
  * they are about is written after them, and a journal keeps that order.
  */
-export const localMarks: MarkStore = {
+export const localMarks: FlagStore = {
   list: async () =>
-    told("look for marks", () => readdirSync(directory()).filter((name) => !name.startsWith(".")), []),
+    failAs("look for marks", () => readdirSync(directory()).filter((name) => !name.startsWith(".")), []),
   write: async (name, text) =>
-    told(`write the mark ${name}`, () => {
+    failAs(`write the mark ${name}`, () => {
       mkdirSync(directory(), { recursive: true, mode: 0o700 });
       const temporary = path.join(directory(), `.${randomBytes(9).toString("hex")}`);
       writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
       renameSync(temporary, path.join(directory(), name));
     }),
   remove: async (name) =>
-    told(`remove the mark ${name}`, () => rmSync(path.join(directory(), name), { force: true })),
+    failAs(`remove the mark ${name}`, () => rmSync(path.join(directory(), name), { force: true })),
 };
 
 function directory(): string {
@@ -30,7 +30,7 @@ function directory(): string {
 }
 
 /** What the system says against `act` is a `FailedChange`; where there is no such directory, `missing`. */
-function told<T>(what: string, act: () => T, missing?: T): T {
+function failAs<T>(what: string, act: () => T, missing?: T): T {
   try {
     return act();
   } catch (error) {

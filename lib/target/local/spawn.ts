@@ -7,7 +7,7 @@ import type { RawResult } from "../command";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
-const PATIENCE_MS = 1500;
+const KILL_GRACE_MS = 1500;
 /** How long output is waited for after the command has ended: a daemon it started may hold the pipes for ever. */
 const SILENCE_MS = 1000;
 
@@ -59,7 +59,7 @@ export function spawnShell(
 
     function cancel(): void {
       endGroup("SIGTERM");
-      patience = setTimeout(() => endGroup("SIGKILL"), PATIENCE_MS);
+      patience = setTimeout(() => endGroup("SIGKILL"), KILL_GRACE_MS);
     }
 
     function endGroup(ended: NodeJS.Signals): void {

@@ -9,9 +9,9 @@ import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
 import { lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
-import type { MarkStore } from "../pending-flags";
-import { told } from "../trace";
-import { lookAt, lookAtLink, orNothing } from "./files";
+import type { FlagStore } from "../pending-flags";
+import { traceCommand } from "../trace";
+import { ifExists, lookAt, lookAtLink } from "./files";
 import { localMarks } from "./pending-flags";
 import { makeDirectories, replaceFile } from "./replace-file";
 import { sameBytes } from "./same-bytes";
@@ -67,17 +67,17 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   async readLink(name: string): Promise<string | undefined> {
     return this.#attempt("read the link", name, (file) => {
       const link = bare(file);
-      return orNothing(() => fs.lstatSync(link))?.isSymbolicLink() ? fs.readlinkSync(link) : undefined;
+      return ifExists(() => fs.lstatSync(link))?.isSymbolicLink() ? fs.readlinkSync(link) : undefined;
     });
   }
 
   async realPath(name: string): Promise<string | undefined> {
-    return this.#attempt("follow the links of", name, (file) => orNothing(() => fs.realpathSync(file)));
+    return this.#attempt("follow the links of", name, (file) => ifExists(() => fs.realpathSync(file)));
   }
 
   async list(name: string): Promise<string[] | undefined> {
     return this.#attempt("list", name, (directory) =>
-      orNothing(() => fs.statSync(directory))?.isDirectory() ? fs.readdirSync(directory).sort() : undefined,
+      ifExists(() => fs.statSync(directory))?.isDirectory() ? fs.readdirSync(directory).sort() : undefined,
     );
   }
 
@@ -154,7 +154,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return new LocalTarget(context) as this;
   }
 
-  protected markStore(): MarkStore {
+  protected markStore(): FlagStore {
     return localMarks;
   }
 
@@ -181,7 +181,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
     this.refuseWhenCancelled(`${shellQuote(name)} was not written`);
     await this.#attempt("write", name, (file) =>
-      replaceFile(file, content, options, (shown, run) => told(this.context, shown, run)),
+      replaceFile(file, content, options, (shown, run) => traceCommand(this.context, shown, run)),
     );
   }
 

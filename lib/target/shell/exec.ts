@@ -6,7 +6,7 @@ import type { RawResult } from "../command";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end before it is left behind. */
-const PATIENCE_MS = 2000;
+const KILL_GRACE_MS = 2000;
 
 /** Runs `script` over `connection` and gathers what it says. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
 export async function execOver(
@@ -62,7 +62,7 @@ function whenCancelled(
       patience = setTimeout(() => {
         channel.kill("SIGKILL");
         reject(new Cancelled(`cancelled: \`${shown}\` was told to end`));
-      }, PATIENCE_MS);
+      }, KILL_GRACE_MS);
     };
     // It may have been aborted while the channel was opened.
     if (signal.aborted) cancel();

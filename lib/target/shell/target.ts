@@ -8,8 +8,8 @@ import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
 import { lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
-import type { MarkStore } from "../pending-flags";
-import { told } from "../trace";
+import type { FlagStore } from "../pending-flags";
+import { traceCommand } from "../trace";
 import { type Answer, Questions } from "./batch";
 import { execOver } from "./exec";
 import * as scripts from "./scripts";
@@ -143,7 +143,7 @@ export class ShellTarget extends TargetBase {
     return new ShellTarget(this.connection, context) as this;
   }
 
-  protected markStore(): MarkStore {
+  protected markStore(): FlagStore {
     return {
       list: async () => {
         const { exit, output } = await this.#questions.ask(scripts.listMarks, "look for marks");
@@ -272,7 +272,7 @@ export class ShellTarget extends TargetBase {
 
   #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
     const how: Execution = { input, env: undefined, output: undefined, shown };
-    return told(this.context, shown, () => this.execute(script, how));
+    return traceCommand(this.context, shown, () => this.execute(script, how));
   }
 }
 

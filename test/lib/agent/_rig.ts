@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Deployment, deployThese } from "../../../lib/controller/deploy";
+import { deployThese } from "../../../lib/controller/deploy";
+import type { Deployment } from "../../../lib/controller/deployment";
 import { session } from "../../../lib/controller/session";
 import type { DeployEvent } from "../../../lib/model/events";
 import type { Hop } from "../../../lib/model/hop";
@@ -125,7 +126,7 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
       config,
     });
   const pids: Rig["pids"] = async (role) => {
-    const sought = role === "worker" ? /lib\/agent\/worker\.js/ : new RegExp(`/boot/[0-9a-f]*\\.js ${role}`);
+    const sought = role === "worker" ? /lib\/worker\/worker\.js/ : new RegExp(`/boot/[0-9a-f]*\\.js ${role}`);
     const { stdout } = await machine.exec("ps -ww -eo pid=,ppid=,args=");
     const found = stdout
       .split("\n")

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { controllerKit } from "../../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Channel, Connection } from "../../../lib/model/connection";
 import { type Hop, hopDefinition } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
@@ -31,7 +31,7 @@ export async function openChain(parent: Connection, hops: readonly Hop[]): Promi
     for (const hop of hops) {
       const connection = await hopDefinition(hop).open(hop.args, {
         parent: opened.at(-1) ?? parent,
-        kit: controllerKit,
+        artifacts: controllerArtifacts,
         host: HostModel.named(HOST),
         ask: undefined,
         signal: new AbortController().signal,

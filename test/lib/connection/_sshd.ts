@@ -14,7 +14,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after } from "node:test";
 import { localConnection } from "../../../lib/connection/local";
-import { controllerKit } from "../../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Channel, Connection } from "../../../lib/model/connection";
 import type { Progress } from "../../../lib/model/events";
 import { type Asker, type Hop, hops } from "../../../lib/model/hop";
@@ -218,7 +218,7 @@ export async function open(
   if (!definition) throw new Error(`no hop ${hop.hop}`);
   const connection = await definition.open(hop.args, {
     parent: parent ?? localConnection(),
-    kit: controllerKit,
+    artifacts: controllerArtifacts,
     host: HostModel.named(name),
     ask,
     signal: signal ?? new AbortController().signal,

@@ -3,14 +3,14 @@ import { execFileSync, spawn } from "node:child_process";
 import { PassThrough } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { test } from "node:test";
-import { Marks } from "../../../lib/connection/_marks";
+import { StderrMarkers } from "../../../lib/connection/_marks";
 import { loginCommand } from "../../../lib/connection/ssh/_login";
 
 /** What `marks` says, as its bytes. */
-const said = (marks: Marks, word: string) => execFileSync("sh", ["-c", marks.say(word)]);
+const said = (marks: StderrMarkers, word: string) => execFileSync("sh", ["-c", marks.say(word)]);
 
 test("marks are taken out and told, however the bytes are cut", async () => {
-  const marks = new Marks();
+  const marks = new StderrMarkers();
   const before = Buffer.from([0x00, 0x1e, 0x1f, 0xff]);
   const bytes = Buffer.concat([said(marks, "'12 11'"), before, said(marks, "7"), Buffer.from("after\x1e")]);
   for (const size of [1, 3, bytes.length]) {
@@ -25,7 +25,7 @@ test("marks are taken out and told, however the bytes are cut", async () => {
 });
 
 test("a mark of one connection inside another's is handed on at once, to its end", async () => {
-  const [outer, inner] = [new Marks(), new Marks()];
+  const [outer, inner] = [new StderrMarkers(), new StderrMarkers()];
   const source = new PassThrough();
   const told = new Promise((resolve) => {
     inner
@@ -44,7 +44,7 @@ test("a command tells its ids and its exit code, whatever ends it", async () => 
     ["exit 255", "255"],
     ["kill -KILL $$", "137"],
   ] as const) {
-    const marks = new Marks();
+    const marks = new StderrMarkers();
     const child = spawn("sh", ["-c", loginCommand(command, marks.tellingExit)]);
     const told: string[] = [];
     await text(marks.filter(child.stderr, (mark) => told.push(mark)));

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { localConnection } from "../../../lib/connection/local";
 import { discardSandbox, whyNoClone } from "../../../lib/connection/sandbox";
-import { controllerKit } from "../../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Connection } from "../../../lib/model/connection";
 import { hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
@@ -106,7 +106,7 @@ async function open(name: string): Promise<Connection> {
     { name },
     {
       parent: localConnection(),
-      kit: controllerKit,
+      artifacts: controllerArtifacts,
       host: HostModel.named("sandbox"),
       ask: undefined,
       signal: new AbortController().signal,

@@ -15,7 +15,7 @@ import {
   sandboxDiff,
   whyNoClone,
 } from "../../../lib/connection/sandbox";
-import { controllerKit } from "../../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Connection } from "../../../lib/model/connection";
 import { ConsfigError } from "../../../lib/model/errors";
 import type { Progress } from "../../../lib/model/events";
@@ -34,7 +34,7 @@ async function open(name: string, progress: (event: Progress) => void = () => {}
     { name },
     {
       parent: localConnection(),
-      kit: controllerKit,
+      artifacts: controllerArtifacts,
       host: HostModel.named("sandbox"),
       ask: undefined,
       signal: new AbortController().signal,

@@ -48,7 +48,7 @@ describe("deployPosix", () => {
     ]);
     assert.deepEqual(
       report.skipped.map(({ site }) => site.replace(/:\d+:\d+$/, "")),
-      Array.from({ length: 4 }, () => "test/lib/_leading.test.ts"),
+      Array.from({ length: 4 }, () => "test/lib/controller/applicable-prefix.test.ts"),
     );
     assert.deepEqual(toy.takeDone(), ["a"]);
   });

@@ -261,12 +261,12 @@ describe("arguments that are none are refused where they are given", () => {
     [
       "something else",
       () => deploy(host(), 3 as never, (() => {}) as never),
-      'deploy: 3 is neither a hop, such as via.ssh({ user: "root" }), nor a property, such as cmd.single("true"); a function (without a name) is neither a hop, such as via.ssh({ user: "root" }), nor a property, such as cmd.single("true")',
+      'deploy: expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got 3; expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got the function without a name',
     ],
     [
       "no host",
       () => deploy(undefined as never),
-      "deploy: undefined is no host; it takes a host as defhost makes it, or a list of hosts",
+      "deploy: expected a host from defhost, or a list of hosts; got undefined",
     ],
   ];
   for (const [name, start, message] of cases) {
@@ -279,7 +279,7 @@ test("a deployment that is asked for what only its report has says so", async ()
   assert.throws(
     () => (deployment as unknown as { changed: unknown }).changed,
     new InvalidArguments(
-      "a deployment has no `changed` before it is over; wait for its report: (await deploy(…)).changed",
+      "a deployment has no `changed` before it is over; await its report: (await deploy(…)).changed",
     ),
   );
   assert.deepEqual((await deployment).changed, []);

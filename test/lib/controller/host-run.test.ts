@@ -56,7 +56,7 @@ describe("what is refused, nobody being connected to", () => {
     [
       "a host without hops",
       () => deploy(defhost("bare.example.org", toy.changes("a"))),
-      'bare.example.org has no hops of its own, and none were given; say deploy(host, via.ssh({ user: "root" }), via.agent()), or give it { deploy: […] } in defhost',
+      'bare.example.org has no hops of its own, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost',
     ],
     [
       "a host that nobody defined",
@@ -66,7 +66,7 @@ describe("what is refused, nobody being connected to", () => {
     [
       "a property that does not fit",
       () => deploy(host(toy.changes("a"), refuses())),
-      /^web1\.example\.org: test\.refuses\(\) at test\/lib\/host-run\.test\.ts:\d+:\d+: it does not fit$/,
+      /^web1\.example\.org: test\.refuses\(\) at test\/lib\/controller\/host-run\.test\.ts:\d+:\d+: it does not fit$/,
     ],
     [
       "every complaint at once",
@@ -76,7 +76,7 @@ describe("what is refused, nobody being connected to", () => {
     [
       "an agent property without an agent",
       () => deploy(host(toy.changes("a"), toy.needsAgent("b"))),
-      /^web1\.example\.org: toy\.needsAgent\('b'\) at test\/lib\/host-run\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
+      /^web1\.example\.org: toy\.needsAgent\('b'\) at test\/lib\/controller\/host-run\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
     ],
     [
       "a hop behind an agent",

@@ -20,7 +20,7 @@ after(async () => {
 });
 
 test("what was deployed through an agent, newest first", { skip: whyNoClone() ?? false }, async () => {
-  session.consfig = openConsfig(`${__dirname}/../bench/consfig`);
+  session.consfig = openConsfig(`${__dirname}/../../bench/consfig`);
   const host = defhost("journalled.example.org", { deploy: hops }, cmd.single("true"));
   const first = await deploy(host);
   const second = await deploy(host, cmd.single("echo no; false"));

@@ -37,10 +37,10 @@ test("again: what failed is tried again; with leaveOut it is told, and what wait
   assert.deepEqual(outline((await first.again([report])).steps), outline(report.steps));
   const second = first.again([report], { leaveOut: true });
   assert.deepEqual(outline((await second).steps), [
-    "skipped a (left out, as you said after it failed)",
+    "skipped a (left out, as you asked after it failed)",
     "changed b",
     "changed c",
-    "skipped d (left out, as you said after it failed)",
+    "skipped d (left out, as you asked after it failed)",
     "changed e",
   ]);
   const third = second.again([await second]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { local, localConnection } from "../../../lib/connection/local";
-import { controllerKit } from "../../../lib/controller/artifacts";
+import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import { ConnectionPool } from "../../../lib/controller/pool";
 import type { Connection } from "../../../lib/model/connection";
 import { ConnectionFailed } from "../../../lib/model/errors";
@@ -52,7 +52,7 @@ beforeEach(() => {
 });
 
 const context = (host = "web1"): Omit<HopContext, "parent"> => ({
-  kit: controllerKit,
+  artifacts: controllerArtifacts,
   host: HostModel.named(host),
   ask: undefined,
   signal: new AbortController().signal,

@@ -39,11 +39,11 @@ describe("hostdeploy", () => {
     const cases: [start: () => unknown, message: string][] = [
       [
         () => hostdeploy(web, local() as never),
-        "hostdeploy: it takes no hops, those of the host's definition are used; say deploy(…) to give others",
+        "hostdeploy: it uses the hops of the host's definition; write deploy(…) to give others",
       ],
       [
         () => hostdeployThese(web, [local()] as never),
-        "hostdeployThese: it takes no hops, those of the host's definition are used; say deployThese(…) to give others",
+        "hostdeployThese: it uses the hops of the host's definition; write deployThese(…) to give others",
       ],
     ];
     for (const [start, message] of cases) {

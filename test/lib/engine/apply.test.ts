@@ -435,10 +435,10 @@ describe("asked to stop", () => {
   });
 });
 
-test("an error that nobody waited for is a failed step inside of the one that runs", async () => {
+test("an unhandled error is a failed step inside the one that runs", async () => {
   let tell: ((error: unknown) => void) | undefined;
   let listens = 0;
-  const strays = (listener: (error: unknown) => void) => {
+  const onUnhandledError = (listener: (error: unknown) => void) => {
     tell = listener;
     listens += 1;
     return () => {
@@ -456,10 +456,10 @@ test("an error that nobody waited for is a failed step inside of the one that ru
       return "unchanged";
     },
   });
-  assertApplied(await applied(seqprops(forgets(), toy.rests("b")), { strays }), {
+  assertApplied(await applied(seqprops(forgets(), toy.rests("b")), { onUnhandledError }), {
     change: "unchanged",
     failed: true,
-    steps: ["unchanged forgets", "  failed what was left to itself: Error: left to itself", "unchanged b"],
+    steps: ["unchanged forgets", "  failed unhandled error: Error: left to itself", "unchanged b"],
     done: [],
   });
   assert.equal(listens, 0);

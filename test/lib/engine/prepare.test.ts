@@ -65,7 +65,7 @@ function complaintsOf(application: PropApp): readonly string[] {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return error.complaints.map((complaint) =>
-      complaint.replace(/ at test\/lib\/prepare\.test\.ts:\d+:\d+:/, " HERE:"),
+      complaint.replace(/ at test\/lib\/engine\/prepare\.test\.ts:\d+:\d+:/, " HERE:"),
     );
   }
   throw new assert.AssertionError({ message: "it was not refused" });
@@ -75,7 +75,7 @@ function complaintsOf(application: PropApp): readonly string[] {
 const arrived = (property: string, given: unknown): PropApp => ({
   property,
   args: given,
-  site: "test/lib/prepare.test.ts:1:1",
+  site: "test/lib/engine/prepare.test.ts:1:1",
 });
 
 beforeEach(() => void order.splice(0));

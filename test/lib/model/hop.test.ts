@@ -21,7 +21,7 @@ describe("a hop", () => {
     const hop = tunnel("gate", 22);
     assert.ok(isHop(hop));
     assert.deepEqual([hop.hop, hop.args], ["tunnel", { to: "gate", port: 22 }]);
-    assert.match(hop.site, /^test\/lib\/connection\/hop\.test\.ts:\d+:\d+$/);
+    assert.match(hop.site, /^test\/lib\/model\/hop\.test\.ts:\d+:\d+$/);
     assert.throws(() => Object.assign(hop, { hop: "other" }), TypeError);
     assert.deepEqual(JSON.parse(JSON.stringify(hop)), {
       hop: "tunnel",

@@ -33,7 +33,7 @@ describe("defhost", () => {
     assert.equal(host.desc, "the web");
     assert.deepEqual(host.deploy, deploy);
     assert.deepEqual(host.applications, [a, b]);
-    assert.match(host.site, /^test\/lib\/host\.test\.ts:\d+:\d+$/);
+    assert.match(host.site, /^test\/lib\/model\/host\.test\.ts:\d+:\d+$/);
     assert.equal(hosts.get("web1.example.org"), host);
   });
 
@@ -95,7 +95,7 @@ describe("defhost", () => {
       assert.throws(define, (error: Error) => {
         assert.ok(error instanceof InvalidArguments);
         assert.equal(
-          error.message.replace(/test\/lib\/host[^"]+/, "SITE"),
+          error.message.replace(/test\/lib\/model\/host[^"]+/, "SITE"),
           `defhost: ${message}`.slice(0, 200),
         );
         assert.match(error.stack?.split(/\n\s+at /)[1] ?? "", /host\.test\.ts/);

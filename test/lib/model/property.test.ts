@@ -101,7 +101,7 @@ describe("an application", () => {
 
   test("remembers the line that said it", () => {
     const [application, line] = [toy.changes("a"), here()];
-    assert.ok(application.site.startsWith(`test/lib/${line}:`), application.site);
+    assert.ok(application.site.startsWith(`test/lib/model/${line}:`), application.site);
   });
 
   test("is JSON: property, arguments, line", () => {
@@ -187,7 +187,7 @@ describe("a definition", () => {
     assert.equal(properties.get("test.listens"), listens as never);
     assert.equal(listens.name, "test.listens");
     assert.equal(listens.definition.kind, "posix");
-    assert.match(String(properties.siteOf("test.listens")), /^test\/lib\/property\.test\.ts:\d+:\d+$/);
+    assert.match(String(properties.siteOf("test.listens")), /^test\/lib\/model\/property\.test\.ts:\d+:\d+$/);
   });
 
   test("said again by the same file replaces the former, for applications that exist already", () => {
@@ -206,7 +206,7 @@ describe("a definition", () => {
         ),
       (error: Error) =>
         error instanceof DuplicateName &&
-        /^the property "toy\.changes" is defined twice: at test\/support\/toy\.ts:\d+:\d+ and at test\/lib\/property\.test\.ts:\d+:\d+; give one of them another name$/.test(
+        /^the property "toy\.changes" is defined twice: at test\/support\/toy\.ts:\d+:\d+ and at test\/lib\/model\/property\.test\.ts:\d+:\d+; give one of them another name$/.test(
           error.message,
         ),
     );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seqprops, unapplied } from "../../../lib/combinators";
-import { refuseUnfit } from "../../../lib/engine/fit";
+import { refuseUnsupported } from "../../../lib/engine/fit";
 import { prepare } from "../../../lib/engine/prepare";
 import { appliedAnywhere } from "../../../lib/model/application";
 import { Refused } from "../../../lib/model/errors";
@@ -231,7 +231,7 @@ describe("what does not fit is refused before anybody is connected to", () => {
       () => reconnects([via.rehome("/srv"), via.local()], toy.changes("a")),
       [via.agent()],
       [
-        /^reconnects\(.*\) at test\/lib\/subdeployments\.test\.ts:\d+:\d+: via\.local\(\) can only stand first: it is about the machine that you sit at$/,
+        /^reconnects\(.*\) at test\/lib\/nested\/deploys\.test\.ts:\d+:\d+: via\.local\(\) can only stand first: it is about the machine that you sit at$/,
       ],
     ],
     [
@@ -253,7 +253,7 @@ describe("what does not fit is refused before anybody is connected to", () => {
         ),
       [via.agent()],
       [
-        /^toy\.needsAgent\('x'\) at test\/lib\/subdeployments\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
+        /^toy\.needsAgent\('x'\) at test\/lib\/nested\/deploys\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
         /^reconnects\(via\.sandbox\(\), toy\.changes\('a'\)\) at .*: via\.sandbox\(\) can only stand first/,
       ],
     ],
@@ -268,7 +268,7 @@ describe("what does not fit is refused before anybody is connected to", () => {
     test(name, () => {
       const { application: tree } = prepared(application());
       assert.throws(
-        () => refuseUnfit("a.example.org", tree, hops),
+        () => refuseUnsupported("a.example.org", tree, hops),
         (error: Error) => {
           assert.ok(error instanceof Refused);
           assert.equal(error.complaints.length, complaints.length, error.message);
@@ -284,6 +284,6 @@ describe("what does not fit is refused before anybody is connected to", () => {
       as("ada", toy.needsAgent("x"), reconnects(via.chroot("/srv/c"), toy.needsAgent("y"))),
       deploysThese("b.example.org", via.ssh(), via.agent(), toy.needsAgent("z")),
     );
-    refuseUnfit("a.example.org", application, [via.agent()]);
+    refuseUnsupported("a.example.org", application, [via.agent()]);
   });
 });

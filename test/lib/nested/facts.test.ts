@@ -118,7 +118,7 @@ describe("facts of another host", () => {
         assert.ok(error instanceof Refused);
         assert.match(
           error.message,
-          /^a\.example\.org: test\.likes\('b\.example\.org'\) at test\/lib\/facts\.test\.ts:\d+:\d+: b\.example\.org: no\.such\(\{\}\) at hosts\/b\.ts:1:1: there is no property no\.such/,
+          /^a\.example\.org: test\.likes\('b\.example\.org'\) at test\/lib\/nested\/facts\.test\.ts:\d+:\d+: b\.example\.org: no\.such\(\{\}\) at hosts\/b\.ts:1:1: there is no property no\.such/,
         );
         return true;
       },

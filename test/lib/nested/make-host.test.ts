@@ -74,7 +74,7 @@ describe("a host as a value", () => {
       assert.throws(make, (error: Error) => {
         assert.ok(error instanceof InvalidArguments);
         assert.equal(error.message, message);
-        assert.match(error.stack?.split("\n")[1] ?? "", /made-hosts\.test\.ts/);
+        assert.match(error.stack?.split("\n")[1] ?? "", /make-host\.test\.ts/);
         return true;
       });
   });

@@ -23,7 +23,7 @@ function materialised({ root, consfig }: Pick<Workspace, "root" | "consfig">, ma
 /** What plain Node, knowing nothing of TypeScript or of us, prints for `code` with the entries loaded. */
 function farOutput(tree: string, { entries }: Manifest, code: string): string {
   const all = `for (const entry of ${JSON.stringify(entries)}) require(${JSON.stringify(`${tree}/`)} + entry);
-    const { properties } = require(${JSON.stringify(`${tree}/node_modules/consfigurator/lib/property.js`)});
+    const { properties } = require(${JSON.stringify(`${tree}/node_modules/consfigurator/lib/model/property.js`)});
     Promise.resolve((${code})).then((value) => console.log(JSON.stringify(value)));`;
   return execFileSync(process.execPath, ["-e", all], { cwd: "/", encoding: "utf8" }).trim();
 }
@@ -213,10 +213,10 @@ test("positions far away are the user's own, also of trees that are no longer th
   assert.equal(
     space.consfig
       .mapPositions(
-        `at f (/root/.cache/x/trees/${manifest.hash}/node_modules/consfigurator/lib/registry.js:99:1)`,
+        `at f (/root/.cache/x/trees/${manifest.hash}/node_modules/consfigurator/lib/model/registry.js:99:1)`,
       )
       .replace(/\d+:\d+/, "L:C"),
-    "at f (consfigurator/lib/registry.ts:L:C)",
+    "at f (consfigurator/lib/model/registry.ts:L:C)",
   );
   assert.equal(
     space.consfig.mapPositions(

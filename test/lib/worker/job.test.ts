@@ -86,7 +86,7 @@ describe("on a host with an agent", needsMachines(), () => {
       assert.equal(report.failure, undefined);
       assert.deepEqual(outline(report.steps), [
         "changed forgets",
-        `  failed what was left to itself: Error: of a ${way}`,
+        `  failed unhandled error: Error: of a ${way}`,
         "changed true",
       ]);
       assert.match(report.failed[0]?.failure?.stack ?? "", /properties\/outer\.ts:\d+/);

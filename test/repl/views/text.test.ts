@@ -152,7 +152,7 @@ test("durations", () => {
 });
 
 test("why: what the engine did on the way is left out, also in its own consfig; both streams stand together", () => {
-  const stack = ["lib/_command.ts:47:9", "properties/cmd.ts:106:5", "hosts/web.ts:3:1"];
+  const stack = ["lib/target/command.ts:47:9", "properties/cmd.ts:106:5", "hosts/web.ts:3:1"];
   const failure = {
     name: "RunFailed",
     message: "`false` ended with exit code 1",

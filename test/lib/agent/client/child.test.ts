@@ -323,7 +323,7 @@ const PROCESSES: Readonly<Record<string, string>> = {
   "child worker": "-o -f '^/proc/tty/ldisc/node .*child-worker.js'",
   "inner child worker": "-n -f '^/proc/tty/ldisc/node .*child-worker.js'",
   unshare: "-f '^unshare --mount'",
-  worker: "-n -f '[l]ib/agent/worker.js'",
+  worker: "-n -f '[l]ib/worker/worker.js'",
 };
 
 const describeFailures = (report: Report): string =>

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { Place } from "../../../../lib/agent/host/directory";
+import { AgentDirectory } from "../../../../lib/agent/host/directory";
 import { ConsfigError } from "../../../../lib/model/errors";
 
 let dir: string;
@@ -13,12 +13,12 @@ before(() => {
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 test("all directories are there, closed to others", () => {
-  const place = new Place(path.join(dir, "deep", "agent"));
+  const place = new AgentDirectory(path.join(dir, "deep", "agent"));
   for (const directory of [place.root, place.blobs, place.trees, place.run, place.journals]) {
     const { mode } = statSync(directory);
     assert.equal((mode & 0o7777).toString(8), "700", directory);
   }
-  assert.doesNotThrow(() => new Place(place.root), "and may be there already");
+  assert.doesNotThrow(() => new AgentDirectory(place.root), "and may be there already");
 });
 
 test("a directory that others may enter is refused, and named", () => {
@@ -27,7 +27,7 @@ test("a directory that others may enter is refused, and named", () => {
   chmodSync(root, 0o755);
   const uid = process.getuid?.();
   assert.throws(
-    () => new Place(root),
+    () => new AgentDirectory(root),
     new ConsfigError(
       `${root} must belong to user ${uid} with mode 0700, and is of user ${uid} with mode 0755`,
     ),
@@ -41,13 +41,13 @@ test("unless told otherwise it is in the user's cache", (t) => {
     else process.env["XDG_CACHE_HOME"] = before;
   });
   process.env["XDG_CACHE_HOME"] = path.join(dir, "cache");
-  assert.equal(new Place().root, path.join(dir, "cache", "consfigurator", "agent"));
+  assert.equal(new AgentDirectory().root, path.join(dir, "cache", "consfigurator", "agent"));
 });
 
 test("the sockets of workers are told from that of the supervisor, and named relative to where they are", (t) => {
   const cwd = process.cwd();
   t.after(() => process.chdir(cwd));
-  const place = new Place(path.join(dir, "a-home-directory-with-a-name".repeat(5), "agent"));
+  const place = new AgentDirectory(path.join(dir, "a-home-directory-with-a-name".repeat(5), "agent"));
   place.enterRun();
   assert.equal(process.cwd(), place.run);
   for (const name of ["supervisor", "worker-1", "worker-2", "lock"]) writeFileSync(name, "");

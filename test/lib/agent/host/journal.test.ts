@@ -11,14 +11,14 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place } from "../../../../lib/agent/host/directory";
+import { AgentDirectory } from "../../../../lib/agent/host/directory";
 import { eventsFrom, Journal, type JournalLine, readJournal } from "../../../../lib/agent/host/journal";
 
 let dir: string;
-let place: Place;
+let place: AgentDirectory;
 before(() => {
   dir = mkdtempSync(path.join(tmpdir(), "journal-"));
-  place = new Place(path.join(dir, "agent"));
+  place = new AgentDirectory(path.join(dir, "agent"));
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -86,7 +86,7 @@ test("events are told from a number on, in runs without a gap", () => {
 });
 
 test("fifty journals are kept, the latest", () => {
-  const many = new Place(path.join(dir, "many"));
+  const many = new AgentDirectory(path.join(dir, "many"));
   for (let day = 1; day <= 60; day++) {
     const file = many.journal(`d${day}`);
     writeFileSync(file, "");

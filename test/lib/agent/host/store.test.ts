@@ -14,18 +14,18 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
-import { Place } from "../../../../lib/agent/host/directory";
+import { AgentDirectory } from "../../../../lib/agent/host/directory";
 import { Store } from "../../../../lib/agent/host/store";
 import type { TreeChange } from "../../../../lib/agent/shared/messages";
 import { ConsfigError } from "../../../../lib/model/errors";
 
 const dir = mkdtempSync(path.join(tmpdir(), "store-"));
-let place: Place;
+let place: AgentDirectory;
 let store: Store;
 let count = 0;
 beforeEach(() => {
   count += 1;
-  place = new Place(path.join(dir, String(count)));
+  place = new AgentDirectory(path.join(dir, String(count)));
   store = new Store(place);
 });
 after(() => rmSync(dir, { recursive: true, force: true }));

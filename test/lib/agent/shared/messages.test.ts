@@ -11,7 +11,7 @@ import {
   workerAnswerShapes,
   workerRequestShapes,
 } from "../../../../lib/agent/shared/messages";
-import { misshapen, type Shape, type Shapes } from "../../../../lib/agent/shared/shapes";
+import { type Shape, type Shapes, shapeMismatch } from "../../../../lib/agent/shared/shapes";
 import { decode, encode } from "../../../../lib/agent/shared/wire";
 import { onChange } from "../../../../lib/combinators";
 import { prepare } from "../../../../lib/engine/prepare";
@@ -118,15 +118,15 @@ for (const [way, shapes] of Object.entries(conversations)) {
     for (const [type, shape] of Object.entries(shapes)) {
       test(`${type}: is taken when it is well shaped, also after it has travelled`, () => {
         const message = { type, ...wellShaped(shape), more: "of a later version" };
-        assert.equal(misshapen(message, shapes), undefined);
-        assert.equal(misshapen(decode(encode(message)), shapes), undefined);
+        assert.equal(shapeMismatch(message, shapes), undefined);
+        assert.equal(shapeMismatch(decode(encode(message)), shapes), undefined);
       });
 
       test(`${type}: is refused when any field of it is strange`, () => {
         for (const [path, value, said] of wrongs(shape)) {
           const message: Record<string, unknown> = { type, ...wellShaped(shape) };
           put(message, path, value, shape);
-          assert.equal(misshapen(message, shapes), `the message "${type}" came with ${said}`);
+          assert.equal(shapeMismatch(message, shapes), `the message "${type}" came with ${said}`);
         }
       });
     }
@@ -135,11 +135,11 @@ for (const [way, shapes] of Object.entries(conversations)) {
       const known = Object.keys(shapes).join(", ");
       for (const type of ["later", "", "__proto__", "toString", 7, null, ["deploy"], "x".repeat(500)])
         assert.equal(
-          misshapen({ type }, shapes),
+          shapeMismatch({ type }, shapes),
           `a message of type ${shown(type)} came, and ${known} are understood here; is the other end of another version?`,
         );
       for (const message of [undefined, null, 7, "deploy", [], {}])
-        assert.equal(misshapen(message, shapes), `a message has no type: ${shown(message)}`);
+        assert.equal(shapeMismatch(message, shapes), `a message has no type: ${shown(message)}`);
     });
   });
 }

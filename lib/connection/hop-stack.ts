@@ -1,0 +1,58 @@
+import type { Connection } from "../model/connection";
+import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
+
+type Progress = HopContext["progress"];
+
+/** Hops opened one inside the other. */
+export class HopStack {
+  readonly #base: Connection;
+  readonly #opened: Connection[] = [];
+
+  /** The first hop will be opened over `base`. */
+  constructor(base: Connection) {
+    this.#base = base;
+  }
+
+  /** The innermost connection. */
+  get top(): Connection {
+    return this.#opened.at(-1) ?? this.#base;
+  }
+
+  /** Whether every hop still has its link. */
+  get alive(): boolean {
+    return this.#opened.every(({ alive }) => alive);
+  }
+
+  /** Opens `hop` over the innermost connection. Throws `ConnectionFailed`. */
+  async open(hop: Hop, context: Omit<HopContext, "parent">): Promise<Connection> {
+    const connection = await hopDefinition(hop).open(hop.args, { ...context, parent: this.top });
+    this.#opened.push(connection);
+    return connection;
+  }
+
+  /** Opens `hops` one after the other; when one fails, all are closed again. */
+  async openAll(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Connection> {
+    try {
+      for (const hop of hops) await announcing(hop, context.progress, () => this.open(hop, context));
+      return this.top;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Closes the hops, innermost first. */
+  async close(): Promise<void> {
+    for (const each of this.#opened.splice(0).reverse()) await each.close().catch(() => {});
+  }
+}
+
+/** Reports that `hop` is being opened by `open`, and that it is. */
+export async function announcing<T>(hop: Hop, progress: Progress, open: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const code = hopAsCode(hop);
+  progress({ kind: "hop-opening", hop: code });
+  const opened = await open();
+  progress({ kind: "hop-opened", hop: code, ms: Math.round(performance.now() - started), reused: false });
+  return opened;
+}

@@ -1,0 +1,20 @@
+import type { PreparedHost } from "../engine/prepare";
+import { appliedAnywhere, asWritten, modulesOf } from "../model/application";
+import { Refused } from "../model/errors";
+import { session } from "./session";
+
+/** Throws `Refused`, with the lines that name them, for modules of the consfig that cannot be sent to a host. */
+export function refuseModules({ name, application }: PreparedHost): void {
+  const { consfig } = session;
+  const complaints = [...appliedAnywhere(application)].flatMap((each) =>
+    modulesOf(each).flatMap((module) => {
+      try {
+        consfig?.manifest([], [], [module]);
+        return [];
+      } catch (error) {
+        return [`${asWritten(each)}: ${error instanceof Error ? error.message : String(error)}`];
+      }
+    }),
+  );
+  if (complaints.length > 0) throw new Refused(name, complaints);
+}

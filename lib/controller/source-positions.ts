@@ -1,0 +1,24 @@
+import type { Failure } from "../model/errors";
+import type { StepEvent } from "../model/events";
+import { session } from "./session";
+
+/** `event` with the user's own lines in place of those of compiled files on the far side. */
+export function mapPositions(event: StepEvent): StepEvent {
+  const { consfig } = session;
+  // The site of an application that a property made over there is in a compiled file.
+  if (event.kind === "step-started" && consfig) return { ...event, site: consfig.mapPositions(event.site) };
+  if (event.kind === "notice" && consfig) return { ...event, text: consfig.mapPositions(event.text) };
+  if (!("failure" in event) || !event.failure) return event;
+  return { ...event, failure: mapFailure(event.failure) };
+}
+
+export function mapFailure(failure: Failure): Failure {
+  const { consfig } = session;
+  if (!consfig) return failure;
+  const { message, stack } = failure;
+  return {
+    ...failure,
+    message: consfig.mapPositions(message),
+    ...(stack && { stack: consfig.mapPositions(stack) }),
+  };
+}

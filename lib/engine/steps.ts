@@ -1,0 +1,260 @@
+import { definitionOf, innerOf } from "../model/application";
+import { described, describedOrNamed } from "../model/describe";
+import {
+  AbortedChange,
+  Cancelled,
+  ConnectionFailed,
+  type Expected,
+  errorOf,
+  expectedError,
+  FailedChange,
+  failureOf,
+  isOfClass,
+} from "../model/errors";
+import type {
+  AnyDefinition,
+  Change,
+  Direction,
+  Nested,
+  PropApp,
+  StepOptions,
+  Steps,
+} from "../model/property";
+import type { PosixTarget } from "../model/target";
+import { ChangeCounter, type Run } from "./run";
+import { skipAll } from "./sequence";
+import { applySlots, type SlotSteps } from "./slots";
+import { StepOptionsStack } from "./step-options";
+import { StepOutput } from "./step-output";
+
+/** Where steps stand in the tree. */
+interface Scope {
+  /** The step that they are inside of. */
+  readonly parent: number | undefined;
+  /** The target of that step, before the options of any combinator. */
+  readonly plainTarget: PosixTarget;
+  readonly changes: ChangeCounter;
+  readonly options: StepOptionsStack;
+  /** For the applications given next, not for what is inside them. */
+  readonly next: Pick<StepOptions, "desc" | "quiet">;
+}
+
+/** What a step does, given its target and the steps inside it. */
+type Work = (target: PosixTarget, inner: ApplicationSteps) => Promise<Change>;
+
+/** The steps inside one step, or at the top of a run. */
+export class ApplicationSteps implements SlotSteps {
+  readonly #run: Run;
+  readonly #scope: Scope;
+
+  constructor(run: Run, scope: Scope) {
+    this.#run = run;
+    this.#scope = scope;
+  }
+
+  static topLevel(run: Run): ApplicationSteps {
+    const { context } = run;
+    const notice = (_stream: string, text: string) => context.emit({ kind: "notice", text: text.trimEnd() });
+    const plainTarget = context.target(notice, run.commandListener(undefined));
+    const expected = context.expected ?? [];
+    const options = expected.reduce((all, expects) => all.with({ expects }), StepOptionsStack.none);
+    return new ApplicationSteps(run, {
+      parent: undefined,
+      plainTarget,
+      changes: new ChangeCounter(),
+      options,
+      next: {},
+    });
+  }
+
+  apply(application: PropApp): Promise<Change> {
+    return this.#perform(application, "apply");
+  }
+
+  unapply(application: PropApp): Promise<Change> {
+    return this.#perform(application, "unapply");
+  }
+
+  async attempt(
+    application: PropApp,
+    direction: Direction = "apply",
+  ): Promise<Change | "failed" | "aborted"> {
+    const stopped = this.#run.stopped();
+    if (stopped) {
+      this.skip(application, stopped, direction);
+      return "aborted";
+    }
+    const changes = new ChangeCounter(this.#scope.changes);
+    try {
+      return await this.#perform(application, direction, changes);
+    } catch (error) {
+      if (error instanceof ConnectionFailed || this.expects(error)) throw error;
+      // What was aborted touched nothing, but what stood before it in the same application may have.
+      return error instanceof AbortedChange && !changes.any ? "aborted" : "failed";
+    }
+  }
+
+  skip(application: PropApp, reason: string, direction: Direction = "apply"): void {
+    const { next } = this.#scope;
+    const definition = definitionOf(application.property);
+    if (next.quiet) return;
+    if (definition.inline && next.desc === undefined) {
+      const why = this.#run.stopped() ?? reason;
+      if (definition.skip) definition.skip(application.args, this, why, direction);
+      else skipAll(innerOf(application), why, direction, this);
+      return;
+    }
+    const step = this.#begin(application, next.desc ?? described(application, direction));
+    this.#run.end(step, "skipped", 0, { reason: this.#run.stopped() ?? reason });
+  }
+
+  within({ desc, quiet, ...options }: StepOptions): Steps {
+    const { options: around, next } = this.#scope;
+    return new ApplicationSteps(this.#run, {
+      ...this.#scope,
+      options: around.with(options),
+      next: { ...next, ...(desc !== undefined && { desc }), ...(quiet !== undefined && { quiet }) },
+    });
+  }
+
+  get touched(): boolean {
+    return this.#scope.changes.any;
+  }
+
+  expects(error: unknown): boolean {
+    return this.#scope.options.expects(error);
+  }
+
+  /** `error` as data for whoever expects it; undefined when nobody does. */
+  expectedAs(error: unknown): Expected | undefined {
+    const name = this.#scope.options.expected.find((each) => isOfClass(error, each));
+    if (name === undefined || !this.expects(error)) return undefined;
+    const { message } = error as Error;
+    return { name, message, touched: this.touched || !(error instanceof AbortedChange) };
+  }
+
+  notice(text: string): void {
+    this.#run.context.emit({ kind: "notice", text });
+  }
+
+  async #perform(
+    given: PropApp,
+    direction: Direction,
+    changes = new ChangeCounter(this.#scope.changes),
+  ): Promise<Change> {
+    const { next, plainTarget, options } = this.#scope;
+    const stopped = this.#run.stopped();
+    if (stopped && this.#isAnnounced(given)) {
+      this.skip(given, stopped, direction);
+      throw new Cancelled(stopped);
+    }
+    try {
+      const target = options.targetFor(plainTarget);
+      const application = this.#run.prepared(given, target);
+      const work: Work = (on, inner) => applySlots(application, direction, on, inner);
+      if (this.#isAnnounced(application)) {
+        const desc = next.desc ?? described(application, direction);
+        return await this.announced(application, desc, work, changes);
+      }
+      return await work(target, new ApplicationSteps(this.#run, { ...this.#scope, changes, next: {} }));
+    } catch (error) {
+      if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
+      // It failed by itself, not by a step inside it: then it is a step after all, or nobody would hear of it.
+      const desc = next.desc ?? describedOrNamed(given, direction);
+      return this.announced(given, desc, () => Promise.reject(error), changes);
+    }
+  }
+
+  #isAnnounced({ property }: PropApp): boolean {
+    const { desc, quiet } = this.#scope.next;
+    return !quiet && (desc !== undefined || !definitionOf(property).inline);
+  }
+
+  /** Does `work` as a step of its own, with its output, its time and how it ended. */
+  async announced(
+    subject: Pick<PropApp, "property" | "site">,
+    desc: string,
+    work: Work,
+    changes = new ChangeCounter(this.#scope.changes),
+  ): Promise<Change> {
+    const stopped = this.#run.stopped();
+    if (stopped) throw new Cancelled(stopped);
+    const { context } = this.#run;
+    const { options } = this.#scope;
+    const step = this.#begin(subject, desc);
+    const started = performance.now();
+    const elapsed = () => performance.now() - started;
+    const output = new StepOutput(step, (event) => context.emit(event));
+    try {
+      const plainTarget = context.target(
+        (stream, text) => output.add(stream, text),
+        this.#run.commandListener(step),
+      );
+      const inner = new ApplicationSteps(this.#run, {
+        parent: step,
+        plainTarget,
+        changes,
+        options,
+        next: {},
+      });
+      const change = await work(options.targetFor(plainTarget), inner);
+      output.end();
+      if (change === "changed") changes.add();
+      this.#run.end(step, change, elapsed(), {});
+      return change;
+    } catch (error) {
+      output.end();
+      if (!(error instanceof AbortedChange)) changes.add();
+      this.#endBroken(step, elapsed(), error);
+      throw error;
+    }
+  }
+
+  /** The step ended with `error`, which is reported unless a step inside it has done so. */
+  #endBroken(step: number, ms: number, error: unknown): void {
+    const reported = this.#run.isReported(error);
+    this.#run.markReported(error);
+    if (this.expects(error)) {
+      const reason = reported ? "a step inside it was skipped" : String(error);
+      return this.#run.end(step, "skipped", ms, { reason });
+    }
+    this.#run.noteFailure(error);
+    const why = reported ? { reason: "a step inside it failed" } : { failure: failureOf(error) };
+    this.#run.end(step, "failed", ms, why);
+  }
+
+  /** Deploys from here: the steps of `nested` become steps inside this one. */
+  async deploy(nested: Nested): Promise<Change> {
+    const { parent, changes, options } = this.#scope;
+    const { expected } = options;
+    const outcome = await this.#run.nest({ ...nested, ...(expected.length > 0 && { expected }) }, parent);
+    if (outcome.change === "changed") changes.add();
+    if (outcome.failed) this.#run.failed = true;
+    if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");
+    if (outcome.failure) throw errorOf(outcome.failure);
+    if (outcome.expected) throw this.#alreadyReported(expectedError(outcome.expected));
+    if (outcome.broken) {
+      const Broken = outcome.broken === "aborted" ? AbortedChange : FailedChange;
+      throw this.#alreadyReported(new Broken("a step inside it failed"));
+    }
+    return outcome.change;
+  }
+
+  #alreadyReported(error: Error): Error {
+    this.#run.markReported(error);
+    return error;
+  }
+
+  /** What is inline changes nothing itself: what is in it does. */
+  async beforeChange({ inline }: AnyDefinition, checked: boolean): Promise<void> {
+    if (inline) return;
+    await this.#scope.options.beforeChange(
+      checked,
+      (options) => new ApplicationSteps(this.#run, { ...this.#scope, options, next: {} }),
+    );
+  }
+
+  #begin({ property, site }: Pick<PropApp, "property" | "site">, desc: string): number {
+    return this.#run.begin(this.#scope.parent, property, desc, site);
+  }
+}
