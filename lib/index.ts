@@ -1,4 +1,7 @@
-/** What a consfig may import: `import { defhost, via } from "consfigurator"`. */
+/**
+ * What a consfig, and a property of the user's own, may import: `import { defhost, via } from "consfigurator"`. The
+ * properties that come with this package import nothing else.
+ */
 
 export * from "./combinators";
 export { canClone } from "./connection/sandbox";
@@ -6,7 +9,9 @@ export { type CommandWrapper, wrapped } from "./connection/wrapped";
 export { deploy, deployPosix, deployThese } from "./controller/deploy";
 export { Deployment } from "./controller/deployment";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./controller/shortcuts";
+export { despiteFailures, untilFailure } from "./engine/sequence";
 export { type ImageCall, imageDumped } from "./executable/imageDumped";
+export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export type { Channel, Connection } from "./model/connection";
 export { described } from "./model/describe";
 export {
@@ -42,10 +47,11 @@ export {
   type StepOptions,
   type Steps,
   type Visits,
+  withoutEmpty,
 } from "./model/property";
 export type { CommandReport, FleetReport, Report, StepReport } from "./model/report";
 export * as schema from "./model/schema";
-export type { AgentTarget, FileStat, PosixTarget, State } from "./model/target";
+export type { AgentTarget, FileStat, PosixTarget, RunOptions, State } from "./model/target";
 export { as, deploys, deploysThese, reconnects } from "./nested/deploys";
 export { childrenOf, factsOf, hasHostattrs } from "./nested/facts";
 export {

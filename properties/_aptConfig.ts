@@ -1,11 +1,10 @@
 /** Where apt gets packages from, and how. */
-import { attribute, type HostFacts } from "../lib/model/host";
-import { type Change, defprop } from "../lib/model/property";
-import { list, object, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import { attribute, type Change, defprop, type HostFacts, type PosixTarget, schema } from "consfigurator";
 import { conflictsWith, debianSources } from "./_aptSources";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+
+const { list, object, string } = schema;
 
 const uri = () =>
   string({

@@ -1,9 +1,14 @@
 /** Running apt-get and dpkg, and telling whether they changed anything. */
+
 import { createHash } from "node:crypto";
-import { AbortedChange, type CommandResult, RunFailed } from "../lib/model/errors";
-import type { Change } from "../lib/model/property";
-import type { PosixTarget } from "../lib/model/target";
-import { shellWords } from "../lib/util/shell-quote";
+import {
+  AbortedChange,
+  type Change,
+  type CommandResult,
+  type PosixTarget,
+  RunFailed,
+  shellWords,
+} from "consfigurator";
 import { packages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 

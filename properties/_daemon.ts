@@ -1,10 +1,8 @@
 /** The doing of daemon.running: units, restarts, health, and the way back. */
+
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { sharedRuntime } from "../lib/executable/dump";
-import { AbortedChange, FailedChange } from "../lib/model/errors";
-import type { Change } from "../lib/model/property";
-import type { AgentTarget } from "../lib/model/target";
+import { AbortedChange, type AgentTarget, type Change, FailedChange, sharedRuntime } from "consfigurator";
 import { type Described, serviceUnit, socketUnit } from "./_daemonUnits";
 import { type Health, PATIENCE, unhealthy } from "./_health";
 import { linkedState, systemctl } from "./_systemctl";

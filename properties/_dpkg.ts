@@ -1,6 +1,5 @@
 /** Which packages a Debian system has, as dpkg and apt have written it down. */
-import { FailedChange } from "../lib/model/errors";
-import type { PosixTarget } from "../lib/model/target";
+import { FailedChange, type PosixTarget } from "consfigurator";
 
 /** One package as dpkg knows it. `status` is "installed", "config-files", "half-configured" and so on. */
 export interface Package {

@@ -1,7 +1,7 @@
-import { InapplicableProperty } from "../lib/model/errors";
-import { defprop } from "../lib/model/property";
-import { list, mode, object, optional, path, type Schema, string } from "../lib/model/schema";
+import { defprop, InapplicableProperty, schema } from "consfigurator";
 import { content, fileLine, type Lines, wholeText } from "./_lines";
+
+const { list, mode, object, optional, path, string } = schema;
 
 const contentArgs = object({ path: path(), content: content(), mode: optional(mode()) });
 const callWithContent = (path: string, content: Lines, options: { mode?: number } = {}) => ({
@@ -88,7 +88,7 @@ interface Pattern {
   readonly flags: string;
 }
 
-const pattern = (): Schema<Pattern> =>
+const pattern = (): schema.Schema<Pattern> =>
   object({
     source: string({ description: "a regular expression" }),
     flags: string({

@@ -1,8 +1,14 @@
-import { AbortedChange, InapplicableProperty } from "../lib/model/errors";
-import { type Change, defprop } from "../lib/model/property";
-import { account, list, mode, object, optional, path } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import {
+  AbortedChange,
+  type Change,
+  defprop,
+  InapplicableProperty,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
 import { parentOf } from "./_paths";
+
+const { account, list, mode, object, optional, path } = schema;
 
 /**
  * The permission bits of `path` are `mode`, setuid, setgid and sticky included. A link is followed. Fails when there is

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { FailedChange } from "../lib/model/errors";
-import { defprop } from "../lib/model/property";
-import { boolean, object, path } from "../lib/model/schema";
+import { defprop, FailedChange, schema } from "consfigurator";
 import { nameOf, parentOf } from "./_paths";
+
+const { boolean, object, path } = schema;
 
 /**
  * `from` is a symbolic link with the text `to`; a relative one is relative to the directory of `from`. A link that

@@ -1,8 +1,9 @@
-import { defprop } from "../lib/model/property";
-import { list, nullable, object, path, string } from "../lib/model/schema";
+import { defprop, schema } from "consfigurator";
 import { equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
 import { type Triple, withIniSettings } from "./_ini";
 import { type Pairs, pairsOf, settingsArgs, tuple, value } from "./_pairs";
+
+const { list, nullable, object, path, string } = schema;
 
 const call = (path: string, ...pairs: Pairs) => ({ path, pairs: pairsOf(pairs) });
 

@@ -1,8 +1,9 @@
 /** Whether a service that was started does what it is for. */
+
 import http from "node:http";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PosixTarget } from "../lib/model/target";
+import type { PosixTarget } from "consfigurator";
 import { systemctl } from "./_systemctl";
 
 /** Milliseconds between one look and the next, and that an answer may take. */

@@ -1,9 +1,11 @@
-import { either, line, list, type Schema, string } from "../lib/model/schema";
+import { schema } from "consfigurator";
+
+const { either, line, list, string } = schema;
 
 /** Content as it may be said: a text, or its lines. */
 export type Lines = string | readonly string[];
 
-export const content = (): Schema<Lines> => either(string(), list(line()));
+export const content = (): schema.Schema<Lines> => either(string(), list(line()));
 
 /** One line as it stands in a file: the end of the line is the file's own matter. */
 export const fileLine = () => string({ pattern: "^[^\\n\\r]*$", description: "one line, without its end" });

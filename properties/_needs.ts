@@ -1,5 +1,4 @@
-import { AbortedChange } from "../lib/model/errors";
-import type { PosixTarget } from "../lib/model/target";
+import { AbortedChange, type PosixTarget } from "consfigurator";
 
 /** Throws `AbortedChange` unless the connected user is root. `what` is the property that needs it, as in a consfig. */
 export async function needsRoot(target: PosixTarget, what: string): Promise<void> {

@@ -1,6 +1,6 @@
-import { InapplicableProperty } from "../lib/model/errors";
-import { attribute, type HostFacts } from "../lib/model/host";
-import { object, oneOf, optional, string } from "../lib/model/schema";
+import { attribute, type HostFacts, InapplicableProperty, schema } from "consfigurator";
+
+const { object, oneOf, optional, string } = schema;
 
 /** What an operating system may be called, each with what it is a sort of. */
 const sortOf = {

@@ -2,13 +2,22 @@
  * Choosing by the operating system. The choice is made once, while the host is prepared, by the system declared so
  * far; only what is chosen becomes part of the host: its facts, its kind, its code.
  */
-import { seqprops } from "../lib/combinators";
-import { prepare } from "../lib/engine/prepare";
-import { InapplicableProperty } from "../lib/model/errors";
-import { attribute, type Host, type HostModel } from "../lib/model/host";
-import { defproplist, type MaybePropApp, type PropApp, withoutNothings } from "../lib/model/property";
-import { list, object, oneOf, optional, type Schema, string } from "../lib/model/schema";
+import {
+  attribute,
+  defproplist,
+  factsOf,
+  type Host,
+  type HostModel,
+  InapplicableProperty,
+  type MaybePropApp,
+  makeHost,
+  type PropApp,
+  schema,
+  withoutEmpty,
+} from "consfigurator";
 import { declared, isA, type OsTypeName, type OsValue, of, osTypeNames, osValue, shown } from "./_os";
+
+const { list, object, oneOf, optional, string } = schema;
 
 /** What is chosen among, by name; the first that fits wins. */
 export type Cases<K extends string> = Readonly<Partial<Record<K, MaybePropApp | readonly MaybePropApp[]>>>;
@@ -26,12 +35,12 @@ interface Other {
 }
 
 /** Not `propapp()`: what is not chosen must not be visited, nor decide the kind. */
-const branch = (): Schema<PropApp> => ({
+const branch = (): schema.Schema<PropApp> => ({
   type: "object",
   required: ["property", "args"],
   description: "a property, such as apt.updated()",
 });
-const casesBy = <K extends string>(when: Schema<K>) => list(object({ when, then: list(branch()) }));
+const casesBy = <K extends string>(when: schema.Schema<K>) => list(object({ when, then: list(branch()) }));
 const other = object({ name: string(), applications: optional(list(branch())), os: optional(osValue()) });
 
 const byType = casesBy(oneOf(...osTypeNames, "default"));
@@ -181,7 +190,7 @@ export const hostDebianSuiteEcase = defproplist({
 const listed = <K extends string>(cases: Cases<K>): { when: never; then: PropApp[] }[] =>
   Object.entries<Cases<K>[K]>(cases).map(([when, then]) => ({
     when: when as never,
-    then: withoutNothings([then].flat() as MaybePropApp[]),
+    then: withoutEmpty([then].flat() as MaybePropApp[]),
   }));
 
 const names = (cases: readonly Case[]): string => cases.map(({ when }) => when).join(", ");
@@ -189,7 +198,7 @@ const names = (cases: readonly Case[]): string => cases.map(({ when }) => when).
 /** `other` with its system instead of its properties. Its own preparation says what is wrong with it. */
 function known({ name, applications, os }: Other): { name: string; os: OsValue | undefined } {
   if (!applications) return { name, os };
-  return { name, os: of(prepare({ name }, seqprops(...applications)).model) };
+  return { name, os: of(factsOf(makeHost(name, {}, ...applications))) };
 }
 
 type Fits = (when: string, os: OsValue | undefined) => boolean;

@@ -1,6 +1,8 @@
 /** Keys and values as arguments of properties. */
-import { list, object, path, type Schema, string } from "../lib/model/schema";
+import { schema } from "consfigurator";
 import type { ConfStyle, Pair } from "./_conf";
+
+const { list, object, path, string } = schema;
 
 /** Settings as they may be said: keys and values in turn, one object, or one list of pairs. */
 export type Pairs = string[] | [settings: Readonly<Record<string, string>>] | [settings: readonly Pair[]];
@@ -15,7 +17,7 @@ export function pairsOf(pairs: Pairs): Pair[] {
 }
 
 /** A list of as many items as there are schemas, each of its own. */
-export const tuple = <T>(...items: Schema<unknown>[]): Schema<T> => ({
+export const tuple = <T>(...items: schema.Schema<unknown>[]): schema.Schema<T> => ({
   type: "array",
   items,
   minItems: items.length,

@@ -1,7 +1,7 @@
 /** Running systemctl, and knowing what it would say without running it. */
+
 import path from "node:path";
-import { AbortedChange, type CommandResult } from "../lib/model/errors";
-import type { PosixTarget, RunOptions } from "../lib/model/target";
+import { AbortedChange, type CommandResult, type PosixTarget, type RunOptions } from "consfigurator";
 import { isInhibited } from "./service";
 
 interface Instance {

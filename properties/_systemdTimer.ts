@@ -1,12 +1,18 @@
-import { LATEST } from "../lib/executable/image";
-import { imageDumped } from "../lib/executable/imageDumped";
-import { type Change, defprop, defproplist } from "../lib/model/property";
-import { object, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import {
+  type Change,
+  defprop,
+  defproplist,
+  imageDumped,
+  LATEST_IMAGE,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
+
+const { object, string } = schema;
 
 const when = object({
   when: string({
@@ -46,7 +52,7 @@ const timer = defprop({
     await needsRoot(target, "systemd.runsConfigurator");
     const { home } = await target.identity();
     const written: Change[] = [
-      await target.ensureContent(`${UNITS}/${SERVICE}`, service(`${home}/${LATEST}`), { mode: 0o644 }),
+      await target.ensureContent(`${UNITS}/${SERVICE}`, service(`${home}/${LATEST_IMAGE}`), { mode: 0o644 }),
       await target.ensureContent(`${UNITS}/${TIMER}`, timerText(args.when), { mode: 0o644 }),
     ];
     const isNew = written.includes("changed");

@@ -1,5 +1,5 @@
 /** Tables of words, one entry a line, such as fstab(5) and crypttab(5). Pure: lines in, lines out. */
-import { FailedChange } from "../lib/model/errors";
+import { FailedChange } from "consfigurator";
 
 /** Says of an entry: whatever source the line has that is there. */
 export const PLACEHOLDER = "PLACEHOLDER";

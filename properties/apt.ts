@@ -1,7 +1,5 @@
 /** Packages of Debian and what descends from it, through apt-get and dpkg. */
-import { defprop, defproplist } from "../lib/model/property";
-import { list, object, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import { defprop, defproplist, type PosixTarget, schema } from "consfigurator";
 import {
   aptGet,
   changedSince,
@@ -16,6 +14,8 @@ import { packages, parseWanted } from "./_dpkg";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { running } from "./service";
+
+const { list, object, string } = schema;
 
 export * from "./_aptConfig";
 

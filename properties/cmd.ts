@@ -1,22 +1,15 @@
 /** Commands as properties: for what no property says yet. */
-
-import { FailedChange, RunFailed } from "../lib/model/errors";
-import { defprop } from "../lib/model/property";
 import {
-  boolean,
-  either,
-  type Infer,
-  integer,
-  list,
-  nullable,
-  object,
-  optional,
-  path,
-  record,
-  string,
-} from "../lib/model/schema";
-import type { PosixTarget, RunOptions } from "../lib/model/target";
-import { shellWords } from "../lib/util/shell-quote";
+  defprop,
+  FailedChange,
+  type PosixTarget,
+  RunFailed,
+  type RunOptions,
+  schema,
+  shellWords,
+} from "consfigurator";
+
+const { boolean, either, integer, list, nullable, object, optional, path, record, string } = schema;
 
 /** A word of a command; lists are spliced in, and nothing is left out. */
 export type Word = string | null | undefined | false | readonly Word[];
@@ -47,7 +40,7 @@ const args = object({
   command: either(string({ minLength: 1 }), list(string(), { minItems: 2 })),
   ...options,
 });
-type Args = Infer<typeof args>;
+type Args = schema.Infer<typeof args>;
 export type CommandOptions = Omit<Args, "command">;
 
 /**

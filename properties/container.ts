@@ -1,8 +1,15 @@
 /** Whether changing some aspect of the running system could leak out of the container that properties run in. */
-import { strictly } from "../lib/engine/sequence";
-import { attribute, type HostFacts } from "../lib/model/host";
-import { defprop, type MaybePropApp, withoutNothings } from "../lib/model/property";
-import { list, object, oneOf, propapp } from "../lib/model/schema";
+import {
+  attribute,
+  defprop,
+  type HostFacts,
+  type MaybePropApp,
+  schema,
+  untilFailure,
+  withoutEmpty,
+} from "consfigurator";
+
+const { list, object, oneOf, propapp } = schema;
 
 /** What can be a container's own. A factor that is not listed here can be neither declared nor asked for. */
 const factors = [
@@ -62,17 +69,18 @@ export const whenContained = defprop({
   args: object({ factors: list(factor()), applications: list(propapp()) }),
   call: (factors: Factor[], ...applications: MaybePropApp[]) => ({
     factors,
-    applications: withoutNothings(applications),
+    applications: withoutEmpty(applications),
   }),
   desc: ({ factors }) => `where it is contained: ${factors.join(", ")}`,
   inline: true,
   apply: async ({ factors, applications }, target, steps) => {
-    if (isContained(target.host, ...factors)) return strictly(applications, "apply", steps);
+    if (isContained(target.host, ...factors)) return untilFailure(applications, "apply", steps);
     for (const application of applications) steps.skip(application, notContained(factors));
     return "unchanged";
   },
   unapply: async ({ factors, applications }, target, steps) => {
-    if (isContained(target.host, ...factors)) return strictly(applications.toReversed(), "unapply", steps);
+    if (isContained(target.host, ...factors))
+      return untilFailure(applications.toReversed(), "unapply", steps);
     for (const application of applications) steps.skip(application, notContained(factors));
     return "unchanged";
   },

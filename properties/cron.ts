@@ -1,14 +1,12 @@
 /** Commands that run at set times. */
 
-import { LATEST } from "../lib/executable/image";
-import { imageDumped } from "../lib/executable/imageDumped";
-import { defproplist } from "../lib/model/property";
-import { account, type Infer, object, string } from "../lib/model/schema";
-import { shellWords } from "../lib/util/shell-quote";
+import { defproplist, imageDumped, LATEST_IMAGE, schema, shellWords } from "consfigurator";
 import { encodedName } from "./_encoded";
 import * as os from "./_os";
 import * as apt from "./apt";
 import { doesNotExist, existsWithContent } from "./file";
+
+const { account, object, string } = schema;
 
 const keywords = ["hourly", "daily", "weekly", "monthly"];
 const nicknames = ["reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
@@ -24,7 +22,7 @@ const job = object({
   user: account(),
   command: string({ minLength: 1, description: "a shell command" }),
 });
-type Job = Infer<typeof job>;
+type Job = schema.Infer<typeof job>;
 const said = (desc: string, when: string, user: string, command: string): Job => ({
   desc,
   when,
@@ -96,7 +94,7 @@ export const runsConfigurator = defproplist({
   unapply: ({ when }, _target, steps) => steps.unapply(again(when)),
 });
 
-const again = (when: string) => niceSystemJob("consfigurator", when, "root", `~root/${LATEST}`);
+const again = (when: string) => niceSystemJob("consfigurator", when, "root", `~root/${LATEST_IMAGE}`);
 
 /** The file by which cron knows the job, and those where it would be for other times. */
 export function places({ desc, when }: Pick<Job, "desc" | "when">): { file: string; others: string[] } {

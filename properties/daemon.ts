@@ -1,21 +1,10 @@
 /** Services of one's own, run by systemd. */
-import { defprop } from "../lib/model/property";
-import {
-  absolutePath,
-  account,
-  boolean,
-  type Infer,
-  integer,
-  line,
-  list,
-  object,
-  optional,
-  record,
-  string,
-} from "../lib/model/schema";
+import { defprop, schema } from "consfigurator";
 import { Daemon } from "./_daemon";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+
+const { absolutePath, account, boolean, integer, line, list, object, optional, record, string } = schema;
 
 const name = () =>
   string({
@@ -45,7 +34,7 @@ const options = {
   settings: optional(record(line())),
 };
 const args = object({ name: name(), ...options });
-type Args = Infer<typeof args>;
+type Args = schema.Infer<typeof args>;
 export type DaemonOptions = Omit<Args, "name">;
 
 /**

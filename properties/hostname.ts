@@ -1,11 +1,10 @@
 /** What a host calls itself. */
-import { onChange, seqprops } from "../lib/combinators";
-import { shared } from "../lib/model/host";
-import { defprop, defproplist } from "../lib/model/property";
-import { hostname, object, optional } from "../lib/model/schema";
+import { defprop, defproplist, onChange, schema, seqprops, shared } from "consfigurator";
 import { single } from "./cmd";
 import { whenContained } from "./container";
 import { containsConfTab, hasContent } from "./file";
+
+const { hostname, object, optional } = schema;
 
 /**
  * The host is called `name`, for the properties after this one. For a container that is made in place; nothing is done

@@ -1,7 +1,8 @@
 /** Which operating system a host runs: declared, asked for, and chosen by. */
-import { defprop } from "../lib/model/property";
-import { object, string } from "../lib/model/schema";
+import { defprop, schema } from "consfigurator";
 import { declare } from "./_osCases";
+
+const { object, string } = schema;
 
 export * from "./_os";
 export {

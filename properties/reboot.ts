@@ -1,8 +1,9 @@
 /** Rebooting. */
-import { defprop } from "../lib/model/property";
-import { object } from "../lib/model/schema";
+import { defprop, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import { isContained } from "./container";
+
+const { object } = schema;
 
 /**
  * The host reboots one minute after the end of this deployment, so that there is time to report; once, however often

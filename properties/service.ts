@@ -1,12 +1,10 @@
 /** Services through service(8), and hosts on which none may be started. */
 
-import { attribute } from "../lib/model/host";
-import { type Change, defprop } from "../lib/model/property";
-import { object, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
-import { shellQuote } from "../lib/util/shell-quote";
+import { attribute, type Change, defprop, type PosixTarget, schema, shellQuote } from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+
+const { object, string } = schema;
 
 const service = () =>
   string({ pattern: "^[A-Za-z0-9][A-Za-z0-9:_.@\\\\-]*$", description: 'a service, such as "nginx"' });

@@ -1,7 +1,7 @@
 /** What the ssh client and server of a user's account know. */
-import { defprop } from "../lib/model/property";
-import { list, object, string } from "../lib/model/schema";
-import type { FileStat } from "../lib/model/target";
+import { defprop, type FileStat, schema } from "consfigurator";
+
+const { list, object, string } = schema;
 
 const publicKey = () =>
   string({

@@ -1,11 +1,11 @@
 /** Units of systemd, of the system's instance or of a user's. */
-import { type Change, defprop } from "../lib/model/property";
-import { account, boolean, type Infer, object, optional, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import { type Change, defprop, type PosixTarget, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
+
+const { account, boolean, object, optional, string } = schema;
 
 export { runsConfigurator } from "./_systemdTimer";
 
@@ -18,7 +18,7 @@ const one = object({
   }),
   ...instance,
 });
-type One = Infer<typeof one>;
+type One = schema.Infer<typeof one>;
 /** `userInstance`: units of the connected user's own manager, not of the system's. */
 export type InstanceOptions = Pick<One, "userInstance">;
 const byUnit = (unit: string, options: InstanceOptions = {}): One => ({ unit, ...options });

@@ -1,12 +1,10 @@
 /** The time zone of a host. */
-import { AbortedChange } from "../lib/model/errors";
-import { attribute } from "../lib/model/host";
-import { type Change, defprop } from "../lib/model/property";
-import { object, string } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import { AbortedChange, attribute, type Change, defprop, type PosixTarget, schema } from "consfigurator";
 import { noninteractive } from "./_aptGet";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+
+const { object, string } = schema;
 
 const zoneName = () =>
   string({

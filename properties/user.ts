@@ -1,11 +1,16 @@
 /** Accounts and groups. */
-import { AbortedChange, InapplicableProperty } from "../lib/model/errors";
-import type { HostFacts } from "../lib/model/host";
-import { defprop } from "../lib/model/property";
-import { absolutePath, account, integer, list, object } from "../lib/model/schema";
-import type { PosixTarget } from "../lib/model/target";
+import {
+  AbortedChange,
+  defprop,
+  type HostFacts,
+  InapplicableProperty,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
 import { needsRoot } from "./_needs";
 import { isA, of, runs, shown } from "./_os";
+
+const { absolutePath, account, integer, list, object } = schema;
 
 const id = () => integer({ minimum: 0, maximum: 2 ** 32 - 2, description: "a user or group number" });
 

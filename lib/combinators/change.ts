@@ -1,4 +1,4 @@
-import { skipAll, strictly, whyStopped } from "../engine/sequence";
+import { skipAll, untilFailure, whyStopped } from "../engine/sequence";
 import {
   type Change,
   type Direction,
@@ -6,7 +6,7 @@ import {
   type MaybePropApp,
   type PropApp,
   type Steps,
-  withoutNothings,
+  withoutEmpty,
 } from "../model/property";
 import { object, propapp } from "../model/schema";
 import type { PosixTarget } from "../model/target";
@@ -17,7 +17,7 @@ import { type OnePropApp, orEmptySequence } from "./sequence";
 const change = object({ when: propapp(), then: applications });
 const changing = (when: OnePropApp, ...then: MaybePropApp[]) => ({
   when: orEmptySequence(when),
-  then: withoutNothings(then),
+  then: withoutEmpty(then),
 });
 
 /**
@@ -90,7 +90,7 @@ async function followed(
   }
   if (change === "unchanged") steps.notice(leftOver(when, then));
   await owed.mark();
-  await strictly(then, "apply", steps);
+  await untilFailure(then, "apply", steps);
   await owed.forget();
   return change;
 }
@@ -111,7 +111,7 @@ export const withRequirementsForChange = defprop({
   args: object({ application: propapp(), requirements: applications }),
   call: (application: OnePropApp, ...requirements: MaybePropApp[]) => ({
     application: orEmptySequence(application),
-    requirements: withoutNothings(requirements).toReversed(),
+    requirements: withoutEmpty(requirements).toReversed(),
   }),
   inline: true,
   hostattrs: ({ application, requirements }, _host, visits) => {
@@ -121,7 +121,7 @@ export const withRequirementsForChange = defprop({
   apply: async ({ application, requirements }, _target, steps) => {
     let met: Promise<Change> | undefined;
     const beforeChange = async (inner: Steps) => {
-      met ??= strictly(requirements, "apply", inner);
+      met ??= untilFailure(requirements, "apply", inner);
       await met;
     };
     const change = await steps.within({ beforeChange }).apply(application);

@@ -1,4 +1,4 @@
-import { strictly } from "../engine/sequence";
+import { untilFailure } from "../engine/sequence";
 import { described } from "../model/describe";
 import { AbortedChange } from "../model/errors";
 import {
@@ -7,7 +7,7 @@ import {
   type MaybePropApp,
   type PropApp,
   type Steps,
-  withoutNothings,
+  withoutEmpty,
 } from "../model/property";
 import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../model/schema";
 import type { PosixTarget } from "../model/target";
@@ -48,17 +48,17 @@ export const withFlagfile = defprop({
   name: "withFlagfile",
   kind: "posix",
   args: object({ flag: path(), applications }),
-  call: (flag: string, ...said: MaybePropApp[]) => ({ flag, applications: withoutNothings(said) }),
+  call: (flag: string, ...said: MaybePropApp[]) => ({ flag, applications: withoutEmpty(said) }),
   desc: ({ flag, applications }) =>
     `once (${flag}): ${applications.map((each) => described(each)).join(", ")}`,
   check: async ({ flag }, target) => (await target.stat(flag)) !== undefined,
   apply: async ({ flag, applications }, target, steps) => {
-    const change = await strictly(applications, "apply", steps);
+    const change = await untilFailure(applications, "apply", steps);
     await target.ensureContent(flag, "");
     return change;
   },
   unapply: async ({ flag, applications }, target, steps) => {
-    const change = await strictly(applications.toReversed(), "unapply", steps);
+    const change = await untilFailure(applications.toReversed(), "unapply", steps);
     await target.remove(flag);
     return change;
   },
@@ -83,7 +83,7 @@ export const withHomedir = defprop({
   args: object({ home, applications }),
   call: (home: { readonly user: string } | { readonly dir: string }, ...said: MaybePropApp[]) => ({
     home,
-    applications: withoutNothings(said),
+    applications: withoutEmpty(said),
   }),
   inline: true,
   apply: (args, target, steps) => inHome(args, "apply", target, steps),
@@ -104,7 +104,7 @@ async function inHome(
     throw new AbortedChange(`there is no user ${user} on this host; say user.hasAccount("${user}") before`);
   }
   const there = (outer: PosixTarget) => outer.within({ home: directory });
-  return strictly(applications, direction, steps.within({ target: there }));
+  return untilFailure(applications, direction, steps.within({ target: there }));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { skipAll, strictly, tolerantly, whyStopped } from "../engine/sequence";
+import { despiteFailures, skipAll, untilFailure, whyStopped } from "../engine/sequence";
 import { AbortedChange } from "../model/errors";
 import { isApplication } from "../model/host";
 import {
@@ -8,7 +8,7 @@ import {
   type MaybePropApp,
   type PropApp,
   type Steps,
-  withoutNothings,
+  withoutEmpty,
 } from "../model/property";
 import { integer, object, optional, string } from "../model/schema";
 import { applications, everyOne, sequence } from "./_many";
@@ -26,8 +26,8 @@ export const seqprops = defprop({
   args: many,
   call: sequence,
   inline: true,
-  apply: ({ applications }, _target, steps) => tolerantly(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => tolerantly(applications.toReversed(), "unapply", steps),
+  apply: ({ applications }, _target, steps) => despiteFailures(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => despiteFailures(applications.toReversed(), "unapply", steps),
   unappliable: everyOne,
 });
 
@@ -53,8 +53,8 @@ export const eseqprops = defprop({
   args: many,
   call: sequence,
   inline: true,
-  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
+  apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
   unappliable: everyOne,
 });
 
@@ -70,9 +70,9 @@ export const silentSeqprops = defprop({
   call: sequence,
   inline: true,
   apply: ({ applications }, _target, steps) =>
-    tolerantly(applications, "apply", steps.within({ quiet: true })),
+    despiteFailures(applications, "apply", steps.within({ quiet: true })),
   unapply: ({ applications }, _target, steps) =>
-    tolerantly(applications.toReversed(), "unapply", steps.within({ quiet: true })),
+    despiteFailures(applications.toReversed(), "unapply", steps.within({ quiet: true })),
   unappliable: everyOne,
 });
 
@@ -93,7 +93,7 @@ export const eseqpropsUntil = defprop({
     }),
     applications,
   }),
-  call: (error: string, ...said: MaybePropApp[]) => ({ error, applications: withoutNothings(said) }),
+  call: (error: string, ...said: MaybePropApp[]) => ({ error, applications: withoutEmpty(said) }),
   inline: true,
   apply: ({ error, applications }, _target, steps) => until(error, applications, "apply", steps),
   unapply: ({ error, applications }, _target, steps) =>
@@ -110,7 +110,7 @@ async function until(
 ): Promise<Change> {
   const inner = steps.within({ expects: name });
   try {
-    return await strictly(applications, direction, inner);
+    return await untilFailure(applications, direction, inner);
   } catch (error) {
     if (!inner.expects(error) || steps.expects(error)) throw error;
     return error instanceof AbortedChange && !steps.touched ? "unchanged" : "changed";
@@ -129,8 +129,8 @@ export const withRequirements = defprop({
   call: (application: PropApp, ...requirements: MaybePropApp[]) =>
     sequence(...requirements.toReversed(), application),
   inline: true,
-  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => strictly(applications.toReversed(), "unapply", steps),
+  apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
+  unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
   unappliable: everyOne,
 });
 

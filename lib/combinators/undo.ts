@@ -1,8 +1,8 @@
-import { skipAll, strictly } from "../engine/sequence";
+import { skipAll, untilFailure } from "../engine/sequence";
 import { innerOf } from "../model/application";
 import { described } from "../model/describe";
 import { InapplicableProperty } from "../model/errors";
-import { defprop, type MaybePropApp, type PropApp, type Visits, withoutNothings } from "../model/property";
+import { defprop, type MaybePropApp, type PropApp, type Visits, withoutEmpty } from "../model/property";
 import { object, optional, propapp } from "../model/schema";
 import { applications } from "./_many";
 import { isNothing, type OnePropApp, orEmptySequence } from "./sequence";
@@ -65,8 +65,8 @@ export const withUnapply = defprop({
   kind: "posix",
   args: object({ applications, instead: optional(applications) }),
   call: (holds: readonly MaybePropApp[], instead?: readonly MaybePropApp[]) => ({
-    applications: withoutNothings(holds),
-    ...(instead && { instead: withoutNothings(instead) }),
+    applications: withoutEmpty(holds),
+    ...(instead && { instead: withoutEmpty(instead) }),
   }),
   inline: true,
   hostattrs: ({ applications, instead = [] }, host, visits) => {
@@ -74,9 +74,11 @@ export const withUnapply = defprop({
     const copy = host.copy();
     for (const each of instead) visits.visit(each, copy);
   },
-  apply: ({ applications }, _target, steps) => strictly(applications, "apply", steps),
+  apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
   unapply: ({ applications, instead }, _target, steps) =>
-    instead ? strictly(instead, "apply", steps) : strictly(applications.toReversed(), "unapply", steps),
+    instead
+      ? untilFailure(instead, "apply", steps)
+      : untilFailure(applications.toReversed(), "unapply", steps),
   unappliable: ({ applications, instead }, each) => instead !== undefined || applications.every(each),
   skip: ({ applications, instead }, steps, reason, direction) => {
     if (direction === "apply") skipAll(applications, reason, "apply", steps);

@@ -10,7 +10,7 @@ import {
 import { InapplicableProperty, Refused } from "../model/errors";
 import { type Host, HostModel, shared } from "../model/host";
 import { notPlainData } from "../model/plain-data";
-import { type Kind, type Nested, type NestedPlan, type PropApp, withoutNothings } from "../model/property";
+import { type Kind, type Nested, type NestedPlan, type PropApp, withoutEmpty } from "../model/property";
 import { applicationsIn, list, mapApplications, mapModules, problems, propapp } from "../model/schema";
 import { moduleFrom } from "./module-path";
 import { preparationCache } from "./preparation-cache";
@@ -139,7 +139,7 @@ class Preparation {
       if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
       const listed = now(parts(application.args, model), "parts");
-      const given = withoutNothings(listed);
+      const given = withoutEmpty(listed);
       const complaints = problems(partsSchema, given, "parts");
       if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
       const made = given.map((part) => this.preprocess(part));

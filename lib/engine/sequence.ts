@@ -2,7 +2,7 @@ import { Cancelled, ConnectionFailed } from "../model/errors";
 import type { Change, Direction, PropApp, Steps } from "../model/property";
 
 /** In order; a failure is passed over, and counts as a change unless nothing was touched. */
-export async function tolerantly(
+export async function despiteFailures(
   applications: readonly PropApp[],
   direction: Direction,
   steps: Steps,
@@ -21,7 +21,7 @@ export async function tolerantly(
 }
 
 /** In order, up to the first failure; what stands after that is said to be skipped. */
-export async function strictly(
+export async function untilFailure(
   applications: readonly PropApp[],
   direction: Direction,
   steps: Steps,

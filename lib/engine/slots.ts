@@ -10,7 +10,7 @@ import {
   valueAsCode,
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
-import { strictly } from "./sequence";
+import { untilFailure } from "./sequence";
 
 /** The steps inside of the application that is acted on, and what only the engine does with them. */
 export interface SlotSteps extends Steps {
@@ -49,7 +49,8 @@ async function throughSlots(
   if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, holds !== undefined);
   if (slot) return answered(await slot(args, target, steps), property, direction, ["changed", "unchanged"]);
   if (nested && direction === "apply") return steps.deploy(nested);
-  if (parts && !nested) return strictly(direction === "apply" ? parts : parts.toReversed(), direction, steps);
+  if (parts && !nested)
+    return untilFailure(direction === "apply" ? parts : parts.toReversed(), direction, steps);
   if (direction === "unapply") throw new FailedChange(`${property} cannot be unapplied`);
   if (slots.hostattrs) return "unchanged";
   throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);

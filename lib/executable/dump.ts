@@ -7,8 +7,9 @@ import type { AgentTarget } from "../model/target";
 import { tryOrUndefined } from "../util/attempt";
 import { loginEnvironment } from "../util/login-environment";
 import { assembled, frozen, identityIn, identityOf, type Source } from "./_format";
-import { SharedRuntime } from "./_runtime";
+import type { SharedRuntime } from "./_runtime";
 import { type Outcome, TRIAL } from "./_trial";
+import { sharedRuntime } from "./places";
 
 /** One call of a module that came with the tree. */
 export interface Call {
@@ -138,14 +139,6 @@ function listOf(tree: string, module: string): ModuleList {
   const list = moduleIn(tree, module);
   if (list) return list;
   throw new FailedChange(`the module ${module.slice(1)} did not come along with the sources; deploy again`);
-}
-
-/** Where executables of this host find their runtime. */
-export async function sharedRuntime(target: AgentTarget): Promise<SharedRuntime> {
-  const { uid, home } = await target.identity();
-  return new SharedRuntime(
-    uid === 0 ? "/usr/local/lib/consfigurator" : path.join(home, ".local/lib/consfigurator"),
-  );
 }
 
 /** As an error of the user's own code: its stack is theirs. */

@@ -20,7 +20,7 @@ import type { Change, Nested } from "../model/property";
 import type { AgentTarget } from "../model/target";
 import { WORK } from "../target/memory";
 import { tryOrUndefined } from "../util/attempt";
-import { sharedRuntime } from "./dump";
+import { LATEST_IMAGE, sharedRuntime } from "./places";
 
 /** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */
 export const JOB = "job.json";
@@ -28,9 +28,6 @@ export const BOOT = "boot.js";
 const IMAGE_HEADER = "// consfigurator image";
 /** The one that runs, perhaps, and the one that comes. */
 const KEPT = 2;
-
-/** Where an image of a deployment is kept unless another place is said, from the home directory on. */
-export const LATEST = ".cache/consfigurator/images/latest";
 
 /** An executable that applies this very deployment again, without a controller. */
 export class DeploymentImage {
@@ -41,13 +38,13 @@ export class DeploymentImage {
 
   static async at(target: AgentTarget, file: string | undefined): Promise<DeploymentImage> {
     const { home } = await target.identity();
-    return new DeploymentImage(target, file, path.join(home, path.dirname(LATEST)));
+    return new DeploymentImage(target, file, path.join(home, path.dirname(LATEST_IMAGE)));
   }
 
   private constructor(target: AgentTarget, file: string | undefined, directory: string) {
     this.#target = target;
     this.#directory = directory;
-    this.#file = file ?? path.join(directory, path.basename(LATEST));
+    this.#file = file ?? path.join(directory, path.basename(LATEST_IMAGE));
   }
 
   async apply(): Promise<Change> {

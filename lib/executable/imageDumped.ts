@@ -2,7 +2,8 @@ import { InapplicableProperty } from "../model/errors";
 import { type Change, defprop } from "../model/property";
 import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "../model/schema";
 import { Executable } from "./dump";
-import { DeploymentImage, LATEST } from "./image";
+import { DeploymentImage } from "./image";
+import { LATEST_IMAGE } from "./places";
 
 /** Which call an executable makes. `args` are JSON: none unless given. */
 export interface ImageCall {
@@ -49,7 +50,7 @@ export const imageDumped = defprop({
   desc: ({ path, call }) =>
     call
       ? `${path} is ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
-      : `${path ?? `~/${LATEST}`} is this deployment`,
+      : `${path ?? `~/${LATEST_IMAGE}`} is this deployment`,
   hostattrs: ({ path, call }) => {
     if (call && path === undefined)
       throw new InapplicableProperty("a call is given, and no path for its executable");

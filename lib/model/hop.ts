@@ -10,7 +10,7 @@ import { asCode } from "./property";
 import { Registry } from "./registry";
 import { problems, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
-import { type Hop, type MaybePropApp, type PropApp, withoutNothings } from "./types";
+import { type Hop, type MaybePropApp, type PropApp, withoutEmpty } from "./types";
 
 export type { Hop } from "./types";
 
@@ -138,7 +138,7 @@ export function separateHops(rest: readonly (Hop | readonly Hop[] | MaybePropApp
   hops: Hop[];
   others: PropApp[];
 } {
-  const given = withoutNothings(rest.flat() as MaybePropApp[]);
+  const given = withoutEmpty(rest.flat() as MaybePropApp[]);
   const isGivenHop = (each: unknown): each is Hop => isHop(each);
   return {
     hops: (given as readonly (Hop | PropApp)[]).filter(isGivenHop),

@@ -11,7 +11,7 @@ import {
   isApplication,
   type MaybePropApp,
   type PropApp,
-  withoutNothings,
+  withoutEmpty,
 } from "./types";
 
 export { type Attribute, attribute, type HostFacts, HostModel, shared } from "./host-facts";
@@ -58,7 +58,7 @@ export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): 
   const [first, ...others] = rest;
   const hasOptions = typeof first === "object" && first !== null && !isApplication(first);
   const options = (hasOptions ? first : {}) as HostOptions;
-  const said = withoutNothings((hasOptions ? others : rest) as MaybePropApp[]);
+  const said = withoutEmpty((hasOptions ? others : rest) as MaybePropApp[]);
   const complaints = [
     ...problems(nameSchema, name, "name"),
     ...complaintsOf(options),

@@ -16,7 +16,7 @@ export {
   type MaybePropApp,
   type Nested,
   type PropApp,
-  withoutNothings,
+  withoutEmpty,
 } from "./types";
 
 type TargetOf<K extends Kind> = K extends "agent" ? AgentTarget : PosixTarget;

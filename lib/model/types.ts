@@ -31,7 +31,7 @@ export interface Nested {
 export type MaybePropApp = PropApp | null | undefined | false;
 
 /** Without the nothings that a condition leaves; what is no application stays, to be complained about. */
-export const withoutNothings = (said: readonly MaybePropApp[]): PropApp[] =>
+export const withoutEmpty = (said: readonly MaybePropApp[]): PropApp[] =>
   said.filter((each) => each !== null && each !== undefined && each !== false);
 
 export type Direction = "apply" | "unapply";

@@ -3,13 +3,7 @@ import { as as viaAs } from "../connection/as";
 import { InapplicableProperty } from "../model/errors";
 import { type Hop, hopAsCode, isHop, separateHops } from "../model/hop";
 import { type Host, HostModel, hosts, shared } from "../model/host";
-import {
-  defprop,
-  type MaybePropApp,
-  type NestedPlan,
-  type PropApp,
-  withoutNothings,
-} from "../model/property";
+import { defprop, type MaybePropApp, type NestedPlan, type PropApp, withoutEmpty } from "../model/property";
 import {
   account,
   boolean,
@@ -36,7 +30,7 @@ export const as = defprop({
   args: object({ user: account(), applications: list(propapp(), { minItems: 1 }) }),
   call: (user: string, ...applications: MaybePropApp[]) => ({
     user,
-    applications: withoutNothings(applications),
+    applications: withoutEmpty(applications),
   }),
   desc: ({ user }) => `as ${user}`,
   nested: ({ user, applications }) =>
@@ -51,7 +45,7 @@ export const reconnects = defprop({
   args: object({ hops: list(hop(), { minItems: 1 }), applications: list(propapp(), { minItems: 1 }) }),
   call: (hops: Hop | readonly Hop[], ...applications: MaybePropApp[]) => ({
     hops: isHop(hops) ? [hops] : [...hops],
-    applications: withoutNothings(applications),
+    applications: withoutEmpty(applications),
   }),
   desc: ({ hops }) => `behind ${hops.map(hopAsCode).join(", ")}`,
   nested: ({ hops, applications }) => ({ hops, application: eseqprops(...applications) }),

@@ -4,7 +4,7 @@ import { refuseArguments } from "../model/errors";
 import type { Hop } from "../model/hop";
 import { type Host, type Hostattrs, type HostOptions, shared } from "../model/host";
 import { frozenCopy, notPlainData } from "../model/plain-data";
-import { type MaybePropApp, type PropApp, withoutNothings } from "../model/property";
+import { type MaybePropApp, type PropApp, withoutEmpty } from "../model/property";
 import {
   hop,
   hostname,
@@ -45,7 +45,7 @@ export function makeHost(name: string, options: MadeHostOptions = {}, ...applica
     ...problems(hostname(), name, "name"),
     ...problems(optionsSchema, options, "options"),
     ...notPlainData([options.hostattrs ?? {}], "options.hostattrs"),
-    ...problems(list(propapp()), withoutNothings(applications), "properties"),
+    ...problems(list(propapp()), withoutEmpty(applications), "properties"),
   ];
   refuseArguments("makeHost", complaints, makeHost);
   const { deploy, desc, hostattrs } = options;
@@ -54,7 +54,7 @@ export function makeHost(name: string, options: MadeHostOptions = {}, ...applica
     deploy,
     desc,
     ...(hostattrs && { hostattrs: frozenCopy(hostattrs) }),
-    applications: withoutNothings(applications),
+    applications: withoutEmpty(applications),
     site: callSite().toString(),
     made: true as const,
   });
@@ -71,7 +71,7 @@ export function makeChildHost(
   const complaints = [
     ...problems(childSchema, options, "options"),
     ...notPlainData([options.hostattrs ?? {}], "options.hostattrs"),
-    ...problems(list(propapp()), withoutNothings(applications), "properties"),
+    ...problems(list(propapp()), withoutEmpty(applications), "properties"),
   ];
   refuseArguments("makeChildHost", complaints, makeChildHost);
   const { name, desc, hostattrs = {} } = options;
@@ -80,7 +80,7 @@ export function makeChildHost(
     child: true as const,
     desc,
     hostattrs: frozenCopy(hostattrs),
-    applications: withoutNothings(applications),
+    applications: withoutEmpty(applications),
     site: callSite().toString(),
   });
 }

@@ -1,33 +1,29 @@
 import path from "node:path";
 import { root as engineRoot } from "../util/package";
 
-/** Any name of it may be imported; calling it is refused. */
-const refused = `"use strict";
-const refuse = () => { throw new Error("this is for the machine that the person sits at; here is a host"); };
+/** Any name may be imported from it; calling one is refused. */
+const refusing = `"use strict";
+const refuse = () => { throw new Error("only available on the controller; this code runs on a host"); };
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : refuse) });
 `;
 
-/** Hosts that are defined beside a property say their hops, and nobody opens them. */
-const hops = `"use strict";
-const said = (hop) => (...args) => ({ hop, args, site: "" });
-module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : said(name)) });
+/** Hosts defined beside a property list their hops; nobody opens them there. */
+const hopsAsData = `"use strict";
+const described = (hop) => (...args) => ({ hop, args, site: "" });
+module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : described(name)) });
 `;
 
-const files: Readonly<Record<string, string>> = {
-  "lib/controller/agents.ts": refused,
-  "lib/connection/sandbox.ts": hops,
-  "lib/via.ts": hops,
-  "lib/controller/deploy.ts": refused,
-  "lib/controller/shortcuts.ts": refused,
-  "lib/executable/imageDumped.ts": refused,
-  "lib/controller/session.ts": refused,
-};
+/** What a consfig's imports lead to and a host has no use for: it would bring the ssh library and the compiler along. */
+const standIns: readonly (readonly [place: string, text: string])[] = [
+  ["lib/controller/", refusing],
+  ["lib/source/", refusing],
+  ["lib/executable/imageDumped.ts", refusing],
+  ["lib/connection/sandbox.ts", hopsAsData],
+  ["lib/via.ts", hopsAsData],
+];
 
-/**
- * What stands on a host in the place of the module `file`: modules of the engine that a consfig's imports lead to, and
- * that do nothing there, would take along the ssh library and the compiler. Undefined: the module itself.
- */
+/** The text that a host gets in place of the module `file`; undefined: the module itself. */
 export function standInFor(file: string): string | undefined {
-  const inEngine = path.relative(engineRoot, file);
-  return inEngine.startsWith(`lib${path.sep}source${path.sep}`) ? refused : files[inEngine];
+  const place = path.relative(engineRoot, file).split(path.sep).join("/");
+  return standIns.find(([start]) => place === start || (start.endsWith("/") && place.startsWith(start)))?.[1];
 }

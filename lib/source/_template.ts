@@ -44,6 +44,7 @@ const tsconfig = `{
 `;
 
 const host = `import { canClone, defhost, via } from "consfigurator";
+import { file } from "consfigurator/properties";
 import * as motd from "../properties/motd";
 
 /** A copy-on-write clone of the machine that you sit at: nothing outside of it is changed. */

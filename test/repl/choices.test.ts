@@ -21,6 +21,7 @@ export const far = defhost("far.example.org", { deploy: [via.ssh({ hop: "127.0.0
 `;
 
 const SERVED = `import { defproplist, schema } from "consfigurator";
+import { cmd } from "consfigurator/properties";
 export const served = defproplist({
   name: "served",
   args: schema.object({ name: schema.string() }),

@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
 import { onChange, seqprops, unapplied } from "../../../lib/combinators";
 import { InapplicableProperty, InvalidArguments } from "../../../lib/model/errors";
-import { defprop, defproplist, type PropApp, properties, withoutNothings } from "../../../lib/model/property";
+import { defprop, defproplist, type PropApp, properties, withoutEmpty } from "../../../lib/model/property";
 import { DuplicateName, definedBy } from "../../../lib/model/registry";
 import { integer, json, list, object, optional, string } from "../../../lib/model/schema";
 import { as } from "../../../lib/nested/deploys";
@@ -287,7 +287,7 @@ describe("a definition", () => {
 describe("nothing is a legal no-op where an application is expected", () => {
   test("null, undefined and false go", () => {
     const a = toy.changes("a");
-    assert.deepEqual(withoutNothings([null, a, undefined, false]), [a]);
+    assert.deepEqual(withoutEmpty([null, a, undefined, false]), [a]);
     assert.deepEqual(seqprops(null, a, false).args, { applications: [a] });
     assert.deepEqual(onChange(a, false).args, { when: a, then: [] });
   });
