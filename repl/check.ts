@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { type Complaint, complaintsOf } from "../lib/controller/validate";
 import { type Host, hosts } from "../lib/model/host";
-import { sourceDirectories } from "../lib/source/_sources";
+import { sourceDirectories } from "../lib/source/sources";
 import { checkTypes } from "../lib/source/check";
 import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
 import { colour } from "./_colour";

@@ -7,7 +7,7 @@ import type { ReadStream, WriteStream } from "node:tty";
 import { pushSources } from "../lib/controller/push";
 import { session } from "../lib/controller/session";
 import { hosts } from "../lib/model/host";
-import type { Watch } from "../lib/source/_watch";
+import type { Watch } from "../lib/source/watch";
 import { colour } from "./_colour";
 import { Unfinished, warmUp as warmUpLanguage } from "./_language";
 import { fitted } from "./_layout";

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { isRelative } from "../lib/source/_resolve";
+import { isRelative } from "../lib/source/resolve";
 import type { Consfig, Refresh } from "../lib/source/consfig";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";

@@ -1,4 +1,4 @@
-import { leftOut } from "../combinators/_leftOut";
+import { leftOut } from "../combinators/left-out";
 import { definitionOf } from "../model/application";
 import { described } from "../model/describe";
 import type { PropApp } from "../model/property";

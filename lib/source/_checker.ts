@@ -2,7 +2,7 @@
 import path from "node:path";
 import ts from "typescript";
 import { root as engineRoot } from "../util/package";
-import { isSource, sourceDirectories } from "./_sources";
+import { isSource, sourceDirectories } from "./sources";
 import type { Diagnostic } from "./check";
 
 const [, , root = process.cwd()] = process.argv;

@@ -1,5 +1,5 @@
 import Module, { createRequire } from "node:module";
-import type { Version } from "./_sources";
+import type { Version } from "./sources";
 import { compile, run } from "./register";
 
 /** One import that the compiled form of a module makes. */

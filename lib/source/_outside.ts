@@ -1,7 +1,7 @@
 import path from "node:path";
 import { definedBy } from "../model/registry";
 import { requireFrom } from "./_module";
-import type { Resolved } from "./_resolve";
+import type { Resolved } from "./resolve";
 
 /** What is not in the graph, of Node, npm or the engine, as `file` gets it. Loaded once in the life of a process. */
 export function requireOutside(resolved: Exclude<Resolved, { kind: "missing" }>, file: string): unknown {

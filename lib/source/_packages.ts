@@ -5,7 +5,7 @@ import { cacheHome } from "../util/package";
 import { bundle, type PackageImport, packageDirectory } from "./_bundle";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
-import { contentHash, isFile } from "./_sources";
+import { contentHash, isFile } from "./sources";
 
 /** Raise this when bundles are made otherwise. */
 const FORMAT = 1;

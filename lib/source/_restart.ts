@@ -1,6 +1,6 @@
 import path from "node:path";
 import { root as engineRoot } from "../util/package";
-import { readVersion, type Version, versionNow } from "./_sources";
+import { readVersion, type Version, versionNow } from "./sources";
 
 /** Watches over what is loaded once in the life of a process: the engine. */
 export class LoadedOnce {

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import type { ModuleGraph } from "./_graph";
 import { compiledForm, type Import, importsOf } from "./_module";
 import { withoutMap } from "./_positions";
-import { isEngine, resolve } from "./_resolve";
-import { contentHash, readVersion, type Version, versionNow } from "./_sources";
+import { isEngine, resolve } from "./resolve";
+import { contentHash, readVersion, type Version, versionNow } from "./sources";
 
 /** One file of a tree, with what stays here: the source, and the compiled form with its map. */
 export interface TreeFile {

@@ -6,9 +6,9 @@ import type { ModuleGraph } from "./_graph";
 import { type Tree, treeFor, type Wanted } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
-import { type Version, versionNow } from "./_sources";
+import { type Version, versionNow } from "./sources";
 import type { TreeFile } from "./_travelling";
-import type { MoreDirectories } from "./_watch";
+import type { MoreDirectories } from "./watch";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */
 const REMEMBERED = 32;

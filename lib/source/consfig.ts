@@ -3,12 +3,12 @@ import path from "node:path";
 import type { Manifest } from "../model/agent-artifacts";
 import { setSiteRoot } from "../model/site";
 import { ModuleGraph } from "./_graph";
-import { builtinProperties } from "./_resolve";
+import { builtinProperties } from "./resolve";
 import { LoadedOnce } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
-import { isDirectory, sourceDirectories } from "./_sources";
+import { isDirectory, sourceDirectories } from "./sources";
 import { shorten, Trees } from "./_trees";
-import { type Watch, watchSources } from "./_watch";
+import { type Watch, watchSources } from "./watch";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
 

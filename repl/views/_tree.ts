@@ -2,7 +2,7 @@ import type { Failure } from "../../lib/model/errors";
 import type { DeployEvent, StepStatus } from "../../lib/model/events";
 import type { CommandReport, Report } from "../../lib/model/report";
 import { megabytes } from "./_units";
-import { wayInWords } from "./_way";
+import { hopProgress } from "./_hopProgress";
 
 /** One step as a view shows it. */
 export interface Step {
@@ -115,14 +115,14 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       return;
     case "hop-opened":
       tree.progress = event.hop.startsWith("via.agent(") ? "starting a worker" : "";
-      tree.way.push(wayInWords(event));
+      tree.way.push(hopProgress(event));
       return;
     case "upload":
       tree.progress =
         event.sent < event.total
           ? `sending ${event.what}, ${megabytes(event.sent)} of ${megabytes(event.total)} MB`
           : "";
-      if (event.sent === event.total) tree.way.push(wayInWords(event));
+      if (event.sent === event.total) tree.way.push(hopProgress(event));
       return;
     case "waiting":
       tree.progress = event.reason;

@@ -4,7 +4,7 @@ import { userFrames } from "../_frames";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
-import { wayInWords } from "./_way";
+import { hopProgress } from "./_hopProgress";
 import { advice, commandInWords, failureInWords, outcome, plain } from "./_words";
 import type { Out, View } from "./view";
 
@@ -34,9 +34,9 @@ type Lines = {
 };
 
 const LINES: Lines = {
-  "hop-opened": (event, { verbose }) => (verbose ? [asideLine("hop", event.host, wayInWords(event))] : []),
+  "hop-opened": (event, { verbose }) => (verbose ? [asideLine("hop", event.host, hopProgress(event))] : []),
   upload: (event, { verbose }) =>
-    verbose && event.sent === event.total ? [asideLine("upload", event.host, wayInWords(event))] : [],
+    verbose && event.sent === event.total ? [asideLine("upload", event.host, hopProgress(event))] : [],
   "command-ran": ({ host, step, command, exit, ms }) =>
     step === undefined ? [asideLine("command", host, commandInWords({ step, command, exit, ms }))] : [],
   notice: ({ host, text }) => [`${status("notice", colour.cyan)} ${host} :: ${text}`],

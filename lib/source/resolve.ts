@@ -3,7 +3,7 @@ import { isBuiltin } from "node:module";
 import path from "node:path";
 import { similar } from "../model/registry";
 import { root as engineRoot } from "../util/package";
-import { asJavaScript, isDirectory, isFile } from "./_sources";
+import { asJavaScript, isDirectory, isFile } from "./sources";
 import { ownFile } from "./register";
 
 /** What an import means: a module of our graph, a part of the engine, one of Node's own, an npm package, or nothing. */

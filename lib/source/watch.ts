@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { FSWatcher } from "chokidar";
 import type { ModuleGraph } from "./_graph";
-import { isSource } from "./_sources";
+import { isSource } from "./sources";
 
 /** An editor writes a file in several strokes; a checkout writes many files. */
 const QUIET_MS = 30;
