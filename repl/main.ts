@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { session } from "../lib/controller/session";
 import { ConsfigError } from "../lib/model/errors";
 import { root as packageRoot } from "../lib/util/package.js";
-import { near } from "./_near";
+import { similar } from "../lib/util/similar";
 
 /** What the command comes to for whoever called it. */
 export const EXIT = { ok: 0, failed: 1, wrong: 2, interrupted: 130 } as const;
@@ -97,7 +97,7 @@ function readArguments(argv: readonly string[]) {
 
 function unknown(command: string): string {
   const allowed = ["play", "check", "init"];
-  const [meant] = near(command, allowed);
+  const [meant] = similar(allowed, command, 4);
   const guess = command.endsWith(".repl") ? `play ${command}` : meant;
   const advice = guess
     ? `did you mean: consfig ${guess}`

@@ -3,11 +3,11 @@ import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from 
 import { type AnyDefinition, properties } from "../lib/model/property";
 import type { FleetReport, Report } from "../lib/model/report";
 import { ConsfigLoadError } from "../lib/source/loadError";
+import { similar } from "../lib/util/similar";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
 import { fitted } from "./_layout";
-import { near } from "./_near";
 import { CommandError } from "./commands/error";
 import { Interrupted } from "./evaluate";
 import { finalText } from "./views/_text";
@@ -115,7 +115,7 @@ const EXPLAINED = (error: Error): boolean => error instanceof CommandError || er
 function hintFor(error: Error, names: () => string[]): string | undefined {
   const unknown = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
   if (!unknown) return undefined;
-  const meant = near(unknown, names());
+  const meant = similar(names(), unknown, 4);
   return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props for what there is";
 }
 
@@ -126,7 +126,7 @@ function memberHint(error: Error, members: (chain: string) => string[]): string 
       /^([\w$.]+)\.([\w$]+) is not a (?:function|constructor)$/.exec(error.message)) ||
     [];
   if (chain === undefined || name === undefined) return undefined;
-  const meant = near(name, members(chain)).map((each) => `${chain}.${each}`);
+  const meant = similar(members(chain), name, 4).map((each) => `${chain}.${each}`);
   return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : undefined;
 }
 

@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { isRelative } from "../lib/source/resolve";
 import type { Consfig, Refresh } from "../lib/source/consfig";
+import { isRelative } from "../lib/source/resolve";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";
 

@@ -1,8 +1,8 @@
 import type { Connection } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
+import { ROOT_PATH } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
-import { ROOT_PATH } from "./_paths";
+import { resultOf } from "./command-result";
 import { wrapped } from "./wrapped";
 
 /** Exit code of the look at a process: there is none of that number. */
@@ -16,7 +16,7 @@ export async function intoLeader(parent: Connection, hop: string, pid: number): 
   const start = `read -r l </proc/${pid}/stat || exit ${GONE}; set -- \${l##*) }; s=\${20}`;
   // Only printable variables: the others could not be told apart from what stands between them.
   const look = `{ ${start}; } 2>/dev/null; echo "$s" && tr '\\000' '\\n' </proc/${pid}/environ`;
-  const { stdout, stderr, exit } = await ask(parent, look);
+  const { stdout, stderr, exit } = await resultOf(parent, look);
   if (exit === GONE) throw new ConnectionFailed(hop, `there is no process ${pid} on the machine before it`);
   if (exit !== 0)
     throw new ConnectionFailed(

@@ -3,8 +3,9 @@ import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { asCode } from "../model/property";
 import { account, object } from "../model/schema";
+import { pathOf } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
+import { resultOf } from "./command-result";
 import { wrapped } from "./wrapped";
 
 /**
@@ -41,7 +42,7 @@ export const as = defhop({
       );
     const { home, ids } = await accountOf(parent, user, hop);
     const become = uid === 0 ? `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups -- ` : "";
-    const environment = `HOME=${shellQuote(home)} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(uidPath(Number(ids[0])))}`;
+    const environment = `HOME=${shellQuote(home)} USER=${user} LOGNAME=${user} SHELL=/bin/sh PATH=${shellQuote(pathOf(Number(ids[0])))}`;
     return { script: `cd ${shellQuote(home)} 2>/dev/null || cd /\nexec ${become}env -i ${environment} "$@"` };
   },
 });
@@ -54,11 +55,8 @@ const become = (user: string): string => {
   return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- env HOME="$HOME" "$@"; else exec su -s /bin/sh ${name} -c 'exec env HOME="$0" "$@"' -- "$HOME" "$@"; fi; }; HOME=$(eval echo ~${name}); [ -d "$HOME" ] || HOME=/; export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
 };
 
-const uidPath = (uid: number): string =>
-  uid === 0 ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : "/usr/local/bin:/usr/bin:/bin";
-
 async function whoIs(parent: Connection): Promise<{ uid: number; name: string }> {
-  const { stdout } = await ask(parent, "id -u; id -un");
+  const { stdout } = await resultOf(parent, "id -u; id -un");
   const [uid = "", name = ""] = stdout.split("\n");
   return { uid: Number(uid), name };
 }
@@ -69,7 +67,7 @@ async function accountOf(
   hop: string,
 ): Promise<{ home: string; ids: readonly string[] }> {
   const name = shellQuote(user);
-  const { stdout, exit } = await ask(
+  const { stdout, exit } = await resultOf(
     parent,
     `id -u ${name} && id -g ${name} && h=$(eval echo ~${name}) && { [ -d "$h" ] || h=/; } && echo "$h"`,
   );

@@ -4,9 +4,10 @@ import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { asCode } from "../model/property";
 import { absolutePath, object } from "../model/schema";
+import { ROOT_ENVIRONMENT } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
 import { inside } from "./_inside";
+import { resultOf } from "./command-result";
 
 /**
  * In the file system tree `into`, an absolute path on the machine before it; it takes root there. /proc, /sys, /dev,
@@ -33,15 +34,12 @@ export const chroot = defhop({
     const quoted = shellQuote(into);
     return {
       ownProcesses: true,
-      script: `r=${quoted}\n${OWN_PROC}\n${MOUNTS}\n${ROOT}\n$in /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c 'cd 2>/dev/null || cd /; exec "$@"' sh "$@"`,
+      script: `r=${quoted}\n${OWN_PROC}\n${MOUNTS}\n${ROOT}\n$in /usr/bin/env -i ${ROOT_ENVIRONMENT} /bin/sh -c 'cd 2>/dev/null || cd /; exec "$@"' sh "$@"`,
     };
   },
 });
 
 const hopText = (into: string): string => asCode("via.chroot", [into]);
-
-const ENVIRONMENT =
-  "HOME=/root USER=root LOGNAME=root SHELL=/bin/sh PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Mounts below $r what a system expects; each is left out where it is there already. Run in a namespace of its own. */
 const MOUNTS = `on() { mountpoint -q "$r$1" || ! [ -d "$r$1" ] || { shift; mount "$@"; }; }
@@ -81,7 +79,7 @@ if { [ -x bin/umount ] || [ -x sbin/umount ]; } && pivot_root . . 2>/dev/null; t
 
 async function refuseUnfit(parent: Connection, into: string, hop: string): Promise<void> {
   const place = shellQuote(into);
-  const { stdout } = await ask(
+  const { stdout } = await resultOf(
     parent,
     `id -u; [ -d ${place} ] && echo there; [ -x ${place}/bin/sh ] && echo shell; uname`,
   );
@@ -133,4 +131,4 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
 }
 
 const entering = (pid: string, into: string, command: string): string =>
-  `exec nsenter --target ${pid} --mount --root -- chroot ${shellQuote(into)} /usr/bin/env -i ${ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;
+  `exec nsenter --target ${pid} --mount --root -- chroot ${shellQuote(into)} /usr/bin/env -i ${ROOT_ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;

@@ -1,8 +1,8 @@
 import { defhop } from "../model/hop";
 import { asCode } from "../model/property";
 import { object, optional, string } from "../model/schema";
+import { ROOT_PATH } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { ROOT_PATH } from "./_paths";
 import { wrapped } from "./wrapped";
 
 /**

@@ -8,6 +8,7 @@ import type { Connection } from "../model/connection";
 import { ConnectionFailed, ConsfigError } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object, optional, string } from "../model/schema";
+import { ROOT_ENVIRONMENT } from "../util/login-environment";
 import { cacheHome } from "../util/package";
 import { shellQuote } from "../util/shell-quote";
 import { localConnection } from "./local";
@@ -171,8 +172,7 @@ const inside = ({ pid }: Clone) => [
 /** The clone outlives its connections: the next deployment finds what this one did. */
 function cloneConnection(made: Clone): Connection {
   const outer = localConnection(HOP);
-  const environment =
-    "env -i HOME=/root USER=root LOGNAME=root SHELL=/bin/sh LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const environment = `env -i ${ROOT_ENVIRONMENT} LANG=C.UTF-8`;
   return {
     description: HOP,
     local: true,

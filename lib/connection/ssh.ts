@@ -1,11 +1,10 @@
 import { defhop, hopAsCode } from "../model/hop";
 import { integer, object, oneOf, optional, path, string } from "../model/schema";
 import type { Destination } from "./ssh/_config";
+import { type ConnectOptions, endpointsTo } from "./ssh/_endpoints";
 import { connectByNode } from "./ssh/_node";
 import { connectByOpenssh } from "./ssh/_openssh";
 import { reasonsForOpenssh } from "./ssh/_reasons";
-import type { ConnectOptions } from "./ssh/_terms";
-import { endpointsTo } from "./ssh/_ways";
 
 const user = () => string({ pattern: "^[^\\s@:/-][^\\s@:/]*$", description: "the name of an account" });
 const address = () =>
@@ -49,7 +48,7 @@ export const ssh = defhop({
   open: async (said, context) => {
     const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = said;
     const hop = hopAsCode({ hop: "ssh", args: said, site: "" });
-    const terms = (configured?: string): ConnectOptions => ({
+    const options = (configured?: string): ConnectOptions => ({
       hop,
       keepaliveSeconds,
       connectTimeoutSeconds: connectTimeoutSeconds ?? (Number.parseInt(configured ?? "", 10) || 20),
@@ -59,11 +58,11 @@ export const ssh = defhop({
     });
     const target: Destination = { ...destination, name: context.host.name };
     if (!context.parent.local)
-      return connectByOpenssh({ parent: context.parent, destination: target }, terms());
+      return connectByOpenssh({ parent: context.parent, destination: target }, options());
 
-    const ways = await endpointsTo(target, hop, context.signal);
-    const last = ways.at(-1);
-    const reasons = transport === undefined ? await reasonsForOpenssh(ways) : [];
+    const endpoints = await endpointsTo(target, hop, context.signal);
+    const last = endpoints.at(-1);
+    const reasons = transport === undefined ? await reasonsForOpenssh(endpoints) : [];
     const chosen = transport ?? (reasons.length > 0 ? "openssh" : "ssh2");
     if (reasons.length > 0) {
       context.progress({
@@ -71,9 +70,9 @@ export const ssh = defhop({
         text: `${hop} goes through the system's ssh: ${reasons.join("; ")}`,
       });
     }
-    const kept = terms(last?.config.value("connecttimeout"));
+    const kept = options(last?.config.value("connecttimeout"));
     return chosen === "ssh2"
-      ? connectByNode(ways, kept)
-      : connectByOpenssh({ parent: context.parent, destination: target, way: last }, kept);
+      ? connectByNode(endpoints, kept)
+      : connectByOpenssh({ parent: context.parent, destination: target, endpoint: last }, kept);
   },
 });

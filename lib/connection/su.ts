@@ -2,9 +2,9 @@ import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { asCode } from "../model/property";
 import { account, object } from "../model/schema";
+import { ROOT_PATH, USER_PATH } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
-import { BARE_PATH, ROOT_PATH } from "./_paths";
+import { resultOf } from "./command-result";
 import { wrapped } from "./wrapped";
 
 /**
@@ -18,14 +18,14 @@ export const su = defhop({
   call: (user: string) => ({ user }),
   open: async ({ user }, { parent }) => {
     const hop = asCode("via.su", [user]);
-    const { stdout } = await ask(parent, "id -u; id -un");
+    const { stdout } = await resultOf(parent, "id -u; id -un");
     const [uid, name] = stdout.split("\n");
     if (uid !== "0")
       throw new ConnectionFailed(
         hop,
         `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`,
       );
-    const path = user === "root" ? ROOT_PATH : BARE_PATH;
+    const path = user === "root" ? ROOT_PATH : USER_PATH;
     return wrapped(parent, hop, {
       command: (command) =>
         `exec env -i PATH=${path} su -s /bin/sh ${shellQuote(user)} -c ${shellQuote(command)}`,

@@ -5,9 +5,9 @@ import { defhop, type HopContext } from "../model/hop";
 import { asCode } from "../model/property";
 import { account, object, optional, string } from "../model/schema";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
 import { inside } from "./_inside";
 import { Password } from "./_passwords";
+import { resultOf } from "./command-result";
 import { type CommandWrapper, wrapped } from "./wrapped";
 
 const args = object({
@@ -75,7 +75,7 @@ async function withPerson(
   context: HopContext & { readonly ask: NonNullable<HopContext["ask"]> },
 ): Promise<Connection> {
   const { parent, host, signal } = context;
-  const name = (await ask(parent, "id -un")).stdout.trim();
+  const name = (await resultOf(parent, "id -un")).stdout.trim();
   const place = credential === undefined ? `${name} on ${host.name}` : `${name} (${credential})`;
   const key = JSON.stringify(credential === undefined ? ["sudo", host.name, name] : [credential]);
   const password = new Password(context.ask, key, `Password of ${place}, for sudo:`, signal);

@@ -3,8 +3,8 @@ import { defhop } from "../model/hop";
 import { asCode } from "../model/property";
 import { object, string } from "../model/schema";
 import { shellQuote } from "../util/shell-quote";
-import { ask } from "./_ask";
 import { intoLeader } from "./_leader";
+import { resultOf } from "./command-result";
 
 /** Into the machine `name` of systemd-machined, as machinectl(1) lists it, as its root; it takes root before it. */
 export const systemdMachined = defhop({
@@ -19,7 +19,7 @@ export const systemdMachined = defhop({
   open: async ({ name }, { parent }) => {
     const hop = asCode("via.systemdMachined", [name]);
     const command = `machinectl show ${shellQuote(name)} --property=Leader --value`;
-    const { stdout, stderr, exit } = await ask(parent, `LC_ALL=C; export LC_ALL; ${command}`);
+    const { stdout, stderr, exit } = await resultOf(parent, `LC_ALL=C; export LC_ALL; ${command}`);
     const pid = Number(stdout.trim());
     if (exit === 0 && pid > 0) return intoLeader(parent, hop, pid);
     const said = stderr.trim().split("\n").at(-1) || `it named the leader ${JSON.stringify(stdout.trim())}`;

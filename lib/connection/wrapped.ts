@@ -1,7 +1,7 @@
 import type { Connection } from "../model/connection";
-import { ask } from "./_ask";
 import { inside, notInside } from "./_inside";
 import type { CommandWrapper } from "./_passage";
+import { resultOf } from "./command-result";
 
 export type { CommandWrapper } from "./_passage";
 
@@ -16,7 +16,7 @@ export async function wrapped(
   { proof = "true", ...passage }: CommandWrapper & { readonly proof?: string },
 ): Promise<Connection> {
   const connection = inside(parent, hop, passage);
-  const outcome = await ask(connection, proof);
+  const outcome = await resultOf(connection, proof);
   if (outcome.exit !== 0) throw notInside(hop, passage, outcome);
   return connection;
 }

@@ -1,4 +1,4 @@
-import { similar } from "./registry";
+import { similar } from "../util/similar";
 
 /**
  * What is wrong with the definition of a property. Types are not looked at before a deployment, and a slot that is

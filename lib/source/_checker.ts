@@ -2,8 +2,8 @@
 import path from "node:path";
 import ts from "typescript";
 import { root as engineRoot } from "../util/package";
-import { isSource, sourceDirectories } from "./sources";
 import type { Diagnostic } from "./check";
+import { isSource, sourceDirectories } from "./sources";
 
 const [, , root = process.cwd()] = process.argv;
 

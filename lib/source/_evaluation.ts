@@ -2,9 +2,9 @@ import path from "node:path";
 import { definedBy } from "../model/registry";
 import { compiledForm, evaluate, type Import, importsOf, type LoadedModule, newModule } from "./_module";
 import type { SourceLocation } from "./_positions";
+import { ConsfigLoadError } from "./loadError";
 import { candidates, type Resolved, resolve } from "./resolve";
 import { readVersion, type Version } from "./sources";
-import { ConsfigLoadError } from "./loadError";
 
 /** What an evaluation needs to know of the graph that it is for. */
 export interface Surroundings {

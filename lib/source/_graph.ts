@@ -8,9 +8,9 @@ import { Evaluation, type Surroundings } from "./_evaluation";
 import { explain } from "./_explain";
 import { type LoadedModule, remap } from "./_module";
 import { requireOutside } from "./_outside";
+import { ConsfigLoadError } from "./loadError";
 import { builtinProperties, resolve } from "./resolve";
 import { isFile, rootFiles, sourceDirectories, type Version, versionNow } from "./sources";
-import { ConsfigLoadError } from "./loadError";
 
 /** What a refresh of the graph came to. Files are absolute. */
 export interface Reloaded {

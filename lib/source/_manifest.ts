@@ -11,10 +11,10 @@ import type { Import } from "./_module";
 import { packageName } from "./_outside";
 import { importOf, PackageTree } from "./_packages";
 import { mapTextOf } from "./_positions";
-import { candidates, isEngine, resolve } from "./resolve";
-import { asJavaScript, contentHash, isFile, type Version } from "./sources";
 import { standInFor } from "./_standIns";
 import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
+import { candidates, isEngine, resolve } from "./resolve";
+import { asJavaScript, contentHash, isFile, type Version } from "./sources";
 
 export interface Tree {
   readonly manifest: Manifest;

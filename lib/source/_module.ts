@@ -1,6 +1,6 @@
 import Module, { createRequire } from "node:module";
-import type { Version } from "./sources";
 import { compile, run } from "./register";
+import type { Version } from "./sources";
 
 /** One import that the compiled form of a module makes. */
 export interface Import {

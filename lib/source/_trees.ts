@@ -6,8 +6,8 @@ import type { ModuleGraph } from "./_graph";
 import { type Tree, treeFor, type Wanted } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
-import { type Version, versionNow } from "./sources";
 import type { TreeFile } from "./_travelling";
+import { type Version, versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
 
 /** So many trees are remembered, for hosts that still run what was sent a while ago. */

@@ -3,14 +3,14 @@ import path from "node:path";
 import type { Manifest } from "../model/agent-artifacts";
 import { setSiteRoot } from "../model/site";
 import { ModuleGraph } from "./_graph";
-import { builtinProperties } from "./resolve";
 import { LoadedOnce } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
-import { isDirectory, sourceDirectories } from "./sources";
 import { shorten, Trees } from "./_trees";
-import { type Watch, watchSources } from "./watch";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
+import { builtinProperties } from "./resolve";
+import { isDirectory, sourceDirectories } from "./sources";
+import { type Watch, watchSources } from "./watch";
 
 export type { Manifest, ManifestFile } from "../model/agent-artifacts";
 export { ConsfigLoadError } from "./loadError";

@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import path from "node:path";
-import { similar } from "../model/registry";
 import { root as engineRoot } from "../util/package";
-import { asJavaScript, isDirectory, isFile } from "./sources";
+import { similar } from "../util/similar";
 import { ownFile } from "./register";
+import { asJavaScript, isDirectory, isFile } from "./sources";
 
 /** What an import means: a module of our graph, a part of the engine, one of Node's own, an npm package, or nothing. */
 export type Resolved =

@@ -1,6 +1,6 @@
 import { hosts } from "../../lib/model/host";
+import { similar } from "../../lib/util/similar";
 import { memberOf } from "../_members";
-import { near } from "../_near";
 import type { CommandContext } from "./command";
 import { CommandError } from "./error";
 
@@ -29,7 +29,7 @@ export function hostCalled(name: string, { shell }: Names): string | undefined {
 export function hostNamed(name: string, context: Names): string {
   const host = hostCalled(name, context);
   if (host !== undefined) return host;
-  const meant = near(name, hostWords(context));
+  const meant = similar(hostWords(context), name, 4);
   const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts";
   throw new CommandError(`there is no host "${name}"; ${advice}`);
 }

@@ -1,7 +1,7 @@
 import { properties } from "../../lib/model/property";
+import { similar } from "../../lib/util/similar";
 import { colour } from "../_colour";
 import { fitted, wrapped } from "../_layout";
-import { near } from "../_near";
 import { docOf, documentedNames } from "../docs";
 import type { Command } from "./command";
 import { CommandError } from "./error";
@@ -20,7 +20,7 @@ export const doc: Command = {
     if (!found && properties.names().some((each) => each.startsWith(`${name.replace(/\.$/, "")}.`)))
       return props.run(name, context);
     if (!found) {
-      const meant = near(name, [...properties.names(), ...documentedNames()]);
+      const meant = similar([...properties.names(), ...documentedNames()], name, 4);
       const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";
       throw new CommandError(`nothing is known of "${name}"; ${advice}`);
     }

@@ -1,4 +1,4 @@
-import { near } from "../_near";
+import { similar } from "../../lib/util/similar";
 import { agents } from "./agents";
 import { check } from "./check";
 import type { Command, CommandContext } from "./command";
@@ -56,7 +56,7 @@ export async function runCommand(
 ): Promise<void> {
   const command = commands.get(name);
   if (!command) {
-    const meant = near(name, [...commands.keys()]).map((one) => `.${one}`);
+    const meant = similar([...commands.keys()], name, 4).map((one) => `.${one}`);
     const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .help";
     throw new CommandError(`there is no command .${name}; ${advice}`);
   }

@@ -1,8 +1,8 @@
 import type { Failure } from "../../lib/model/errors";
 import type { DeployEvent, StepStatus } from "../../lib/model/events";
 import type { CommandReport, Report } from "../../lib/model/report";
-import { megabytes } from "./_units";
 import { hopProgress } from "./_hopProgress";
+import { megabytes } from "./_units";
 
 /** One step as a view shows it. */
 export interface Step {

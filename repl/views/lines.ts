@@ -1,10 +1,10 @@
 import type { DeployEvent } from "../../lib/model/events";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
+import { hopProgress } from "./_hopProgress";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
-import { hopProgress } from "./_hopProgress";
 import { advice, commandInWords, failureInWords, outcome, plain } from "./_words";
 import type { Out, View } from "./view";
 

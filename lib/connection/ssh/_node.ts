@@ -5,42 +5,41 @@ import { ConnectionFailed } from "../../model/errors";
 import { Authentication } from "./_auth";
 import type { SshConfig } from "./_config";
 import { Deadline } from "./_deadline";
+import { type ConnectOptions, cancellation, type SshEndpoint } from "./_endpoints";
 import { HostKeyCheck } from "./_hostkey";
 import { negotiable, sshLibrary } from "./_library";
 import { NodeConnection } from "./_nodeConnection";
 import { explained, tcpSocket, unanswered } from "./_socket";
-import { type ConnectOptions, cancellation } from "./_terms";
-import type { SshEndpoint } from "./_ways";
 
-/** Connects through node-ssh: the first of `ways` directly, each further one through the one before it. */
+/** Connects through node-ssh: the first of `endpoints` directly, each further one through the one before it. */
 export async function connectByNode(
-  ways: readonly SshEndpoint[],
-  terms: ConnectOptions,
+  endpoints: readonly SshEndpoint[],
+  options: ConnectOptions,
 ): Promise<Connection> {
   let connection: NodeConnection | undefined;
-  for (const way of ways) {
+  for (const endpoint of endpoints) {
     try {
-      connection = await open(way, terms, connection);
+      connection = await open(endpoint, options, connection);
     } catch (error) {
       await connection?.close();
       throw error;
     }
   }
-  if (!connection) throw new ConnectionFailed(terms.hop, "there is nowhere to connect to");
+  if (!connection) throw new ConnectionFailed(options.hop, "there is nowhere to connect to");
   connection.prepare();
   return connection;
 }
 
 async function open(
-  way: SshEndpoint,
-  terms: ConnectOptions,
+  endpoint: SshEndpoint,
+  options: ConnectOptions,
   through: NodeConnection | undefined,
 ): Promise<NodeConnection> {
-  const { config, known, keys } = way;
+  const { config, known, keys } = endpoint;
   const place = `${config.address} port ${config.port}`;
-  const deadline = new Deadline(terms.connectTimeoutSeconds, terms.signal);
-  const ask = deadline.pausing(terms.ask);
-  const check = new HostKeyCheck(config, known, ask, terms.progress);
+  const deadline = new Deadline(options.connectTimeoutSeconds, options.signal);
+  const ask = deadline.pausing(options.ask);
+  const check = new HostKeyCheck(config, known, ask, options.progress);
   let socket: Socket | Duplex | undefined;
   const giveUp = () => void socket?.destroy();
   const authentication = new Authentication(config, keys, ask, giveUp);
@@ -56,7 +55,7 @@ async function open(
       username: config.user,
       readyTimeout: 0,
       // ssh2 only sends these; that nothing comes back is noticed by `NodeConnection`, which counts any traffic.
-      keepaliveInterval: terms.keepaliveSeconds * 1000,
+      keepaliveInterval: options.keepaliveSeconds * 1000,
       keepaliveCountMax: Number.MAX_SAFE_INTEGER,
       algorithms: {
         kex: allowed(negotiable.kex, config.list("kexalgorithms")),
@@ -73,7 +72,7 @@ async function open(
     });
     const client = node.connection;
     if (!client) return await connecting.then(() => Promise.reject(new Error("node-ssh has no connection")));
-    const connection = new NodeConnection(client, socket, config, terms, through);
+    const connection = new NodeConnection(client, socket, config, options, through);
     client.once("handshake", () => void check.record());
     await connecting;
     authentication.succeeded();
@@ -81,15 +80,15 @@ async function open(
     return connection;
   } catch (error) {
     socket?.destroy();
-    if (terms.signal.aborted) throw cancellation(terms);
-    if (check.refusal !== undefined) throw new ConnectionFailed(terms.hop, check.refusal);
+    if (options.signal.aborted) throw cancellation(options);
+    if (check.refusal !== undefined) throw new ConnectionFailed(options.hop, check.refusal);
     if (deadline.passed) {
-      throw new ConnectionFailed(terms.hop, `${unanswered(place)} (gave up after ${deadline.seconds} s)`);
+      throw new ConnectionFailed(options.hop, `${unanswered(place)} (gave up after ${deadline.seconds} s)`);
     }
     if (authentication.exhausted || isAboutLogin(error)) {
-      throw new ConnectionFailed(terms.hop, notLetIn(config, authentication, error), { cause: error });
+      throw new ConnectionFailed(options.hop, notLetIn(config, authentication, error), { cause: error });
     }
-    throw new ConnectionFailed(terms.hop, reasonOf(error, config), { cause: error });
+    throw new ConnectionFailed(options.hop, reasonOf(error, config), { cause: error });
   } finally {
     deadline.end();
     deadline.signal.removeEventListener("abort", giveUp);

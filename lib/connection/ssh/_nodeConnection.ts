@@ -6,11 +6,11 @@ import { StderrMarkers } from "../_marks";
 import { Running } from "../_running";
 import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
+import { type ConnectOptions, MISSES } from "./_endpoints";
 import type { Client } from "./_library";
 import { loginCommand } from "./_login";
 import { Sessions } from "./_sessions";
 import { SpareSession, startCommand } from "./_spare";
-import { type ConnectOptions, MISSES } from "./_terms";
 
 /** A connection through ssh2 that is made already. */
 export class NodeConnection implements Connection {
@@ -29,7 +29,7 @@ export class NodeConnection implements Connection {
     private readonly client: Client,
     private readonly socket: Socket | Duplex,
     private readonly config: SshConfig,
-    private readonly terms: ConnectOptions,
+    private readonly options: ConnectOptions,
     private readonly through: NodeConnection | undefined,
   ) {
     this.#spare = new SpareSession(client);
@@ -46,7 +46,7 @@ export class NodeConnection implements Connection {
   }
 
   get description(): string {
-    return this.terms.hop;
+    return this.options.hop;
   }
 
   get alive(): boolean {
@@ -55,7 +55,7 @@ export class NodeConnection implements Connection {
 
   /** To be called when we are let in. */
   begin(): void {
-    const interval = this.terms.keepaliveSeconds * 1000;
+    const interval = this.options.keepaliveSeconds * 1000;
     if (interval === 0) return;
     let before = this.#traffic();
     let misses = 0;
@@ -67,7 +67,7 @@ export class NodeConnection implements Connection {
       before = now;
       if (misses < MISSES) return;
       this.#lost ??= new Error(
-        `${this.#place} has not answered for ${MISSES * this.terms.keepaliveSeconds} s`,
+        `${this.#place} has not answered for ${MISSES * this.options.keepaliveSeconds} s`,
       );
       this.socket.destroy();
     }, interval);
@@ -94,7 +94,7 @@ export class NodeConnection implements Connection {
         if (error instanceof ConnectionFailed) throw error;
         const message = `the host does not start commands: ${error.message}`;
         throw this.alive
-          ? new ConnectionFailed(this.terms.hop, message, { cause: error })
+          ? new ConnectionFailed(this.options.hop, message, { cause: error })
           : this.#failure("cannot start a command");
       });
   }
@@ -112,7 +112,7 @@ export class NodeConnection implements Connection {
     };
     channel.once("close", () => this.#sessions.ended());
     startCommand(this.client, channel, loginCommand(command, marks.telling), () => {
-      // A lost link ends what is pending in the same way.
+      // A lost link ends what is pending in the same endpoint.
       refused = this.alive;
       channel.close();
     });
@@ -173,7 +173,7 @@ export class NodeConnection implements Connection {
       : this.#closing
         ? "the connection was closed"
         : `the link to ${this.#place} was lost${this.#lost ? `: ${this.#lost.message}` : ""}`;
-    return new ConnectionFailed(this.terms.hop, what === undefined ? reason : `${what}: ${reason}`);
+    return new ConnectionFailed(this.options.hop, what === undefined ? reason : `${what}: ${reason}`);
   }
 
   get #place(): string {

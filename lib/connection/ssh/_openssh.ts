@@ -8,32 +8,30 @@ import { Running } from "../_running";
 import { type Askpass, askpass } from "./_askpass";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
+import { type ConnectOptions, cancellation, MISSES, type Route, type SshEndpoint } from "./_endpoints";
 import { loginCommand } from "./_login";
 import { answers } from "./_reasons";
-import type { Route } from "./_route";
 import { Sessions } from "./_sessions";
 import { afterSsh } from "./_stderr";
-import { type ConnectOptions, cancellation, MISSES } from "./_terms";
-import type { SshEndpoint } from "./_ways";
 
 /**
  * Connects through the system's `ssh`. One `ssh` holds the connection and shares it (ControlMaster) at a socket in a
  * private directory; each command is an `ssh` that goes through there. The holder ends when its input does, which is
  * when we are gone, and takes the directory with it.
  */
-export async function connectByOpenssh(route: Route, terms: ConnectOptions): Promise<Connection> {
-  const { parent, way } = route;
-  const ask = parent.local ? terms.ask : undefined;
-  const deadline = new Deadline(terms.connectTimeoutSeconds, terms.signal);
+export async function connectByOpenssh(route: Route, options: ConnectOptions): Promise<Connection> {
+  const { parent, endpoint } = route;
+  const ask = parent.local ? options.ask : undefined;
+  const deadline = new Deadline(options.connectTimeoutSeconds, options.signal);
   const pausing = deadline.pausing(ask);
-  const asking = pausing && (await askpass(pausing, (text) => terms.progress({ kind: "notice", text })));
-  const used = way?.config.value("controlpath");
+  const asking = pausing && (await askpass(pausing, (text) => options.progress({ kind: "notice", text })));
+  const used = endpoint?.config.value("controlpath");
   const shared = used !== undefined && (await answers(used)) ? used : undefined;
   let holder: Channel | undefined;
   try {
     deadline.signal.throwIfAborted();
     const ready = new StderrMarkers();
-    holder = await parent.exec(holding(route, terms, asking, shared, ready));
+    holder = await parent.exec(holding(route, options, asking, shared, ready));
     const end = () => holder?.kill("SIGTERM");
     deadline.signal.addEventListener("abort", end);
     const said = new Ending(holder);
@@ -48,14 +46,14 @@ export async function connectByOpenssh(route: Route, terms: ConnectOptions): Pro
     });
     deadline.signal.removeEventListener("abort", end);
     if (socket === undefined) {
-      if (terms.signal.aborted) throw cancellation(terms);
+      if (options.signal.aborted) throw cancellation(options);
       const place = placeOf(route);
-      const waited = deadline.passed ? terms.connectTimeoutSeconds : undefined;
-      throw new ConnectionFailed(terms.hop, afterSsh(said.text, { place, route, waited }));
+      const waited = deadline.passed ? options.connectTimeoutSeconds : undefined;
+      throw new ConnectionFailed(options.hop, afterSsh(said.text, { place, route, waited }));
     }
-    return new OpensshConnection(route, terms, holder, said, socket);
+    return new OpensshConnection(route, options, holder, said, socket);
   } catch (error) {
-    if (terms.signal.aborted) throw cancellation(terms);
+    if (options.signal.aborted) throw cancellation(options);
     throw error;
   } finally {
     deadline.end();
@@ -65,31 +63,31 @@ export async function connectByOpenssh(route: Route, terms: ConnectOptions): Pro
 
 /** The shell text that holds the connection: it tells of its directory, and of the host being reached. */
 function holding(
-  { destination, way }: Route,
-  terms: ConnectOptions,
+  { destination, endpoint }: Route,
+  options: ConnectOptions,
   asking: Askpass | undefined,
   shared: string | undefined,
   ready: StderrMarkers,
 ): string {
-  const strict = way?.config.value("stricthostkeychecking") ?? "ask";
+  const strict = endpoint?.config.value("stricthostkeychecking") ?? "ask";
   const lenient = ["no", "off", "false"].includes(strict);
   if (lenient) {
     const text = `StrictHostKeyChecking is off: an unknown host key of ${destination.name} is accepted unseen`;
-    terms.progress({ kind: "notice", text });
+    options.progress({ kind: "notice", text });
   }
-  const options: Record<string, string | number | undefined> = {
+  const settings: Record<string, string | number | undefined> = {
     BatchMode: asking ? "no" : "yes",
-    ConnectTimeout: terms.connectTimeoutSeconds,
+    ConnectTimeout: options.connectTimeoutSeconds,
     ControlMaster: shared === undefined ? "yes" : "no",
     ControlPersist: "no",
-    ServerAliveInterval: terms.keepaliveSeconds,
+    ServerAliveInterval: options.keepaliveSeconds,
     ServerAliveCountMax: MISSES,
     // `no` would accept changed keys too.
     StrictHostKeyChecking: lenient ? "accept-new" : undefined,
-    HostKeyAlias: destination.hop === undefined ? undefined : hostKeyAlias(destination, way),
+    HostKeyAlias: destination.hop === undefined ? undefined : hostKeyAlias(destination, endpoint),
     ...PLAIN_SESSION,
   };
-  const sets = Object.entries(options).flatMap(([name, value]) =>
+  const sets = Object.entries(settings).flatMap(([name, value]) =>
     value === undefined ? [] : ["-o", `${name}=${value}`],
   );
   const env = Object.entries(asking?.env ?? {}).map(([name, value]) => `${name}=${shellQuote(value)}`);
@@ -112,7 +110,7 @@ function holding(
   ].join("\n");
 }
 
-/** Whatever else the user's configuration wants of a session, ours is only a way for commands. */
+/** Whatever else the user's configuration wants of a session, ours only carries commands. */
 const PLAIN_SESSION = {
   ClearAllForwardings: "yes",
   ForkAfterAuthentication: "no",
@@ -127,8 +125,8 @@ const PLAIN_SESSION = {
 };
 
 /** With a `hop`, the name under which the host key is known; see `KnownHost`. */
-const hostKeyAlias = (destination: Destination, way: SshEndpoint | undefined): string | undefined =>
-  way && !way.known.hasAuthority ? way.known.alias : destination.name;
+const hostKeyAlias = (destination: Destination, endpoint: SshEndpoint | undefined): string | undefined =>
+  endpoint && !endpoint.known.hasAuthority ? endpoint.known.alias : destination.name;
 
 /** How a process ended, or is going to. */
 class Ending {
@@ -162,7 +160,7 @@ class OpensshConnection implements Connection {
 
   constructor(
     private readonly route: Route,
-    private readonly terms: ConnectOptions,
+    private readonly options: ConnectOptions,
     private readonly holder: Channel,
     ending: Ending,
     private readonly socket: string,
@@ -177,7 +175,7 @@ class OpensshConnection implements Connection {
 
   get description(): string {
     const { parent } = this.route;
-    return parent.local ? this.terms.hop : `${parent.description}, ${this.terms.hop}`;
+    return parent.local ? this.options.hop : `${parent.description}, ${this.options.hop}`;
   }
 
   get alive(): boolean {
@@ -277,12 +275,12 @@ class OpensshConnection implements Connection {
 
   #mustLive(what = ""): void {
     if (this.#lost)
-      throw what ? this.#failure(what + this.#lost.message.replace(`${this.terms.hop}: `, "")) : this.#lost;
+      throw what ? this.#failure(what + this.#lost.message.replace(`${this.options.hop}: `, "")) : this.#lost;
     if (!this.alive) throw this.#failure(`${what}the connection was closed`);
   }
 
   #failure(message: string): ConnectionFailed {
-    return new ConnectionFailed(this.terms.hop, message);
+    return new ConnectionFailed(this.options.hop, message);
   }
 
   get #place(): string {
@@ -290,5 +288,7 @@ class OpensshConnection implements Connection {
   }
 }
 
-const placeOf = ({ way, destination }: Route): string =>
-  way ? `${way.config.address} port ${way.config.port}` : (destination.hop ?? destination.name);
+const placeOf = ({ endpoint, destination }: Route): string =>
+  endpoint
+    ? `${endpoint.config.address} port ${endpoint.config.port}`
+    : (destination.hop ?? destination.name);

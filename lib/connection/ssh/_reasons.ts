@@ -1,12 +1,12 @@
 import { access, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
+import type { SshEndpoint } from "./_endpoints";
 import { negotiable } from "./_library";
-import type { SshEndpoint } from "./_ways";
 
 /** Why these connections need the system's `ssh`: each thing that ssh2 cannot do. None: ssh2 will do. */
-export async function reasonsForOpenssh(ways: readonly SshEndpoint[]): Promise<string[]> {
-  return (await Promise.all(ways.map(reasonsFor))).flat();
+export async function reasonsForOpenssh(endpoints: readonly SshEndpoint[]): Promise<string[]> {
+  return (await Promise.all(endpoints.map(reasonsFor))).flat();
 }
 
 async function reasonsFor({ config, known, keys }: SshEndpoint): Promise<string[]> {

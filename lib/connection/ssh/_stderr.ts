@@ -1,4 +1,4 @@
-import type { Route } from "./_route";
+import type { Route } from "./_endpoints";
 import { explained, unanswered } from "./_socket";
 
 interface Circumstances {
@@ -10,14 +10,14 @@ interface Circumstances {
 
 /** Why the system's `ssh` could not connect, from what it said, with what to do about it. */
 export function afterSsh(stderr: string, { place, route, waited }: Circumstances): string {
-  const { way, destination } = route;
+  const { endpoint, destination } = route;
   const lines = stderr
     .split(/\r?\n/)
     .filter((line) => line.trim() !== "" && !/^Warning: Permanently added/.test(line));
   const said = lines.slice(-3).join(" ").trim();
   const network = (code: string) =>
-    way
-      ? explained(Object.assign(new Error(said), { code }), way.config)
+    endpoint
+      ? explained(Object.assign(new Error(said), { code }), endpoint.config)
       : `${said}; check the address and the network`;
   if (waited !== undefined) return `${unanswered(place)} (gave up after ${waited} s)`;
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(stderr)) return changed(stderr, place);
@@ -27,7 +27,7 @@ export function afterSsh(stderr: string, { place, route, waited }: Circumstances
     return `the host key of ${destination.name} (${place}) is not known, and it was not accepted; compare its fingerprint and add it to known_hosts${where}: ${said}`;
   }
   if (/Permission denied|Too many authentication failures/.test(stderr)) {
-    const user = way?.config.user ?? destination.user;
+    const user = endpoint?.config.user ?? destination.user;
     return `${place} did not let ${user ?? "us"} in: ${said}; check that one of the keys at hand${route.parent.local ? "" : ` on ${route.parent.description}`} is in authorized_keys on the host`;
   }
   if (/Could not resolve hostname/.test(stderr)) return network("ENOTFOUND");

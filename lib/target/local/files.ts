@@ -1,4 +1,5 @@
 import { type BigIntStats, lstatSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import type { FileStat } from "../../model/target";
 
 /** What `file` is, links followed. */
@@ -38,4 +39,21 @@ function fileStat(stats: BigIntStats | undefined): FileStat | undefined {
     mtime: Number(stats.mtimeNs / 1_000_000_000n),
     id: `${stats.dev}:${stats.ino}`,
   };
+}
+
+const CHUNK_BYTES = 1 << 20;
+
+/** Whether two files have the same bytes, read chunk by chunk. */
+export async function sameBytes(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([open(one), open(other)]);
+  try {
+    const [first, second] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)];
+    for (;;) {
+      const [read, readToo] = [await a.readv([first]), await b.readv([second])];
+      if (!first.subarray(0, read.bytesRead).equals(second.subarray(0, readToo.bytesRead))) return false;
+      if (read.bytesRead === 0) return true;
+    }
+  } finally {
+    await Promise.all([a.close(), b.close()]);
+  }
 }

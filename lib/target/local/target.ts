@@ -11,10 +11,9 @@ import { lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
-import { ifExists, lookAt, lookAtLink } from "./files";
+import { ifExists, lookAt, lookAtLink, sameBytes } from "./files";
 import { localMarks } from "./pending-flags";
 import { makeDirectories, replaceFile } from "./replace-file";
-import { sameBytes } from "./same-bytes";
 import { spawnShell } from "./spawn";
 
 /** The machine our own process runs on: all but `run` is direct system calls. */

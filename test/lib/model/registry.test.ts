@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConsfigError } from "../../../lib/model/errors";
-import { DuplicateName, definedBy, Registry, similar } from "../../../lib/model/registry";
+import { DuplicateName, definedBy, Registry } from "../../../lib/model/registry";
 import { Site } from "../../../lib/model/site";
+import { similar } from "../../../lib/util/similar";
 
 const at = (file: string, line = 1) => new Site(file, line, 3);
 const numbers = (...names: string[]) => {

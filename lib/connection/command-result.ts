@@ -3,7 +3,7 @@ import type { Connection } from "../model/connection";
 import type { CommandResult } from "../model/errors";
 
 /** What `command` comes to over `connection`. For hops, while they are opened. */
-export async function ask(connection: Connection, command: string): Promise<CommandResult> {
+export async function resultOf(connection: Connection, command: string): Promise<CommandResult> {
   const channel = await connection.exec(command);
   channel.stdin.end();
   const [stdout, stderr, exit] = await Promise.all([

@@ -1,4 +1,7 @@
-import { ConnectionFailed } from "../../model/errors";
+import type { Connection } from "../../model/connection";
+import { Cancelled, ConnectionFailed } from "../../model/errors";
+import type { Progress } from "../../model/events";
+import type { Asker } from "../../model/hop";
 import { type Destination, type SshConfig, sshConfig } from "./_config";
 import { type Keys, keysFor } from "./_keys";
 import { KnownHost } from "./_known";
@@ -10,16 +13,46 @@ export interface SshEndpoint {
   readonly keys: Keys;
 }
 
+/** One ssh connection to make through the system's `ssh`. */
+export interface Route {
+  /** Where `ssh` is run. */
+  readonly parent: Connection;
+  readonly destination: Destination;
+  /** What is known of the destination; undefined when `ssh` runs elsewhere, with the configuration of that place. */
+  readonly endpoint?: SshEndpoint | undefined;
+}
+
+/** How connections are made and kept. */
+export interface ConnectOptions {
+  /** As written in a consfig, for messages. */
+  readonly hop: string;
+  readonly connectTimeoutSeconds: number;
+  readonly keepaliveSeconds: number;
+  readonly ask: Asker | undefined;
+  readonly signal: AbortSignal;
+  progress(event: Progress): void;
+}
+
+/** How many keepalive intervals may pass without a sign of life. */
+export const MISSES = 3;
+
+/** What a cancelled attempt ends with. */
+export function cancellation({ signal, hop }: ConnectOptions): Error {
+  return signal.reason instanceof Cancelled
+    ? signal.reason
+    : new Cancelled(`${hop}: cancelled while connecting`);
+}
+
 /** The connections to make, each through the one before it: jump hosts first, `destination` last. */
 export async function endpointsTo(
   destination: Destination,
   hop: string,
   signal: AbortSignal,
 ): Promise<SshEndpoint[]> {
-  return ways(destination, undefined, []);
+  return endpoints(destination, undefined, []);
 
   /** `before`: the jump hosts that ProxyJump of a later host put in front of this one, in place of its own. */
-  async function ways(
+  async function endpoints(
     to: Destination,
     before: readonly string[] | undefined,
     seen: readonly string[],
@@ -34,7 +67,7 @@ export async function endpointsTo(
     if (last === undefined) return [{ config, known, keys }];
     const jump = jumpDestination(last, to.config);
     const earlier = jumps.length > 1 ? jumps.slice(0, -1) : undefined;
-    return [...(await ways(jump, earlier, [...seen, to.name])), { config, known, keys }];
+    return [...(await endpoints(jump, earlier, [...seen, to.name])), { config, known, keys }];
   }
 }
 
