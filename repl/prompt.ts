@@ -89,7 +89,7 @@ class Prompt {
       });
       // Keys that were pressed meanwhile come first.
       setTimeout(() => {
-        (require("../lib/source/_compiler.js") as typeof import("../lib/source/_compiler.js")).warmUp();
+        (require("../lib/source/compiler.js") as typeof import("../lib/source/compiler.js")).warmUp();
         void warmUpView();
       }, WARM_UP_AFTER_MS);
     }, WARM_UP_AFTER_MS);

@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { AGENT_DIRECTORY } from "../agent/client/bootstrap";
 import { isAgentConnection } from "../agent/client/connection";
-import type { JournalLine } from "../agent/host/journal";
+import type { JournalLine } from "../agent/shared/journal-line";
 import type { Connection } from "../model/connection";
 import { FailedChange } from "../model/errors";
 import type { Hop } from "../model/hop";

@@ -12,7 +12,7 @@ import type { Nested } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { workerArtifacts } from "../worker/artifacts";
 import { loadTree } from "../worker/job";
-import { BOOT, JOB } from "./image";
+import { BOOT, JOB } from "./places";
 
 /**
  * Applies again what the image in `directory` holds: through the agent of this host, so that it waits for a deployment

@@ -20,11 +20,8 @@ import type { Change, Nested } from "../model/property";
 import type { AgentTarget } from "../model/target";
 import { WORK } from "../target/memory";
 import { tryOrUndefined } from "../util/attempt";
-import { LATEST_IMAGE, sharedRuntime } from "./places";
+import { BOOT, JOB, LATEST_IMAGE, sharedRuntime } from "./places";
 
-/** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */
-export const JOB = "job.json";
-export const BOOT = "boot.js";
 const IMAGE_HEADER = "// consfigurator image";
 /** The one that runs, perhaps, and the one that comes. */
 const KEPT = 2;

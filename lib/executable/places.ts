@@ -12,3 +12,7 @@ export async function sharedRuntime(target: AgentTarget): Promise<SharedRuntime>
     uid === 0 ? "/usr/local/lib/consfigurator" : path.join(home, ".local/lib/consfigurator"),
   );
 }
+
+/** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */
+export const JOB = "job.json";
+export const BOOT = "boot.js";

@@ -43,7 +43,7 @@ function compile(code, file) {
   try {
     return fs.readFileSync(kept, "utf8");
   } catch {
-    const output = require("./_compiler.js").translate(code, file);
+    const output = require("./compiler.js").translate(code, file);
     writeAtomically(kept, output);
     return output;
   }

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { onBothTargets } from "consfigurator/testing";
 import { unapplied } from "../../lib/combinators";
 import { prepare } from "../../lib/engine/prepare";
 import { FailedChange, seqprops } from "../../lib/index";
@@ -13,7 +14,6 @@ import { object } from "../../lib/model/schema";
 import { type Consfig, openConsfig } from "../../lib/source/consfig";
 import { applied, assertApplied } from "../support/applying";
 import { blocksOf } from "../support/pages";
-import { onBothTargets } from "../support/targets";
 import * as toy from "../support/toy";
 
 let root: string;

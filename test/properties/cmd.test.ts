@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { onBothTargets } from "consfigurator/testing";
 import * as cmd from "../../properties/cmd";
-import { onBothTargets } from "../support/targets";
 
 test("one word is shell text, several are words, lists are spliced in", () => {
   assert.deepEqual(cmd.single("echo $HOME | wc").args, { command: "echo $HOME | wc" });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { targetOf } from "consfigurator/testing";
 import { eseqprops } from "../../lib/combinators";
 import { prepare } from "../../lib/engine/prepare";
 import { HostModel } from "../../lib/model/host";
 import * as cmd from "../../properties/cmd";
 import * as container from "../../properties/container";
 import { applied } from "../support/_applied";
-import { targetOf } from "../support/targets";
 
 const model = (...said: Parameters<typeof eseqprops>) => prepare({ name: "web1" }, eseqprops(...said)).model;
 const apply = (...said: Parameters<typeof eseqprops>) => {

@@ -10,10 +10,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { test } from "node:test";
+import { onBothTargets } from "consfigurator/testing";
 import { definitionOf } from "../../lib/model/application";
 import { type PropApp, properties } from "../../lib/model/property";
 import { file } from "../../properties";
-import { onBothTargets } from "../support/targets";
 
 /** The file is called `f`; null: it does not exist. Where `unapplied` is given, that is what unapplying leaves. */
 interface Case {

@@ -17,9 +17,9 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
+import { onBothTargets } from "consfigurator/testing";
 import { file } from "../../properties";
 import { needsMachines } from "../support/machines";
-import { onBothTargets } from "../support/targets";
 
 const sh = (command: string, cwd: string): string =>
   execFileSync("sh", ["-c", command], { cwd, encoding: "utf8" });

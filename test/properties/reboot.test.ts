@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { targetOf } from "consfigurator/testing";
 import { eseqprops } from "../../lib/combinators";
 import { prepare } from "../../lib/engine/prepare";
 import * as cmd from "../../properties/cmd";
@@ -8,7 +9,6 @@ import * as reboot from "../../properties/reboot";
 import { applied } from "../support/_applied";
 import { needsMachines } from "../support/machines";
 import { bootSides, type Sides, succeeds } from "../support/sides";
-import { targetOf } from "../support/targets";
 
 test("in a container whose reboot is not its own nothing is done", async () => {
   const { application, model } = prepare({ name: "web1" }, eseqprops(container.contained(), reboot.atEnd()));

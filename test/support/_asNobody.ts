@@ -1,7 +1,7 @@
 /** Run as a process of its own, as root, with a directory: becomes an ordinary user and writes there with both targets. */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { targetOf } from "./targets";
+import { targetOf } from "consfigurator/testing";
 
 const NOBODY = 65534;
 

@@ -1,6 +1,7 @@
 /** The engine without a deployment around it: a tree is applied on this machine, and all that was said is kept. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { targetOf } from "consfigurator/testing";
 import { applyTree } from "../../lib/engine/apply";
 import { prepare } from "../../lib/engine/prepare";
 import type { ApplyContext, AtEnd } from "../../lib/engine/run";
@@ -10,7 +11,6 @@ import type { Change, PropApp } from "../../lib/model/property";
 import { Reporter } from "../../lib/model/report";
 import { PendingFlags } from "../../lib/target/pending-flags";
 import { outline } from "./outline";
-import { targetOf } from "./targets";
 import * as toy from "./toy";
 
 export interface Applied {

@@ -1,24 +1,11 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { StepEvent } from "../../model/events";
-import type { JobOutcome } from "../../model/job";
+import type { JournalLine } from "../shared/journal-line";
 import type { AgentDirectory } from "./directory";
 
 /** How many journals are kept on a host. */
 const KEPT_JOURNALS = 50;
-
-export type JournalLine =
-  | {
-      readonly started: {
-        readonly host: string;
-        readonly by: string;
-        readonly at: string;
-        readonly socket: string;
-      };
-    }
-  /** The event numbered `n`, from 0. */
-  | { readonly n: number; readonly event: StepEvent }
-  | { readonly outcome: JobOutcome };
 
 /** What happened in one deployment, line by line, on the host itself: for whoever lost the link, and for later. */
 export class Journal {

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { JobOutcome, JobSignal } from "../../model/job";
+import type { JournalLine } from "../shared/journal-line";
 import {
   type Answer,
   BANNER,
@@ -14,7 +15,7 @@ import {
 } from "../shared/messages";
 import { converse, converseOver, type Wire } from "../shared/wire";
 import type { AgentDirectory } from "./directory";
-import { eventsFrom, type JournalLine, readJournal } from "./journal";
+import { eventsFrom, readJournal } from "./journal";
 import { Store } from "./store";
 import { SupervisorClient } from "./supervisor-client";
 

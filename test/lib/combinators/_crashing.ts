@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { targetOf } from "consfigurator/testing";
 import { onChange } from "../../../lib/combinators";
 import { applyTree } from "../../../lib/engine/apply";
 import { prepare } from "../../../lib/engine/prepare";
@@ -11,7 +12,6 @@ import { defprop } from "../../../lib/model/property";
 import { Reporter } from "../../../lib/model/report";
 import { object, string } from "../../../lib/model/schema";
 import { outline } from "../../support/outline";
-import { targetOf } from "../../support/targets";
 
 const [kind, dir = "", crashes] = process.argv.slice(2);
 

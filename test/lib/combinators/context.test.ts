@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { onBothTargets } from "consfigurator/testing";
 import {
   desc,
   eseqprops,
@@ -18,7 +19,6 @@ import { HostModel } from "../../../lib/model/host";
 import { defprop } from "../../../lib/model/property";
 import { object } from "../../../lib/model/schema";
 import { applied, assertApplied, table } from "../../support/applying";
-import { onBothTargets } from "../../support/targets";
 import * as toy from "../../support/toy";
 
 let dir: string;

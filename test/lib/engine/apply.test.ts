@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { inspect } from "node:util";
-
+import { targetOf } from "consfigurator/testing";
 import { eseqprops, onChange, seqprops, unapplied } from "../../../lib/combinators";
 import { prepare } from "../../../lib/engine/prepare";
 import { Cancelled, ConnectionFailed, FailedChange } from "../../../lib/model/errors";
 import { type Change, defprop, defproplist, type PropApp } from "../../../lib/model/property";
 import { boolean, object, oneOf, propapp, string } from "../../../lib/model/schema";
 import { type Applied, applied, assertApplied, table } from "../../support/applying";
-import { targetOf } from "../../support/targets";
 import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());

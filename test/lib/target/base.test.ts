@@ -15,8 +15,8 @@ import { userInfo } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { onBothTargets, targetOf } from "consfigurator/testing";
 import { Cancelled, FailedChange, RunFailed } from "../../../lib/model/errors";
-import { onBothTargets, targetOf } from "../../support/targets";
 
 /** The message of what `promise` rejects with, after its class. */
 const failure = async (promise: Promise<unknown>): Promise<string> => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
+import { onBothTargets } from "consfigurator/testing";
 import { type FileAspect, withChangeIfChangesFiles } from "../../../lib/target/changed-files";
-import { onBothTargets } from "../../support/targets";
 
 describe("withChangeIfChangesFiles", () => {
   const cases: [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { onBothTargets, targetOf } from "../../support/targets";
+import { onBothTargets, targetOf } from "consfigurator/testing";
 
 test("marks: set, seen by the next deployment, removed", (t) =>
   onBothTargets(t, async ({ kind, target, dir }) => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JournalLine } from "../../../../lib/agent/host/journal";
+import type { JournalLine } from "../../../../lib/agent/shared/journal-line";
 import { session } from "../../../../lib/controller/session";
 import type { DeployEvent } from "../../../../lib/model/events";
 import * as via from "../../../../lib/via";

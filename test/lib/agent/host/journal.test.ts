@@ -12,7 +12,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { AgentDirectory } from "../../../../lib/agent/host/directory";
-import { eventsFrom, Journal, type JournalLine, readJournal } from "../../../../lib/agent/host/journal";
+import { eventsFrom, Journal, readJournal } from "../../../../lib/agent/host/journal";
+import type { JournalLine } from "../../../../lib/agent/shared/journal-line";
 
 let dir: string;
 let place: AgentDirectory;

@@ -1,4 +1,3 @@
-/** Properties applied to a scratch directory of this machine, by both targets: they must leave the same behind. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -6,40 +5,46 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { unapplied } from "../../lib/combinators";
-import { localConnection } from "../../lib/connection/local";
-import { applyTree } from "../../lib/engine/apply";
-import { prepare } from "../../lib/engine/prepare";
-import type { AtEnd } from "../../lib/engine/run";
-import { definitionOf } from "../../lib/model/application";
-import type { Failure } from "../../lib/model/errors";
-import { HostModel } from "../../lib/model/host";
-import type { Change, PropApp } from "../../lib/model/property";
-import type { PosixTarget } from "../../lib/model/target";
-import type { TargetContext } from "../../lib/target/context";
-import { LocalTarget } from "../../lib/target/local/target";
-import { ShellTarget } from "../../lib/target/shell/target";
+import { unapplied } from "../combinators";
+import { localConnection } from "../connection/local";
+import { applyTree } from "../engine/apply";
+import { prepare } from "../engine/prepare";
+import type { AtEnd } from "../engine/run";
+import { definitionOf } from "../model/application";
+import type { Failure } from "../model/errors";
+import { HostModel } from "../model/host";
+import type { Change, PropApp } from "../model/property";
+import type { PosixTarget } from "../model/target";
+import type { TargetContext } from "../target/context";
+import { LocalTarget } from "../target/local/target";
+import { ShellTarget } from "../target/shell/target";
 
-/** What a test does on each target in turn. */
+/** A scratch directory of this machine, and a target that works in it. */
 export interface OnTarget {
   readonly kind: "posix" | "agent";
   /** An empty directory, which is also the home directory of the target. */
   readonly dir: string;
   readonly target: PosixTarget;
-  /** Applies through the engine; throws the first failure of a step, with its name and message. */
+  /** Applies through the engine. Throws the first failure of a step, with its name and message. */
   apply(application: PropApp): Promise<Change>;
   unapply(application: PropApp): Promise<Change>;
-  /** What the property's `check` says; undefined when it has none. */
+  /** The answer of the property's `check`; undefined when it has none. */
   check(application: PropApp): Promise<boolean | undefined>;
-  /** Everything in `dir`: one line for each file, with what must be alike whoever made it. */
+  /** Everything in `dir`, one line a file: type, mode, owner, content, attributes. */
   snapshot(): Record<string, string>;
-  /** Applies once more, and asserts that this is "unchanged" and touched nothing. */
+  /** Applies once more, and asserts that this is "unchanged" and touched no file. */
   applyAgain(application: PropApp): Promise<void>;
-  /** What the steps have printed so far. */
+  /** The output of all steps so far. */
   output(): string;
 }
 
-/** Runs `body` for `LocalTarget` and for `ShellTarget`, each in its own scratch directory, and compares these afterwards. */
+/**
+ * Tests a property on this machine, without a host: runs `body` twice, with the target of the agent and with that of a bare
+ * shell, each with a scratch directory as its home. Fails when the two directories differ afterwards in a name, type, mode,
+ * owner, content, ACL or extended attribute.
+ *
+ * @example test("motd", (t) => onBothTargets(t, async ({ apply, applyAgain }) => { … }))
+ */
 export async function onBothTargets(t: TestContext, body: (on: OnTarget) => Promise<void>): Promise<void> {
   const left: Record<string, string>[] = [];
   for (const kind of ["agent", "posix"] as const) {
@@ -50,10 +55,10 @@ export async function onBothTargets(t: TestContext, body: (on: OnTarget) => Prom
       }),
     );
   }
-  if (left.length === 2) assert.deepEqual(left[1], left[0], "both targets leave the same behind");
+  if (left.length === 2) assert.deepEqual(left[1], left[0], "both targets leave the same files behind");
 }
 
-/** The target of that kind on this machine, for tests that want no engine around it. */
+/** A target of that kind on this machine, without an engine around it. */
 export function targetOf(kind: "posix" | "agent", context: Partial<TargetContext> = {}): PosixTarget {
   const full: TargetContext = {
     host: HostModel.named("scratch.example.org"),
@@ -79,7 +84,7 @@ async function inScratch(kind: "posix" | "agent", body: (on: OnTarget) => Promis
 }
 
 function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
-  let said = "";
+  let printed = "";
   const memory = new Map<string, unknown>();
   const atEnd: AtEnd = new Map();
   const target = (output: TargetContext["output"]) =>
@@ -89,7 +94,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
     const { change } = await applyTree(prepare({ name: "scratch.example.org" }, application).application, {
       target,
       emit: (event) => {
-        if (event.kind === "step-output") said += event.text;
+        if (event.kind === "step-output") printed += event.text;
         if (event.kind === "step-ended" && event.failure) failures.push(event.failure);
       },
       stopped: () => undefined,
@@ -127,7 +132,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
         "no file was touched",
       );
     },
-    output: () => said,
+    output: () => printed,
   };
 }
 
@@ -135,7 +140,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
 const filesIn = (directory: string): string[] =>
   [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })].sort();
 
-/** What must be alike: type, mode, owner, content, ACLs and extended attributes. */
+/** What both targets must leave alike: type, mode, owner, content, ACLs and extended attributes. */
 function description(file: string): string {
   const stat = lstatSync(file);
   const content = stat.isSymbolicLink()
