@@ -147,8 +147,7 @@ export const emptyDirectoryDoesNotExist = defprop({
   apply: async ({ directories }, target) => {
     const empty = await emptyOnes(directories, target);
     if (empty.length === 0) return "unchanged";
-    await target.run(["rmdir", "--", ...empty]);
-    return "changed";
+    return anyChanged(empty, (each) => target.removeEmptyDirectory(each));
   },
 });
 

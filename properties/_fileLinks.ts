@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { defprop, FailedChange, schema } from "consfigurator";
-import { nameOf, parentOf } from "./_paths";
+import { parentOf } from "./_paths";
 
 const { boolean, object, path } = schema;
 
@@ -63,21 +62,7 @@ export const isCopyOf = defprop({
     const found = await target.lstat(destination);
     if (found?.type === "directory")
       throw new FailedChange(`${destination} is a directory, and cannot be a copy of ${source}`);
-    const temporary = `${parentOf(destination)}/.${nameOf(destination).slice(0, 100)}.${randomBytes(9).toString("hex")}`;
-    try {
-      await target.run(COPY, { env: { SOURCE: source, COPY: temporary } });
-      await target.rename(temporary, destination);
-    } catch (error) {
-      await target.remove(temporary);
-      throw error;
-    }
+    await target.copyFile(source, destination);
     return "changed";
   },
 });
-
-/** Only GNU cp copies everything; elsewhere mode, owner and times will do. */
-const COPY = `umask 077
-case $SOURCE in /*) ;; *) SOURCE=./$SOURCE;; esac
-case $COPY in /*) ;; *) COPY=./$COPY;; esac
-if cp --version >/dev/null 2>&1; then cp -L --preserve=all "$SOURCE" "$COPY"; else cp -pL "$SOURCE" "$COPY"; fi || exit
-sync "$COPY" 2>/dev/null; :`;

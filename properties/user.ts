@@ -68,15 +68,16 @@ export const hasAccountWithUid = defprop({
         `gid ${gid} cannot be given to ${username}: the group ${takenGroup.name} has it; choose another one`,
       );
     }
-    const numbered = (await target.group(username)) ? "groupmod" : "groupadd";
-    await target.run([numbered, "--gid", String(gid), username]);
-    if (!(await target.user(username))) {
-      await target.run(["useradd", "-m", "--uid", String(uid), "--gid", String(gid), username]);
-      return "changed";
-    }
-    await target.run(["usermod", "--uid", String(uid), "--gid", String(gid), username]);
-    const { home } = await existing(target, username);
-    await target.run(["chown", "-R", `${uid}:${gid}`, home]);
+    const before = await target.user(username);
+    const group = await target.group(username);
+    // Refused while a process of the user runs: first of all, before anything has changed.
+    if (before && before.uid !== uid) await target.run(["usermod", "--uid", String(uid), username]);
+    // Before the group gets its number, after which nothing would be left to do next time.
+    if (before) await target.reassignOwner(before.home, before, { uid, gid });
+    if (group?.gid !== gid)
+      await target.run([group ? "groupmod" : "groupadd", "--gid", String(gid), username]);
+    const command = before ? ["usermod"] : ["useradd", "-m", "--uid", String(uid)];
+    await target.run([...command, "--gid", String(gid), username]);
     return "changed";
   },
 });

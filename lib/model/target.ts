@@ -63,6 +63,12 @@ export interface Identity {
   readonly home: string;
 }
 
+/** A user and a group by their numbers. */
+export interface OwnerIds {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface WriteOptions {
   /** Permission bits to have afterwards. Left out: those the file had, 0o644 for a new one. */
   readonly mode?: number;
@@ -133,6 +139,13 @@ export interface PosixTarget {
   remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
   /** The directory `path`, which must exist, has nothing in it. It stays itself: it may be a mount point. */
   emptyDirectory(path: string): Promise<Change>;
+  /** There is no directory at `path`, which must be empty. */
+  removeEmptyDirectory(path: string): Promise<Change>;
+  /**
+   * `destination` is a copy of the file `source`, in one step: with its mode, owner and times, and where the host can (GNU
+   * cp) its ACLs and extended attributes. A link at `source` is followed, one at `destination` is replaced.
+   */
+  copyFile(source: string, destination: string): Promise<void>;
   /** `path` is a link with the text `to`; what is no link there is refused. */
   symlink(path: string, to: string): Promise<Change>;
   setMode(path: string, mode: number): Promise<Change>;
@@ -141,6 +154,12 @@ export interface PosixTarget {
     path: string,
     owner: { readonly user?: string | undefined; readonly group?: string | undefined },
   ): Promise<Change>;
+  /**
+   * What belonged to the user or group `from` in the directory `path`, and below it on the same file system, belongs to
+   * `to`. Nothing else is touched; links are not followed. Setuid and setgid bits of files stay, except over a shell, where the
+   * kernel clears them.
+   */
+  reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change>;
   /** `to` becomes what `from` was, in one step; both on one file system. */
   rename(from: string, to: string): Promise<void>;
 

@@ -5,6 +5,7 @@ import type {
   FileStat,
   Group,
   Identity,
+  OwnerIds,
   PosixTarget,
   RunOptions,
   State,
@@ -75,9 +76,15 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract findIdentity(): Promise<Identity>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
+  /** The bytes of the file `path` and its `id`, of one and the same file; undefined when it does not exist. */
+  protected abstract readIdentified(path: string): Promise<{ bytes: Buffer; id: string } | undefined>;
 
-  /** Removes what is in the directory; `names` were found there. */
-  protected abstract removeFrom(path: string, names: readonly string[]): Promise<void>;
+  /** Removes a file or a link. */
+  protected abstract unlink(path: string): Promise<void>;
+  /** Removes a directory with everything in it; nothing is mounted in there. */
+  protected abstract removeTree(path: string): Promise<void>;
+  /** Removes everything in the directory; nothing is mounted in there. */
+  protected abstract clear(path: string): Promise<void>;
   /** Where temporary files are kept: an absolute path. */
   protected abstract findTemporary(): Promise<string>;
   /** Makes a file that only we may read, or a directory when there is no `content`. There must be nothing of that name. */
@@ -94,10 +101,11 @@ export abstract class TargetBase implements PosixTarget {
   abstract readLink(path: string): Promise<string | undefined>;
   abstract realPath(path: string): Promise<string | undefined>;
   abstract list(path: string): Promise<string[] | undefined>;
-  abstract readBytes(path: string): Promise<Buffer | undefined>;
   abstract sameContent(path: string, other: string): Promise<boolean>;
   abstract makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
-  abstract remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
+  abstract removeEmptyDirectory(path: string): Promise<Change>;
+  abstract copyFile(source: string, destination: string): Promise<void>;
+  abstract reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change>;
   abstract symlink(path: string, to: string): Promise<Change>;
   abstract rename(from: string, to: string): Promise<void>;
 
@@ -136,6 +144,10 @@ export abstract class TargetBase implements PosixTarget {
     return place !== undefined && mountPoints(mounts).includes(place);
   }
 
+  async readBytes(path: string): Promise<Buffer | undefined> {
+    return (await this.readIdentified(path))?.bytes;
+  }
+
   async readFile(path: string): Promise<string> {
     const bytes = await this.readBytes(path);
     if (bytes === undefined) throw await this.failure("read", path, "no such file or directory");
@@ -165,11 +177,13 @@ export abstract class TargetBase implements PosixTarget {
     edit: (lines: readonly string[]) => readonly string[],
     options: WriteOptions = {},
   ): Promise<Change> {
-    const before = splitLines(decode((await this.readBytes(path)) ?? Buffer.alloc(0)));
+    const found = await this.readIdentified(path);
+    const before = splitLines(decode(found?.bytes ?? Buffer.alloc(0)));
     const after = edit(before.lines);
     if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
       return "unchanged";
-    await this.put(path, encode(before.join(after)), { ...options, parents: true });
+    const expected = found?.id ?? null;
+    await this.put(path, encode(before.join(after)), { ...options, parents: true, expected });
     return "changed";
   }
 
@@ -194,12 +208,43 @@ export abstract class TargetBase implements PosixTarget {
     return "changed";
   }
 
+  async remove(path: string, { recursive = false }: { readonly recursive?: boolean } = {}): Promise<Change> {
+    const found = await this.lstat(path);
+    if (!found) return "unchanged";
+    if (found.type !== "directory") {
+      await this.unlink(path);
+      return "changed";
+    }
+    if (!recursive) throw await this.failure("remove", path, "it is a directory");
+    const { place, mounts } = await this.#mountsAt(path);
+    if (place === "/") throw await this.failure("remove", path, "that is everything there is");
+    const [mount] = mounts;
+    if (mount !== undefined) throw await this.failure("remove", path, mountedAt(mount));
+    await this.removeTree(path);
+    return "changed";
+  }
+
   async emptyDirectory(path: string): Promise<Change> {
     const names = await this.list(path);
-    if (!names) throw await this.failure("empty", path, "it is no directory");
+    if (!names) throw await this.failure("empty", path, "it is not a directory");
     if (names.length === 0) return "unchanged";
-    await this.removeFrom(path, names);
+    const { place, mounts } = await this.#mountsAt(path);
+    const mount = mounts.find((each) => each !== place);
+    if (mount !== undefined) throw await this.failure("empty", path, mountedAt(mount));
+    await this.clear(path);
     return "changed";
+  }
+
+  /** The mount points that `path` is, and those below it. */
+  async #mountsAt(path: string): Promise<{ place: string | undefined; mounts: readonly string[] }> {
+    const [place, mountinfo] = await Promise.all([
+      this.realPath(path),
+      this.readBytes("/proc/self/mountinfo"),
+    ]);
+    if (place === undefined || !mountinfo) return { place, mounts: [] };
+    const all = mountPoints(decode(mountinfo));
+    const below = place === "/" ? "/" : `${place}/`;
+    return { place, mounts: all.filter((mount) => mount === place || mount.startsWith(below)) };
   }
 
   withTemporaryFile<T>(
@@ -282,6 +327,8 @@ export abstract class TargetBase implements PosixTarget {
     throw await this.failure("set the owner of", path, `there is no group ${shellQuote(group)} on this host`);
   }
 }
+
+const mountedAt = (mount: string): string => `something is mounted at ${mount}; unmount it first`;
 
 const bytesOf = (content: string | Buffer): Buffer =>
   typeof content === "string" ? encode(content) : content;

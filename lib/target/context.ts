@@ -36,4 +36,6 @@ export interface Execution {
 export interface PutOptions extends WriteOptions {
   /** True: missing parent directories are made, with mode 0o755. */
   readonly parents?: boolean;
+  /** The `id` of the file that is replaced, null when there must be none. Left out: whatever is there. */
+  readonly expected?: string | null;
 }

@@ -390,7 +390,7 @@ test("symlinked", (t) =>
     assert.equal(await unapply(application), "unchanged");
     await assert.rejects(apply(file.symlinked({ from: "directory", to: "x" })), {
       name: "FailedChange",
-      message: "cannot make the link directory: there is something of that name that is no link",
+      message: "cannot make the link directory: there is something of that name that is not a link",
     });
     assert.equal(await unapply(file.symlinked({ from: "directory", to: "x" })), "unchanged");
   }));

@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { FileStat } from "../../model/target";
 
@@ -55,5 +55,16 @@ export async function sameBytes(one: string, other: string): Promise<boolean> {
     }
   } finally {
     await Promise.all([a.close(), b.close()]);
+  }
+}
+
+/** The bytes of `file`, links followed, and the `id` of the file that was read. */
+export function readIdentified(file: string): { bytes: Buffer; id: string } {
+  const fd = openSync(file, "r");
+  try {
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    return { bytes: readFileSync(fd), id: `${dev}:${ino}` };
+  } finally {
+    closeSync(fd);
   }
 }

@@ -1,84 +1,114 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, readlinkSync, rmSync, type Stats } from "node:fs";
-import { type FileHandle, open, rename } from "node:fs/promises";
-import path from "node:path";
+import { closeSync, constants, lstatSync, openSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
 import { shellWords } from "../../util/shell-quote";
 import type { PutOptions } from "../context";
+import { type Entry, type Handle, PathRefused, withEntry } from "./pinned";
 
-/** Links followed before it is a circle, as the kernel has it. */
-const MOST_LINKS = 40;
+/** Runs a process, and reports it in verbose deployments. */
+export type Trace = (shown: string, run: () => Promise<{ exit: number }>) => Promise<{ exit: number }>;
 
-/** Runs a process, and tells of it whoever wants to know. */
-type Told = (shown: string, run: () => Promise<{ exit: number }>) => Promise<{ exit: number }>;
+const untraced: Trace = (_shown, run) => run();
 
-/** The file `name` has `content`, in one step: whoever looks sees the old file or the new one, whole. */
-export async function replaceFile(
+/**
+ * The file `name` has `content`, in one step: a reader sees the old file or the new one, whole. Owner, mode, ACLs and extended
+ * attributes stay. All of it is done to files that are held open, in a directory that is: another user who can write to
+ * the directory can keep it from happening, and nothing else.
+ */
+export const replaceFile = (
   name: string,
   content: Buffer,
   options: PutOptions,
-  told: Told = (_, run) => run(),
+  trace: Trace = untraced,
+): Promise<void> =>
+  withEntry(name, { follow: true, parents: options.parents ?? false }, (entry) =>
+    replaceEntry(entry, content, options, trace),
+  );
+
+async function replaceEntry(
+  entry: Entry,
+  content: Buffer,
+  { mode, expected }: PutOptions,
+  trace: Trace,
 ): Promise<void> {
-  const target = endOfLinks(name);
-  const old = lstatSync(target, { throwIfNoEntry: false });
-  if (old?.isDirectory()) throw new Error("EISDIR: it is a directory, write");
-  if (old && !old.isFile()) throw new Error("EINVAL: it is no regular file, write");
-  const directory = path.dirname(target);
-  if (!old && options.parents) makeDirectories(directory);
-  const temporary = `${directory}/.${path.basename(target).slice(0, 100)}.${randomBytes(9).toString("hex")}`;
+  const old = entry.open();
   try {
-    const file = await open(temporary, "wx", 0o600);
-    try {
+    if (old?.stat.isDirectory()) throw new Error("EISDIR: it is a directory, write");
+    if (old && !old.stat.isFile()) throw new Error("EINVAL: it is not a regular file, write");
+    if (expected !== undefined && (old?.id ?? null) !== expected) throw changedMeanwhile(entry);
+    await withSibling(entry, async (file, rename) => {
       await file.writeFile(content);
-      if (old) await takeAfter({ file, temporary, target, old }, options.mode, told);
-      else await file.chmod(options.mode ?? 0o644);
+      if (old) await copyAttributes(old, file, { mode, trusted: entry.directory.trusted }, trace);
+      else await file.chmod(mode ?? 0o644);
       await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target).catch((error) =>
-      writeInPlace(error, temporary, target, content, options.mode),
-    );
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  await syncDirectory(directory);
-}
-
-/** Directories with mode 0o755 whatever the umask, so that what the parent gives to its children is kept. True: some were made. */
-export function makeDirectories(directory: string): boolean {
-  const umask = process.umask(0o022);
-  try {
-    return mkdirSync(directory, { recursive: true }) !== undefined;
+      try {
+        rename();
+      } catch (error) {
+        // A mount point, as /etc/hosts is in many containers, cannot be replaced. Its new content was written once already.
+        if ((error as NodeJS.ErrnoException).code !== "EBUSY" || !old) throw error;
+        await writeInPlace(old, content, mode);
+      }
+    });
   } finally {
-    process.umask(umask);
+    old?.close();
+  }
+  await syncDirectory(entry);
+}
+
+/**
+ * A new file of mode 0600 beside `entry`; `rename` gives it the name of `entry`, and throws when it was exchanged for another one
+ * meanwhile. It is removed unless it was renamed.
+ */
+export async function withSibling<T>(
+  entry: Entry,
+  use: (file: FileHandle, rename: () => void) => Promise<T>,
+): Promise<T> {
+  const { directory, name } = entry;
+  const temporary = directory.at(`.${name.slice(0, 100)}.${randomBytes(9).toString("hex")}`);
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
+  const file = await open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  let renamed = false;
+  try {
+    const { ino } = await file.stat();
+    return await use(file, () => {
+      renameSync(temporary, entry.path);
+      renamed = true;
+      if (entry.lstat()?.ino !== ino) throw changedMeanwhile(entry);
+    });
+  } finally {
+    await file.close();
+    if (!renamed) removeQuietly(temporary);
   }
 }
 
-/** Where the links at the end of `name` lead, whether or not there is something. */
-function endOfLinks(name: string): string {
-  let target = name;
-  for (let followed = 0; lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink(); followed += 1) {
-    if (followed === MOST_LINKS) throw new Error("ELOOP: too many levels of symbolic links, write");
-    const link = readlinkSync(target);
-    target = link.startsWith("/") ? link : `${path.dirname(target)}/${link}`;
+function removeQuietly(file: string): void {
+  try {
+    if (lstatSync(file, { throwIfNoEntry: false })) unlinkSync(file);
+  } catch {
+    // It was exchanged for a directory, or the file system is gone.
   }
-  return target;
 }
 
-/** Owner, mode, ACLs and extended attributes become those of the `old` file at `target`. */
-async function takeAfter(
-  { file, temporary, target, old }: { file: FileHandle; temporary: string; target: string; old: Stats },
-  mode: number | undefined,
-  told: Told,
+export const changedMeanwhile = (entry: Entry): PathRefused =>
+  new PathRefused(`${entry.shown} was changed by somebody else meanwhile; deploy again`);
+
+/** Owner, mode, ACLs and extended attributes of `old`. */
+async function copyAttributes(
+  old: Handle,
+  file: FileHandle,
+  { mode, trusted }: { readonly mode: number | undefined; readonly trusted: boolean },
+  trace: Trace,
 ): Promise<void> {
+  const { stat } = old;
   const mine = await file.stat();
-  const owned = (mine.uid === old.uid && mine.gid === old.gid) || (await takesOwner(file, old));
-  const kept = owned ? old.mode & 0o7777 : old.mode & 0o1777;
+  const owned = (mine.uid === stat.uid && mine.gid === stat.gid) || (await takesOwner(file, stat));
+  // Setuid and setgid belong to the old content, and to its owner; only a directory of root's keeps them.
+  const kept = stat.mode & (owned && trusted ? 0o7777 : 0o1777);
   await file.chmod(mode ?? kept);
-  if (!(await copiesAttributes(target, temporary, told))) return;
-  if (mode !== undefined || !owned) await file.chmod(mode ?? kept);
+  if (!(await copiesExtended(old, file, trace))) return;
+  if (mode !== undefined || kept !== (stat.mode & 0o7777)) await file.chmod(mode ?? kept);
 }
 
 /** Only root can give a file away; for others it stays ours, and then setuid and setgid would mean something else. */
@@ -92,32 +122,58 @@ async function takesOwner(file: FileHandle, { uid, gid }: Stats): Promise<boolea
   }
 }
 
-/** Node cannot read ACLs and extended attributes; GNU cp can, and where there is another cp there are seldom any. */
-async function copiesAttributes(from: string, to: string, told: Told): Promise<boolean> {
-  const args = ["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--", from, to];
-  const run = () =>
-    new Promise<{ exit: number }>((done) => {
-      execFile("cp", args, (error) => done({ exit: error ? Number(error.code) || NOT_FOUND : 0 }));
-    });
-  return (await told(shellWords(["cp", ...args]), run)).exit === 0;
+/** Copies content, owner, mode, times and what else cp can, between files that are open. */
+export async function copyOpened(original: Handle, file: FileHandle, trace: Trace): Promise<void> {
+  const source = await open(original.path, "r");
+  try {
+    await pipeline(
+      source.createReadStream({ autoClose: false }),
+      file.createWriteStream({ autoClose: false }),
+    );
+    const { uid, gid, mode, atime, mtime } = original.stat;
+    await file.chown(uid, gid).catch(() => {});
+    await file.chmod(mode & 0o7777);
+    await copiesExtended(original, file, trace);
+    await file.utimes(atime, mtime);
+  } finally {
+    await source.close();
+  }
 }
 
-/** What a shell says of a command that it cannot start. */
+const SOURCE_FD = 3;
+const COPY_FD = 4;
+
+/** Node cannot read ACLs and extended attributes; GNU cp can, and where there is another cp there are seldom any. */
+async function copiesExtended(old: Handle, file: FileHandle, trace: Trace): Promise<boolean> {
+  const args = [
+    ...["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--"],
+    ...[`/proc/self/fd/${SOURCE_FD}`, `/proc/self/fd/${COPY_FD}`],
+  ];
+  let source: number;
+  try {
+    source = openSync(old.path, "r");
+  } catch {
+    return false;
+  }
+  const stdio = ["ignore", "ignore", "ignore", source, file.fd] as const;
+  const run = () =>
+    new Promise<{ exit: number }>((done) => {
+      const cp = spawn("cp", args, { stdio: [...stdio] });
+      cp.once("error", () => done({ exit: NOT_FOUND }));
+      cp.once("close", (code) => done({ exit: code ?? 1 }));
+    });
+  try {
+    return (await trace(shellWords(["cp", ...args]), run)).exit === 0;
+  } finally {
+    closeSync(source);
+  }
+}
+
+/** The exit code of a shell for a command that it cannot start. */
 const NOT_FOUND = 127;
 
-/**
- * A file that is a mount point, as /etc/hosts is in many containers, cannot be replaced: it is overwritten, when what it
- * gets has been written once without trouble.
- */
-async function writeInPlace(
-  error: NodeJS.ErrnoException,
-  temporary: string,
-  target: string,
-  content: Buffer,
-  mode?: number,
-): Promise<void> {
-  if (error.code !== "EBUSY") throw error;
-  const file = await open(target, "r+");
+async function writeInPlace(old: Handle, content: Buffer, mode: number | undefined): Promise<void> {
+  const file = await open(old.path, "r+");
   try {
     await file.writeFile(content);
     await file.truncate(content.length);
@@ -126,12 +182,11 @@ async function writeInPlace(
   } finally {
     await file.close();
   }
-  rmSync(temporary);
 }
 
 /** A rename is on the disk only when its directory is. Some file systems cannot do that, and need not. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r").catch(() => undefined);
+export async function syncDirectory({ directory }: Entry): Promise<void> {
+  const handle = await open(directory.at(), "r").catch(() => undefined);
   await handle?.sync().catch(() => {});
   await handle?.close();
 }

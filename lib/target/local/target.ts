@@ -1,9 +1,15 @@
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import path from "node:path";
 import { FailedChange } from "../../model/errors";
 import type { Change } from "../../model/property";
-import type { AgentTarget, FileStat, Group, Identity, User, WriteOptions } from "../../model/target";
+import type {
+  AgentTarget,
+  FileStat,
+  Group,
+  Identity,
+  OwnerIds,
+  User,
+  WriteOptions,
+} from "../../model/target";
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
@@ -11,9 +17,19 @@ import { lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
-import { ifExists, lookAt, lookAtLink, sameBytes } from "./files";
+import { copyFile, makeDirectory, reassignBelow, replaceLink } from "./acts";
+import { ifExists, lookAt, lookAtLink, readIdentified, sameBytes } from "./files";
 import { localMarks } from "./pending-flags";
-import { makeDirectories, replaceFile } from "./replace-file";
+import {
+  Entry,
+  PathRefused,
+  refuseReplaceable,
+  removeTree,
+  withDirectory,
+  withEntry,
+  withHandle,
+} from "./pinned";
+import { replaceFile } from "./replace-file";
 import { spawnShell } from "./spawn";
 
 /** The machine our own process runs on: all but `run` is direct system calls. */
@@ -80,12 +96,12 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  async readBytes(name: string): Promise<Buffer | undefined> {
+  protected async readIdentified(name: string): Promise<{ bytes: Buffer; id: string } | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
-    if (stat.type !== "file") throw await this.failure("read", name, "it is no regular file");
-    return this.#attempt("read", name, (file) => fs.readFileSync(file));
+    if (stat.type !== "file") throw await this.failure("read", name, "it is not a regular file");
+    return this.#attempt("read", name, readIdentified);
   }
 
   async sameContent(name: string, other: string): Promise<boolean> {
@@ -101,22 +117,16 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     if (found?.type === "directory") return "unchanged";
     if (found ?? (await this.lstat(wanted)))
       throw await this.failure("make the directory", name, "there is something else of that name");
-    await this.#attempt("make the directory", name, (directory) => {
-      makeDirectories(directory);
-      if (mode !== undefined) fs.chmodSync(directory, mode);
-    });
+    await this.#attempt("make the directory", wanted, (directory) =>
+      withEntry(directory, { follow: true, parents: true }, (entry) => makeDirectory(entry, mode)),
+    );
     return "changed";
   }
 
-  async remove(name: string, { recursive = false }: { readonly recursive?: boolean } = {}): Promise<Change> {
-    const found = await this.lstat(name);
-    if (!found) return "unchanged";
-    const isDirectory = found.type === "directory";
-    if (isDirectory && !recursive) throw await this.failure("remove", name, "it is a directory");
-    if (bare(this.#absolute(name)) === "/")
-      throw await this.failure("remove", name, "that is everything there is");
-    await this.#attempt("remove", name, (file) =>
-      isDirectory ? fs.rmSync(bare(file), { recursive: true, force: true }) : fs.unlinkSync(bare(file)),
+  async removeEmptyDirectory(name: string): Promise<Change> {
+    if (!(await this.lstat(name))) return "unchanged";
+    await this.#attempt("remove", bare(name), (file) =>
+      withEntry(file, {}, (entry) => fs.rmdirSync(entry.path)),
     );
     return "changed";
   }
@@ -124,24 +134,31 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   async symlink(name: string, to: string): Promise<Change> {
     const found = await this.lstat(name);
     if (found && found.type !== "symlink")
-      throw await this.failure("make the link", name, "there is something of that name that is no link");
+      throw await this.failure("make the link", name, "there is something of that name that is not a link");
     if (found && (await this.readLink(name)) === to) return "unchanged";
-    await this.#attempt("make the link", name, (file) => {
-      const temporary = `${path.dirname(bare(file))}/.${path.basename(file).slice(0, 100)}.${randomBytes(9).toString("hex")}`;
-      fs.symlinkSync(to, temporary);
-      try {
-        fs.renameSync(temporary, bare(file));
-      } catch (error) {
-        fs.unlinkSync(temporary);
-        throw error;
-      }
-    });
+    await this.#attempt("make the link", bare(name), (file) =>
+      withEntry(file, {}, (entry) => replaceLink(entry, to)),
+    );
     return "changed";
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#attempt(`rename ${shellQuote(from)} to`, to, (file) =>
-      fs.renameSync(this.#absolute(from), file),
+      withEntry(bare(this.#absolute(from)), {}, (source) =>
+        withEntry(bare(file), {}, (target) => fs.renameSync(source.path, target.path)),
+      ),
+    );
+  }
+
+  async copyFile(source: string, destination: string): Promise<void> {
+    await this.#attempt(`copy ${shellQuote(source)} to`, destination, (file) =>
+      copyFile(this.#absolute(source), file, (shown, run) => traceCommand(this.context, shown, run)),
+    );
+  }
+
+  async reassignOwner(name: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
+    return this.#attempt("change the owner of what is in", name, (file) =>
+      withDirectory(file, (directory) => (reassignBelow(directory, from, to) ? "changed" : "unchanged")),
     );
   }
 
@@ -184,10 +201,22 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  protected removeFrom(name: string, names: readonly string[]): Promise<void> {
-    return this.#attempt("empty", name, (directory) => {
-      for (const each of names) fs.rmSync(`${directory}/${each}`, { recursive: true, force: true });
-    });
+  protected unlink(name: string): Promise<void> {
+    return this.#attempt("remove", bare(name), (file) =>
+      withEntry(file, {}, (entry) => fs.unlinkSync(entry.path)),
+    );
+  }
+
+  protected removeTree(name: string): Promise<void> {
+    return this.#attempt("remove", bare(name), (file) => withEntry(file, {}, (entry) => removeTree(entry)));
+  }
+
+  protected clear(name: string): Promise<void> {
+    return this.#attempt("empty", name, (file) =>
+      withDirectory(file, (directory) => {
+        for (const each of fs.readdirSync(directory.at())) removeTree(new Entry(directory, each));
+      }),
+    );
   }
 
   protected async findTemporary(): Promise<string> {
@@ -196,16 +225,19 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   }
 
   protected makePrivate(name: string, content: Buffer | undefined): Promise<void> {
-    return content
-      ? this.#attempt("make the temporary file", name, (file) =>
-          fs.writeFileSync(file, content, { mode: 0o600, flag: "wx" }),
-        )
-      : this.#attempt("make the temporary directory", name, (file) => fs.mkdirSync(file, 0o700));
+    const what = content ? "make the temporary file" : "make the temporary directory";
+    return this.#attempt(what, name, (file) =>
+      withEntry(file, {}, (entry) => {
+        refuseReplaceable(entry);
+        if (content) fs.writeFileSync(entry.path, content, { mode: 0o600, flag: "wx" });
+        else fs.mkdirSync(entry.path, 0o700);
+      }),
+    );
   }
 
   protected async discard(name: string): Promise<void> {
     try {
-      fs.rmSync(name, { recursive: true, force: true });
+      await withEntry(name, {}, (entry) => removeTree(entry));
     } catch (error) {
       throw await this.failure("remove", name, reasonOf(error));
     }
@@ -218,11 +250,15 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   }
 
   protected changeMode(name: string, mode: number): Promise<void> {
-    return this.#attempt("set the mode of", name, (file) => fs.chmodSync(file, mode));
+    return this.#attempt("set the mode of", name, (file) =>
+      withHandle(file, { follow: true }, (handle) => handle.setMode(mode)),
+    );
   }
 
   protected changeOwner(name: string, uid: number, gid: number): Promise<void> {
-    return this.#attempt("set the owner of", name, (file) => fs.lchownSync(file, uid, gid));
+    return this.#attempt("set the owner of", bare(name), (file) =>
+      withHandle(file, {}, (handle) => handle.setOwner(uid, gid)),
+    );
   }
 
   /** `act` on the absolute path; what the system says against it becomes a `FailedChange`. */
@@ -288,6 +324,7 @@ const noSuchUser = (name: string): FailedChange =>
 
 /** Node says "EACCES: permission denied, open '/x'". */
 const reasonOf = (error: unknown): string => {
+  if (error instanceof PathRefused) return error.message;
   const message = error instanceof Error ? error.message : String(error);
   return /^E[A-Z0-9]+: ([^,]+),/.exec(message)?.[1] ?? lastReason(message);
 };

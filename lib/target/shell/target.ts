@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Connection } from "../../model/connection";
 import { FailedChange } from "../../model/errors";
 import type { Change } from "../../model/property";
-import type { FileStat, Group, Identity, User, WriteOptions } from "../../model/target";
+import type { FileStat, Group, Identity, OwnerIds, User, WriteOptions } from "../../model/target";
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
@@ -10,6 +10,7 @@ import { lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
+import * as acts from "./acts";
 import { type Answer, Questions } from "./batch";
 import { execOver } from "./exec";
 import * as scripts from "./scripts";
@@ -81,9 +82,11 @@ export class ShellTarget extends TargetBase {
     return answer?.exit === 0 ? answer.output.toString("utf8").split("\0").slice(0, -1).sort() : undefined;
   }
 
-  async readBytes(path: string): Promise<Buffer | undefined> {
+  protected async readIdentified(path: string): Promise<{ bytes: Buffer; id: string } | undefined> {
     const answer = await this.#ask("read", path, scripts.look(this.pathWord(path)));
-    return answer && described(answer).rest;
+    if (!answer) return undefined;
+    const { stat, rest } = described(answer);
+    return { bytes: rest, id: stat.id };
   }
 
   async sameContent(path: string, other: string): Promise<boolean> {
@@ -96,47 +99,41 @@ export class ShellTarget extends TargetBase {
     if (found?.type === "directory") return "unchanged";
     if (found ?? link)
       throw await this.failure("make the directory", path, "there is something else of that name");
-    await this.#act(
-      "make the directory",
-      path,
-      scripts.makeDirectory(this.pathWord(bare(path)), mode === undefined ? undefined : octal(mode)),
-    );
+    const bits = mode === undefined ? undefined : octal(mode);
+    await this.#act("make the directory", path, acts.makeDirectory(this.pathWord(bare(path)), bits));
     return "changed";
   }
 
-  async remove(path: string, { recursive = false }: { readonly recursive?: boolean } = {}): Promise<Change> {
-    const found = await this.lstat(path);
-    if (!found) return "unchanged";
-    if (found.type === "directory" && !recursive)
-      throw await this.failure("remove", path, "it is a directory");
-    if (bare(path) === "/") throw await this.failure("remove", path, "that is everything there is");
-    await this.#act(
-      "remove",
-      path,
-      `rm -f${found.type === "directory" ? "r" : ""} ${this.pathWord(bare(path))}`,
-    );
+  async removeEmptyDirectory(path: string): Promise<Change> {
+    if (!(await this.lstat(path))) return "unchanged";
+    await this.#act("remove", path, acts.removeEmptyDirectory(this.pathWord(bare(path))));
     return "changed";
   }
 
   async symlink(path: string, to: string): Promise<Change> {
     const [found, link] = await Promise.all([this.lstat(path), this.readLink(path)]);
     if (found && found.type !== "symlink")
-      throw await this.failure("make the link", path, "there is something of that name that is no link");
+      throw await this.failure("make the link", path, "there is something of that name that is not a link");
     if (link === to) return "unchanged";
-    await this.#act(
-      "make the link",
-      path,
-      scripts.symlink(this.pathWord(bare(path)), shellQuote(to), unique()),
-    );
+    const script = acts.symlink(this.pathWord(bare(path)), shellQuote(to), unique());
+    await this.#act("make the link", path, script);
     return "changed";
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#act(
-      `rename ${shellQuote(from)} to`,
-      to,
-      scripts.rename(this.pathWord(from), this.pathWord(to)),
-    );
+    const script = acts.rename(this.pathWord(bare(from)), this.pathWord(bare(to)));
+    await this.#act(`rename ${shellQuote(from)} to`, to, script);
+  }
+
+  async copyFile(source: string, destination: string): Promise<void> {
+    const script = acts.copyFile(this.pathWord(source), this.pathWord(destination), unique());
+    await this.#act(`copy ${shellQuote(source)} to`, destination, script);
+  }
+
+  async reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
+    const script = acts.reassignOwner(this.pathWord(path), from, to);
+    const { length } = await this.#act("change the owner of what is in", path, script);
+    return length > 0 ? "changed" : "unchanged";
   }
 
   protected derive(context: TargetContext): this {
@@ -185,19 +182,32 @@ export class ShellTarget extends TargetBase {
     };
   }
 
-  protected async put(path: string, content: Buffer, { mode, parents = false }: PutOptions): Promise<void> {
-    const script = scripts.put({
+  protected async put(
+    path: string,
+    content: Buffer,
+    { mode, parents = false, expected }: PutOptions,
+  ): Promise<void> {
+    const script = acts.put({
       path: this.pathWord(path),
       unique: unique(),
       size: content.length,
       mode: mode === undefined ? undefined : octal(mode),
       parents,
+      expected,
     });
     await this.#act("write", path, script, content);
   }
 
-  protected removeFrom(path: string): Promise<void> {
-    return this.#act("empty", path, scripts.empty(this.pathWord(path)));
+  protected async unlink(path: string): Promise<void> {
+    await this.#act("remove", path, acts.unlink(this.pathWord(bare(path))));
+  }
+
+  protected async removeTree(path: string): Promise<void> {
+    await this.#act("remove", path, acts.removeTree(this.pathWord(bare(path))));
+  }
+
+  protected async clear(path: string): Promise<void> {
+    await this.#act("empty", path, acts.clear(this.pathWord(path)));
   }
 
   protected async findTemporary(): Promise<string> {
@@ -206,15 +216,15 @@ export class ShellTarget extends TargetBase {
     ).output.toString("utf8");
   }
 
-  protected makePrivate(path: string, content: Buffer | undefined): Promise<void> {
+  protected async makePrivate(path: string, content: Buffer | undefined): Promise<void> {
     const word = this.pathWord(path);
-    return content
-      ? this.#act("make the temporary file", path, scripts.privateFile(word, content.length), content)
-      : this.#act("make the temporary directory", path, `mkdir -m 0700 ${word}`);
+    if (content)
+      await this.#act("make the temporary file", path, acts.privateFile(word, content.length), content);
+    else await this.#act("make the temporary directory", path, acts.privateDirectory(word));
   }
 
   protected discard(path: string): Promise<void> {
-    return this.#leave("remove", path, `rm -rf ${this.pathWord(path)}`);
+    return this.#leave("remove", path, acts.removeTree(this.pathWord(path)));
   }
 
   protected async findIdentity(): Promise<Identity> {
@@ -225,12 +235,12 @@ export class ShellTarget extends TargetBase {
     return { uid: Number(uid), gid: Number(gid), user, home: home || "/" };
   }
 
-  protected changeMode(path: string, mode: number): Promise<void> {
-    return this.#act("set the mode of", path, `chmod ${octal(mode)} ${this.pathWord(path)}`);
+  protected async changeMode(path: string, mode: number): Promise<void> {
+    await this.#act("set the mode of", path, acts.setMode(this.pathWord(path), octal(mode)));
   }
 
-  protected changeOwner(path: string, uid: number, gid: number): Promise<void> {
-    return this.#act("set the owner of", path, `chown -h ${uid}:${gid} ${this.pathWord(path)}`);
+  protected async changeOwner(path: string, uid: number, gid: number): Promise<void> {
+    await this.#act("set the owner of", path, acts.setOwner(this.pathWord(bare(path)), `${uid}:${gid}`));
   }
 
   /** The answer to a question about `path`; undefined when there is nothing. */
@@ -250,14 +260,11 @@ export class ShellTarget extends TargetBase {
     return output.toString("utf8");
   }
 
-  /** Does something to `path`. */
-  async #act(what: string, path: string, script: string, input?: Buffer): Promise<void> {
-    const { exit, stderr } = await this.#exec(
-      `LC_ALL=C; export LC_ALL\n${script}`,
-      `${what} ${shellQuote(path)}`,
-      input,
-    );
+  /** Does something to `path`; returns what it prints. */
+  async #act(what: string, path: string, script: string, input?: Buffer): Promise<Buffer> {
+    const { exit, stdout, stderr } = await this.#exec(script, `${what} ${shellQuote(path)}`, input);
     if (exit !== 0) throw await this.failure(what, path, lastReason(stderr.toString("utf8")));
+    return stdout;
   }
 
   /** As `#act`, also when the deployment was cancelled: it is done for the next one. */

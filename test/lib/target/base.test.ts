@@ -202,7 +202,7 @@ test("reading", (t) =>
     assert.equal(await failure(target.readBytes(dir)), `FailedChange: cannot read ${dir}: it is a directory`);
     assert.equal(
       await failure(target.readBytes("/dev/zero")),
-      "FailedChange: cannot read /dev/zero: it is no regular file",
+      "FailedChange: cannot read /dev/zero: it is not a regular file",
     );
   }));
 
@@ -273,7 +273,7 @@ test("directories, links, removal, renaming", (t) =>
     assert.deepEqual(readdirSync(`${dir}/a/b`), ["c"]);
     assert.equal(
       await failure(target.symlink("file", "a")),
-      "FailedChange: cannot make the link file: there is something of that name that is no link",
+      "FailedChange: cannot make the link file: there is something of that name that is not a link",
     );
     assert.equal(await failure(target.remove("a")), "FailedChange: cannot remove a: it is a directory");
     assert.equal(await target.remove("link/"), "changed");
@@ -378,7 +378,7 @@ test("directories that are emptied", (t) =>
     for (const name of ["kept", "gone"])
       assert.equal(
         await failure(target.emptyDirectory(name)),
-        `FailedChange: cannot empty ${name}: it is no directory`,
+        `FailedChange: cannot empty ${name}: it is not a directory`,
       );
   }));
 
@@ -485,7 +485,9 @@ test("over a shell, what is done with files is a command; in the agent only what
             "write DIR/file: 0",
             "read DIR/file: 0",
           ]
-        : ["cp --attributes-only --preserve=all --no-preserve=timestamps,links -- DIR/file DIR/TEMPORARY: 0"],
+        : [
+            "cp --attributes-only --preserve=all --no-preserve=timestamps,links -- /proc/self/fd/3 /proc/self/fd/4: 0",
+          ],
     );
   });
 });
