@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { directory, reference } from "./_reference";
 
-/** Writes docs/reference anew, and removes pages that are none any more. */
+/** Rewrites docs/reference, and removes obsolete pages. */
 export function main(): void {
   const pages = reference();
   mkdirSync(directory, { recursive: true });

@@ -93,11 +93,11 @@ function onPinnedNode(script) {
 
 /** How the installed packages differ from the lock file; `undefined` when they match. */
 function reasonToInstall() {
-  const wanted = readLock("package-lock.json");
-  if (wanted === undefined) return undefined;
+  const locked = readLock("package-lock.json");
+  if (locked === undefined) return undefined;
   const installed = readLock("node_modules/.package-lock.json");
   if (installed === undefined) return "not installed yet";
-  for (const [directory, entry] of Object.entries(wanted.packages)) {
+  for (const [directory, entry] of Object.entries(locked.packages)) {
     const found = installed.packages[directory];
     if (directory === "" || entry.link || (found === undefined && !isForHere(entry))) continue;
     const name = directory.replace(/^.*node_modules\//, "");

@@ -16,7 +16,7 @@ class CompileError extends SyntaxError {
 }
 
 const services = new Map();
-/** ts-node compilers, started on first use (300 ms): TypeScript is always a module, JavaScript only with import or export. */
+/** ts-node compilers, started on first use (300 ms): TypeScript is always a module, JavaScript only with import/export. */
 function service(moduleDetection) {
   const known = services.get(moduleDetection);
   if (known) return known;

@@ -7,7 +7,7 @@ import { PackageError } from "./_outside";
 import { locationsIn, mapOf, mapped, type SourceLocation } from "./_positions";
 import { ConsfigLoadError } from "./loadError";
 
-/** Turns the error that ended `evaluation` into one with the reason and the location in the user's sources under `root`. */
+/** Wraps the error that ended `evaluation` with its reason and its location in the user's sources under `root`. */
 export function explain(
   error: unknown,
   evaluation: Evaluation,

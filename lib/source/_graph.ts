@@ -158,7 +158,7 @@ export class ModuleGraph implements EvaluationGraph {
     return this.#accept(evaluation, roots);
   }
 
-  /** Keeps definitions that the engine made meanwhile: it is loaded only once. */
+  /** Keeps definitions made by the engine during the attempt: it is loaded only once. */
   #restore({ seen, evaluated }: Evaluation, before: readonly ReadonlyMap<string, unknown>[]): void {
     const attempted = new Set(seen.keys());
     for (const [index, registry] of registries.entries()) {
@@ -168,8 +168,8 @@ export class ModuleGraph implements EvaluationGraph {
       );
     }
     for (const file of evaluated) {
-      const former = this.#modules.get(file);
-      if (former) remap(former);
+      const previous = this.#modules.get(file);
+      if (previous) remap(previous);
     }
   }
 
@@ -193,7 +193,7 @@ export class ModuleGraph implements EvaluationGraph {
     return { loaded: evaluated, removed };
   }
 
-  /** The closure refers to the graph only: an old version of a module must not keep its former imports in memory. */
+  /** The closure refers to the graph only: an old version of a module must not keep its old imports in memory. */
   requireIn(file: string): (specifier: string) => unknown {
     return (specifier) => this.#require(file, specifier);
   }

@@ -1,4 +1,4 @@
-/** Properties applied to a scratch directory of this machine, by both targets: they must leave the same behind. */
+/** Applies properties to a scratch directory on this machine with both targets, which must leave the same files. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -20,7 +20,7 @@ import type { TargetContext } from "../../lib/target/context";
 import { LocalTarget } from "../../lib/target/local/target";
 import { ShellTarget } from "../../lib/target/shell/target";
 
-/** What a test does on each target in turn. */
+/** One of the two targets, as passed to the test. */
 export interface OnTarget {
   readonly kind: "posix" | "agent";
   /** An empty directory, which is also the home directory of the target. */
@@ -29,17 +29,17 @@ export interface OnTarget {
   /** Applies through the engine; throws the first failure of a step, with its name and message. */
   apply(application: PropApp): Promise<Change>;
   unapply(application: PropApp): Promise<Change>;
-  /** What the property's `check` says; undefined when it has none. */
+  /** The result of the property's `check`; undefined when it has none. */
   check(application: PropApp): Promise<boolean | undefined>;
-  /** Everything in `dir`: one line for each file, with what must be alike whoever made it. */
+  /** Everything in `dir`: one line per file, with the attributes that both targets must set alike. */
   snapshot(): Record<string, string>;
-  /** Applies once more, and asserts that this is "unchanged" and touched nothing. */
+  /** Applies again, and asserts that this returns "unchanged" and touches nothing. */
   applyAgain(application: PropApp): Promise<void>;
-  /** What the steps have printed so far. */
+  /** The output of the steps so far. */
   output(): string;
 }
 
-/** Runs `body` for `LocalTarget` and for `ShellTarget`, each in its own scratch directory, and compares these afterwards. */
+/** Runs `body` with `LocalTarget` and `ShellTarget`, each in its own scratch directory, then compares the directories. */
 export async function onBothTargets(t: TestContext, body: (on: OnTarget) => Promise<void>): Promise<void> {
   const left: Record<string, string>[] = [];
   for (const kind of ["agent", "posix"] as const) {
@@ -50,10 +50,10 @@ export async function onBothTargets(t: TestContext, body: (on: OnTarget) => Prom
       }),
     );
   }
-  if (left.length === 2) assert.deepEqual(left[1], left[0], "both targets leave the same behind");
+  if (left.length === 2) assert.deepEqual(left[1], left[0], "both targets leave the same files");
 }
 
-/** The target of that kind on this machine, for tests that want no engine around it. */
+/** A target on this machine, for tests without the engine. */
 export function targetOf(kind: "posix" | "agent", context: Partial<TargetContext> = {}): PosixTarget {
   const full: TargetContext = {
     host: HostModel.named("scratch.example.org"),
@@ -79,7 +79,7 @@ async function inScratch(kind: "posix" | "agent", body: (on: OnTarget) => Promis
 }
 
 function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
-  let said = "";
+  let printed = "";
   const memory = new Map<string, unknown>();
   const atEnd: AtEnd = new Map();
   const target = (output: TargetContext["output"]) =>
@@ -89,7 +89,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
     const { change } = await applyTree(prepare({ name: "scratch.example.org" }, application).application, {
       target,
       emit: (event) => {
-        if (event.kind === "step-output") said += event.text;
+        if (event.kind === "step-output") printed += event.text;
         if (event.kind === "step-ended" && event.failure) failures.push(event.failure);
       },
       stopped: () => undefined,
@@ -120,22 +120,22 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
     snapshot,
     applyAgain: async (application) => {
       const before = filesIn(dir).map((name) => identity(path.join(dir, name)));
-      assert.equal(await apply(application), "unchanged", "applied again it changes nothing");
+      assert.equal(await apply(application), "unchanged", "the second application changes nothing");
       assert.deepEqual(
         filesIn(dir).map((name) => identity(path.join(dir, name))),
         before,
         "no file was touched",
       );
     },
-    output: () => said,
+    output: () => printed,
   };
 }
 
-/** All names below `directory`, relative to it; itself too, as ".". */
+/** All names in `directory`, relative to it, and "." for itself. */
 const filesIn = (directory: string): string[] =>
   [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })].sort();
 
-/** What must be alike: type, mode, owner, content, ACLs and extended attributes. */
+/** Type, mode, owner, content, ACLs and extended attributes. */
 function description(file: string): string {
   const stat = lstatSync(file);
   const content = stat.isSymbolicLink()
@@ -158,7 +158,7 @@ function attributesOf(file: string): string {
   return lines.map((line) => ` ${line}`).join("");
 }
 
-/** What changes when a file is touched at all. */
+/** Changes whenever a file is touched. */
 function identity(file: string): string {
   const { ino, mtimeNs, ctimeNs } = lstatSync(file, { bigint: true });
   return `${file} ${ino} ${mtimeNs} ${ctimeNs}`;

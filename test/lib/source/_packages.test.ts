@@ -213,6 +213,6 @@ test("a property that an npm package defines is sent with that package", (t) => 
 });
 
 test("the path of a bundle in a tree", () => {
-  const places = ["a", "a/b", "a/b.js", "a/b.json", "@s/a", "@s/a/b"].map(bundlePath);
-  assert.deepEqual(places, ["a/index.js", "a/b.js", "a/b.js", "a/b.json", "@s/a/index.js", "@s/a/b.js"]);
+  const paths = ["a", "a/b", "a/b.js", "a/b.json", "@s/a", "@s/a/b"].map(bundlePath);
+  assert.deepEqual(paths, ["a/index.js", "a/b.js", "a/b.js", "a/b.json", "@s/a/index.js", "@s/a/b.js"]);
 });
