@@ -2,22 +2,22 @@ import path from "node:path";
 import type ts from "typescript";
 import { root } from "../lib/util/package.js";
 
-/** One thing that a module exports. */
+/** One export of a module. */
 export interface Item {
   readonly name: string;
-  readonly sort: "function" | "type" | "value" | "namespace";
-  /** Of a function what may stand behind its name, `(path: string)`; of a type its declaration. */
+  readonly kind: "function" | "type" | "value" | "namespace";
+  /** A function: its parameters, such as `(path: string)`. A type: its declaration. */
   readonly signatures: readonly string[];
   /** Its doc comment, without tags. */
   readonly text: string;
-  /** The types of this package in what a function is called with, and the files that declare them. */
+  /** Types of this package in the parameters of a function, and the files that declare them. */
   readonly named: ReadonlyMap<string, string>;
   readonly examples: readonly string[];
-  /** Where it is defined, relative to the package. */
+  /** The file that defines it, relative to the package. */
   readonly file: string;
 }
 
-/** The modules of this package as the compiler sees them. */
+/** The modules of this package, read with the TypeScript compiler. */
 export class Api {
   readonly #ts = require("typescript") as typeof ts;
   readonly #program: ts.Program;
@@ -34,7 +34,7 @@ export class Api {
     this.#checker = this.#program.getTypeChecker();
   }
 
-  /** What the module `file` exports, or a namespace that it exports, by name; types come last. */
+  /** The exports of the module `file`, or of a namespace that it exports, sorted by name; types come last. */
   members(file: string, namespace?: string): Item[] {
     const source = this.#program.getSourceFile(path.join(root, file));
     let module = source && this.#checker.getSymbolAtLocation(source);
@@ -46,10 +46,10 @@ export class Api {
     return this.#checker
       .getExportsOfModule(module)
       .map((symbol) => this.#item(symbol.name, this.#resolved(symbol)))
-      .sort((a, b) => Number(a.sort === "type") - Number(b.sort === "type") || (a.name < b.name ? -1 : 1));
+      .sort((a, b) => Number(a.kind === "type") - Number(b.kind === "type") || (a.name < b.name ? -1 : 1));
   }
 
-  /** The declarations of types that stand by name in the signatures of `items`, and that no consfig can import. */
+  /** The declarations of types used in the signatures of `items` that a consfig cannot import. */
   typesNamedIn(items: readonly Item[]): string[] {
     const known = new Set([...items, ...this.members("lib/index.ts")].map(({ name }) => name));
     const found = new Map<string, string>();
@@ -69,7 +69,7 @@ export class Api {
 
   #item(name: string, symbol: ts.Symbol): Item {
     const declaration = symbol.declarations?.[0];
-    if (!declaration) throw new Error(`${name} is declared nowhere`);
+    if (!declaration) throw new Error(`${name} has no declaration`);
     const file = declaration.getSourceFile().fileName;
     return {
       name,
@@ -84,54 +84,55 @@ export class Api {
     };
   }
 
-  #signature(symbol: ts.Symbol, declaration: ts.Declaration): Pick<Item, "sort" | "signatures"> {
+  #signature(symbol: ts.Symbol, declaration: ts.Declaration): Pick<Item, "kind" | "signatures"> {
     const { SymbolFlags } = this.#ts;
-    if (symbol.flags & SymbolFlags.ValueModule) return { sort: "namespace", signatures: [] };
+    if (symbol.flags & SymbolFlags.ValueModule) return { kind: "namespace", signatures: [] };
     if (symbol.flags & (SymbolFlags.Interface | SymbolFlags.TypeAlias | SymbolFlags.Class)) {
       const { fileName } = declaration.getSourceFile();
-      return { sort: "type", signatures: [this.#declarationOf(symbol.name, fileName) ?? symbol.name] };
+      return { kind: "type", signatures: [this.#declarationOf(symbol.name, fileName) ?? symbol.name] };
     }
     const called = this.#checker.getTypeOfSymbolAtLocation(symbol, declaration).getCallSignatures();
     const shown = called.flatMap((signature) => this.#parameters(signature));
-    return called.length > 0 ? { sort: "function", signatures: shown } : { sort: "value", signatures: [] };
+    return called.length > 0 ? { kind: "function", signatures: shown } : { kind: "value", signatures: [] };
   }
 
-  /** What a property, hop or function is called with, each way by itself; what a function gives, too. */
+  /** The parameters of a property, hop or function, one entry per overload, with the return type of functions. */
   #parameters(signature: ts.Signature): string[] {
     const { NoTruncation, UseAliasDefinedOutsideCurrentScope } = this.#ts.TypeFormatFlags;
     const flags = NoTruncation | UseAliasDefinedOutsideCurrentScope;
     const [first, ...more] = signature.parameters;
     const type = first && this.#checker.getTypeOfSymbol(first);
-    const ways =
+    const overloads =
       type?.isUnion() && more.length === 0 && type.types.every((each) => this.#checker.isTupleType(each))
         ? type.types.map((each) => `(${this.#checker.typeToString(each, undefined, flags).slice(1, -1)})`)
         : [this.#checker.signatureToString(signature, undefined, flags)];
-    return ways.map(readable);
+    return overloads.map(readable);
   }
 
   #typesNamed(symbol: ts.Symbol, declaration: ts.Declaration): Map<string, string> {
     const named = new Map<string, string>();
     const seen = new Set<ts.Type>();
-    const look = (type: ts.Type): void => {
+    const visit = (type: ts.Type): void => {
       if (seen.has(type)) return;
       seen.add(type);
       const { aliasSymbol, symbol: own } = type;
-      const by = aliasSymbol ?? (own && own.flags & this.#ts.SymbolFlags.Interface ? own : undefined);
-      const file = by?.declarations?.[0]?.getSourceFile().fileName;
-      if (by && file && !file.includes("/node_modules/")) named.set(by.name, file);
-      if (type.isUnionOrIntersection()) type.types.forEach(look);
-      if (!by || by.declarations?.[0]?.getSourceFile().fileName.includes("/node_modules/"))
-        this.#checker.getTypeArguments(type as ts.TypeReference).forEach(look);
+      const namedSymbol =
+        aliasSymbol ?? (own && own.flags & this.#ts.SymbolFlags.Interface ? own : undefined);
+      const file = namedSymbol?.declarations?.[0]?.getSourceFile().fileName;
+      if (namedSymbol && file && !file.includes("/node_modules/")) named.set(namedSymbol.name, file);
+      if (type.isUnionOrIntersection()) type.types.forEach(visit);
+      if (!namedSymbol || namedSymbol.declarations?.[0]?.getSourceFile().fileName.includes("/node_modules/"))
+        this.#checker.getTypeArguments(type as ts.TypeReference).forEach(visit);
     };
     const types =
       this.#ts.SymbolFlags.Interface | this.#ts.SymbolFlags.TypeAlias | this.#ts.SymbolFlags.Class;
     if (symbol.flags & types) return named;
     for (const signature of this.#checker.getTypeOfSymbolAtLocation(symbol, declaration).getCallSignatures())
-      for (const parameter of signature.parameters) look(this.#checker.getTypeOfSymbol(parameter));
+      for (const parameter of signature.parameters) visit(this.#checker.getTypeOfSymbol(parameter));
     return named;
   }
 
-  /** The type `name` as `file` declares it, its bodies and private parts left out. */
+  /** The declaration of the type `name` in `file`, without bodies and private members. */
   #declarationOf(name: string, file: string): string | undefined {
     const source = this.#declarationsOf(file);
     const statement = source?.statements.find(
@@ -147,7 +148,7 @@ export class Api {
       .replaceAll(/^ *(#private|private .*);\n/gm, "");
   }
 
-  /** The declarations of `file`, as the compiler writes them. */
+  /** The declaration file that the compiler emits for `file`. */
   #declarationsOf(file: string): ts.SourceFile | undefined {
     if (!this.#declarations.has(file)) {
       this.#program.emit(this.#program.getSourceFile(file), (_, text) => {
@@ -159,7 +160,7 @@ export class Api {
   }
 }
 
-/** Without what says nothing: that a property gives an application, and how the compiler calls what has no name. */
+/** Removes noise: the return type of properties and hops, and names that the compiler made up. */
 const readable = (signature: string): string =>
   signature
     .replace(/^(\(.*\)): (PropApp|Hop)$/, "$1")

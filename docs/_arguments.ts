@@ -3,29 +3,29 @@ import { fieldType } from "../repl/docs";
 
 type AnySchema = Schema<unknown>;
 
-/** What the arguments described by `schema` may be, as a table; nothing when there are none. */
+/** A table of the arguments described by `schema`; undefined when there are none. */
 export function argumentsTable(schema: AnySchema): string | undefined {
   const rows = fieldsOf(schema).map(
-    ([name, field, needed]) =>
-      `| \`${name}\`${needed ? "" : ", optional"} | ${cell(`\`${typeOf(field)}\``)} | ${cell(allowed(field))} |`,
+    ([name, field, required]) =>
+      `| \`${name}\`${required ? "" : ", optional"} | ${cell(`\`${typeOf(field)}\``)} | ${cell(allowed(field))} |`,
   );
   return rows.length > 0
     ? ["| argument | | allowed |", "| --- | --- | --- |", ...rows].join("\n")
     : undefined;
 }
 
-type Field = readonly [name: string, schema: AnySchema, needed: boolean];
+type Field = readonly [name: string, schema: AnySchema, required: boolean];
 
 function fieldsOf(schema: AnySchema): Field[] {
   const branches = schema["anyOf"] as readonly AnySchema[] | undefined;
   if (branches) return branches.flatMap(fieldsOf);
-  const needed = (schema["required"] ?? []) as readonly string[];
+  const required = (schema["required"] ?? []) as readonly string[];
   return Object.entries((schema["properties"] ?? {}) as Record<string, AnySchema>).map(
-    ([name, field]): Field => [name, field, needed.includes(name)],
+    ([name, field]): Field => [name, field, required.includes(name)],
   );
 }
 
-/** Applications and hops by their own names. */
+/** The type of `schema`, with applications and hops by name. */
 function typeOf(schema: AnySchema): string {
   if (schema["application"] === true) return "PropApp";
   if ((schema["required"] as readonly string[] | undefined)?.includes("hop")) return "Hop";
@@ -40,7 +40,7 @@ function typeOf(schema: AnySchema): string {
   return fieldType(schema);
 }
 
-/** What the check of `schema` asks for besides its type. */
+/** The constraints of `schema` besides its type. */
 function allowed(schema: AnySchema): string {
   const described = schema["description"] as string | undefined;
   const branches = schema["anyOf"] as readonly AnySchema[] | undefined;
@@ -60,18 +60,20 @@ function allowed(schema: AnySchema): string {
 }
 
 function count({ minItems, maxItems }: AnySchema): string | undefined {
-  if (minItems !== undefined && minItems === maxItems) return `exactly ${minItems}`;
+  if (minItems !== undefined && minItems === maxItems) return `exactly ${plural(minItems, "item")}`;
   const parts = [
-    minItems !== undefined && `at least ${minItems}`,
-    maxItems !== undefined && `at most ${maxItems}`,
+    minItems !== undefined && `at least ${plural(minItems, "item")}`,
+    maxItems !== undefined && `at most ${plural(maxItems, "item")}`,
   ];
   return parts.filter(Boolean).join(", ");
 }
 
+const plural = (count: unknown, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 const limits = ({ minimum, maximum, minLength, pattern }: AnySchema) => [
-  minimum !== undefined && `from ${minimum}`,
-  maximum !== undefined && `to ${maximum}`,
-  minLength !== undefined && `at least ${minLength} characters`,
+  minimum !== undefined && `minimum ${minimum}`,
+  maximum !== undefined && `maximum ${maximum}`,
+  minLength !== undefined && `at least ${plural(minLength, "character")}`,
   pattern !== undefined && `matching \`${pattern}\``,
 ];
 

@@ -4,7 +4,7 @@ import { root } from "../lib/util/package.js";
 import { directory, reference } from "./_reference";
 import { withRoomsTable } from "./_rooms";
 
-/** Writes docs/reference anew, and removes pages that are none any more. */
+/** Rewrites docs/reference, and removes obsolete pages. */
 export function main(): void {
   const pages = reference();
   mkdirSync(directory, { recursive: true });

@@ -8,7 +8,7 @@ import { factsOf } from "../repl/docs";
 import { Api, type Item } from "./_api";
 import { argumentsTable } from "./_arguments";
 
-/** The pages of docs/reference by name, made of the doc comments, types and schemas of everything a consfig may use. */
+/** The pages of docs/reference by name, generated from the doc comments, types and schemas of the public API. */
 export function reference(): Map<string, string> {
   const api = new Api(["lib/index.ts", "properties/index.ts"]);
   const pages = [
@@ -25,7 +25,7 @@ export function reference(): Map<string, string> {
 }
 
 interface Page {
-  /** Of its file, without the extension. */
+  /** File name without the extension. */
   readonly name: string;
   readonly title: string;
   readonly prose: string;
@@ -33,10 +33,10 @@ interface Page {
 }
 
 interface Entry {
-  /** As it is written in a consfig: `apt.installed`. */
+  /** The name used in a consfig: `apt.installed`. */
   readonly name: string;
   readonly item: Item;
-  /** Of a property or hop. */
+  /** For properties and hops. */
   readonly args?: Schema<unknown>;
   readonly facts?: readonly string[];
 }
@@ -48,12 +48,12 @@ function nounPage(noun: string, api: Api): Page {
     .members("properties/index.ts", noun)
     .filter(({ name, text }) => !name.startsWith("_") && text)
     .map((item) => entryOf(`${noun}.${item.name}`, item));
-  const said = entries.filter(({ args }) => args);
+  const withArguments = entries.filter(({ args }) => args);
   return {
     name: noun,
     title: `\`${noun}\``,
     prose: `\`import { ${noun} } from "consfigurator/properties"\``,
-    entries: [...said, ...entries.filter(({ args }) => !args)],
+    entries: [...withArguments, ...entries.filter(({ args }) => !args)],
   };
 }
 
@@ -83,28 +83,28 @@ function hopsPage(api: Api): Page {
 }
 
 function schemaPage(api: Api): Page {
-  const words = api.members(LIBRARY, "schema").filter(({ text, sort }) => text || sort === "function");
+  const items = api.members(LIBRARY, "schema").filter(({ text, kind }) => text || kind === "function");
   return {
     name: "schema",
     title: "`schema`",
     prose:
-      '`import { schema } from "consfigurator"`. The words in which the arguments of a property are described. From one description come the type, the check, the message and the reference.',
-    entries: words
-      .filter(({ name }) => !MACHINERY.has(name))
+      '`import { schema } from "consfigurator"`. Describes the arguments of a property. The type, the check, the error messages and the reference all come from this description.',
+    entries: items
+      .filter(({ name }) => !INTERNAL.has(name))
       .map((item) => ({ name: `schema.${item.name}`, item })),
   };
 }
 
-/** What the engine does with schemas. */
-const MACHINERY = new Set(["mapApplications", "applicationsIn", "problems", "warm", "Infer"]);
+/** Exports of schema that only the engine uses. */
+const INTERNAL = new Set(["mapApplications", "applicationsIn", "problems", "warm", "Infer"]);
 
 function libraryPage(api: Api): Page {
   return {
     name: "library",
     title: "`consfigurator`",
     prose:
-      'What else a consfig may import from `"consfigurator"`: how hosts, properties and hops are defined, deployments and their reports, errors, and the types of all of them.',
-    entries: exported(api).filter(({ args, item }) => !args && item.sort !== "namespace"),
+      'Everything else that a consfig can import from `"consfigurator"`: functions that define hosts, properties and hops, deployments and their reports, errors, and all types.',
+    entries: exported(api).filter(({ args, item }) => !args && item.kind !== "namespace"),
   };
 }
 
@@ -121,7 +121,7 @@ function entryOf(name: string, item: Item): Entry {
   };
 }
 
-const GENERATED = "<!-- Made of the doc comments by `npm run docs`. Edit those. -->";
+const GENERATED = "<!-- Generated from doc comments by `npm run docs`. Edit those. -->";
 
 function textOf(page: Page, api: Api): string {
   const { title, prose, entries } = page;
@@ -134,7 +134,7 @@ function textOf(page: Page, api: Api): string {
     list.join("\n"),
     ...entries.map((entry) => entryText(entry)),
     ...(types.length > 0
-      ? [`## Types named here`, ...types.map((type) => code(type, "ts declaration"))]
+      ? [`## Types used on this page`, ...types.map((type) => code(type, "ts declaration"))]
       : []),
   ];
   return `${parts.join("\n\n")}\n`;
@@ -144,7 +144,7 @@ function entryText({ name, item, args, facts }: Entry): string {
   const table = args && argumentsTable(args);
   return [
     `## ${name}`,
-    code(written(name, item, args), "ts declaration"),
+    code(usage(name, item, args), "ts declaration"),
     ...(item.text ? [item.text] : []),
     ...(table ? [table] : []),
     ...item.examples.map((example) => code(example, "ts")),
@@ -153,9 +153,9 @@ function entryText({ name, item, args, facts }: Entry): string {
   ].join("\n\n");
 }
 
-/** Each way in which it may be written on a line of its own. What follows dots is called as the list that it becomes. */
-function written(name: string, { sort, signatures }: Item, args?: Schema<unknown>): string {
-  if (sort === "type" || signatures.length === 0) return signatures[0] ?? name;
+/** Each overload on its own line. A rest parameter has the name of the list it becomes. */
+function usage(name: string, { kind, signatures }: Item, args?: Schema<unknown>): string {
+  if (kind === "type" || signatures.length === 0) return signatures[0] ?? name;
   const fields = Object.entries((args?.["properties"] ?? {}) as Record<string, Schema<unknown>>);
   const lists = fields.filter(([, { type }]) => type === "array").map(([field]) => field);
   const rest = lists.length === 1 ? `...${lists[0]}:` : "...params:";
@@ -164,7 +164,7 @@ function written(name: string, { sort, signatures }: Item, args?: Schema<unknown
 
 const code = (text: string, info: string): string => `\`\`\`${info}\n${text}\n\`\`\``;
 
-/** As GitHub makes it of the heading: names that differ in letter case alone are counted. */
+/** The anchor that GitHub generates for the heading: names that differ only in case get a number. */
 function anchor(entry: Entry, { entries }: Page): string {
   const same = entries.filter(({ name }) => slug(name) === slug(entry.name)).indexOf(entry);
   return same > 0 ? `${slug(entry.name)}-${same}` : slug(entry.name);
@@ -186,8 +186,8 @@ function indexOf(pages: readonly Page[]): string {
   return `${[
     "# Reference",
     GENERATED,
-    "At the prompt `.doc apt.installed` says the same of one name, and of your own properties too.",
-    `## Properties\n\n${total} properties of ${pages.filter(isNoun).length} nouns.`,
+    "At the prompt, `.doc apt.installed` shows the entry of one name, also of your own properties.",
+    `## Properties\n\n${total} properties in ${pages.filter(isNoun).length} nouns.`,
     pages.filter(isNoun).map(item).join("\n"),
     "## Everything else",
     pages

@@ -1,7 +1,7 @@
 "use strict";
 /**
- * `npm run bench`: measures what docs/performance.md tells of, against real Debian hosts, and prints a table.
- * `npm run bench -- warm prompt` measures only those; `--json` prints one object; `--long` takes more runs.
+ * `npm run bench`: measures the figures of docs/performance.md on real Debian hosts, and prints a table.
+ * `npm run bench -- warm prompt` runs only those measurements; `--json` prints JSON; `--long` does more runs.
  */
 const { ensureInstalled, onPinnedNode } = require("../repl/_install.js");
 

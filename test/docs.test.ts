@@ -8,7 +8,7 @@ import { blocksOf, brokenLinks, exchangesOf, pages } from "./support/pages";
 const blocks = pages().flatMap(blocksOf);
 
 describe("the documentation", () => {
-  test("its TypeScript fits the types", () => {
+  test("its TypeScript type-checks", () => {
     const shown = blocks.filter(
       ({ language, mark, file }) => language === "ts" && mark === "" && !file?.endsWith(".repl"),
     );
@@ -16,23 +16,23 @@ describe("the documentation", () => {
     assert.deepEqual(typeErrors(shown), []);
   });
 
-  test("what is typed in its transcripts can be typed", () => {
-    const said = blocks.flatMap((block) =>
-      exchangesOf(block).map(({ line, input }) => ({ place: `${block.page}:${line}`, input })),
+  test("the input in its transcripts is valid", () => {
+    const inputs = blocks.flatMap((block) =>
+      exchangesOf(block).map(({ line, input }) => ({ location: `${block.page}:${line}`, input })),
     );
-    assert.ok(said.length > 5);
-    for (const { place, input } of said) {
+    assert.ok(inputs.length > 5);
+    for (const { location, input } of inputs) {
       const command = asCommand(input);
-      if (command) assert.ok(commands.has(command.name), `${place}: there is no command .${command.name}`);
-      else assert.doesNotThrow(() => compileInput(input, "prompt://1", { scope: {}, load }), place);
+      if (command) assert.ok(commands.has(command.name), `${location}: there is no command .${command.name}`);
+      else assert.doesNotThrow(() => compileInput(input, "prompt://1", { scope: {}, load }), location);
     }
   });
 
-  test("its links lead somewhere", () => {
+  test("its links are not broken", () => {
     assert.deepEqual(pages().flatMap(brokenLinks), []);
   });
 
-  test("marks are known, and few commands are not run", () => {
+  test("block flags are known, and only a few commands are not run", () => {
     const marked = blocks.filter(({ mark }) => mark !== "");
     const allowed = ["ts declaration", "sh no-run"];
     const unknown = marked.filter(({ language, mark }) => !allowed.includes(`${language} ${mark}`));
@@ -41,7 +41,7 @@ describe("the documentation", () => {
       [],
     );
     const notRun = marked.filter(({ mark }) => mark === "no-run").map(({ page, line }) => `${page}:${line}`);
-    assert.ok(notRun.length <= 8, `too many commands that no test runs: ${notRun.join(", ")}`);
+    assert.ok(notRun.length <= 8, `too many commands are not run by a test: ${notRun.join(", ")}`);
   });
 });
 

@@ -1,7 +1,7 @@
 "use strict";
 /**
- * `npm test`: installs what is missing, then runs format, types and tests on the Node of the project.
- * `npm test -- test/properties/file.test.ts test/lib` runs only the test files named, and those below directories named.
+ * `npm test`: installs missing packages, then checks format and types and runs the tests on the Node of the project.
+ * `npm test -- test/properties/file.test.ts test/lib` runs only the given test files and directories.
  */
 const { ensureInstalled, onPinnedNode } = require("../repl/_install.js");
 

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { canClone } from "../lib/connection/sandbox";
 import { root } from "../lib/util/package.js";
 
-/** The checkout may belong to somebody else. */
+/** The checkout may belong to another user. */
 const trusting = {
   ...process.env,
   GIT_CONFIG_COUNT: "1",
@@ -15,9 +15,9 @@ const trusting = {
   GIT_CONFIG_VALUE_0: "*",
 };
 
-/** What a clone of this very checkout does, as somebody would have it who has just got it. */
+/** Runs `npm start` in a fresh clone of this checkout, as a new user would. */
 describe("npm start on a fresh clone", {
-  skip: isCheckout() ? false : "this copy is no git checkout",
+  skip: isCheckout() ? false : "this copy is not a git checkout",
 }, () => {
   let directory: string;
   let clone: string;
@@ -28,52 +28,52 @@ describe("npm start on a fresh clone", {
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** Feeds it as a pipe does: twice the same deployment. */
-  async function start(): Promise<{ code: number | null; lines: string[]; said: string }> {
+  /** Pipes the same deployment in twice. */
+  async function start(): Promise<{ code: number | null; lines: string[]; stderr: string }> {
     const env: NodeJS.ProcessEnv = { ...process.env, HOME: directory, XDG_STATE_HOME: directory };
     for (const name of Object.keys(env)) if (/^npm_/.test(name)) delete env[name];
     const child = spawn("npm", ["start"], { cwd: clone, env, stdio: "pipe" });
     child.stdin.end("deploy(sandbox)\ndeploy(sandbox)\n");
-    let [printed, said] = ["", ""];
-    child.stdout.on("data", (chunk) => (printed += chunk));
-    child.stderr.on("data", (chunk) => (said += chunk));
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", (chunk) => (stderr += chunk));
     const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-    return { code, lines: printed.split("\n").filter((line) => line.includes("sandbox")), said };
+    return { code, lines: stdout.split("\n").filter((line) => line.includes("sandbox")), stderr };
   }
 
-  /** One deployment that changed something, then one that did not; every step is told. */
-  function assertPlayed({ code, lines, said }: Awaited<ReturnType<typeof start>>): void {
-    assert.equal(code, 0, `${said}${lines.join("\n")}`);
+  /** One deployment that changed something, then one that did not, with every step printed. */
+  function assertDeployed({ code, lines, stderr }: Awaited<ReturnType<typeof start>>): void {
+    assert.equal(code, 0, `${stderr}${lines.join("\n")}`);
     const steps = lines.map((line) =>
       line.replace(/ (in )?[\d.]+ (ms|s)$/, "").replace(/(runs Debian) .*$/, "$1"),
     );
     const first = steps.findIndex((line) => line.includes(" sandbox: "));
     assert.match(steps[first] ?? "", /^changed {3}sandbox: \d+ changed(, \d+ unchanged)?$/);
-    const told = (from: number, to: number) =>
+    const printed = (from: number, to: number) =>
       steps.slice(from, to).map((line) => line.replace(/^\w+ +sandbox :: +/, ""));
-    assert.deepEqual(told(0, first), [...STEPS, ...AFTER_CHANGE].sort(inOrderOf(told(0, first))));
-    assert.deepEqual(told(first + 1, -1), STEPS);
+    assert.deepEqual(printed(0, first), [...STEPS, ...AFTER_CHANGE].sort(inOrderOf(printed(0, first))));
+    assert.deepEqual(printed(first + 1, -1), STEPS);
     assert.equal(steps.at(-1), `unchanged sandbox: ${STEPS.length} unchanged`);
   }
 
-  test("with its packages there", { timeout: 120_000 }, async () => {
+  test("with its packages installed", { timeout: 120_000 }, async () => {
     const copy = spawnSync("cp", ["-al", path.join(root, "node_modules"), clone]);
     if (copy.status !== 0) succeed("cp", ["-a", path.join(root, "node_modules"), clone]);
-    const played = await start();
-    assertPlayed(played);
-    assert.doesNotMatch(played.said, /Installing/);
+    const result = await start();
+    assertDeployed(result);
+    assert.doesNotMatch(result.stderr, /Installing/);
   });
 
-  test("installing them first", { timeout: 400_000 }, async () => {
+  test("installing its packages first", { timeout: 400_000 }, async () => {
     rmSync(path.join(clone, "node_modules"), { recursive: true, force: true });
-    const played = await start();
-    assertPlayed(played);
-    assert.match(played.said, /^Installing npm packages \(there are none yet\) …$/m);
+    const result = await start();
+    assertDeployed(result);
+    assert.match(result.stderr, /^Installing npm packages \(not installed yet\) …$/m);
     assert.ok(existsSync(path.join(clone, "node_modules/.bin/node")));
   });
 });
 
-/** As hosts/sandbox.ts has them, for who may clone this machine and who may not. */
+/** The steps of hosts/sandbox.ts, with and without permission to clone this machine. */
 const STEPS = canClone()
   ? [
       "runs Debian",

@@ -6,76 +6,76 @@ import type { Build } from "../util/build-cache";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
 
-/** An npm package, or a part of one, as some module imports it. */
+/** One import of an npm package, or of a subpath of one. */
 export interface PackageImport {
   readonly specifier: string;
-  /** The file that imports it, absolute. */
+  /** The importing file, absolute. */
   readonly importer: string;
-  /** That file and the line, for people. */
+  /** The importing file and line, for messages. */
   readonly at: string;
-  /** Imported by `import()`, which gives an ES module, even one that waits while it loads. */
+  /** Imported with `import()`, which yields an ES module, even one with top-level await. */
   readonly dynamic: boolean;
   /**
-   * Packages that the same file imports besides: where this one depends on such a one, they share it. A class, or a
-   * symbol, of two copies would not be the same.
+   * Other packages that the same file imports. One that this package depends on is shared, not bundled again: classes
+   * and symbols of two copies are not equal.
    */
-  readonly besides: readonly string[];
+  readonly siblings: readonly string[];
 }
 
 /**
- * Bundles a package with all it depends on, in one file: CommonJS, or an ES module for `import()`. Refuses what cannot travel, naming package and importing
- * line.
+ * Bundles a package and its dependencies into one file: CommonJS, or an ES module for `import()`. Refuses packages that
+ * cannot run on a host, naming the package and the importing line.
  */
 export function bundle(imported: PackageImport): Build {
-  return withoutAddons(imported, imported.besides);
+  return withoutAddons(imported, imported.siblings);
 }
 
-/** Native packages that are optional to the package that wants them are left out, as if they had not installed. */
-function withoutAddons(imported: PackageImport, left: readonly string[]): Build {
-  const built = build(imported, left);
-  const addons = nativePackages(built.inputs).filter((name) => !left.includes(name));
-  const needed = addons.find((name) => !built.inputs.some((input) => isOptional(name, input)));
-  if (needed !== undefined) {
+/** Leaves out native packages that are optional dependencies, as if they had failed to install. */
+function withoutAddons(imported: PackageImport, excluded: readonly string[]): Build {
+  const built = build(imported, excluded);
+  const addons = nativePackages(built.inputs).filter((name) => !excluded.includes(name));
+  const required = addons.find((name) => !built.inputs.some((input) => isOptional(name, input)));
+  if (required !== undefined) {
     const own = packageName(imported.specifier);
-    const whose = needed === own ? "is a native addon" : `needs the native addon "${needed}"`;
+    const reason = required === own ? "is a native addon" : `needs the native addon "${required}"`;
     throw new InapplicableProperty(
-      `the npm package "${own}", imported at ${imported.at}, ${whose}; only packages of pure JavaScript can travel to a host`,
+      `the npm package "${own}", imported at ${imported.at}, ${reason}; only pure JavaScript packages can be sent to a host`,
     );
   }
-  return addons.length === 0 ? built : withoutAddons(imported, [...left, ...addons]);
+  return addons.length === 0 ? built : withoutAddons(imported, [...excluded, ...addons]);
 }
 
-function build(imported: PackageImport, left: readonly string[]): Build {
+function build(imported: PackageImport, excluded: readonly string[]): Build {
   const { specifier, at } = imported;
   try {
     return imported.dynamic
-      ? buildModule(imported, left)
-      : esbuild(imported, left, `module.exports = require(${JSON.stringify(specifier)})`).bundle;
+      ? buildModule(imported, excluded)
+      : esbuild(imported, excluded, `module.exports = require(${JSON.stringify(specifier)})`).bundle;
   } catch (error) {
-    // An addon that was never built is missing here too, and whoever asks for it gets along without.
-    const [, unbuilt] = /Could not resolve "([^"]+\.node)"/.exec(firstComplaint(error)) ?? [];
-    if (unbuilt !== undefined && !left.includes(unbuilt)) return build(imported, [...left, unbuilt]);
+    // An addon that was never built is missing on this machine too, so its importer works without it.
+    const [, unbuilt] = /Could not resolve "([^"]+\.node)"/.exec(firstMessage(error)) ?? [];
+    if (unbuilt !== undefined && !excluded.includes(unbuilt)) return build(imported, [...excluded, unbuilt]);
     throw new InapplicableProperty(
-      `the npm package "${packageName(specifier)}", imported at ${at}, cannot travel to a host: ${firstComplaint(error)}`,
+      `the npm package "${packageName(specifier)}", imported at ${at}, cannot be sent to a host: ${firstMessage(error)}`,
       { cause: error },
     );
   }
 }
 
-/** What `import()` gives: of an ES module its exports, of CommonJS `module.exports` as `default`, and its keys. */
-function buildModule(imported: PackageImport, left: readonly string[]): Build {
+/** Like `import()`: an ES module keeps its exports; CommonJS has `module.exports` as `default`, and its keys as names. */
+function buildModule(imported: PackageImport, excluded: readonly string[]): Build {
   const from = JSON.stringify(imported.specifier);
-  const named = esbuild(imported, left, `export * from ${from};`, asModule);
+  const named = esbuild(imported, excluded, `export * from ${from};`, asModule);
   if (named.format === "cjs") {
     const names = Object.keys(Object(requireFrom(imported.importer)(imported.specifier))).filter(isBindable);
     const contents = `import all from ${from}; export default all; export const { ${names.join(", ")} } = all;`;
-    return esbuild(imported, left, contents, asModule).bundle;
+    return esbuild(imported, excluded, contents, asModule).bundle;
   }
   try {
-    return esbuild(imported, left, `export * from ${from}; export { default } from ${from};`, asModule)
+    return esbuild(imported, excluded, `export * from ${from}; export { default } from ${from};`, asModule)
       .bundle;
   } catch {
-    return named.bundle; // It has no default.
+    return named.bundle; // No default export.
   }
 }
 
@@ -87,7 +87,7 @@ const asModule: Form = {
   },
 };
 
-/** Names that a declaration may have. */
+/** True for a name that a declaration may use. */
 const isBindable = (name: string): boolean => {
   try {
     return (
@@ -100,7 +100,12 @@ const isBindable = (name: string): boolean => {
   }
 };
 
-function esbuild({ importer }: PackageImport, left: readonly string[], contents: string, form: Form = {}) {
+function esbuild(
+  { importer }: PackageImport,
+  excluded: readonly string[],
+  contents: string,
+  form: Form = {},
+) {
   const { buildSync } = require("esbuild") as typeof import("esbuild");
   const { outputFiles, metafile } = buildSync({
     stdin: { contents, resolveDir: path.dirname(importer) },
@@ -114,7 +119,7 @@ function esbuild({ importer }: PackageImport, left: readonly string[], contents:
     keepNames: true,
     legalComments: "none",
     loader: { ".node": "empty" },
-    external: ["consfigurator", "consfigurator/*", ...left],
+    external: ["consfigurator", "consfigurator/*", ...excluded],
     absWorkingDir: "/",
     logLevel: "silent",
     ...form,
@@ -129,9 +134,9 @@ function formatOf({ inputs }: Metafile): "cjs" | "esm" | undefined {
   return entry === undefined ? undefined : inputs[entry]?.format;
 }
 
-function firstComplaint(error: unknown): string {
+function firstMessage(error: unknown): string {
   const [first] = (error as { errors?: { text: string }[] }).errors ?? [];
-  if (first && /top-level await/i.test(first.text)) return "it waits while it loads (top-level await)";
+  if (first && /top-level await/i.test(first.text)) return "it uses top-level await";
   return first?.text ?? String(error);
 }
 
@@ -142,7 +147,7 @@ interface PackageJson {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** What finds or builds the addon of a package that depends on it. */
+/** Packages that find or build the native addon of a dependent package. */
 const addonHelpers =
   /^(bindings|nan|node-addon-api|node-gyp-build.*|node-pre-gyp|@mapbox\/node-pre-gyp|prebuild-install)$/;
 
@@ -161,7 +166,7 @@ function nativePackages(inputs: readonly string[]): string[] {
 const isOptional = (name: string, input: string): boolean =>
   name in (packageJson(packageDirectory(input)).optionalDependencies ?? {});
 
-/** The directory of the package that `file` belongs to. */
+/** Directory of the package that contains `file`. */
 export function packageDirectory(file: string): string {
   for (let directory = path.dirname(file); ; directory = path.dirname(directory)) {
     if (packageJson(directory).name !== undefined || directory === path.dirname(directory)) return directory;

@@ -1,4 +1,4 @@
-/** Runs in a process of its own, started by check.ts: prints the complaints about a consfig as JSON. */
+/** Type checker process, started by check.ts. Prints the diagnostics of a consfig as JSON. */
 import path from "node:path";
 import ts from "typescript";
 import { root as engineRoot } from "../util/package";
@@ -7,8 +7,8 @@ import { isSource, sourceDirectories } from "./sources";
 
 const [, , root = process.cwd()] = process.argv;
 
-/** All complaints, in the order of the files. */
-function complaints(): Diagnostic[] {
+/** All diagnostics, sorted by file and position. */
+function diagnostics(): Diagnostic[] {
   const { fileNames, options } = configuration(root);
   const program = ts.createProgram(fileNames, options);
   const found = [
@@ -21,17 +21,17 @@ function complaints(): Diagnostic[] {
   return found.flatMap(toDiagnostics).sort(inOrder);
 }
 
-/** The user's settings where there are some; what a consfig needs in order to work is ours to say. */
+/** The user's tsconfig.json if there is one, overridden by the settings that a consfig requires. */
 function configuration(directory: string): { fileNames: string[]; options: ts.CompilerOptions } {
-  const own = ts.findConfigFile(directory, ts.sys.fileExists);
-  const isOurs = own !== undefined && path.dirname(own) === directory;
-  const config: unknown = isOurs ? ts.readConfigFile(own, ts.sys.readFile).config : {};
+  const found = ts.findConfigFile(directory, ts.sys.fileExists);
+  const isUsers = found !== undefined && path.dirname(found) === directory;
+  const config: unknown = isUsers ? ts.readConfigFile(found, ts.sys.readFile).config : {};
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, directory);
   const fileNames = sourceDirectories.flatMap((name) => filesUnder(path.join(directory, name)));
-  // Where nothing needs them, React's types and those of browsers only cost time.
+  // Loading React's and browser types takes time, so only for consfigs that use JSX.
   const { jsx = ts.JsxEmit.ReactJSX, ...others } = options;
   const hasJsx = fileNames.some((file) => file.endsWith("x"));
-  return { fileNames, options: { ...defaults, ...others, ...(hasJsx && { jsx }), ...needed } };
+  return { fileNames, options: { ...defaults, ...others, ...(hasJsx && { jsx }), ...required } };
 }
 
 const filesUnder = (directory: string): string[] =>
@@ -41,7 +41,7 @@ const filesUnder = (directory: string): string[] =>
 
 const defaults: ts.CompilerOptions = { strict: true, lib: ["lib.es2023.d.ts"] };
 
-const needed: ts.CompilerOptions = {
+const required: ts.CompilerOptions = {
   noEmit: true,
   target: ts.ScriptTarget.ES2023,
   module: ts.ModuleKind.NodeNext,
@@ -81,4 +81,4 @@ function inOrder(one: Diagnostic, other: Diagnostic): number {
   return one.file.localeCompare(other.file) || one.line - other.line || one.column - other.column;
 }
 
-process.stdout.write(JSON.stringify(complaints()));
+process.stdout.write(JSON.stringify(diagnostics()));

@@ -6,46 +6,46 @@ import { ConsfigLoadError } from "./loadError";
 import { candidates, type Resolved, resolve } from "./resolve";
 import { readVersion, type Version } from "./sources";
 
-/** What an evaluation needs to know of the graph that it is for. */
-export interface Surroundings {
-  /** `file` as people know it. */
+/** The parts of the module graph that an evaluation uses. */
+export interface EvaluationGraph {
+  /** `file` as shown to the user. */
   show(file: string): string;
   /** The `require` of the module `file`. */
   requireIn(file: string): (specifier: string) => unknown;
 }
 
-/** One attempt to bring a graph up to date: the modules that are kept, and those evaluated anew. */
+/** One attempt to update a graph: the modules kept, and those evaluated again. */
 export class Evaluation {
   readonly modules: Map<string, LoadedModule>;
-  /** Files evaluated, in order. */
+  /** Evaluated files, in order. */
   readonly evaluated: string[] = [];
-  /** All that was read, also by an attempt that fails. */
+  /** Every file read, also by a failed attempt. */
   readonly seen = new Map<string, Version>();
-  /** Files that are not there, and would change the outcome if they were. */
+  /** Missing files whose creation would change the outcome. */
   readonly missing: string[] = [];
-  /** The innermost module under evaluation when something was thrown. */
+  /** The innermost module being evaluated when an error was thrown. */
   failedIn: string | undefined;
-  readonly #surroundings: Surroundings;
+  readonly #graph: EvaluationGraph;
   readonly #path: string[] = [];
   readonly #edgesOf = new Map<string, Map<string, string>>();
   readonly #later: string[] = [];
 
-  constructor(kept: Iterable<readonly [string, LoadedModule]>, surroundings: Surroundings) {
+  constructor(kept: Iterable<readonly [string, LoadedModule]>, graph: EvaluationGraph) {
     this.modules = new Map(kept);
-    this.#surroundings = surroundings;
+    this.#graph = graph;
   }
 
-  /** Loads `roots` and all they import, dependencies first, each once. Throws what their evaluation throws. */
+  /** Loads `roots` and their imports, dependencies first, each once. Throws what their evaluation throws. */
   run(roots: readonly string[]): void {
     for (const root of roots) this.load(root);
     for (let next = this.#later.pop(); next !== undefined; next = this.#later.pop()) this.load(next);
   }
 
-  /** The exports of the module `file`, which is evaluated unless it is there. */
+  /** The exports of the module `file`, which is evaluated unless it is loaded already. */
   load(file: string, importedAt?: SourceLocation): unknown {
     const known = this.modules.get(file);
     if (known) return known.module.exports;
-    this.#refuseCircle(file, importedAt);
+    this.#refuseCycle(file, importedAt);
     try {
       return this.#evaluate(file);
     } catch (error) {
@@ -54,22 +54,22 @@ export class Evaluation {
     }
   }
 
-  /** As `load`, for a `require` that runs in `importer`, written out or computed. */
+  /** Like `load`, for a `require` call in `importer`, literal or computed. */
   required(importer: string, specifier: string, file: string): unknown {
     this.#edgesOf.get(importer)?.set(specifier, file);
     return this.load(file, { file: importer });
   }
 
-  #refuseCircle(file: string, importedAt: SourceLocation | undefined): void {
+  #refuseCycle(file: string, importedAt: SourceLocation | undefined): void {
     const start = this.#path.indexOf(file);
     if (start < 0) return;
-    const { show } = this.#surroundings;
-    const circle = [...this.#path.slice(start), file].map(show).join(" → ");
+    const { show } = this.#graph;
+    const cycle = [...this.#path.slice(start), file].map(show).join(" → ");
     const last = importedAt ?? { file };
     throw new ConsfigLoadError(
       last,
       show(last.file),
-      `circular import: ${circle}; move what they share into a file that imports none of them (import type is allowed)`,
+      `circular import: ${cycle}; move the shared code into a file that imports none of these (import type is allowed)`,
     );
   }
 
@@ -80,7 +80,7 @@ export class Evaluation {
     const imports = importsOf(compiled);
     const edges = this.#edges(file, imports);
     this.#edgesOf.set(file, edges);
-    const module = newModule(file, this.#surroundings.requireIn(file));
+    const module = newModule(file, this.#graph.requireIn(file));
     this.#path.push(file);
     try {
       this.#loadImports(file, imports, edges);
@@ -93,7 +93,7 @@ export class Evaluation {
     return module.exports;
   }
 
-  /** What each import of our own means; refused here, at its line, when that is nothing. */
+  /** Resolves each import within the graph. One that cannot be resolved is refused here, at its line. */
   #edges(file: string, imports: readonly Import[]): Map<string, string> {
     const edges = new Map<string, string>();
     for (const found of imports) {
@@ -106,15 +106,15 @@ export class Evaluation {
 
   #missing(file: string, { specifier, line, column }: Import, { near }: Resolved & { kind: "missing" }) {
     this.missing.push(...candidates(path.resolve(path.dirname(file), specifier)));
-    const hint = near ? `; there is '${near}'` : "";
+    const hint = near ? `; did you mean '${near}'?` : "";
     return new ConsfigLoadError(
       { file, line, column },
-      this.#surroundings.show(file),
+      this.#graph.show(file),
       `cannot find '${specifier}'${hint}`,
     );
   }
 
-  /** Imports inside of functions are loaded too, but last: they may go in circles, and `refresh` finds their errors. */
+  /** Imports inside functions are loaded too, but last: they may be circular, and `refresh` reports their errors. */
   #loadImports(file: string, imports: readonly Import[], edges: ReadonlyMap<string, string>): void {
     for (const { specifier, lazy, line, column } of imports) {
       const target = edges.get(specifier);

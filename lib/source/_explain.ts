@@ -4,10 +4,10 @@ import { ConsfigError } from "../model/errors";
 import type { Evaluation } from "./_evaluation";
 import { compiledForm } from "./_module";
 import { PackageError } from "./_outside";
-import { mapOf, mapped, placesIn, type SourceLocation } from "./_positions";
+import { locationsIn, mapOf, mapped, type SourceLocation } from "./_positions";
 import { ConsfigLoadError } from "./loadError";
 
-/** What ended `evaluation`, as an error that says where in the user's sources under `root` and what. */
+/** Wraps the error that ended `evaluation` with its reason and its location in the user's sources under `root`. */
 export function explain(
   error: unknown,
   evaluation: Evaluation,
@@ -17,23 +17,24 @@ export function explain(
   if (error instanceof ConsfigLoadError) return error;
   const failedIn = evaluation.failedIn ?? root;
   const syntax = syntaxError(error, failedIn);
-  if (syntax) return new ConsfigLoadError(syntax.place, show(syntax.place.file), syntax.reason, [], error);
+  if (syntax)
+    return new ConsfigLoadError(syntax.location, show(syntax.location.file), syntax.reason, [], error);
   if (!(error instanceof Error)) {
     return new ConsfigLoadError(
       { file: failedIn },
       show(failedIn),
-      `threw ${JSON.stringify(error)}, which is no Error`,
+      `threw ${JSON.stringify(error)}, which is not an Error`,
     );
   }
-  const frames = placesIn(error.stack ?? "").filter(
-    ({ place }) => evaluation.seen.has(place.file) || evaluation.modules.has(place.file),
+  const frames = locationsIn(error.stack ?? "").filter(
+    ({ location }) => evaluation.seen.has(location.file) || evaluation.modules.has(location.file),
   );
-  const users = frames.find(({ place }) => place.file.startsWith(root + path.sep)) ?? frames[0];
-  const place = users?.place ?? { file: failedIn };
-  const shown = frames.map(({ frame, place: { file } }) =>
+  const users = frames.find(({ location }) => location.file.startsWith(root + path.sep)) ?? frames[0];
+  const location = users?.location ?? { file: failedIn };
+  const shown = frames.map(({ frame, location: { file } }) =>
     frame.replace(`file://${file}`, file).replace(file, show(file)),
   );
-  return new ConsfigLoadError(place, show(place.file), reasonOf(error), shown, error);
+  return new ConsfigLoadError(location, show(location.file), reasonOf(error), shown, error);
 }
 
 const reasonOf = (error: Error): string =>
@@ -41,20 +42,20 @@ const reasonOf = (error: Error): string =>
     ? error.message
     : `${error.name}: ${asWritten(error.message)}`;
 
-/** Names as they stand in the source, not as the compiler has made them. */
+/** Restores the names of the source, which the compiler rewrites. */
 const asWritten = (message: string): string => message.replaceAll(/\(0 ?, \w+\.([\w$.]+)\)/g, "$1");
 
-interface Complaint {
-  readonly place: SourceLocation;
+interface SyntaxProblem {
+  readonly location: SourceLocation;
   readonly reason: string;
 }
 
-/** What the compiler, JSON or V8 says of the text of a module; undefined when `error` is nothing of the sort. */
-function syntaxError(error: unknown, file: string): Complaint | undefined {
+/** A syntax error from the compiler, JSON.parse or V8; undefined when `error` is something else. */
+function syntaxError(error: unknown, file: string): SyntaxProblem | undefined {
   if (!(error instanceof SyntaxError)) return undefined;
-  if (error.name === "CompileError") return compilerComplaint(error as SyntaxError & CompileErrorFields);
-  if (file.endsWith(".json")) return jsonComplaint(error, file);
-  return v8Complaint(error, file);
+  if (error.name === "CompileError") return compilerProblem(error as SyntaxError & CompileErrorFields);
+  if (file.endsWith(".json")) return jsonProblem(error, file);
+  return v8Problem(error, file);
 }
 
 interface CompileErrorFields {
@@ -65,25 +66,25 @@ interface CompileErrorFields {
   readonly more: number;
 }
 
-function compilerComplaint({ file, line, column, reason, more }: CompileErrorFields): Complaint {
-  return { place: { file, line, column }, reason: more > 0 ? `${reason} (and ${more} more)` : reason };
+function compilerProblem({ file, line, column, reason, more }: CompileErrorFields): SyntaxProblem {
+  return { location: { file, line, column }, reason: more > 0 ? `${reason} (and ${more} more)` : reason };
 }
 
-function jsonComplaint({ message }: Error, file: string): Complaint {
+function jsonProblem({ message }: Error, file: string): SyntaxProblem {
   const found = /\(line (\d+) column (\d+)\)/.exec(message);
   const text = readFileSync(file, "utf8");
   const end = text.trimEnd().split("\n");
-  const place = found
+  const location = found
     ? { file, line: Number(found[1]), column: Number(found[2]) }
     : { file, line: end.length, column: (end.at(-1) ?? "").length + 1 };
-  return { place, reason: `no JSON: ${message.replace(/ in JSON at position \d+.*$/s, "")}` };
+  return { location, reason: `invalid JSON: ${message.replace(/ in JSON at position \d+.*$/s, "")}` };
 }
 
-/** Compiles but does not parse as CommonJS: V8 says the line in the compiled form, and draws the column. */
-function v8Complaint(error: Error, file: string): Complaint | undefined {
+/** Code that compiles but does not parse as CommonJS: V8 reports the line of the compiled form and marks the column. */
+function v8Problem(error: Error, file: string): SyntaxProblem | undefined {
   const found = /^(.+):(\d+)\n.*\n( *)\^/.exec(error.stack ?? "");
   if (found?.[1] !== file) return undefined;
   const map = mapOf(compiledForm(readFileSync(file, "utf8"), file));
-  const place = map && mapped(map, Number(found[2]), (found[3] ?? "").length + 1);
-  return { place: { file, ...place }, reason: error.message };
+  const location = map && mapped(map, Number(found[2]), (found[3] ?? "").length + 1);
+  return { location: { file, ...location }, reason: error.message };
 }

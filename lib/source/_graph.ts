@@ -4,7 +4,7 @@ import { hosts } from "../model/host";
 import { properties } from "../model/property";
 import type { Registry } from "../model/registry";
 import { root as engineRoot } from "../util/package";
-import { Evaluation, type Surroundings } from "./_evaluation";
+import { Evaluation, type EvaluationGraph } from "./_evaluation";
 import { explain } from "./_explain";
 import { type LoadedModule, remap } from "./_module";
 import { requireOutside } from "./_outside";
@@ -12,7 +12,7 @@ import { ConsfigLoadError } from "./loadError";
 import { builtinProperties, resolve } from "./resolve";
 import { isFile, rootFiles, sourceDirectories, type Version, versionNow } from "./sources";
 
-/** What a refresh of the graph came to. Files are absolute. */
+/** The result of a refresh. Files are absolute. */
 export interface Reloaded {
   readonly loaded: readonly string[];
   readonly removed: readonly string[];
@@ -28,13 +28,13 @@ interface Failure {
 
 const registries: readonly Registry<unknown>[] = [properties, hosts, hops] as unknown as Registry<unknown>[];
 
-/** The modules of a consfig and the properties that come with this package, by file, as they were last evaluated. */
-export class ModuleGraph implements Surroundings {
+/** The modules of a consfig and of the built-in properties, by file, as last evaluated. */
+export class ModuleGraph implements EvaluationGraph {
   readonly root: string;
   readonly #directories: readonly string[];
   #modules: ReadonlyMap<string, LoadedModule> = new Map();
   #roots: readonly string[] = [];
-  /** What was imported from outside of it: at the prompt, or by a playbook. */
+  /** Files imported from outside the graph: at the prompt, or by a playbook. */
   readonly #imported = new Set<string>();
   #active: Evaluation | undefined;
   #failure: Failure | undefined;
@@ -49,14 +49,14 @@ export class ModuleGraph implements Surroundings {
     return this.#modules;
   }
 
-  /** The files that are loaded without being imported. */
+  /** Files loaded without being imported. */
   get roots(): readonly string[] {
     return this.#roots.filter((file) => !this.#imported.has(file));
   }
 
   /**
-   * What `specifier` means in `file`, which need not be there. A source is a module of this graph from then on. Throws
-   * why it cannot be loaded.
+   * Imports `specifier` as `file` would; `file` need not exist. A source file then stays in this graph. Throws when it
+   * cannot be loaded.
    */
   import(specifier: string, file: string): unknown {
     const resolved = resolve(specifier, file);
@@ -71,14 +71,14 @@ export class ModuleGraph implements Surroundings {
     return this.#require(file, specifier);
   }
 
-  /** Where sources may appear, and where those are that are loaded. */
+  /** Directories where sources may appear, and those of the loaded modules. */
   get directories(): readonly string[] {
     return [
       ...new Set([...this.#directories, ...[...this.#modules.keys()].map((file) => path.dirname(file))]),
     ];
   }
 
-  /** Relative to the consfig; what comes with this package is under its name. */
+  /** `file` relative to the consfig; a file of this package begins with `consfigurator/`. */
   show = (file: string): string => {
     const inRoot = path.relative(this.root, file);
     if (!inRoot.startsWith("..")) return inRoot;
@@ -86,11 +86,11 @@ export class ModuleGraph implements Surroundings {
     return inEngine.startsWith("..") ? file : path.join("consfigurator", inEngine);
   };
 
-  /** Evaluates what changed and what depends on it; a failure leaves modules and registries as they were. */
+  /** Evaluates changed files and their dependents. A failure leaves modules and registries as they were. */
   refresh(): Reloaded {
     const own = rootFiles(this.#directories);
     const roots = [...own, ...[...this.#imported].filter((file) => !own.includes(file) && isFile(file))];
-    if (this.#failure && this.#failsStill(this.#failure, roots))
+    if (this.#failure && this.#stillFails(this.#failure, roots))
       return { loaded: [], removed: [], error: this.#failure.error };
     const changed = this.#changed(roots);
     const added = roots.filter((file) => !this.#modules.has(file));
@@ -100,7 +100,7 @@ export class ModuleGraph implements Surroundings {
     return this.#evaluate(roots, this.#withDependents(changed));
   }
 
-  /** Drops all modules, and what they defined. */
+  /** Drops all modules and their definitions. */
   clear(): void {
     const files = [...this.#modules.keys()];
     for (const registry of registries) registry.forget(new Set(files));
@@ -111,13 +111,13 @@ export class ModuleGraph implements Surroundings {
     this.#failure = undefined;
   }
 
-  #failsStill({ roots, seen, missing }: Failure, now: readonly string[]): boolean {
+  #stillFails({ roots, seen, missing }: Failure, now: readonly string[]): boolean {
     if (roots !== now.join("\n") || missing.some(isFile)) return false;
     for (const [file, version] of seen) if (versionNow(file, version)?.hash !== version.hash) return false;
     return true;
   }
 
-  /** The loaded files whose content is another, that are gone, or whose imports mean other files now. */
+  /** Loaded files that changed, are gone, or whose imports now resolve to other files. */
   #changed(roots: readonly string[]): Set<string> {
     const changed = new Set<string>();
     for (const loaded of this.#modules.values()) {
@@ -127,7 +127,7 @@ export class ModuleGraph implements Surroundings {
     }
     const sameFiles = roots.join("\n") === this.#roots.join("\n") && [...changed].every(isFile);
     if (!sameFiles)
-      for (const loaded of this.#modules.values()) if (meansOthers(loaded)) changed.add(loaded.file);
+      for (const loaded of this.#modules.values()) if (resolvesDifferently(loaded)) changed.add(loaded.file);
     return changed;
   }
 
@@ -150,7 +150,7 @@ export class ModuleGraph implements Surroundings {
     } catch (thrown) {
       const error = explain(thrown, evaluation, this.root, this.show);
       this.#restore(evaluation, before);
-      this.#failure = this.#remembered(error, evaluation, roots);
+      this.#failure = this.#failureOf(error, evaluation, roots);
       return { loaded: [], removed: [], error };
     } finally {
       this.#active = undefined;
@@ -158,7 +158,7 @@ export class ModuleGraph implements Surroundings {
     return this.#accept(evaluation, roots);
   }
 
-  /** What the engine defined meanwhile stays: it is loaded only once. */
+  /** Keeps definitions made by the engine during the attempt: it is loaded only once. */
   #restore({ seen, evaluated }: Evaluation, before: readonly ReadonlyMap<string, unknown>[]): void {
     const attempted = new Set(seen.keys());
     for (const [index, registry] of registries.entries()) {
@@ -168,12 +168,12 @@ export class ModuleGraph implements Surroundings {
       );
     }
     for (const file of evaluated) {
-      const former = this.#modules.get(file);
-      if (former) remap(former);
+      const previous = this.#modules.get(file);
+      if (previous) remap(previous);
     }
   }
 
-  #remembered(error: ConsfigLoadError, { seen, missing }: Evaluation, roots: readonly string[]): Failure {
+  #failureOf(error: ConsfigLoadError, { seen, missing }: Evaluation, roots: readonly string[]): Failure {
     const loaded = [...this.#modules.values()].filter(({ file }) => !seen.has(file));
     const versions = new Map(seen);
     for (const { file, version } of loaded) {
@@ -193,7 +193,7 @@ export class ModuleGraph implements Surroundings {
     return { loaded: evaluated, removed };
   }
 
-  /** Holds on to the graph only: an old version of a module must not keep the whole world of its time. */
+  /** The closure refers to the graph only: an old version of a module must not keep its old imports in memory. */
   requireIn(file: string): (specifier: string) => unknown {
     return (specifier) => this.#require(file, specifier);
   }
@@ -206,8 +206,8 @@ export class ModuleGraph implements Surroundings {
           ? this.#active.required(file, specifier, resolved.file)
           : this.#loaded(resolved.file);
       case "missing": {
-        const near = resolved.near === undefined ? "" : `; there is '${resolved.near}'`;
-        throw new ConsfigLoadError({ file }, this.show(file), `cannot find '${specifier}'${near}`);
+        const hint = resolved.near === undefined ? "" : `; did you mean '${resolved.near}'?`;
+        throw new ConsfigLoadError({ file }, this.show(file), `cannot find '${specifier}'${hint}`);
       }
       default:
         return requireOutside(resolved, file);
@@ -220,7 +220,7 @@ export class ModuleGraph implements Surroundings {
     throw new ConsfigLoadError(
       { file },
       this.show(file),
-      "is not loaded; import it by a name written out, so that it can be",
+      'is not loaded; import it with a literal name, such as import("./name")',
     );
   }
 }
@@ -230,13 +230,13 @@ const isLazy = ({ imports }: LoadedModule, specifier: string): boolean => {
   return written.length > 0 && written.every(({ lazy }) => lazy);
 };
 
-const meansOthers = ({ file, edges }: LoadedModule): boolean =>
+const resolvesDifferently = ({ file, edges }: LoadedModule): boolean =>
   [...edges].some(([specifier, target]) => {
     const resolved = resolve(specifier, file);
     return resolved.kind !== "graph" || resolved.file !== target;
   });
 
-/** An import inside of a function looks up the module of the day when it runs. */
+/** An import inside a function looks up the current module each time it runs. */
 const dependsOn = (loaded: LoadedModule, file: string): boolean =>
   [...loaded.edges].some(([specifier, target]) => target === file && !isLazy(loaded, specifier));
 
@@ -255,7 +255,7 @@ function reach(
   return reached;
 }
 
-/** Whoever asks Node for a built-in property (an npm package, say) gets the one of the graph. */
+/** A `require` of a built-in property through Node, for example by an npm package, gets the module of the graph. */
 function shareBuiltins(modules: ReadonlyMap<string, LoadedModule>, removed: readonly string[]): void {
   for (const file of removed) delete require.cache[file];
   for (const { file, module } of modules.values()) {

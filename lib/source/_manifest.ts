@@ -12,46 +12,46 @@ import { packageName } from "./_outside";
 import { importOf, PackageTree } from "./_packages";
 import { mapTextOf } from "./_positions";
 import { standInFor } from "./_standIns";
-import { asFile, type Travelling, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
+import { asFile, type TravellingModule, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
 import { candidates, isEngine, resolve } from "./resolve";
 import { asJavaScript, contentHash, isFile, type Version } from "./sources";
 
 export interface Tree {
   readonly manifest: Manifest;
-  /** The files in it that nothing on this side has loaded: no refresh tells when they change. */
+  /** Files in it that are not loaded on the controller, so that a refresh does not notice their changes. */
   readonly unloaded: ReadonlyMap<string, Version>;
   readonly files: ReadonlyMap<string, TreeFile>;
 }
 
-/** What runs on the host loads one of these; their imports travel. */
-const workers = [programs.worker, programs.childWorker].map((place) => path.join(engineRoot, `${place}.ts`));
+/** The worker programs that run on a host; they are sent with their imports. */
+const workers = [programs.worker, programs.childWorker].map((name) => path.join(engineRoot, `${name}.ts`));
 const engineVersion = (require(path.join(engineRoot, "package.json")) as { version: string }).version;
 const ENGINE_PACKAGE = `${ENGINE}/package.json`;
 
-/** What a tree is for, by name. */
-export interface Wanted {
+/** Names of everything that a tree must contain. */
+export interface TreeRequest {
   readonly properties: readonly string[];
   readonly hops: readonly string[];
-  /** From the consfig's directory on. */
+  /** Paths relative to the consfig, beginning with `/`. */
   readonly modules: readonly string[];
 }
 
-/** The tree that `wanted` needs. Refuses, with `InapplicableProperty`, what cannot travel. */
-export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
+/** Builds the tree for `request`. Throws `InapplicableProperty` for anything that cannot be sent to a host. */
+export function treeFor(request: TreeRequest, graph: ModuleGraph): Tree {
   const closure = new Closure(graph);
   for (const worker of workers) closure.add(worker);
-  closure.standInFromHere();
-  closure.ask(wanted);
-  const places = [
-    ...wanted.properties.map((name) => closure.addProperty(name)),
-    ...wanted.hops.map((name) => closure.addHop(name)),
+  closure.enableStandIns();
+  closure.request(request);
+  const paths = [
+    ...request.properties.map((name) => closure.addProperty(name)),
+    ...request.hops.map((name) => closure.addHop(name)),
   ];
-  const entries = [...new Set(places)].sort();
-  closure.addModules(wanted.modules);
-  closure.addText(PROPERTY_NAMES, JSON.stringify(wanted.properties));
+  const entries = [...new Set(paths)].sort();
+  closure.addModules(request.modules);
+  closure.addText(PROPERTY_NAMES, JSON.stringify(request.properties));
   const files = new Map([...closure.files()].sort(([one], [other]) => (one < other ? -1 : 1)));
-  const listed = [...files].map(([place, { hash, content }]) => ({
-    path: place,
+  const listed = [...files].map(([treePath, { hash, content }]) => ({
+    path: treePath,
     hash,
     size: content.length,
   }));
@@ -59,18 +59,20 @@ export function treeFor(wanted: Wanted, graph: ModuleGraph): Tree {
   return { manifest: { hash, files: listed, entries }, files, unloaded: closure.unloaded() };
 }
 
-/** The file that the module `name` is, in the consfig at `root`. */
+/** The file of the module `name` in the consfig at `root`. */
 function moduleFile(name: string, root: string): string {
   const base = path.join(root, name);
   const found = candidates(base).find(isFile);
   if (found !== undefined) return found;
   const resolved = resolve(base, path.join(root, "consfig"));
-  const near =
-    resolved.kind === "missing" && resolved.near ? `; there is "${resolved.near.slice(root.length)}"` : "";
-  throw new ModuleRefused(name, new Error(`there is no module "${name}" in the consfig${near}`));
+  const hint =
+    resolved.kind === "missing" && resolved.near
+      ? `; did you mean "${resolved.near.slice(root.length)}"?`
+      : "";
+  throw new ModuleRefused(name, new Error(`there is no module "${name}" in the consfig${hint}`));
 }
 
-/** A module that was said with a property, and cannot travel. */
+/** A module named in the arguments of a property cannot be sent to a host. */
 export class ModuleRefused extends InapplicableProperty {
   constructor(
     readonly module: string,
@@ -80,15 +82,15 @@ export class ModuleRefused extends InapplicableProperty {
   }
 }
 
-/** Modules, and all that they import. */
+/** The modules of a tree with everything they import. */
 class Closure {
   readonly #graph: ModuleGraph;
   readonly #files = new Map<string, TreeFile>();
   readonly #packages = new PackageTree();
-  readonly #placed = new Map<string, string>();
-  #standingIn = false;
-  /** What defines something that is wanted stands there itself. */
-  readonly #asked = new Set<string>();
+  readonly #treePaths = new Map<string, string>();
+  #standInsEnabled = false;
+  /** Files that define a requested property or hop: these are never replaced by stand-ins. */
+  readonly #requested = new Set<string>();
 
   constructor(graph: ModuleGraph) {
     this.#graph = graph;
@@ -99,64 +101,66 @@ class Closure {
 
   *files(): Iterable<[string, TreeFile]> {
     yield* this.#files;
-    for (const [place, text] of this.#packages.files()) yield [place, asFile(text)];
+    for (const [treePath, text] of this.#packages.files()) yield [treePath, asFile(text)];
   }
 
-  /** Adds a file that is of no module. */
-  addText(place: string, text: string): void {
-    this.#files.set(place, asFile(text));
+  /** Adds a file that is not a module. */
+  addText(treePath: string, text: string): void {
+    this.#files.set(treePath, asFile(text));
   }
 
-  /** What is added from now on gets a stand-in for what is of no use on a host. */
-  standInFromHere(): void {
-    this.#standingIn = true;
+  /** From now on modules that are useless on a host are replaced by stand-ins. */
+  enableStandIns(): void {
+    this.#standInsEnabled = true;
   }
 
-  /** Notes what defines what is wanted, before any of it is reached as an import of something else. */
-  ask(wanted: Wanted): void {
+  /** Records the files that define what is requested, before they are reached as imports of other files. */
+  request({ properties: names, hops: hopNames }: TreeRequest): void {
     const files = [
-      ...wanted.properties.map((name) => properties.fileOf(name)),
-      ...wanted.hops.map((name) => hops.fileOf(name)),
+      ...names.map((name) => properties.fileOf(name)),
+      ...hopNames.map((name) => hops.fileOf(name)),
     ];
-    for (const file of files) if (file !== undefined) this.#asked.add(file);
+    for (const file of files) if (file !== undefined) this.#requested.add(file);
   }
 
-  /** Adds what defines the property `name`, and gives the place to require. */
+  /** Adds the module that defines the property `name`; returns the path to require. */
   addProperty(name: string): string {
     const file = properties.fileOf(name);
     if (file === undefined) {
       const [near] = properties.similar(name);
-      throw new InapplicableProperty(`there is no property "${name}"${near ? `; there is "${near}"` : ""}`);
+      throw new InapplicableProperty(
+        `there is no property "${name}"${near ? `; did you mean "${near}"?` : ""}`,
+      );
     }
     const site = properties.siteOf(name);
     if (site?.atPrompt) {
       throw new InapplicableProperty(
-        `the property "${name}" was defined at the prompt (${site}), and only files travel to a host; put it into a file of properties/`,
+        `the property "${name}" was defined at the prompt (${site}), and only files are sent to a host; put it into a file in properties/`,
       );
     }
     if (this.#isSource(file)) return this.add(file);
     const imports = [...this.#graph.modules.keys()].flatMap((importer) =>
       travellingForm(importer, this.#graph).packages.map((imported, _index, all) =>
-        this.#said(imported, importer, all),
+        this.#packageImport(imported, importer, all),
       ),
     );
     return this.#addPackage(importOf(file, imports)) ?? "";
   }
 
-  /** Adds what defines the hop `name`, and gives the place to require. */
+  /** Adds the module that defines the hop `name`; returns the path to require. */
   addHop(name: string): string {
     const file = hops.fileOf(name);
     if (file === undefined || !this.#isSource(file)) {
       throw new InapplicableProperty(
-        `the hop via.${name} cannot be opened from a host: it is defined in no file that travels`,
+        `the hop via.${name} cannot be opened from a host: it is not defined in a file of the consfig`,
       );
     }
     return this.add(file);
   }
 
   /**
-   * Adds modules that are said with properties, each with all that it imports, their maps, and a list of what means
-   * what in them: so that a host can make something of them by itself.
+   * Adds modules named in arguments of properties, with their imports, source maps and a list of how each import
+   * resolves, so that a host can build executables from them.
    */
   addModules(names: readonly string[]): void {
     if (names.length === 0) return;
@@ -172,15 +176,15 @@ class Closure {
       const packages: Record<string, string> = {};
       const imported: Record<string, string> = {};
       for (const each of this.#reach(file)) {
-        const place = this.add(each);
+        const treePath = this.add(each);
         const form = this.#formOf(each);
-        files[place] = Object.fromEntries(form.edges.map(([specifier, to]) => [specifier, this.add(to)]));
+        files[treePath] = Object.fromEntries(form.edges.map(([specifier, to]) => [specifier, this.add(to)]));
         for (const found of form.packages) {
-          const at = this.#addPackage(this.#said(found, each, form.packages));
+          const at = this.#addPackage(this.#packageImport(found, each, form.packages));
           if (at !== undefined) (found.dynamic ? imported : packages)[found.specifier] = at;
         }
         if (form.file.compiled !== undefined && !isEngine(each))
-          this.#addMap(place, each, form.file.compiled);
+          this.#addMap(treePath, each, form.file.compiled);
       }
       return { main, files, packages, imported };
     } catch (error) {
@@ -188,9 +192,9 @@ class Closure {
     }
   }
 
-  /** As it travels: with nothing of what a stand-in hides. */
-  #formOf(file: string): Travelling {
-    const standIn = this.#asked.has(file) ? undefined : standInFor(file);
+  /** The module as sent: a stand-in has no imports. */
+  #formOf(file: string): TravellingModule {
+    const standIn = this.#requested.has(file) ? undefined : standInFor(file);
     return standIn === undefined
       ? travellingForm(file, this.#graph)
       : { file: asFile(standIn), modules: [], edges: [], packages: [] };
@@ -202,18 +206,18 @@ class Closure {
     return reached;
   }
 
-  #addMap(place: string, file: string, compiled: string): void {
+  #addMap(treePath: string, file: string, compiled: string): void {
     const map = mapTextOf(compiled);
     if (map === undefined) return;
     const { version, names, mappings } = JSON.parse(map) as Record<string, unknown>;
     const sources = [this.#graph.show(file)];
-    this.#files.set(`${place}.map`, asFile(JSON.stringify({ version, sources, names, mappings })));
+    this.#files.set(`${treePath}.map`, asFile(JSON.stringify({ version, sources, names, mappings })));
   }
 
-  /** Versions of what is here and in no graph. */
+  /** Versions of the files that are in the tree but not in the graph. */
   unloaded(): ReadonlyMap<string, Version> {
     return new Map(
-      [...this.#placed.keys()].flatMap((file) => {
+      [...this.#treePaths.keys()].flatMap((file) => {
         const version = this.#graph.modules.has(file) ? undefined : unloadedVersion(file);
         return version ? [[file, version] as const] : [];
       }),
@@ -224,56 +228,58 @@ class Closure {
     return this.#graph.modules.has(file) || file.startsWith(path.join(engineRoot, "lib") + path.sep);
   }
 
-  /** Adds the module `file` and its imports; gives its place. */
+  /** Adds the module `file` and its imports; returns its path in the tree. */
   add(file: string): string {
-    const known = this.#placed.get(file);
+    const known = this.#treePaths.get(file);
     if (known !== undefined) return known;
-    const place = this.#placeOf(file);
-    this.#placed.set(file, place);
-    const standIn = this.#standingIn && !this.#asked.has(file) ? standInFor(file) : undefined;
+    const treePath = this.#treePathOf(file);
+    this.#treePaths.set(file, treePath);
+    const standIn = this.#standInsEnabled && !this.#requested.has(file) ? standInFor(file) : undefined;
     if (standIn !== undefined) {
-      this.#put(place, asFile(standIn), file);
-      return place;
+      this.#put(treePath, asFile(standIn), file);
+      return treePath;
     }
     const { file: content, modules, packages } = travellingForm(file, this.#graph);
-    this.#put(place, content, file);
+    this.#put(treePath, content, file);
     for (const module of modules) this.add(module);
-    for (const imported of packages) this.#addPackage(this.#said(imported, file, packages));
-    return place;
+    for (const imported of packages) this.#addPackage(this.#packageImport(imported, file, packages));
+    return treePath;
   }
 
-  #put(place: string, content: TreeFile, file: string): void {
-    const there = this.#files.get(place);
-    if (there?.source !== undefined && there.source !== file && there.hash !== content.hash) {
-      const [one, other] = [there.source, file].map(this.#graph.show);
-      throw new InapplicableProperty(
-        `${one} and ${other} are both ${place} when compiled; give one of them another name`,
-      );
+  #put(treePath: string, content: TreeFile, file: string): void {
+    const existing = this.#files.get(treePath);
+    if (existing?.source !== undefined && existing.source !== file && existing.hash !== content.hash) {
+      const [one, other] = [existing.source, file].map(this.#graph.show);
+      throw new InapplicableProperty(`${one} and ${other} both compile to ${treePath}; rename one of them`);
     }
-    if (place !== ENGINE_PACKAGE) this.#files.set(place, content);
+    if (treePath !== ENGINE_PACKAGE) this.#files.set(treePath, content);
   }
 
-  #placeOf(file: string): string {
+  #treePathOf(file: string): string {
     const inEngine = path.relative(engineRoot, file);
     const inConsfig = path.relative(this.#graph.root, file);
     const isEngine =
       !inEngine.startsWith("..") && (inConsfig.startsWith("..") || inEngine.length <= inConsfig.length);
     if (!isEngine && inConsfig.startsWith("..")) {
       throw new InapplicableProperty(
-        `${file} is outside of the consfig, so it cannot travel to a host; move it below ${this.#graph.root}`,
+        `${file} is outside the consfig, so it cannot be sent to a host; move it into ${this.#graph.root}`,
       );
     }
     return asJavaScript(isEngine ? path.join(ENGINE, inEngine) : path.join("consfig", inConsfig));
   }
 
-  #said({ specifier, line, dynamic }: Import, importer: string, all: readonly Import[]): PackageImport {
-    const besides = all.filter((other) => !other.dynamic).map((other) => other.specifier);
+  #packageImport(
+    { specifier, line, dynamic }: Import,
+    importer: string,
+    all: readonly Import[],
+  ): PackageImport {
+    const siblings = all.filter((other) => !other.dynamic).map((other) => other.specifier);
     return {
       specifier,
       importer,
       at: `${this.#graph.show(importer)}:${line}`,
       dynamic,
-      besides: besides.filter((other) => packageName(other) !== packageName(specifier)).sort(),
+      siblings: siblings.filter((other) => packageName(other) !== packageName(specifier)).sort(),
     };
   }
 

@@ -2,41 +2,41 @@ import Module, { createRequire } from "node:module";
 import { compile, run } from "./register";
 import type { Version } from "./sources";
 
-/** One import that the compiled form of a module makes. */
+/** One import of a compiled module. */
 export interface Import {
   readonly specifier: string;
-  /** Where it stands in the source. */
+  /** Position in the source. */
   readonly line: number;
   readonly column: number;
-  /** Inside of a function: made when that runs, if ever. */
+  /** Inside a function: evaluated when the function runs. */
   readonly lazy: boolean;
-  /** Made by `import()`. */
+  /** Written as `import()`. */
   readonly dynamic: boolean;
 }
 
-/** A module that was evaluated, as it was then. */
+/** A module as it was when evaluated. */
 export interface LoadedModule {
   readonly file: string;
   version: Version;
   readonly compiled: string;
   readonly imports: readonly Import[];
-  /** The modules of the graph that it imports, lazily or not, by specifier. */
+  /** Modules of the graph that it imports, lazily or not, by specifier. */
   readonly edges: ReadonlyMap<string, string>;
   readonly module: NodeJS.Module;
 }
 
-/** `text` of `file` compiled, JSON as it is. Throws `CompileError`. */
+/** Compiles `text` of `file`; JSON is returned unchanged. Throws `CompileError`. */
 export function compiledForm(text: string, file: string): string {
   return file.endsWith(".json") ? text : compile(text, file);
 }
 
-/** The imports of a compiled module: the compiler wrote them down at its end. */
+/** The imports of a compiled module, which the compiler appends to its output. */
 export function importsOf(compiled: string): readonly Import[] {
   const found = /\n\/\/# imports=(\[.*\])\n/.exec(compiled.slice(compiled.lastIndexOf("\n//# imports=")));
   return found?.[1] === undefined ? [] : (JSON.parse(found[1]) as Import[]);
 }
 
-/** A module object of our own, in no cache, whose `require` is `required`. */
+/** A new module object, not in the require cache, whose `require` is `required`. */
 export function newModule(file: string, required: (specifier: string) => unknown): NodeJS.Module {
   const module = new Module(file);
   module.filename = file;
@@ -52,8 +52,8 @@ export function evaluate(module: NodeJS.Module, compiled: string): void {
 }
 
 /**
- * Makes Node map positions by `loaded` again, after another version of its file was evaluated and given up: the body
- * is compiled once more but returns before its first statement.
+ * Makes Node use the source map of `loaded` again, after another version of its file failed to load: the body is
+ * compiled once more but returns before its first statement.
  */
 export function remap(loaded: LoadedModule): void {
   if (loaded.file.endsWith(".json")) return;
@@ -62,11 +62,11 @@ export function remap(loaded: LoadedModule): void {
   mapHolders.set(loaded, holder);
 }
 
-/** Node forgets a map when the module that it belongs to is gone. */
+/** Node drops a source map when its module is garbage collected. */
 const mapHolders = new WeakMap<LoadedModule, NodeJS.Module>();
 
 const requires = new Map<string, NodeJS.Require>();
-/** Node's own `require`, as it is in `file`. */
+/** Node's own `require`, resolving from `file`. */
 export function requireFrom(file: string): NodeJS.Require {
   const known = requires.get(file) ?? createRequire(file);
   requires.set(file, known);

@@ -3,7 +3,7 @@ import { definedBy } from "../model/registry";
 import { requireFrom } from "./_module";
 import type { Resolved } from "./resolve";
 
-/** What is not in the graph, of Node, npm or the engine, as `file` gets it. Loaded once in the life of a process. */
+/** Requires a module outside the graph (Node, npm or the engine) as `file` would. Loaded once per process. */
 export function requireOutside(resolved: Exclude<Resolved, { kind: "missing" }>, file: string): unknown {
   if ("file" in resolved) return definedBy(undefined, () => require(resolved.file));
   try {
@@ -15,7 +15,7 @@ export function requireOutside(resolved: Exclude<Resolved, { kind: "missing" }>,
   }
 }
 
-/** Two failures of npm packages in the words of a consfig; others are the package's own. */
+/** Rewords two failures of npm packages for consfig authors; others are returned unchanged. */
 function packageError(error: NodeJS.ErrnoException, specifier: string, file: string): unknown {
   const name = packageName(specifier);
   if (error.code === "MODULE_NOT_FOUND" && error.message.startsWith(`Cannot find module '${specifier}'`)) {
@@ -23,7 +23,7 @@ function packageError(error: NodeJS.ErrnoException, specifier: string, file: str
   }
   if (error.code === "ERR_REQUIRE_ASYNC_MODULE") {
     return new PackageError(
-      `the npm package "${name}" waits while it loads (top-level await), so ${path.basename(file)} cannot import it; ` +
+      `the npm package "${name}" uses top-level await, so ${path.basename(file)} cannot import it statically; ` +
         `write await import("${specifier}") inside the function that needs it`,
       error,
     );
@@ -31,7 +31,7 @@ function packageError(error: NodeJS.ErrnoException, specifier: string, file: str
   return error;
 }
 
-/** An npm package that cannot be had. Has the `code` of what Node says. */
+/** An npm package that cannot be loaded, with the `code` of Node's error. */
 export class PackageError extends Error {
   readonly code: string | undefined;
 
@@ -41,7 +41,7 @@ export class PackageError extends Error {
   }
 }
 
-/** `@scope/name/sub` is of the package `@scope/name`. */
+/** `@scope/name/sub` → `@scope/name`. */
 export const packageName = (specifier: string): string =>
   specifier
     .split("/")

@@ -7,48 +7,48 @@ import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
 import { contentHash, isFile } from "./sources";
 
-/** Raise this when bundles are made otherwise. */
+/** Increase this when the format of bundles changes. */
 const FORMAT = 1;
 const directory = path.join(cacheHome, "bundles");
 const bundles = new Map<string, string>();
 
-/** The npm packages of a tree: one file for each way in which one is imported. */
+/** The npm packages of a tree: one file per imported subpath and kind of import. */
 export class PackageTree {
   readonly #files = new Map<string, string>();
-  readonly #ways = new Map<string, Map<string, ImportForms>>();
+  readonly #packages = new Map<string, Map<string, ImportForms>>();
 
   /**
-   * Adds what `imported` means, below the node_modules directory `below`, and gives its place. Undefined: it is not
-   * installed here, so it is not there either, and the import fails in both places alike.
+   * Adds the bundle of `imported` under the node_modules directory `below`; returns its path. Undefined when the package
+   * is not installed on the controller: the import then fails on the host as it does here.
    */
   add(imported: PackageImport, below: string): string | undefined {
     const installed = installedFile(imported);
     if (installed === undefined) return undefined;
     const name = packageName(imported.specifier);
-    const common = placeOfPackage(imported.specifier);
-    const place = imported.dynamic ? common.replace(/(\.c?js|\.json)?$/, ".mjs") : common;
+    const common = bundlePath(imported.specifier);
+    const bundled = imported.dynamic ? common.replace(/(\.c?js|\.json)?$/, ".mjs") : common;
     const directory = path.join(below, name);
-    const besides = imported.besides.filter((other) => isShared(other, imported.importer, installed));
-    this.#files.set(path.join(below, place), bundleOf({ ...imported, besides }, installed));
-    const ways = this.#ways.get(directory) ?? new Map<string, ImportForms>();
+    const siblings = imported.siblings.filter((other) => isShared(other, imported.importer, installed));
+    this.#files.set(path.join(below, bundled), bundleOf({ ...imported, siblings }, installed));
+    const subpaths = this.#packages.get(directory) ?? new Map<string, ImportForms>();
     const subpath = `.${imported.specifier.slice(name.length)}`;
-    const way = { [imported.dynamic ? "import" : "default"]: `.${place.slice(name.length)}` };
-    this.#ways.set(directory, ways.set(subpath, { ...ways.get(subpath), ...way }));
-    return path.join(below, place);
+    const form = { [imported.dynamic ? "import" : "default"]: `.${bundled.slice(name.length)}` };
+    this.#packages.set(directory, subpaths.set(subpath, { ...subpaths.get(subpath), ...form }));
+    return path.join(below, bundled);
   }
 
-  /** Places and texts. Plain Node finds what is required by its place; what is imported, through a package.json. */
+  /** Paths and contents. Node resolves `require` by path alone, `import()` through a package.json. */
   *files(): Iterable<[string, string]> {
     yield* this.#files;
-    for (const [directory, ways] of this.#ways) {
-      if (![...ways.values()].some((way) => way.import)) continue;
+    for (const [directory, subpaths] of this.#packages) {
+      if (![...subpaths.values()].some((forms) => forms.import)) continue;
       // The order of keys is the order of preference.
       const exports = Object.fromEntries(
-        [...ways]
+        [...subpaths]
           .sort()
-          .map(([subpath, way]) => [
+          .map(([subpath, forms]) => [
             subpath,
-            { ...(way.import && { import: way.import }), default: way.default ?? way.import },
+            { ...(forms.import && { import: forms.import }), default: forms.default ?? forms.import },
           ]),
       );
       yield [path.join(directory, "package.json"), `${JSON.stringify({ exports })}\n`];
@@ -56,24 +56,24 @@ export class PackageTree {
   }
 }
 
-/** The files that a part of a package is by `import()` and by `require`. */
+/** The files of one subpath for `import()` and for `require`. */
 interface ImportForms {
   readonly import?: string;
   readonly default?: string;
 }
 
-/** The file that `specifier` is in `importer`, or something of that package; undefined when it is not installed. */
+/** The file that `specifier` resolves to in `importer`, or the package.json; undefined when not installed. */
 function installedFile({ specifier, importer }: PackageImport): string | undefined {
   const { resolve } = requireFrom(importer);
   try {
     return resolve(specifier);
   } catch {
-    const places = resolve.paths(specifier) ?? []; // Packages that only `import()` may have do not resolve.
-    return places.map((place) => path.join(place, packageName(specifier), "package.json")).find(isFile);
+    const directories = resolve.paths(specifier) ?? []; // Packages only for `import()` do not resolve.
+    return directories.map((each) => path.join(each, packageName(specifier), "package.json")).find(isFile);
   }
 }
 
-/** Whether the package `other` is the very same for `importer` and for the package whose file is `installed`. */
+/** True when `importer` and the package with the file `installed` resolve `other` to the same file. */
 function isShared(other: string, importer: string, installed: string): boolean {
   try {
     return requireFrom(importer).resolve(other) === requireFrom(installed).resolve(other);
@@ -82,9 +82,9 @@ function isShared(other: string, importer: string, installed: string): boolean {
   }
 }
 
-/** As for a process: what was bundled once is not looked at again. */
+/** Bundled once per process: later changes to the installed package are not noticed. */
 function bundleOf(imported: PackageImport, installed: string): string {
-  const name = JSON.stringify([imported.specifier, installed, imported.dynamic, imported.besides]);
+  const name = JSON.stringify([imported.specifier, installed, imported.dynamic, imported.siblings]);
   const known = bundles.get(name);
   if (known !== undefined) return known;
   const version = (require("esbuild/package.json") as { version: string }).version;
@@ -94,17 +94,17 @@ function bundleOf(imported: PackageImport, installed: string): string {
   return code;
 }
 
-/** Where the bundle of `specifier` stands below a node_modules directory, so that `require(specifier)` finds it. */
-export function placeOfPackage(specifier: string): string {
+/** Path of the bundle under node_modules, such that `require(specifier)` finds it. */
+export function bundlePath(specifier: string): string {
   if (packageName(specifier) === specifier) return `${specifier}/index.js`;
   return /\.(c?js|json)$/.test(specifier) ? specifier : `${specifier}.js`;
 }
 
-/** The import by which some module gets the package that has `file`. */
+/** The import that brings in the package containing `file`. */
 export function importOf(file: string, imports: Iterable<PackageImport>): PackageImport {
   for (const imported of imports) {
     const installed = installedFile(imported);
     if (installed && packageDirectory(installed) === packageDirectory(file)) return imported;
   }
-  throw new ConsfigError(`${file} is in no package that the consfig imports`);
+  throw new ConsfigError(`${file} is not in a package that the consfig imports`);
 }

@@ -1,6 +1,6 @@
 import { SourceMap, type SourceMapPayload } from "node:module";
 
-/** A place in a source. */
+/** A position in a source file. */
 export interface SourceLocation {
   readonly file: string;
   readonly line?: number | undefined;
@@ -9,25 +9,25 @@ export interface SourceLocation {
 
 const MAP = "//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
 
-/** A compiled module without what only this side needs: its map, and the list of its imports. */
+/** A compiled module without its source map and list of imports, which only the controller needs. */
 export function withoutMap(compiled: string): string {
   const at = compiled.lastIndexOf("\n//# imports=");
   return at < 0 ? compiled : compiled.slice(0, at + 1);
 }
 
-/** The map in a compiled module. Undefined: it has none, and its lines are those of the source. */
+/** The source map of a compiled module. Undefined: it has none, and its lines are those of the source. */
 export function mapOf(compiled: string): SourceMap | undefined {
   const text = mapTextOf(compiled);
   return text === undefined ? undefined : new SourceMap(JSON.parse(text) as SourceMapPayload);
 }
 
-/** The same as JSON. */
+/** The source map as JSON. */
 export function mapTextOf(compiled: string): string | undefined {
   const at = compiled.lastIndexOf(MAP);
   return at < 0 ? undefined : Buffer.from(compiled.slice(at + MAP.length), "base64").toString();
 }
 
-/** Where the compiled `line` and `column` (from 1) stand in the source; undefined for lines that the compiler added. */
+/** Maps a compiled `line` and `column` (from 1) to the source; undefined for lines that the compiler added. */
 export function mapped(
   map: SourceMap,
   line: number,
@@ -38,13 +38,13 @@ export function mapped(
   return { line: entry.originalLine + 1, column: entry.originalColumn + 1 };
 }
 
-/** The places in a stack that Node has mapped, innermost first, each with its frame as printed. */
-export function placesIn(stack: string): { readonly place: SourceLocation; readonly frame: string }[] {
+/** The locations in a stack that Node has mapped, innermost first, each with its frame as printed. */
+export function locationsIn(stack: string): { readonly location: SourceLocation; readonly frame: string }[] {
   return stack.split("\n").flatMap((text) => {
     const frame = /^\s+at (.*)$/.exec(text)?.[1];
     const found = frame && /\(?((?:file:\/\/)?\/[^()]*?):(\d+):(\d+)\)?$/.exec(frame);
     if (!frame || !found?.[1]) return [];
     const file = found[1].replace(/^file:\/\//, "");
-    return [{ frame, place: { file, line: Number(found[2]), column: Number(found[3]) } }];
+    return [{ frame, location: { file, line: Number(found[2]), column: Number(found[3]) } }];
   });
 }

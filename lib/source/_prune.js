@@ -1,5 +1,5 @@
 "use strict";
-/** Keeps what was compiled from growing for ever. */
+/** Keeps the caches from growing without bound. */
 const fs = require("node:fs/promises");
 const path = require("node:path");
 
@@ -7,8 +7,8 @@ const DAY = 24 * 3600_000;
 const KEPT = 30 * DAY;
 
 /**
- * Marks the files of `used` as used today, and, once a day, removes what nobody used for 30 days from the caches of
- * compiled files, bytecode and bundles under `cacheHome`.
+ * Marks the files of `used` as used today and, once a day, removes files unused for 30 days from the caches of compiled
+ * files, bytecode and bundles under `cacheHome`.
  */
 async function prune(cacheHome, used, now = Date.now()) {
   for (const file of used) await markUsed(file, now);
@@ -24,7 +24,7 @@ async function markUsed(file, now) {
   if (age > DAY && age < now) await fs.utimes(file, now / 1000, now / 1000).catch(() => {});
 }
 
-/** 0 for a file that is not there. */
+/** 0 for a file that does not exist. */
 async function modified(file) {
   return fs.stat(file).then(
     ({ mtimeMs }) => mtimeMs,

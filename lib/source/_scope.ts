@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { ModuleGraph } from "./_graph";
 
-/** What stands in scope at the prompt, and what could not stand there under its own name. */
+/** The names in scope at the prompt, and notices about those that clash. */
 export interface Scope {
   readonly names: Readonly<Record<string, unknown>>;
   readonly notices: readonly string[];
@@ -13,7 +13,7 @@ interface Named {
   readonly file: string;
 }
 
-/** Every export of a hosts file by its name, every properties file by its noun. Two of a name: neither wins in silence. */
+/** Every export of a hosts file by its name, every properties file by its noun. Clashing names get a notice. */
 export function scopeOf(graph: ModuleGraph): Scope {
   const hostFiles = graph.roots.filter((file) => isCode(file) && isHosts(graph.root, file));
   const propertyFiles = graph.roots.filter((file) => isCode(file) && !isHosts(graph.root, file));
@@ -34,7 +34,7 @@ export const nounOf = (file: string): string =>
       (letter ?? "").toUpperCase(),
     );
 
-/** Files of one noun are seen as one: a consfig adds to `file`, it does not hide the `file` that is there. */
+/** Files with the same noun are merged: a consfig adds to the built-in `file`, it does not hide it. */
 function propertyNouns(files: readonly string[], graph: ModuleGraph): Scope {
   const groups = Map.groupBy(
     files.filter((file) => nounOf(file) !== "index"),
@@ -53,9 +53,9 @@ function propertyNouns(files: readonly string[], graph: ModuleGraph): Scope {
         ? exportsObject(group[0], graph)
         : Object.fromEntries(all.map(({ name, value }) => [name, value]));
     for (const [name, twice] of repeated(all)) {
-      const places = twice.map(({ file }) => graph.show(file)).join(" and ");
+      const files = twice.map(({ file }) => graph.show(file)).join(" and ");
       notices.push(
-        `${noun}.${name} is exported by ${places}; at the prompt it is the one of ${graph.show(twice.at(-1)?.file ?? "")}`,
+        `${noun}.${name} is exported by ${files}; the prompt uses the one in ${graph.show(twice.at(-1)?.file ?? "")}`,
       );
     }
   }
@@ -66,14 +66,14 @@ const isOwn = (file: string, graph: ModuleGraph): boolean => file.startsWith(gra
 
 function hostNames(files: readonly string[], taken: ReadonlySet<string>, graph: ModuleGraph): Scope {
   const all = files.flatMap((file) => exportsOf(file, graph));
-  const double = repeated(all);
-  const hidden = all.filter(({ name }) => double.has(name) || taken.has(name));
+  const duplicates = repeated(all);
+  const hidden = all.filter(({ name }) => duplicates.has(name) || taken.has(name));
   const names = Object.fromEntries(
     all.filter((one) => !hidden.includes(one)).map(({ name, value }) => [name, value]),
   );
   const notices: string[] = [];
   for (const [name, files] of Map.groupBy(hidden, ({ name }) => name)) {
-    const ways = files.map(({ file }) => {
+    const alternatives = files.map(({ file }) => {
       const noun = freeNoun(
         nounOf(file),
         { ...names, ...Object.fromEntries([...taken].map((used) => [used, true])) },
@@ -83,15 +83,15 @@ function hostNames(files: readonly string[], taken: ReadonlySet<string>, graph: 
       return `${noun}.${name} (${graph.show(file)})`;
     });
     notices.push(
-      ways.length > 1
-        ? `${name} is exported by ${ways.length} files of hosts: write ${ways.join(" or ")}`
-        : `${name} is the name of a properties file: write ${ways[0]} for the host`,
+      alternatives.length > 1
+        ? `${name} is exported by ${alternatives.length} files in hosts/: write ${alternatives.join(" or ")}`
+        : `${name} is also the name of a properties file: write ${alternatives[0]} for the host`,
     );
   }
   return { names, notices };
 }
 
-/** `noun`, or that with "Hosts" after it when something else has the name. */
+/** `noun`, with "Hosts" appended when the name is taken. */
 const freeNoun = (noun: string, names: Readonly<Record<string, unknown>>, value: unknown): string =>
   noun in names && names[noun] !== value ? freeNoun(`${noun}Hosts`, names, value) : noun;
 

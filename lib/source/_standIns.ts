@@ -1,20 +1,20 @@
 import path from "node:path";
 import { root as engineRoot } from "../util/package";
 
-/** Any name may be imported from it; calling one is refused. */
+/** Every name can be imported from it; calling one throws. */
 const refusing = `"use strict";
-const refuse = () => { throw new Error("only available on the controller; this code runs on a host"); };
+const refuse = () => { throw new Error("only available on the controller, but this code runs on a host"); };
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : refuse) });
 `;
 
-/** Hosts defined beside a property list their hops; nobody opens them there. */
+/** Hosts defined in the same file as a property list their hops, which are never opened on a host. */
 const hopsAsData = `"use strict";
 const described = (hop) => (...args) => ({ hop, args, site: "" });
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : described(name)) });
 `;
 
-/** What a consfig's imports lead to and a host has no use for: it would bring the ssh library and the compiler along. */
-const standIns: readonly (readonly [place: string, text: string])[] = [
+/** Modules that a consfig imports but a host never uses: they would pull in the ssh library and the compiler. */
+const standIns: readonly (readonly [path: string, text: string])[] = [
   ["lib/controller/", refusing],
   ["lib/source/", refusing],
   ["lib/executable/imageDumped.ts", refusing],
@@ -22,8 +22,10 @@ const standIns: readonly (readonly [place: string, text: string])[] = [
   ["lib/via.ts", hopsAsData],
 ];
 
-/** The text that a host gets in place of the module `file`; undefined: the module itself. */
+/** The text sent to a host instead of the module `file`; undefined: the module itself is sent. */
 export function standInFor(file: string): string | undefined {
-  const place = path.relative(engineRoot, file).split(path.sep).join("/");
-  return standIns.find(([start]) => place === start || (start.endsWith("/") && place.startsWith(start)))?.[1];
+  const relative = path.relative(engineRoot, file).split(path.sep).join("/");
+  return standIns.find(
+    ([start]) => relative === start || (start.endsWith("/") && relative.startsWith(start)),
+  )?.[1];
 }

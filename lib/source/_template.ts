@@ -1,6 +1,6 @@
 import path from "node:path";
 
-/** The files of a new consfig, by their names, for the directory `directory`; `engine` is where this package is. */
+/** The files of a new consfig in `directory`, by name; `engine` is the directory of this package. */
 export function templateFor(directory: string, engine: string): Readonly<Record<string, string>> {
   return {
     "package.json": packageJson(directory, engine),
@@ -47,7 +47,7 @@ const host = `import { canClone, defhost, via } from "consfigurator";
 import { file } from "consfigurator/properties";
 import * as motd from "../properties/motd";
 
-/** A copy-on-write clone of the machine that you sit at: nothing outside of it is changed. */
+/** A copy-on-write clone of this machine: nothing outside the clone changes. */
 export const example = defhost(
   "example",
   { deploy: canClone() ? [via.sandbox(), via.agent()] : [via.sandbox()], desc: "a clone of this machine" },
@@ -61,7 +61,7 @@ const property = `import { defproplist, schema } from "consfigurator";
 import { file } from "consfigurator/properties";
 
 /**
- * Whoever logs in is told \`text\`, which is kept in the file \`path\`.
+ * Users see \`text\` when they log in. It is stored in the file \`path\`.
  *
  * @example motd.says("Be nice.")
  */
@@ -74,7 +74,7 @@ export const says = defproplist({
 });
 `;
 
-const playbook = `// Plays with: consfig play playbooks/example.repl
+const playbook = `// Run with: consfig play playbooks/example.repl
 deploy(example)
 `;
 
@@ -82,11 +82,11 @@ const readme = (name: string): string => `# ${name}
 
 Hosts and properties for [Consfigurator](node_modules/consfigurator/README.md).
 
-- \`hosts/\`: each file exports hosts; at the prompt they go by the names they are exported under.
-- \`properties/\`: properties of our own; \`properties/motd.ts\` is \`motd\` at the prompt. Files that start with \`_\` are
-  loaded only where they are imported.
-- \`playbooks/\`: what is typed at the prompt, kept: \`consfig play playbooks/example.repl\`.
+- \`hosts/\`: each file exports hosts; at the prompt they have the names they are exported under.
+- \`properties/\`: your own properties; \`properties/motd.ts\` is \`motd\` at the prompt. Files that start with \`_\` are
+  loaded only when another file imports them.
+- \`playbooks/\`: saved prompt input: \`consfig play playbooks/example.repl\`.
 
-\`consfig\` here opens the prompt: try \`deploy(example)\`, change a file, and say it again. \`consfig check\` looks at the types
-and prepares every host without connecting to any.
+Run \`consfig\` in this directory to open the prompt: enter \`deploy(example)\`, change a file, and enter it again.
+\`consfig check\` checks the types and prepares every host without connecting to any.
 `;

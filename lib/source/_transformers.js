@@ -1,10 +1,10 @@
 "use strict";
-/** What is done to a module beyond compiling it: its imports are read off, by the parser and not by guessing. */
+/** TypeScript transformers that collect and rewrite the imports of a module. */
 const ts = require("typescript");
 
 /**
- * `import("./x")` becomes `Promise.resolve().then(() => require("./x"))`: Node's own loader for `import()` knows
- * nothing of our graph and would load a second copy.
+ * Turns `import("./x")` into `Promise.resolve().then(() => require("./x"))`: Node's own `import()` does not use our
+ * module graph and would load a second copy.
  */
 function keepImportsInGraph(context) {
   const { factory } = context;
@@ -33,19 +33,19 @@ function keepImportsInGraph(context) {
 }
 
 /**
- * Puts into `collected.imports` what the compiled module imports, each with its place in the source, and into
- * `collected.refused` the first thing that no CommonJS module can have.
+ * Puts the imports of the compiled module, each with its source position, into `collected.imports`, and the first
+ * construct that CommonJS does not allow into `collected.refused`.
  */
 function collectImports(collected) {
   return (context) => (file) => {
-    const place = (node) => {
+    const position = (node) => {
       const original = ts.getOriginalNode(node);
       if (original.pos < 0 || original.kind === ts.SyntaxKind.SourceFile) return undefined;
       const { line, character } = file.getLineAndCharacterOfPosition(original.getStart(file));
       return { line: line + 1, column: character + 1 };
     };
     const walk = (node, outer, lazy) => {
-      const here = place(node) ?? outer;
+      const here = position(node) ?? outer;
       const specifier = isRequire(node) || isImport(node) ? specifierOf(node) : undefined;
       if (specifier !== undefined) {
         collected.imports.push({ specifier, ...here, lazy, dynamic: isImport(node) });
@@ -59,14 +59,14 @@ function collectImports(collected) {
   };
 }
 
-/** Why `node`, outside of any function, cannot be in a module that is loaded without waiting. */
+/** Why `node`, outside any function, is not allowed in a module that is loaded synchronously. */
 function reasonToRefuse(node) {
   if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
-    return "import.meta is not there in CommonJS, which this file is compiled to; use __filename and __dirname";
+    return "import.meta is not available: this file is compiled to CommonJS; use __filename or __dirname";
   }
   const waits = ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier !== undefined);
   return waits
-    ? "await stands outside of any function; this file is loaded without waiting: put it into a function"
+    ? "top-level await is not allowed: this file is loaded synchronously; move the await into a function"
     : undefined;
 }
 

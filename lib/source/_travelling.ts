@@ -5,7 +5,7 @@ import { withoutMap } from "./_positions";
 import { isEngine, resolve } from "./resolve";
 import { contentHash, readVersion, type Version, versionNow } from "./sources";
 
-/** One file of a tree, with what stays here: the source, and the compiled form with its map. */
+/** One file of a tree, and what stays on the controller: the source, and the compiled form with its map. */
 export interface TreeFile {
   readonly hash: string;
   readonly content: Buffer;
@@ -13,13 +13,13 @@ export interface TreeFile {
   readonly compiled?: string;
 }
 
-/** A module as it travels, and what it imports. */
-export interface Travelling {
+/** A module as sent to a host, and its imports. */
+export interface TravellingModule {
   readonly file: TreeFile;
-  /** Files, and the specifiers by which they are imported. */
+  /** Imported files, and the specifiers that import them. */
   readonly modules: readonly string[];
   readonly edges: readonly (readonly [specifier: string, file: string])[];
-  /** Of npm. */
+  /** Imports of npm packages. */
   readonly packages: readonly Import[];
 }
 
@@ -28,16 +28,16 @@ export function asFile(text: string): TreeFile {
   return { content, hash: contentHash(content) };
 }
 
-const loaded = new WeakMap<object, Travelling>();
-const engine = new Map<string, Travelling>();
-/** Modules that nothing on this side has loaded, as they were read last. */
-const unloaded = new Map<string, { readonly version: Version; readonly form: Travelling }>();
+const loaded = new WeakMap<object, TravellingModule>();
+const engine = new Map<string, TravellingModule>();
+/** Modules not loaded on the controller, as last read. */
+const unloaded = new Map<string, { readonly version: Version; readonly form: TravellingModule }>();
 
 /**
- * The module `file` of `graph`, or of the engine, which is read once as it is loaded once: both ends run the same. Any
- * other is read when it has changed.
+ * The module `file` as sent to a host. Engine modules are read only once, as they are loaded only once, so that both ends
+ * run the same code. Modules in neither the graph nor the engine are read again when they change.
  */
-export function travellingForm(file: string, graph: ModuleGraph): Travelling {
+export function travellingForm(file: string, graph: ModuleGraph): TravellingModule {
   const module = graph.modules.get(file);
   if (!module && !isEngine(file)) return unloadedForm(file);
   const known = module ? loaded.get(module) : engine.get(file);
@@ -49,10 +49,10 @@ export function travellingForm(file: string, graph: ModuleGraph): Travelling {
   return made;
 }
 
-/** The version of a module that nothing on this side has loaded, and that has travelled; undefined for others. */
+/** The version of a module that was sent but is not loaded on the controller; undefined for others. */
 export const unloadedVersion = (file: string): Version | undefined => unloaded.get(file)?.version;
 
-function unloadedForm(file: string): Travelling {
+function unloadedForm(file: string): TravellingModule {
   const known = unloaded.get(file);
   if (known && versionNow(file, known.version)?.hash === known.version.hash) return known.form;
   const { text, version } = readVersion(file);
@@ -61,7 +61,7 @@ function unloadedForm(file: string): Travelling {
   return form;
 }
 
-function asTravelling(source: string, compiled: string): Travelling {
+function asTravelling(source: string, compiled: string): TravellingModule {
   const imports = importsOf(compiled).map((found) => ({ found, resolved: resolve(found.specifier, source) }));
   return {
     file: { ...asFile(withoutMap(compiled)), source, compiled },

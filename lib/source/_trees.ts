@@ -3,63 +3,63 @@ import path from "node:path";
 import type { Manifest } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 import type { ModuleGraph } from "./_graph";
-import { type Tree, treeFor, type Wanted } from "./_manifest";
+import { type Tree, type TreeRequest, treeFor } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
 import type { TreeFile } from "./_travelling";
 import { type Version, versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
 
-/** So many trees are remembered, for hosts that still run what was sent a while ago. */
-const REMEMBERED = 32;
+/** Number of trees kept, for hosts that still run an older one. */
+const KEPT_TREES = 32;
 
-/** What was answered, and the versions of files in it that no refresh looks at. */
-interface TreeAnswer {
+/** A manifest, and the versions of those files in it that a refresh does not check. */
+interface CachedManifest {
   readonly manifest: Manifest;
   readonly unloaded: ReadonlyMap<string, Version>;
 }
 
-const isCurrent = ({ unloaded }: TreeAnswer): boolean =>
+const isCurrent = ({ unloaded }: CachedManifest): boolean =>
   [...unloaded].every(([file, version]) => versionNow(file, version)?.hash === version.hash);
 
 const directoriesOf = (files: readonly string[]): string[] => [
   ...new Set(files.map((file) => path.dirname(file))),
 ];
 
-/** The trees that were made for hosts in this session. */
+/** The trees built for hosts in this session. */
 export class Trees implements MoreDirectories {
   readonly #graph: ModuleGraph;
   readonly #followers = new Set<(directories: readonly string[]) => void>();
   readonly #trees = new Map<string, Tree>();
   readonly #blobs = new Map<string, Buffer>();
   readonly #maps = new WeakMap<TreeFile, SourceMap>();
-  #answers = new Map<string, TreeAnswer>();
-  #answersFor: ReadonlyMap<string, LoadedModule> | undefined;
+  #cached = new Map<string, CachedManifest>();
+  #cachedFor: ReadonlyMap<string, LoadedModule> | undefined;
 
   constructor(graph: ModuleGraph) {
     this.#graph = graph;
   }
 
-  /** The manifest for what is `wanted`; looked up when nothing has changed since it was asked for last. */
-  manifest(wanted: Wanted): Manifest {
-    if (this.#answersFor !== this.#graph.modules) {
-      this.#answers = new Map();
-      this.#answersFor = this.#graph.modules;
+  /** The manifest for `request`, cached until something changes. */
+  manifest(request: TreeRequest): Manifest {
+    if (this.#cachedFor !== this.#graph.modules) {
+      this.#cached = new Map();
+      this.#cachedFor = this.#graph.modules;
     }
-    const key = JSON.stringify(wanted);
-    const known = this.#answers.get(key);
+    const key = JSON.stringify(request);
+    const known = this.#cached.get(key);
     if (known && isCurrent(known)) return known.manifest;
-    const tree = treeFor(wanted, this.#graph);
+    const tree = treeFor(request, this.#graph);
     const manifest = this.#remember(tree);
-    this.#answers.set(key, { manifest, unloaded: tree.unloaded });
+    this.#cached.set(key, { manifest, unloaded: tree.unloaded });
     for (const add of this.#followers) add(directoriesOf([...tree.unloaded.keys()]));
     return manifest;
   }
 
-  /** The directories of the modules that were asked for and that nothing on this side has loaded. */
+  /** Reports the directories of requested modules that are not loaded on the controller. */
   follow(add: (directories: readonly string[]) => void): () => void {
     this.#followers.add(add);
-    const files = [...this.#answers.values()].flatMap(({ unloaded }) => [...unloaded.keys()]);
+    const files = [...this.#cached.values()].flatMap(({ unloaded }) => [...unloaded.keys()]);
     add(directoriesOf(files));
     return () => this.#followers.delete(add);
   }
@@ -69,7 +69,7 @@ export class Trees implements MoreDirectories {
     this.#trees.delete(hash);
     this.#trees.set(hash, tree);
     for (const file of tree.files.values()) this.#blobs.set(file.hash, file.content);
-    if (this.#trees.size > REMEMBERED) this.#forgetOldest();
+    if (this.#trees.size > KEPT_TREES) this.#forgetOldest();
     return tree.manifest;
   }
 
@@ -86,17 +86,16 @@ export class Trees implements MoreDirectories {
 
   blob(hash: string): Buffer {
     const content = this.#blobs.get(hash);
-    if (!content)
-      throw new ConsfigError(`no source with the hash ${hash} was made in this session; deploy again`);
+    if (!content) throw new ConsfigError(`no source with the hash ${hash} in this session; deploy again`);
     return content;
   }
 
   mapPositions(text: string): string {
-    return text.replace(farPosition, (_, hash: string, place: string, line: string, column: string) => {
-      const file = this.#trees.get(hash)?.files.get(place);
+    return text.replace(hostPosition, (_, hash: string, treePath: string, line: string, column: string) => {
+      const file = this.#trees.get(hash)?.files.get(treePath);
       const map = file && this.#mapOf(file);
       const found = map && mapped(map, Number(line), Number(column));
-      if (!file?.source || !found) return `${place}:${line}:${column}`;
+      if (!file?.source || !found) return `${treePath}:${line}:${column}`;
       return `${this.#graph.show(file.source)}:${found.line}:${found.column}`;
     });
   }
@@ -108,10 +107,10 @@ export class Trees implements MoreDirectories {
   }
 }
 
-/** A compiled file in a tree on a host, with line and column. */
-const farPosition = /(?:file:\/\/)?\/[^\n()]*?\/trees\/([0-9a-f]+)\/([^\n()]+?\.js):(\d+):(\d+)/g;
+/** Position in a compiled file of a tree on a host. */
+const hostPosition = /(?:file:\/\/)?\/[^\n()]*?\/trees\/([0-9a-f]+)\/([^\n()]+?\.js):(\d+):(\d+)/g;
 
-/** Files of `root` in a stack are named as people know them. */
+/** Shows the files of `root` in a stack relative to it. */
 export function shorten(text: string, root: string): string {
   const prefix = path.join(root, path.sep);
   return text.replace(/(?:file:\/\/)?(\/[^\n():]+)(?=:\d+:\d+)/g, (all, file: string) =>

@@ -5,34 +5,34 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { ConsfigError } from "../model/errors";
 
-/** One complaint of the compiler about a consfig. */
+/** One type error in a consfig. */
 export interface Diagnostic {
   /** Relative to the consfig. */
   readonly file: string;
   /** From 1. */
   readonly line: number;
   readonly column: number;
-  /** What the compiler says; further lines say why. */
+  /** The compiler's message; further lines give details. */
   readonly message: string;
-  /** The line as it stands in the file. */
+  /** The source line. */
   readonly source: string;
 }
 
 const run = promisify(execFile);
 
 export interface CheckOptions {
-  /** Aborting it ends the check. */
+  /** Aborts the check. */
   readonly signal?: AbortSignal;
-  /** Only with the processor time that nobody else wants. */
+  /** Runs the check at low CPU priority. */
   readonly background?: boolean;
 }
 
-/** As nice(1) counts. */
+/** A nice(1) value. */
 const NICE = 10;
 
 /**
- * What the compiler says of the types in the consfig at `root`, by file and line; nothing when all is well. It works in
- * a process of its own, for a second or more, at the user's own tsconfig.json if there is one.
+ * Checks the types of the consfig at `root`; returns the errors by file and line. Runs in a separate process, for a
+ * second or more, with the user's tsconfig.json if there is one.
  */
 export async function checkTypes(
   root: string,
@@ -50,8 +50,8 @@ export async function checkTypes(
     return JSON.parse(stdout) as Diagnostic[];
   } catch (error) {
     if (signal?.aborted) throw error;
-    const said = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(error);
-    throw new ConsfigError(`the types of ${root} could not be checked: ${said}`, { cause: error });
+    const message = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(error);
+    throw new ConsfigError(`cannot check the types of ${root}: ${message}`, { cause: error });
   }
 }
 
@@ -59,6 +59,6 @@ function makeNice(pid: number | undefined): void {
   try {
     if (pid !== undefined) os.setPriority(pid, NICE);
   } catch {
-    // It is as fast as anything else, then.
+    // Runs at normal priority instead.
   }
 }

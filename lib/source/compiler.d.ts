@@ -1,2 +1,2 @@
-/** Starts the compiler of TypeScript, which takes a third of a second: called when nobody waits. */
+/** Starts the TypeScript compiler, which takes a third of a second. Called while the user is idle. */
 export function warmUp(): void;

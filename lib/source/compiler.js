@@ -1,12 +1,12 @@
 "use strict";
-/** TypeScript to JavaScript, through ts-node. Apart from register.js because most starts need no compiler. */
+/** Compiles TypeScript with ts-node. Separate from register.js because most starts need no compiler. */
 const path = require("node:path");
 const { root } = require("../util/package.js");
 const { collectImports, keepImportsInGraph } = require("./_transformers.js");
 
 const MAP = "//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
 
-/** What the compiler says of a file that it cannot read: the first complaint, and how many more there are. */
+/** A syntax error reported by the compiler: the first diagnostic, and the number of further ones. */
 class CompileError extends SyntaxError {
   constructor(file, { line, column, reason, more, codes }) {
     super(`${file}:${line}:${column}: ${reason}${more > 0 ? ` (and ${more} more)` : ""}`);
@@ -16,7 +16,7 @@ class CompileError extends SyntaxError {
 }
 
 const services = new Map();
-/** ts-node's compilers, started on first need (300 ms): TypeScript is always a module, JavaScript only if it says so. */
+/** ts-node compilers, started on first use (300 ms): TypeScript is always a module, JavaScript only with import/export. */
 function service(moduleDetection) {
   const known = services.get(moduleDetection);
   if (known) return known;
@@ -40,15 +40,15 @@ function service(moduleDetection) {
       rootDir: "/",
     },
   });
-  Error.prepareStackTrace = mapped; // Node's own maps kept output too; ts-node's only what it compiled in this process
+  Error.prepareStackTrace = mapped; // Node also maps cached output; ts-node only what it compiled in this process
   const started = { compiler, collected };
   services.set(moduleDetection, started);
   return started;
 }
 
 /**
- * `code` compiled; its last two lines are the imports that are left in it and its source map. It is compiled under a
- * name in this package, which is CommonJS: under its own name it would become what the user's package.json says.
+ * Compiles `code`. The last two lines of the output are its remaining imports and its source map. It is compiled under a
+ * name in this package, which is CommonJS: under its own name the user's package.json would choose the module format.
  */
 function translate(code, file) {
   const extension = path.extname(file);
@@ -86,7 +86,7 @@ function compileError(error, file) {
   });
 }
 
-/** Starts the compiler of TypeScript, which takes a third of a second: called when nobody waits. */
+/** Starts the TypeScript compiler, which takes a third of a second. Called while the user is idle. */
 function warmUp() {
   translate("export {};", "warm.ts");
 }

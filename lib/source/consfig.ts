@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Manifest } from "../model/agent-artifacts";
 import { setSiteRoot } from "../model/site";
 import { ModuleGraph } from "./_graph";
-import { LoadedOnce } from "./_restart";
+import { EngineFiles } from "./_restart";
 import { type Scope, scopeOf } from "./_scope";
 import { shorten, Trees } from "./_trees";
 import type { ConsfigLoadError } from "./loadError";
@@ -15,27 +15,27 @@ import { type Watch, watchSources } from "./watch";
 export type { Manifest, ManifestFile } from "../model/agent-artifacts";
 export { ConsfigLoadError } from "./loadError";
 
-/** What a refresh did. Files are relative to the root; those that come with this package begin with `consfigurator/`. */
+/** The result of a refresh. Files are relative to the root; those of this package begin with `consfigurator/`. */
 export interface Refresh {
-  /** Evaluated, dependencies first. */
+  /** Evaluated files, dependencies first. */
   readonly loaded: readonly string[];
-  /** No longer there, or no longer imported. */
+  /** Files that no longer exist or are no longer imported. */
   readonly removed: readonly string[];
-  /** Worth a line on the screen, each said once: names that clash, changes that need a restart. */
+  /** Messages for the user, each reported once: clashing names, changes that need a restart. */
   readonly notices: readonly string[];
-  /** Why nothing was loaded. It stands in every refresh until something is changed that may mend it. */
+  /** Why nothing was loaded. Repeated by every refresh until a relevant file changes. */
   readonly error?: ConsfigLoadError;
 }
 
-/** A directory with the hosts and properties of a user, live. */
+/** A directory with a user's hosts and properties, reloaded as files change. */
 export class Consfig {
   /** Absolute. */
   readonly root: string;
   readonly #graph: ModuleGraph;
   readonly #trees: Trees;
-  readonly #loadedOnce = new LoadedOnce();
+  readonly #engineFiles = new EngineFiles();
   #scope: Scope = { names: {}, notices: [] };
-  #said: ReadonlySet<string> = new Set();
+  #reported: ReadonlySet<string> = new Set();
 
   constructor(root: string, builtins: string) {
     this.root = realpathSync(root);
@@ -45,40 +45,39 @@ export class Consfig {
   }
 
   /**
-   * What stands in scope at the prompt: each export of the files of hosts/ by its name, each file of properties/, the
-   * built-in ones included, by its noun. Read it again after a refresh.
+   * The names in scope at the prompt: each export of a file in hosts/ by its name, each properties file, built-in ones
+   * included, by its noun. Read it again after a refresh.
    */
   scope(): Readonly<Record<string, unknown>> {
     return this.#scope.names;
   }
 
   /**
-   * Loads what changed since the last time, and what depends on it. Where nothing changed it only looks at directory
-   * entries. After an evaluation that fails everything is as it was before.
+   * Loads files that changed since the last refresh, and their dependents. When nothing changed it only reads file
+   * metadata. A failed evaluation leaves everything as it was.
    */
   refresh(): Refresh {
     loadEngine();
-    this.#loadedOnce.begin();
+    this.#engineFiles.start();
     const { loaded, removed, error } = this.#graph.refresh();
     if (loaded.length > 0 || removed.length > 0) this.#scope = scopeOf(this.#graph);
-    const notices = [...this.#news(), ...this.#loadedOnce.notices()];
+    const notices = [...this.#newNotices(), ...this.#engineFiles.notices()];
     const { show } = this.#graph;
     return { loaded: loaded.map(show), removed: removed.map(show), notices, ...(error && { error }) };
   }
 
   /**
-   * What `specifier` means in `file`, absolute, which need not be there: for the prompt and playbooks. A source is loaded
-   * with the consfig from then on, as if a file of hosts/ imported it. Throws why it cannot be loaded.
+   * Imports `specifier` as `file` would, for the prompt and playbooks; `file` is absolute and need not exist. A source
+   * file is then reloaded with the consfig, as if a file in hosts/ imported it. Throws when it cannot be loaded.
    */
   import(specifier: string, file: string): unknown {
     return this.#graph.import(specifier, file);
   }
 
   /**
-   * What must be on a host so that its agent can apply `properties` (their names), as of the last refresh, with
-   * `modules` (from the consfig's directory on) as they are now. Refuses, with `InapplicableProperty`, a name that
-   * nobody defines, one defined at the prompt, a module that is not there or cannot be compiled, and npm packages that
-   * are not pure JavaScript.
+   * The files that an agent needs to apply `properties` (names) as of the last refresh, with `modules` (paths relative to
+   * the consfig, beginning with `/`) as they are now. Throws `InapplicableProperty` for undefined names, definitions made
+   * at the prompt, modules that are missing or do not compile, and npm packages that are not pure JavaScript.
    */
   manifest(
     properties: Iterable<string>,
@@ -97,42 +96,42 @@ export class Consfig {
     return this.#trees.blob(hash);
   }
 
-  /** `text`, a stack or message, in which positions in compiled files, here or on a host, are the user's own lines. */
+  /** Maps positions in compiled files, local or on a host, in the stack or message `text` to source lines. */
   mapPositions(text: string): string {
     return shorten(this.#trees.mapPositions(text), this.root);
   }
 
-  /** Calls `onSave` with the files (absolute) that were saved, created or removed; several at once are one call. */
+  /** Calls `onSave` with the absolute paths of files saved, created or removed; several at once are one call. */
   watch(onSave: (files: string[]) => void): Watch {
     return watchSources(this.#graph, this.#trees, onSave);
   }
 
-  /** Forgets all that the consfig defined, so that another can be opened in this process. */
+  /** Drops all definitions of the consfig, so that another can be opened in this process. */
   close(): void {
     this.#graph.clear();
     this.#scope = { names: {}, notices: [] };
   }
 
-  /** The notices that were not there at the last refresh. */
-  #news(): string[] {
+  /** Notices that are new since the last refresh. */
+  #newNotices(): string[] {
     const empty = sourceDirectories.some((directory) => isDirectory(path.join(this.root, directory)))
       ? []
-      : [`${this.root} has neither hosts/ nor properties/: \`consfig init\` makes a consfig that works`];
+      : [`${this.root} has neither hosts/ nor properties/; run \`consfig init\` to create a working consfig`];
     const notices = [...empty, ...this.#scope.notices];
-    const news = notices.filter((notice) => !this.#said.has(notice));
-    this.#said = new Set(notices);
-    return news;
+    const unreported = notices.filter((notice) => !this.#reported.has(notice));
+    this.#reported = new Set(notices);
+    return unreported;
   }
 }
 
 /**
- * The consfig in the directory `root`. Loads nothing yet: `refresh` does. Throws when there is no such directory.
- * `builtins` are the properties that every consfig has.
+ * Opens the consfig in the directory `root`; throws when it does not exist. Nothing is loaded until `refresh`.
+ * `builtins` is the directory of the properties that every consfig has.
  */
 export const openConsfig = (root: string, builtins = builtinProperties): Consfig =>
   new Consfig(root, builtins);
 
-/** Before any evaluation, so that what the engine defines belongs to no file of the consfig. */
+/** Before any evaluation, so that definitions of the engine are not attributed to a file of the consfig. */
 function loadEngine(): void {
   const index = ownFile("consfigurator");
   if (index) require(index);

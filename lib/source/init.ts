@@ -5,18 +5,18 @@ import { root as engineRoot } from "../util/package";
 import { templateFor } from "./_template";
 
 /**
- * Makes a consfig that works in `directory`, which is created if need be, and links this package into its node_modules
- * so that editors know the types at once. Gives the files it wrote, relative to `directory`. Refuses, and writes
- * nothing, when one of them is there already.
+ * Creates a working consfig in `directory`, which is created if needed, and links this package into its node_modules so
+ * that editors find the types. Returns the files written, relative to `directory`. Throws, and writes nothing, when one
+ * of them exists already.
  */
 export function initConsfig(directory: string): string[] {
   const root = path.resolve(directory);
   const template = templateFor(root, engineRoot);
   const names = Object.keys(template);
-  const there = names.filter((name) => existsSync(path.join(root, name)));
-  if (there.length > 0) {
+  const existing = names.filter((name) => existsSync(path.join(root, name)));
+  if (existing.length > 0) {
     throw new ConsfigError(
-      `${root} has ${listed(there)} already, and nothing was written; choose another directory, or move ${there.length > 1 ? "them" : "it"} away`,
+      `${root} already contains ${listed(existing)}; nothing was written. Choose another directory, or move ${existing.length > 1 ? "them" : "it"} away`,
     );
   }
   for (const [name, text] of Object.entries(template)) {

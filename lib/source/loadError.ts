@@ -3,8 +3,8 @@ import { ConsfigError } from "../model/errors";
 import type { SourceLocation } from "./_positions";
 
 /**
- * The consfig could not be loaded. The message names the place, the reason, and shows the line; the stack has the
- * user's own frames only.
+ * The consfig failed to load. The message has the location, the reason and the source line; the stack has only frames
+ * of the user's own files.
  */
 export class ConsfigLoadError extends ConsfigError {
   /** Absolute. */
@@ -12,19 +12,19 @@ export class ConsfigLoadError extends ConsfigError {
   /** From 1; undefined when only the file is known. */
   readonly line: number | undefined;
   readonly column: number | undefined;
-  /** What is wrong, without the place. */
+  /** The message without location and source line. */
   readonly reason: string;
 
   constructor(
-    place: SourceLocation,
+    location: SourceLocation,
     shownFile: string,
     reason: string,
     frames: readonly string[] = [],
     cause?: unknown,
   ) {
-    const { file, line, column } = place;
+    const { file, line, column } = location;
     const where = [shownFile, line, column].filter((part) => part !== undefined).join(":");
-    super(`${where}: ${reason}${excerpt(place)}`, cause === undefined ? undefined : { cause });
+    super(`${where}: ${reason}${excerpt(location)}`, cause === undefined ? undefined : { cause });
     this.file = file;
     this.line = line;
     this.column = column;
@@ -33,10 +33,10 @@ export class ConsfigLoadError extends ConsfigError {
   }
 }
 
-/** Lines longer than this are shown around the place only. */
+/** Longer lines are shortened around the column. */
 const WIDEST = 120;
 
-/** The line of source with a caret under the place, or nothing when it cannot be read. */
+/** The source line with a caret under the column; empty when it cannot be read. */
 export function excerpt({ file, line, column = 1 }: SourceLocation, text = textOf(file)): string {
   const source = line === undefined ? undefined : text?.split(/\r?\n/)[line - 1];
   if (source === undefined || source.trim() === "") return "";

@@ -1,9 +1,9 @@
 /**
- * `code`, TypeScript from `file`, as a CommonJS module with an inline source map. Throws `CompileError`: a
+ * Compiles `code`, TypeScript from `file`, to CommonJS with an inline source map. Throws `CompileError`: a
  * SyntaxError with `file`, `line`, `column`, `reason` and `diagnosticCodes`.
  */
 export function compile(code: string, file: string): string;
-/** The file that `request` names when it names something that this package exports. */
+/** The file that `request` refers to if this package exports it. */
 export function ownFile(request: string): string | undefined;
-/** `module` run as `code`: always as CommonJS. */
+/** Runs `code` as the body of `module`, always as CommonJS. */
 export function run(module: NodeJS.Module, code: string, file: string): void;

@@ -1,8 +1,8 @@
 "use strict";
 /**
- * Makes `require("./x.ts")` work: compiles through ts-node, without type checks, and keeps the output on disk by
- * content, so that neither ts-node nor typescript is loaded when nothing changed. Plain JavaScript because it is
- * what loads everything else.
+ * Makes `require("./x.ts")` work: compiles with ts-node, without type checks, and caches the output on disk by content,
+ * so that neither ts-node nor typescript is loaded when nothing changed. Plain JavaScript because it loads everything
+ * else.
  */
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
@@ -10,7 +10,7 @@ const Module = require("node:module");
 const path = require("node:path");
 const { cacheHome, root } = require("../util/package.js");
 
-/** Raise this when the compiled form changes for a reason that no version number shows. */
+/** Increase this when the compiled form changes without a change of version numbers. */
 const FORMAT = 3;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
@@ -18,14 +18,14 @@ const compiledDirectory = path.join(cacheHome, "compiled");
 
 const versions = ["typescript", "ts-node"].map((name) => require(`${name}/package.json`).version).join(" ");
 
-/** Kept files that this process read or wrote, so that pruning knows what is in use. */
+/** Cached files that this process read or wrote, so that pruning knows what is in use. */
 const used = new Set();
 
-/** The name under which the compiled form of `code` is kept: a hash of all it depends on. */
-function compiledName(code, file) {
-  const flavour = path.extname(file);
+/** Cache key of the compiled form of `code`: a hash of everything it depends on. */
+function cacheKey(code, file) {
+  const extension = path.extname(file);
   return createHash("sha256")
-    .update(`${FORMAT} ${versions} ${flavour}\0`)
+    .update(`${FORMAT} ${versions} ${extension}\0`)
     .update(file)
     .update("\0")
     .update(code)
@@ -33,23 +33,23 @@ function compiledName(code, file) {
 }
 
 /**
- * `code`, TypeScript from `file`, as a CommonJS module with an inline source map, whatever the package of `file` says
- * its modules are. Throws `CompileError`: the first thing that the compiler says.
+ * Compiles `code`, TypeScript from `file`, to CommonJS with an inline source map, regardless of the "type" in the
+ * package.json of `file`. Throws `CompileError` with the first diagnostic.
  */
 function compile(code, file) {
-  const kept = path.join(compiledDirectory, `${compiledName(code, file)}.js`);
-  used.add(kept);
+  const cached = path.join(compiledDirectory, `${cacheKey(code, file)}.js`);
+  used.add(cached);
   pruneLater();
   try {
-    return fs.readFileSync(kept, "utf8");
+    return fs.readFileSync(cached, "utf8");
   } catch {
     const output = require("./compiler.js").translate(code, file);
-    writeAtomically(kept, output);
+    writeAtomically(cached, output);
     return output;
   }
 }
 
-/** A cache that cannot be written costs time, never the work. */
+/** An unwritable cache costs time but is not an error. */
 function writeAtomically(file, text) {
   const temporary = `${file}.${process.pid}`;
   try {
@@ -62,7 +62,7 @@ function writeAtomically(file, text) {
 }
 
 let pruning = false;
-/** Only a process that lives for some seconds cleans up, and not while somebody waits for it to start. */
+/** Prunes 5 seconds after the first compilation: short-lived processes skip it, and starts are not delayed. */
 function pruneLater() {
   if (pruning) return;
   pruning = true;
@@ -75,7 +75,7 @@ function pruneLater() {
   ).unref();
 }
 
-/** `module` run as `code`: always as CommonJS, never guessed to be something else. */
+/** Runs `code` as the body of `module`, always as CommonJS; Node does not detect the format. */
 function run(module, code, file) {
   module._compile(code, file, "commonjs");
 }
@@ -85,13 +85,13 @@ for (const extension of [".ts", ".tsx"]) {
     run(module, compile(fs.readFileSync(file, "utf8"), file), file);
 }
 
-/** A second copy of this package under some node_modules is never loaded: there is one registry, the live one. */
+/** Never loads a second copy of this package from a node_modules directory: there must be only one registry. */
 const resolveFilename = Module._resolveFilename;
 Module._resolveFilename = function (request, ...rest) {
   return ownFile(request) ?? resolveFilename.call(this, request, ...rest);
 };
 
-/** The file that `request` names when it names something that this package exports. */
+/** The file that `request` refers to if this package exports it. */
 function ownFile(request) {
   if (!request.startsWith(ownName)) return undefined;
   const exported = ownExports[`.${request.slice(ownName.length)}`];

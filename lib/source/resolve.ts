@@ -6,7 +6,7 @@ import { similar } from "../util/similar";
 import { ownFile } from "./register";
 import { asJavaScript, isDirectory, isFile } from "./sources";
 
-/** What an import means: a module of our graph, a part of the engine, one of Node's own, an npm package, or nothing. */
+/** A resolved import: a module of the graph, of the engine, of Node, an npm package, or missing. */
 export type Resolved =
   | { readonly kind: "graph" | "engine"; readonly file: string }
   | { readonly kind: "builtin" | "package"; readonly specifier: string }
@@ -14,14 +14,14 @@ export type Resolved =
 
 const engine = path.join(engineRoot, "lib") + path.sep;
 
-/** The directory of the properties that come with this package: modules of the graph, as the user's own are. */
+/** Directory of the built-in properties, which are modules of the graph like the user's own. */
 export const builtinProperties = path.join(engineRoot, "properties");
 
-/** What `specifier` means in `importer`, a file of the graph. */
+/** Resolves `specifier` in `importer`, a file of the graph. */
 export function resolve(specifier: string, importer: string): Resolved {
   if (isRelative(specifier)) return resolveFile(path.resolve(path.dirname(importer), specifier), specifier);
   const own = ownFile(specifier);
-  if (own) return placed(own);
+  if (own) return classify(own);
   return { kind: isBuiltin(specifier) ? "builtin" : "package", specifier };
 }
 
@@ -29,26 +29,26 @@ export const isRelative = (specifier: string): boolean => /^(\.{0,2}\/|\.{1,2}$)
 
 function resolveFile(base: string, specifier: string): Resolved {
   const found = candidates(base).find(isFile);
-  return found ? placed(found) : { kind: "missing", near: nearest(base, specifier) };
+  return found ? classify(found) : { kind: "missing", near: nearest(base, specifier) };
 }
 
-/** Where a module said as `base` may be, most wanted first. */
+/** Files that the path `base` of an import may refer to, in order of preference. */
 export function candidates(base: string): string[] {
   const bare = base.replace(/\.js$/, "");
-  const said = /\.(tsx?|json)$/.test(base) ? [base] : [];
-  const written = bare === base ? [] : [`${bare}.ts`, `${bare}.tsx`, base];
+  const exact = /\.(tsx?|json)$/.test(base) ? [base] : [];
+  const compiled = bare === base ? [] : [`${bare}.ts`, `${bare}.tsx`, base];
   const added = [".ts", ".tsx", ".js", ".json", "/index.ts", "/index.tsx", "/index.js"].map(
     (end) => base + end,
   );
-  return [...said, ...written, ...added];
+  return [...exact, ...compiled, ...added];
 }
 
-/** Whether `file` is of the engine itself. */
+/** True for files of the engine itself. */
 export const isEngine = (file: string): boolean => file.startsWith(engine);
 
-const placed = (file: string): Resolved => ({ kind: isEngine(file) ? "engine" : "graph", file });
+const classify = (file: string): Resolved => ({ kind: isEngine(file) ? "engine" : "graph", file });
 
-/** What the author of `specifier` may have meant, written as they wrote it. */
+/** A similar existing module, spelled like `specifier`. */
 function nearest(base: string, specifier: string): string | undefined {
   const directory = path.dirname(base);
   const wanted = path.basename(base).replace(/\.(tsx?|js)$/, "");

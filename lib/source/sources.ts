@@ -3,19 +3,19 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { stampOf, stampText } from "../util/build-cache";
 
-/** The directories of a consfig whose files are loaded without being imported. */
+/** Directories of a consfig whose files are loaded without being imported. */
 export const sourceDirectories = ["hosts", "properties"];
 
 const extensions = [".ts", ".tsx", ".js", ".json"];
 
-/** What a file was when it was read. */
+/** The version of a file when it was read. */
 export interface Version {
-  /** What its directory entry said; undefined: so young that another write might not show in it. */
+  /** From its metadata; undefined: modified so recently that another write might not change it. */
   readonly stamp: string | undefined;
   readonly hash: string;
 }
 
-/** Whether `file` is a source as such: not a test, nor somebody's notes. */
+/** True for source files; false for tests, type declarations and other files. */
 export const isSource = (file: string): boolean =>
   extensions.includes(path.extname(file)) && !/\.test\.tsx?$|\.test\.js$|\.d\.ts$/.test(file);
 
@@ -52,10 +52,10 @@ export function isFile(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-/** The compiled form of a source stands under this name. */
+/** The file name of the compiled form of `file`. */
 export const asJavaScript = (file: string): string => file.replace(/\.tsx?$/, ".js");
 
-/** Clocks of file systems tick this coarsely (milliseconds): two writes in one tick bear one time. */
+/** Resolution of file system clocks in milliseconds: two writes within one tick have the same time. */
 const TICK = 30;
 
 /** `file` as text, and its version. Throws what reading throws. */
@@ -65,7 +65,7 @@ export function readVersion(file: string): { readonly text: string; readonly ver
   return { text, version: { stamp, hash: contentHash(text) } };
 }
 
-/** The version of `file` now, read only when its directory entry differs from `before`. Undefined: it is gone. */
+/** The current version of `file`, read only when its metadata differs from `before`. Undefined: it is gone. */
 export function versionNow(file: string, before: Version): Version | undefined {
   if (before.stamp !== undefined && before.stamp === stampOf(file)) return before;
   try {

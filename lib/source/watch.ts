@@ -3,21 +3,21 @@ import type { FSWatcher } from "chokidar";
 import type { ModuleGraph } from "./_graph";
 import { isSource } from "./sources";
 
-/** An editor writes a file in several strokes; a checkout writes many files. */
+/** Waits this long for further writes: an editor may write a file in several steps, a checkout writes many files. */
 const QUIET_MS = 30;
 
-/** What watches, until it is closed. */
+/** A running file watcher. */
 export interface Watch {
   close(): Promise<void>;
 }
 
-/** Directories of sources that are not in the graph: they become known as deployments name them. */
+/** Directories of sources outside the graph, which become known when deployments use them. */
 export interface MoreDirectories {
-  /** Calls back with those that are known, and with others when they are. Returns what ends that. */
+  /** Calls `add` with the directories known now, and with others later. Returns a function that stops this. */
   follow(add: (directories: readonly string[]) => void): () => void;
 }
 
-/** Calls `onSave` with the files (absolute) that were saved, created or removed where `graph` has its sources. */
+/** Calls `onSave` with the absolute paths of files saved, created or removed in the directories of `graph`. */
 export function watchSources(
   graph: ModuleGraph,
   more: MoreDirectories,
@@ -39,7 +39,7 @@ export function watchSources(
   let unfollow = () => {};
   const started = import("chokidar").then(({ watch }): FSWatcher | undefined => {
     if (closed) return undefined;
-    const watcher = watch([...graph.directories], { ignoreInitial: true, ignored: isForeign(graph.root) });
+    const watcher = watch([...graph.directories], { ignoreInitial: true, ignored: isIgnored(graph.root) });
     unfollow = more.follow((directories) => watcher.add([...directories]));
     return watcher
       .on("add", note)
@@ -57,8 +57,8 @@ export function watchSources(
   };
 }
 
-/** Below the directories watched, but nobody's source. */
-function isForeign(root: string): (file: string) => boolean {
+/** True for node_modules and hidden files under the watched directories. */
+function isIgnored(root: string): (file: string) => boolean {
   return (file) => {
     const parts = path.relative(root, file).split(path.sep);
     const below = parts[0] === ".." ? parts.slice(-1) : parts;

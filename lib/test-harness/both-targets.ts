@@ -125,7 +125,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
     snapshot,
     applyAgain: async (application) => {
       const before = filesIn(dir).map((name) => identity(path.join(dir, name)));
-      assert.equal(await apply(application), "unchanged", "applied again it changes nothing");
+      assert.equal(await apply(application), "unchanged", "the second application changes nothing");
       assert.deepEqual(
         filesIn(dir).map((name) => identity(path.join(dir, name))),
         before,
@@ -136,7 +136,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
   };
 }
 
-/** All names below `directory`, relative to it; itself too, as ".". */
+/** All names in `directory`, relative to it, and "." for itself. */
 const filesIn = (directory: string): string[] =>
   [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })].sort();
 
@@ -163,7 +163,7 @@ function attributesOf(file: string): string {
   return lines.map((line) => ` ${line}`).join("");
 }
 
-/** What changes when a file is touched at all. */
+/** Changes whenever a file is touched. */
 function identity(file: string): string {
   const { ino, mtimeNs, ctimeNs } = lstatSync(file, { bigint: true });
   return `${file} ${ino} ${mtimeNs} ${ctimeNs}`;

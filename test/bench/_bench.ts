@@ -1,4 +1,4 @@
-/** What the measurements have in common: a consfig, machines behind links of a chosen delay, deployments to them. */
+/** Shared by the measurements: a consfig, machines behind links with a chosen delay, deployments to them. */
 
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,14 +16,14 @@ import { agent, ssh } from "../../lib/via";
 import { type Machine, writeKnownHosts } from "../support/machines";
 import { type DelayProxy, delayProxy } from "../support/proxy";
 
-/** A copy of the consfig beside this file, which may be edited, open in this session. */
-export interface Workplace extends Disposable {
+/** An editable copy of the consfig beside this file, open in this session. */
+export interface Workspace extends Disposable {
   readonly root: string;
   readonly consfig: Consfig;
   host(name: "six" | "hundred"): Host;
 }
 
-export function openWorkplace(): Workplace {
+export function openWorkspace(): Workspace {
   const root = mkdtempSync(path.join(tmpdir(), "consfig-bench-"));
   cpSync(path.join(__dirname, "consfig"), root, { recursive: true });
   const consfig = openConsfig(root);
@@ -38,7 +38,7 @@ export function openWorkplace(): Workplace {
   };
 }
 
-/** A machine's sshd behind a link that is slow and counts. */
+/** A machine's sshd behind a slow link that counts bytes. */
 export interface Link extends AsyncDisposable {
   readonly proxy: DelayProxy;
   readonly hops: readonly Hop[];
@@ -55,7 +55,7 @@ export async function linkTo(machine: Machine, roundTripMs: number): Promise<Lin
   };
 }
 
-/** The way to `machine` with nothing in between. */
+/** Hops to `machine` without a proxy. */
 export function hopsTo(machine: Machine): readonly Hop[] {
   const { address, identity } = machine;
   return [ssh({ user: "root", hop: address, identity, config: sshConfig(machine, address) }), agent()];
@@ -69,7 +69,7 @@ function sshConfig(machine: Machine, name: string): string {
   return `${knownHosts}.config`;
 }
 
-/** One deployment, and the milliseconds it took from the call to the report. Throws when it did not go well. */
+/** One deployment, and the milliseconds from the call to the report. Throws when it fails. */
 export async function timed(host: Host, hops: readonly Hop[]): Promise<{ ms: number; report: Report }> {
   const started = performance.now();
   const report = await deploy(host, ...hops);
@@ -81,14 +81,16 @@ export async function timed(host: Host, hops: readonly Hop[]): Promise<{ ms: num
   return { ms, report };
 }
 
-/** As `timed`, for a host on which nothing is left to do. */
+/** Like `timed`, for a host where everything holds already. */
 export async function timedUnchanged(host: Host, hops: readonly Hop[]): Promise<number> {
   const { ms, report } = await timed(host, hops);
   if (report.status === "unchanged") return ms;
-  throw new Error(`${host.name} was to be unchanged: ${report.changed.map(({ desc }) => desc).join(", ")}`);
+  throw new Error(
+    `expected no changes on ${host.name}, got: ${report.changed.map(({ desc }) => desc).join(", ")}`,
+  );
 }
 
-/** L1: milliseconds that `true` takes over the ssh connection which `host` is deployed through. */
+/** L1: milliseconds to run `true` over the ssh connection that deployments to `host` use. */
 export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number> {
   const { connection, release } = await session.connections.lease(hops, {
     artifacts: controllerArtifacts,
@@ -109,10 +111,10 @@ export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number
   }
 }
 
-/** Time for the host to have a spare worker ready again, and for all to come to rest: as when a person types. */
+/** Lets the host start a new spare worker and become idle, as between two commands of a user. */
 export const pause = (milliseconds = 900): Promise<void> => sleep(milliseconds);
 
-/** `act` called `count` times, one after the other. */
+/** Calls `act` `count` times, one after the other. */
 export async function repeated<T>(count: number, act: (n: number) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (let n = 0; n < count; n++) results.push(await act(n));

@@ -1,16 +1,16 @@
-/** What a measurement gives: figures, each with the limit that it is held against. */
+/** The results of measurements: figures, each compared with a limit. */
 
-/** In milliseconds, bytes, or nothing but a number. */
+/** Milliseconds, bytes, or a plain number. */
 export type Unit = "ms" | "bytes" | "";
 
-/** The least that the machine allows, measured in the same run as the figure. */
+/** The lower bound on this machine, measured in the same run as the figure. */
 export interface Limit {
-  /** `L1`, `L2`, `L3` as docs/performance.md explains them, or words. */
+  /** `L1`, `L2` or `L3` from docs/performance.md, or a description. */
   readonly name: string;
   readonly value: number;
 }
 
-/** What is allowed: in the unit of the figure, as a multiple of its limit, or both; the multiple decides then. */
+/** The allowed maximum: in the unit of the figure, as a multiple of its limit, or both; then the multiple decides. */
 export interface Budget {
   readonly value?: number;
   readonly times?: number;
@@ -27,7 +27,7 @@ export interface Figure {
   /** The median as a multiple of the limit. */
   readonly ratio?: number;
   readonly budget?: Budget;
-  /** Undefined: nothing is demanded of it. */
+  /** Undefined: the figure has no budget. */
   readonly ok?: boolean;
 }
 
@@ -60,7 +60,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : (low + high) / 2;
 }
 
-/** A noisy machine slows the limit too, so a multiple says more than a time. */
+/** A busy machine slows the limit too, so a multiple is more reliable than a time. */
 function isWithin(value: number, ratio: number | undefined, { value: most, times }: Budget): boolean {
   if (ratio !== undefined && times !== undefined) return ratio <= times;
   return most === undefined || value <= most;

@@ -1,8 +1,8 @@
-/** One measurement, in the process that was started for it. */
+/** Runs one measurement in its own process. */
 import { session } from "../../lib/controller/session";
 import type { Figure } from "./_figures";
 
-/** What each file of this directory exports as `measure`. `long`: more runs than can be waited for every day. */
+/** The `measure` export of each file in this directory. `long`: many more runs, for occasional use. */
 export type Measure = (options: { readonly long: boolean }) => Promise<readonly Figure[]>;
 
 async function main([name = "", ...options]: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** A service of one's own from source: what its executable costs, and how soon a changed line is live. */
+/** A service built from source: the cost of its executable, and the time until a changed line is live. */
 import { execFile } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -12,18 +12,18 @@ import { root } from "../../lib/util/package";
 import * as daemon from "../../properties/daemon";
 import { debianStable } from "../../properties/os";
 import { bootMachine, type Machine } from "../support/machines";
-import { linkTo, openWorkplace, pause, repeated } from "./_bench";
+import { linkTo, openWorkspace, pause, repeated } from "./_bench";
 import { type Figure, figure, median } from "./_figures";
 import type { Measure } from "./_process";
 
 const at = "/usr/local/bin/cool-web-service";
-/** What an image of a whole Lisp has at the least, in bytes. */
+/** Minimum size of an image of a whole Lisp, in bytes. */
 const wholeImage = 40_000_000;
 const redeployments = 10;
 
 export const measure: Measure = async ({ long }) => {
-  using workplace = openWorkplace();
-  const file = path.join(workplace.root, "services/cool.ts");
+  using workspace = openWorkspace();
+  const file = path.join(workspace.root, "services/cool.ts");
   cpSync(path.join(root, "services/cool.ts"), file, { recursive: true });
   await using machine = await bootMachine({ name: "bench" });
   await using link = await linkTo(machine, 0);
@@ -89,13 +89,13 @@ async function applied(
   throw new Error(report.failure?.message ?? report.failed.map(({ failure }) => failure?.message).join("; "));
 }
 
-/** The executable beside a script that plain Node runs. */
+/** Compares the executable with a script run by plain Node. */
 async function costs(machine: Machine, long: boolean): Promise<Figure[]> {
   const file = path.join(machine.root, at);
   const [first = ""] = readFileSync(file, "latin1").split("\n", 1);
   const node = path.join(machine.root, first.slice(2).split(" ")[0] ?? "");
   const copy = path.join(machine.root, "tmp/started");
-  // Ends as soon as it serves.
+  // Exits as soon as it is serving.
   const ending = "#!NODE --disable-warning=ExperimentalWarning\n";
   writeFileSync(
     copy,
@@ -125,25 +125,25 @@ async function startOf(file: string, ...args: string[]): Promise<number> {
   return performance.now() - started;
 }
 
-/** Five visitors, each coming again as soon as it was served and has rested a little. */
+/** Five clients, each sending a new request 20 ms after its last response. */
 class Load {
   #done = 0;
   #lost = 0;
-  #over = false;
-  readonly #visitors: readonly Promise<void>[];
+  #stopped = false;
+  readonly #clients: readonly Promise<void>[];
 
   constructor(url: string) {
-    this.#visitors = Array.from({ length: 5 }, () => this.#visit(url));
+    this.#clients = Array.from({ length: 5 }, () => this.#request(url));
   }
 
   async end(): Promise<{ done: number; lost: number }> {
-    this.#over = true;
-    await Promise.all(this.#visitors);
+    this.#stopped = true;
+    await Promise.all(this.#clients);
     return { done: this.#done, lost: this.#lost };
   }
 
-  async #visit(url: string): Promise<void> {
-    while (!this.#over) {
+  async #request(url: string): Promise<void> {
+    while (!this.#stopped) {
       await get(url).catch(() => {
         this.#lost += 1;
       });

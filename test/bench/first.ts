@@ -1,4 +1,4 @@
-/** The first deployment to a bare Debian host, which has nothing of ours; and the first one after it was started anew. */
+/** The first deployment to a bare Debian host, without our agent, and the first after its reboot. */
 import { randomBytes } from "node:crypto";
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,14 +8,14 @@ import type { Hop } from "../../lib/model/hop";
 import type { Host } from "../../lib/model/host";
 import { tryRun } from "../support/_run";
 import { bootMachine, type Machine } from "../support/machines";
-import { hopsTo, openWorkplace, pause, repeated, timed } from "./_bench";
+import { hopsTo, openWorkspace, pause, repeated, timed } from "./_bench";
 import { figure, median } from "./_figures";
 import type { Measure } from "./_process";
 
 export const measure: Measure = async ({ long }) => {
-  using workplace = openWorkplace();
-  const host = workplace.host("six");
-  // The runtime is compressed once for all hosts, and kept: only the very first host of all waits for that.
+  using workspace = openWorkspace();
+  const host = workspace.host("six");
+  // The runtime is compressed once for all hosts and cached: only the very first host waits for that.
   await onBareHost((hops) => runtimeSent(host, hops));
   const runs = await repeated(long ? 9 : 3, () =>
     onBareHost(async (hops, machine) => {
@@ -52,7 +52,7 @@ async function onBareHost<T>(act: (hops: readonly Hop[], machine: Machine) => Pr
   }
 }
 
-/** A first deployment, and how many bytes of runtime it sent. */
+/** A first deployment, and the number of runtime bytes that it sent. */
 async function runtimeSent(host: Host, hops: readonly Hop[]): Promise<{ ms: number; bytes: number }> {
   let bytes = 0;
   const stop = session.onDeployment((deployment) =>
@@ -62,11 +62,11 @@ async function runtimeSent(host: Host, hops: readonly Hop[]): Promise<{ ms: numb
   );
   const { ms } = await timed(host, hops);
   stop();
-  if (bytes === 0) throw new Error("the host was to be bare, and no runtime was sent to it");
+  if (bytes === 0) throw new Error("expected a bare host, but no runtime was sent to it");
   return { ms, bytes };
 }
 
-/** L2: milliseconds to copy so many bytes with scp, and to start a bare Node on the host. */
+/** L2: milliseconds to copy that many bytes with scp, and to start a bare Node on the host. */
 async function timeCopy(machine: Machine, bytes: number): Promise<number> {
   const file = path.join(tmpdir(), `consfig-bench-copy-${process.pid}`);
   writeFileSync(file, randomBytes(bytes));

@@ -1,20 +1,20 @@
-/** Many hosts at once from one controller, nothing to change, against one host alone. */
+/** Unchanged deployments to many hosts at once from one controller, compared with one host. */
 import { existsSync, globSync, readFileSync, readlinkSync } from "node:fs";
 import os from "node:os";
 import { deploy } from "../../lib/controller/deploy";
 import { defhost, type Host } from "../../lib/model/host";
 import { bootMachines, type Machine } from "../support/machines";
-import { hopsTo, openWorkplace, pause, repeated, timed, timedUnchanged } from "./_bench";
+import { hopsTo, openWorkspace, pause, repeated, timed, timedUnchanged } from "./_bench";
 import { figure, median } from "./_figures";
 import type { Measure } from "./_process";
 
-/** Bytes of the controller's memory a host. */
+/** Bytes of controller memory per host. */
 const memoryBudget = 5_000_000;
 
 export const measure: Measure = async ({ long }) => {
-  using workplace = openWorkplace();
-  const { applications } = workplace.host("six");
-  // A Node that is there already is used as it is: sending ours to each is measured elsewhere.
+  using workspace = openWorkspace();
+  const { applications } = workspace.host("six");
+  // An installed Node is used as it is: sending the runtime is measured in first.ts.
   const nspawn = [`--bind-ro=${process.execPath}:/usr/local/bin/node`];
   const machines = await bootMachines(roomForTwenty() ? 20 : 10, { nspawn });
   try {
@@ -34,36 +34,36 @@ async function figures(machines: readonly Machine[], hosts: readonly Host[], run
     await timed(one, []);
     await pause();
   });
-  const memory = heldMemory();
+  const memory = usedMemory();
   const first = await all(hosts);
   const results = await repeated(runs, async () => {
-    await atRest(machines);
+    await untilIdle(machines);
     const alone = await timedUnchanged(one, []);
-    await atRest(machines);
-    const before = { hosts: processorTime(machines), controller: process.cpuUsage() };
+    await untilIdle(machines);
+    const before = { hosts: cpuTime(machines), controller: process.cpuUsage() };
     const ms = await all(hosts);
     const { user, system } = process.cpuUsage(before.controller);
-    const work = processorTime(machines) - before.hosts;
+    const work = cpuTime(machines) - before.hosts;
     return { alone, ms, work, controller: (user + system) / 1000 / hosts.length };
   });
-  await atRest(machines);
-  const grown = (heldMemory() - memory) / (hosts.length - 1);
+  await untilIdle(machines);
+  const grown = (usedMemory() - memory) / (hosts.length - 1);
   const alone = results.map((run) => run.alone);
-  // With fewer cores than hosts they wait for each other, whatever the controller does.
+  // With fewer cores than hosts, the hosts wait for each other regardless of the controller.
   const work = median(results.map((run) => run.work)) / os.availableParallelism();
   const limit = { name: "one, or the hosts' work", value: Math.max(median(alone), work) };
   const label = `${hosts.length} hosts at once`;
   const times = results.map(({ ms }) => ms);
   return [
-    figure("one host of them alone", "ms", alone),
+    figure("one of these hosts alone", "ms", alone),
     figure(label, "ms", times, { limit, budget: { times: 2 } }),
     figure(`${label}: the first time, connections included`, "ms", [first]),
     figure(
-      `${label}: controller's processor time a host`,
+      `${label}: controller CPU time per host`,
       "ms",
       results.map((run) => run.controller),
     ),
-    figure(`${label}: controller's memory a host`, "bytes", [grown], { budget: { value: memoryBudget } }),
+    figure(`${label}: controller memory per host`, "bytes", [grown], { budget: { value: memoryBudget } }),
   ];
 }
 
@@ -74,39 +74,39 @@ async function all(hosts: readonly Host[]): Promise<number> {
   return performance.now() - started;
 }
 
-/** All machines share this kernel's inotify instances, often 128, of which each takes about four. */
+/** All machines share this kernel's inotify instances, often 128, and each uses about four. */
 function roomForTwenty(): boolean {
   const allowed = Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
   const taken = globSync("/proc/[0-9]*/fd/*").filter((descriptor) => {
     try {
       return readlinkSync(descriptor) === "anon_inode:inotify";
     } catch {
-      return false; // closed meanwhile
+      return false; // closed in the meantime
     }
   });
   return os.freemem() > 3e9 && allowed - taken.length > 100;
 }
 
-/** Twenty spare workers that start at once keep a small computer busy for seconds. */
-async function atRest(machines: readonly Machine[]): Promise<void> {
+/** Twenty spare workers starting at once keep a small computer busy for seconds. */
+async function untilIdle(machines: readonly Machine[]): Promise<void> {
   await pause();
-  for (let before = processorTime(machines), tries = 0; tries < 100; tries++) {
+  for (let before = cpuTime(machines), tries = 0; tries < 100; tries++) {
     await pause(300);
-    const now = processorTime(machines);
+    const now = cpuTime(machines);
     if (now - before < 30) return;
     before = now;
   }
 }
 
-/** Bytes that this process cannot do without. Resident ones would tell more of when it last cleaned up. */
-function heldMemory(): number {
+/** Bytes in use after garbage collection. Resident memory would depend on the time of the last collection. */
+function usedMemory(): number {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
 
-/** Milliseconds of processor time that everything in the machines has taken so far. */
-function processorTime(machines: readonly Machine[]): number {
+/** CPU time used by all processes in the machines so far, in milliseconds. */
+function cpuTime(machines: readonly Machine[]): number {
   const top = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((each) => existsSync(`${each}/cgroup.procs`));
   const used = machines.map(({ leader }) => {
     const [, group = ""] = /^0::\/([^/\n]+)/m.exec(readFileSync(`/proc/${leader}/cgroup`, "utf8")) ?? [];

@@ -1,4 +1,4 @@
-/** From the command to the prompt on the screen, at a terminal, with a large consfig that was opened before. */
+/** Time from the command to the prompt at a terminal, with a large consfig and warm caches. */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,7 @@ export const measure: Measure = async ({ long }) => {
     return [
       figure(`${label}: ready`, "ms", times, { limit, budget: { value: 600, times: 15 } }),
       figure(
-        `${label}: memory at its peak`,
+        `${label}: peak memory`,
         "bytes",
         runs.map(({ peak }) => peak),
         memory,
@@ -44,7 +44,7 @@ export const measure: Measure = async ({ long }) => {
   }
 };
 
-/** A consfig with a file for each of its hosts. */
+/** A consfig with one file per host. */
 function largeConsfig(): string {
   const root = mkdtempSync(path.join(tmpdir(), "consfig-bench-"));
   mkdirSync(path.join(root, "hosts"));
@@ -67,7 +67,7 @@ export const web${n} = defhost(
 );
 `;
 
-/** L3: milliseconds from the start of a Node that does nothing to its end. */
+/** L3: milliseconds to start and exit a Node that does nothing. */
 function timeNode(): Promise<number> {
   const started = performance.now();
   const child = spawn(process.execPath, ["-e", "0"], { stdio: "ignore" });
@@ -77,7 +77,7 @@ function timeNode(): Promise<number> {
   });
 }
 
-/** Starts the prompt at a terminal of its own. Memory is resident bytes: the most up to 3 s later, and those then. */
+/** Starts the prompt in its own terminal. Memory is resident bytes: the peak within 3 s, and the value after 3 s. */
 async function timePrompt(root: string): Promise<{ ms: number; peak: number; rest: number }> {
   const words = ["exec", process.execPath, command, "--consfig", root];
   const started = performance.now();
@@ -88,7 +88,7 @@ async function timePrompt(root: string): Promise<{ ms: number; peak: number; res
   let shown = "";
   await new Promise<void>((settled, failed) => {
     terminal.on("error", failed);
-    terminal.on("exit", () => failed(new Error(`no prompt came: ${shown}`)));
+    terminal.on("exit", () => failed(new Error(`no prompt appeared: ${shown}`)));
     terminal.stdout.on("data", (data: Buffer) => {
       shown += data.toString();
       if (/consfig.*> /.test(shown)) settled();
@@ -97,13 +97,13 @@ async function timePrompt(root: string): Promise<{ ms: number; peak: number; res
   const ms = performance.now() - started;
   await pause(3000);
   const memory = memoryBelow(terminal.pid ?? 0);
-  const over = new Promise((settled) => terminal.once("exit", settled));
+  const exited = new Promise((settled) => terminal.once("exit", settled));
   terminal.stdin.write("\u0004");
-  await over;
+  await exited;
   return { ms, ...memory };
 }
 
-/** Of the one process that `script` has started. */
+/** Memory of the process that `script` started. */
 function memoryBelow(pid: number): { peak: number; rest: number } {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim().split(" "),

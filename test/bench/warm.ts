@@ -1,22 +1,22 @@
-/** A deployment that finds nothing to do, to a host that was deployed to before in this session. */
+/** An unchanged deployment to a host that this session has deployed to before. */
 import { bootMachine } from "../support/machines";
-import { linkTo, openWorkplace, pause, repeated, timed, timedUnchanged, timeTrue } from "./_bench";
+import { linkTo, openWorkspace, pause, repeated, timed, timedUnchanged, timeTrue } from "./_bench";
 import { type Budget, type Figure, figure, median } from "./_figures";
 import type { Measure } from "./_process";
 
-/** Milliseconds beyond one round trip, and as a multiple of L1 where the link is slow. */
+/** Milliseconds beyond one round trip, and the multiple of L1 when the link is slow. */
 const budgets = { six: { beyond: 40, times: 2 }, hundred: { beyond: 150, times: 4 } };
 /** Bytes sent for a hundred properties. */
-const mostSent = 10_000;
+const sentBudget = 10_000;
 
 export const measure: Measure = async ({ long }) => {
-  using workplace = openWorkplace();
+  using workspace = openWorkspace();
   await using machine = await bootMachine({ name: "bench" });
   const figures: Figure[] = [];
   for (const roundTrip of [0, 50]) {
     await using link = await linkTo(machine, roundTrip);
     for (const name of ["six", "hundred"] as const) {
-      const host = workplace.host(name);
+      const host = workspace.host(name);
       await timed(host, link.hops);
       const runs = await repeated(long ? 25 : 7, async () => {
         await pause();
@@ -39,7 +39,7 @@ export const measure: Measure = async ({ long }) => {
         ),
       );
       if (roundTrip === 0) continue;
-      const sent = count === 100 ? { budget: { value: mostSent } } : {};
+      const sent = count === 100 ? { budget: { value: sentBudget } } : {};
       figures.push(
         figure(
           `warm, ${count} properties: sent`,

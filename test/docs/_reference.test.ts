@@ -22,22 +22,22 @@ import { docOf } from "../../repl/docs";
 describe("docs/reference", () => {
   const pages = reference();
 
-  test("is what the sources say", () => {
+  test("matches the sources", () => {
     const stale = [...pages].filter(([file, text]) => committed(file) !== text).map(([file]) => file);
-    const left = readdirSync(directory).filter((file) => !pages.has(file));
-    assert.deepEqual([...stale, ...left], [], "docs/reference is not of these sources: run npm run docs");
+    const obsolete = readdirSync(directory).filter((file) => !pages.has(file));
+    assert.deepEqual([...stale, ...obsolete], [], "docs/reference is out of date: run npm run docs");
   });
 
-  test("has every property, with what .doc says of it", () => {
+  test("has every property, with the text that .doc shows", () => {
     const text = [...pages.values()].join("\n");
     for (const name of properties.names().filter((each) => !/(^|\.)_/.test(each))) {
-      const [heading, said] = [`\n## ${name}\n`, docOf(name, root)];
-      assert.ok(text.includes(heading), `${name} is on no page`);
+      const [heading, shown] = [`\n## ${name}\n`, docOf(name, root)];
+      assert.ok(text.includes(heading), `${name} is not on any page`);
       const entry = text.split(heading)[1]?.split("\n## ")[0] ?? "";
-      const prose = said?.text.split("\n\n@")[0] ?? "";
+      const prose = shown?.text.split("\n\n@")[0] ?? "";
       assert.ok(
         prose && entry.includes(prose),
-        `${name} has no doc comment, or another one in the reference`,
+        `${name} has no doc comment, or a different one in the reference`,
       );
     }
   });
@@ -55,7 +55,7 @@ const committed = (file: string): string | undefined => {
   }
 };
 
-test("the table of arguments says what each may be", () => {
+test("the argument table lists types and constraints", () => {
   const schema = object({
     path: absolutePath(),
     pairs: list(list(oneOf("a", "b"), { minItems: 2, maxItems: 2 }), { minItems: 1 }),
@@ -67,8 +67,8 @@ test("the table of arguments says what each may be", () => {
     `| argument | | allowed |
 | --- | --- | --- |
 | \`path\` | \`string\` | an absolute path on the host |
-| \`pairs\` | \`("a" \\| "b")[][]\` | at least 1; each exactly 2 |
-| \`size\`, optional | \`number\` | from 1; to 9 |
+| \`pairs\` | \`("a" \\| "b")[][]\` | at least 1 item; each exactly 2 items |
+| \`size\`, optional | \`number\` | minimum 1; maximum 9 |
 | \`via\` | \`Hop \\| { inner: object }\` | a hop, such as via.ssh({ user: "root" }), or \`inner\`: a property, such as cmd.single("true") |`,
   );
   assert.equal(argumentsTable(object({})), undefined);

@@ -4,10 +4,10 @@ import { bootMachine, type Machine, needsMachines } from "../support/machines";
 import { pages } from "../support/pages";
 import { hasActs, walk } from "../support/walk";
 
-/** Stands in for the consfig of somebody who plays what docs/playbooks.md shows. */
+/** The consfig in which the playbooks of docs/playbooks.md run. */
 const consfig = path.join(__dirname, "../support/playbooks");
 
-describe("what the documentation does", needsMachines(), () => {
+describe("the examples of the documentation", needsMachines(), () => {
   let machine: Machine;
   before(async () => {
     machine = await bootMachine({ name: "web1" });
@@ -15,6 +15,6 @@ describe("what the documentation does", needsMachines(), () => {
   after(() => machine?.stop());
 
   for (const page of pages().filter(hasActs)) {
-    test(`${page} comes to what it says`, () => walk(page, machine, consfig));
+    test(`${page} gives the documented output`, () => walk(page, machine, consfig));
   }
 });

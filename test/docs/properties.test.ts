@@ -1,4 +1,4 @@
-/** What docs/properties.md and docs/combinators.md show is what it says. */
+/** Runs the properties shown in docs/properties.md and docs/combinators.md. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -35,8 +35,8 @@ after(() => {
 });
 beforeEach(() => void toy.takeDone());
 
-/** As the consfig of the docs would say it. */
-const said = (name: string, ...args: unknown[]): PropApp => {
+/** Calls a property defined in the docs. */
+const call = (name: string, ...args: unknown[]): PropApp => {
   const property = properties.get(name) as ((...args: unknown[]) => PropApp) | undefined;
   assert.ok(property, name);
   return property(...args);
@@ -46,24 +46,24 @@ test("envfile.sets: applied, applied again, undone, over a shell and in the agen
   onBothTargets(t, async ({ dir, apply, applyAgain, unapply, check }) => {
     const file = path.join(dir, "shop.env");
     writeFileSync(file, "# the shop\nPORT=80\n");
-    const sets = said("envfile.sets", "shop.env", "PORT", "8080");
+    const sets = call("envfile.sets", "shop.env", "PORT", "8080");
     assert.equal(await check(sets), false);
     assert.equal(await apply(sets), "changed");
     assert.equal(readFileSync(file, "utf8"), "# the shop\nPORT=8080\n");
     await applyAgain(sets);
-    assert.equal(await apply(said("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })), "changed");
+    assert.equal(await apply(call("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })), "changed");
     assert.equal(
-      await unapply(said("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })),
+      await unapply(call("envfile.setsAll", "shop.env", { PORT: "8080", NAME: "a b" })),
       "changed",
     );
     assert.equal(readFileSync(file, "utf8"), "# the shop\n");
   }));
 
-test("envfile.sets: two values of one name are refused, and what is no name", () => {
-  const twice = seqprops(said("envfile.sets", "e", "PORT", "1"), said("envfile.sets", "e", "PORT", "2"));
-  assert.throws(() => prepare({ name: "web1" }, twice), /: e PORT=1 is said already; leave one out$/);
+test("envfile.sets: refuses two values for one name, and invalid names", () => {
+  const twice = seqprops(call("envfile.sets", "e", "PORT", "1"), call("envfile.sets", "e", "PORT", "2"));
+  assert.throws(() => prepare({ name: "web1" }, twice), /: e PORT=1 is set already; remove one of the two$/);
   assert.throws(
-    () => said("envfile.sets", "e", "port", "1"),
+    () => call("envfile.sets", "e", "port", "1"),
     /^InvalidArguments: envfile\.sets: args\.name is "port"; it must be a variable, such as "PORT"$/,
   );
 });
@@ -73,23 +73,23 @@ test("port.answers", async (t) => {
   t.after(() => server.close());
   await new Promise((settled) => server.once("listening", settled));
   const { port } = server.address() as { port: number };
-  assertApplied(await applied(said("port.answers", port)), {
+  assertApplied(await applied(call("port.answers", port)), {
     change: "unchanged",
     steps: [`unchanged port ${port} answers`],
   });
 });
 
-test("shop.listens applies another property inside of its own step", (t) =>
+test("shop.listens applies another property inside its own step", (t) =>
   onBothTargets(t, async ({ dir, apply }) => {
     writeFileSync(path.join(dir, "used-ports"), "80\n");
-    assert.equal(await apply(said("shop.listens", 80, 81)), "changed");
+    assert.equal(await apply(call("shop.listens", 80, 81)), "changed");
     assert.equal(readFileSync(path.join(dir, "shop.env"), "utf8"), "PORT=81\n");
   }));
 
 describe("often.retried", () => {
   let attempts = 0;
-  const holdsOut = defprop({
-    name: "test.holdsOut",
+  const succeedsThird = defprop({
+    name: "test.succeedsThird",
     kind: "posix",
     args: object({}),
     call: () => ({}),
@@ -106,28 +106,28 @@ describe("often.retried", () => {
     attempts = 0;
   });
 
-  test("what succeeds in the end has not failed", async () => {
-    assertApplied(await applied(said("often.retried", 5, holdsOut())), {
+  test("does not fail when an attempt succeeds", async () => {
+    assertApplied(await applied(call("often.retried", 5, succeedsThird())), {
       change: "changed",
       steps: [once, twice, "changed server"],
     });
   });
 
-  test("the last failure is one", async () => {
-    assertApplied(await applied(seqprops(said("often.retried", 2, holdsOut()), toy.rests("b"))), {
+  test("fails when the last attempt fails", async () => {
+    assertApplied(await applied(seqprops(call("often.retried", 2, succeedsThird()), toy.rests("b"))), {
       change: "changed",
       failed: true,
       steps: [once, "failed server: FailedChange: no answer, 2", "unchanged b"],
     });
   });
 
-  test("it is undone as what is in it, or refused", async () => {
-    assertApplied(await applied(unapplied(said("often.retried", 2, toy.changes("a")))), {
+  test("is unapplied by unapplying its property, or refused", async () => {
+    assertApplied(await applied(unapplied(call("often.retried", 2, toy.changes("a")))), {
       change: "changed",
       steps: ["changed not: a"],
     });
     assert.throws(
-      () => prepare({ name: "web1" }, unapplied(said("often.retried", 2, toy.oneWay("a")))),
+      () => prepare({ name: "web1" }, unapplied(call("often.retried", 2, toy.oneWay("a")))),
       /: toy\.oneWay cannot be unapplied$/,
     );
   });

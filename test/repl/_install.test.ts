@@ -43,7 +43,7 @@ describe("ensureInstalled", () => {
     const { stdout, stderr, status } = runNode(script);
     const announced = stderr
       .split("\n")
-      .filter((line) => line.startsWith("Installing") || line.startsWith("The npm"));
+      .filter((line) => line.startsWith("Installing") || line.startsWith("Cannot install"));
     return `${announced.join("\n")}${status === 0 ? stdout : ` exit ${status}`}`.trim();
   }
 
@@ -65,7 +65,7 @@ describe("ensureInstalled", () => {
 
   test("installs what is missing or different, and only then", { timeout: 120_000 }, () => {
     dependOn("1.0.0");
-    assert.equal(install(), "Installing npm packages (there are none yet) …ready");
+    assert.equal(install(), "Installing npm packages (not installed yet) …ready");
     assert.ok(existsSync(path.join(project, "node_modules/dep/package.json")));
     assert.equal(install(), "ready");
     dependOn("2.0.0");
@@ -90,9 +90,9 @@ describe("ensureInstalled", () => {
     });
     assert.equal(
       // Each npm has its own number for a file that is missing.
-      install().replace(/ended with exit \d+/, "ended with exit N"),
-      "Installing npm packages (there are none yet) …\n" +
-        `The npm packages could not be installed in ${project}: npm install ended with exit N. Mend that, then run: npm install exit 2`,
+      install().replace(/failed with exit code \d+/, "failed with exit code N"),
+      "Installing npm packages (not installed yet) …\n" +
+        `Cannot install the npm packages in ${project}: npm install failed with exit code N. Fix this, then run: npm install exit 2`,
     );
   });
 });
@@ -140,7 +140,7 @@ describe("onPinnedNode", () => {
     const here = `${os.platform()} ${os.arch()}`;
     assert.equal(
       stderr,
-      `This is Node 20.0.0, Node 24 or newer is needed, and npm has none for ${here}: install one and run this again\n`,
+      `Node 24 or newer is required, this is Node 20.0.0, and npm has no Node for ${here}: install Node 24 and run this again\n`,
     );
     assert.equal(status, 2);
   });

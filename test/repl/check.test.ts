@@ -75,7 +75,7 @@ test("a directory that is no consfig is not well, so that CI does not pass in th
     [code, stdout],
     [
       2,
-      `${empty} has neither hosts/ nor properties/: \`consfig init\` makes a consfig that works\n1 thing is wrong\n`,
+      `${empty} has neither hosts/ nor properties/; run \`consfig init\` to create a working consfig\n1 thing is wrong\n`,
     ],
   );
 });

@@ -1,4 +1,4 @@
-/** Applying a prepared property to a target, and telling all that came of it. */
+/** Applies a prepared property to a target, and collects the results. */
 import { applyTree } from "../../lib/engine/apply";
 import type { AtEnd } from "../../lib/engine/run";
 import { definitionOf } from "../../lib/model/application";
@@ -12,15 +12,15 @@ export interface Applied {
   readonly change: Change;
   /** The failures of all steps, innermost first. */
   readonly failures: readonly Failure[];
-  /** What the steps printed. */
+  /** Output of the steps. */
   readonly output: string;
-  /** Each step: what it is for people, and how it ended. */
+  /** Each step: its description and status. */
   readonly steps: readonly string[];
-  /** Every command that was run: processes, where the target is our own process there. */
+  /** Every command that was run; spawned processes, when the target is local. */
   readonly commands: readonly string[];
 }
 
-/** What the `check` of a property says, and the commands it ran. */
+/** The result of the `check` of a property, and the commands it ran. */
 export interface Checked {
   readonly holds: boolean;
   readonly commands: readonly string[];
@@ -37,12 +37,12 @@ export async function checked(
   if (!check) throw new Error(`${property} has no check`);
   const signal = new AbortController().signal;
   const made = target({ host, signal, output: () => {}, memory: new Map(), atEnd: () => {} });
-  const commands = listening(made);
+  const commands = recordCommands(made);
   return { holds: await check(args, made), commands };
 }
 
-/** The commands that `target` runs from now on. */
-function listening(target: PosixTarget, commands: string[] = []): string[] {
+/** Records the commands that `target` runs from now on. */
+function recordCommands(target: PosixTarget, commands: string[] = []): string[] {
   const run = target.run.bind(target);
   target.run = (command, options) => {
     commands.push(typeof command === "string" ? command : command.join(" "));
@@ -69,7 +69,7 @@ export async function applied(
         memory,
         atEnd: (key, act) => void atEnd.set(key, act),
       });
-      listening(made, result.commands);
+      recordCommands(made, result.commands);
       return made;
     },
     emit: (event) => {

@@ -1,4 +1,4 @@
-/** Run as a process of its own, as root, with a directory: becomes an ordinary user and writes there with both targets. */
+/** Separate process, started as root with a directory: becomes an unprivileged user and writes there with both targets. */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { targetOf } from "consfigurator/testing";
@@ -19,7 +19,7 @@ async function main(dir: string): Promise<void> {
   for (const kind of ["agent", "posix"] as const) await write(kind, dir);
 }
 
-/** The file becomes ours, for an ordinary user can give none away; then setuid would mean something else. */
+/** The file gets our owner, as unprivileged users cannot give files away, and so loses setuid. */
 async function write(kind: "agent" | "posix", dir: string): Promise<void> {
   const target = targetOf(kind);
   await target.writeFile(kind, "new");

@@ -1,11 +1,11 @@
-/** The Debian that every test machine starts from: built once, kept on disk, never changed. */
+/** The Debian base system of every test machine: built once, kept on disk, never changed. */
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { run, withLock } from "./_run";
 import { cacheDirectory, takenSlots } from "./_slots";
 
-/** A Debian in `root`, and the key that its users root, admin and plain let in. */
+/** A Debian in `root`, and the private key for its users root, admin and plain. */
 export interface Base {
   readonly directory: string;
   readonly root: string;
@@ -28,7 +28,7 @@ const packages = [
   ...["acl", "attr", "procps", "util-linux", "cron", "tzdata"],
 ];
 
-/** What takes locks and processor time in the middle of a test. */
+/** Units that take locks and CPU time in the middle of a test. */
 const masked = [
   ...[
     "apt-daily.timer",
@@ -41,7 +41,7 @@ const masked = [
   ...["console-getty.service", "getty@tty1.service", "systemd-pstore.service"],
 ];
 
-/** Brings up the machine's one interface. A unit and not a network manager, so that tests may bring their own. */
+/** Brings up the machine's network interface. Not a network manager, so that tests can install their own. */
 const networkUnit = `[Unit]
 Description=Address on the bridge of the test machines
 DefaultDependencies=no
@@ -86,10 +86,10 @@ systemctl -q enable test-machine-network.service
 const recipe = JSON.stringify([suite, packages, customisation, networkUnit, process.arch]);
 const recipeHash = createHash("sha256").update(recipe).digest("hex").slice(0, 12);
 
-/** Debian's mirrors drop packages that were superseded, so what the base knows of them must not grow old. */
+/** Debian mirrors drop superseded packages, so the package lists of the base must not grow old. */
 const maximumAge = 3 * 24 * 3600_000;
 
-/** The base, built when there is none for this recipe, which takes half a minute; other processes wait meanwhile. */
+/** The base, built (in half a minute) unless there is one for this recipe; other processes wait for the build. */
 export function base(): Promise<Base> {
   found ??= findOrBuild();
   return found;
@@ -98,20 +98,18 @@ export function base(): Promise<Base> {
 let found: Promise<Base> | undefined;
 
 async function findOrBuild(): Promise<Base> {
-  const fresh = newest();
-  if (fresh !== undefined && isYoung(fresh)) return fresh;
+  const current = newest();
+  if (current !== undefined && isRecent(current)) return current;
   mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
   return withLock(path.join(cacheDirectory, "base.lock"), async () => {
-    const kept = newest();
-    if (kept !== undefined && isYoung(kept)) return kept;
+    const existing = newest();
+    if (existing !== undefined && isRecent(existing)) return existing;
     try {
       return await build();
     } catch (error) {
-      if (kept === undefined) throw error;
-      process.stderr.write(
-        `a newer base for test machines could not be built, using the old one: ${error}\n`,
-      );
-      return kept;
+      if (existing === undefined) throw error;
+      process.stderr.write(`cannot build a newer base for test machines, using the old one: ${error}\n`);
+      return existing;
     } finally {
       removeUnused();
     }
@@ -125,7 +123,7 @@ function newest(): Base | undefined {
   return name === undefined ? undefined : baseAt(path.join(cacheDirectory, name));
 }
 
-/** Oldest first: the time is in the name. */
+/** Oldest first, by the time in the name. */
 function baseNames(): string[] {
   if (!existsSync(cacheDirectory)) return [];
   return readdirSync(cacheDirectory)
@@ -141,11 +139,11 @@ function baseAt(directory: string): Base {
   return { directory, root: path.join(directory, "root"), identity: path.join(directory, "identity") };
 }
 
-function isYoung({ directory }: Base): boolean {
+function isRecent({ directory }: Base): boolean {
   return Date.now() - builtAt(path.basename(directory)) < maximumAge;
 }
 
-/** Builds beside, and gives it its name when it is complete. */
+/** Builds in a temporary directory, renamed when complete. */
 async function build(): Promise<Base> {
   const building = baseAt(mkdtempSync(path.join(cacheDirectory, "building-")));
   try {
@@ -166,7 +164,7 @@ async function build(): Promise<Base> {
   }
 }
 
-/** How this computer reaches Debian's archive is how its machines do. */
+/** Test machines reach Debian's archive with the apt settings of this computer. */
 export async function aptOptions(): Promise<string[]> {
   const dump = await run(["apt-config", "dump"]);
   const relevant =
@@ -174,18 +172,18 @@ export async function aptOptions(): Promise<string[]> {
   return ['Acquire::Languages "none"', ...dump.split("\n").filter((line) => relevant.test(line))];
 }
 
-/** A resolver on this computer's own loopback is of no use to a machine: then the file it was made from. */
+/** Machines cannot reach a resolver on this computer's loopback: then this is the file with the real resolvers. */
 export function resolverFile(): string {
   const real = "/run/systemd/resolve/resolv.conf";
   return existsSync(real) ? real : "/etc/resolv.conf";
 }
 
-/** Former bases on which no machine runs, and what a process that was killed had half built: this one has the lock. */
+/** Removes unused older bases, and partial builds of killed processes; the caller holds the lock. */
 function removeUnused(): void {
   const used = new Set(takenSlots().map((slot) => slot.base));
-  const former = baseNames().filter((name) => path.join(cacheDirectory, name) !== newest()?.directory);
-  const half = readdirSync(cacheDirectory).filter((name) => name.startsWith("building-"));
-  for (const name of [...former, ...half]) {
+  const older = baseNames().filter((name) => path.join(cacheDirectory, name) !== newest()?.directory);
+  const partial = readdirSync(cacheDirectory).filter((name) => name.startsWith("building-"));
+  for (const name of [...older, ...partial]) {
     const directory = path.join(cacheDirectory, name);
     if (!used.has(directory)) rmSync(directory, { recursive: true, force: true });
   }

@@ -1,12 +1,12 @@
-/** The Debian packages that test machines need, installed where that is possible. */
+/** Installs the Debian packages that test machines need, where possible. */
 import { existsSync } from "node:fs";
 import commandsOfPackages from "./_commands.json";
 import { tryRun } from "./_run";
 import { isInstalled } from "./_support";
 
 /**
- * As root on a Debian all packages of `_commands.json` are installed afterwards; elsewhere nothing happens. Answers with
- * what went wrong: the tests that need them then say what they lack.
+ * As root on Debian, installs the missing packages of `_commands.json`; elsewhere does nothing. Returns an error message
+ * on failure: the tests that need the packages then report what is missing.
  */
 export async function installDebianPackages(): Promise<string | undefined> {
   const isDebian =

@@ -1,4 +1,4 @@
-/** The disk of one test machine: an overlay over the base, with what tells this machine from others written to it. */
+/** The disk of a test machine: an overlay over the base, with host name, address and host key of this machine. */
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { addressOf, gateway, mtu, prefixLength } from "./_network";
 import { run } from "./_run";
 import { type Slot, updateSlot } from "./_slots";
 
-/** A machine that is ready to start. */
+/** A machine, ready to start. */
 export interface Placement {
   readonly slot: Slot;
   readonly name: string;
@@ -32,7 +32,7 @@ export async function makeDisk(taken: Slot, from: Base, options: DiskOptions): P
 }
 
 /**
- * `volatile`: nothing waits for the disk, as the machine does not outlive this computer's memory. `redirect_dir`:
+ * `volatile`: nothing syncs to disk, as the machine need not survive a crash of this computer. `redirect_dir`:
  * directories of the base can be renamed, as on any disk.
  */
 async function mountOverlay(

@@ -1,6 +1,6 @@
 /**
- * Runs inside a test machine, on this computer's Node and sources: applies properties as an agent would. Reads one
- * request a line, answers each with one line.
+ * Runs inside a test machine, with this computer's Node and sources, and applies properties as an agent would. Reads one
+ * request per line and writes one line per answer.
  */
 import { readdirSync } from "node:fs";
 import path from "node:path";
@@ -32,7 +32,7 @@ async function answer(line: string): Promise<object> {
   }
 }
 
-/** Loaded as root, who may read all of it. */
+// After loading as root, which can read every source file.
 const user = process.env["RUN_AS"];
 if (user) {
   process.setgroups?.([user]);

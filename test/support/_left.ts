@@ -1,8 +1,8 @@
-/** Sweeping up after test processes that were killed. */
+/** Cleans up after killed test processes. */
 import { removeUnusedNetwork } from "./_network";
 import { reapSlots, takenSlots } from "./_slots";
 
-/** Removes machines whose process no longer lives, and their network when no machine is left. */
+/** Removes machines whose process is dead, and the network when no machine is left. */
 export async function removeLeftMachines(): Promise<void> {
   if (takenSlots().length === 0) return;
   await reapSlots();

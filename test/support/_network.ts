@@ -1,4 +1,4 @@
-/** The bridge that test machines share, and their way out through this computer. */
+/** The bridge that test machines share, and their route to the internet through this computer. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { run, runSync } from "./_run";
@@ -8,12 +8,12 @@ export const bridge = "cfgtest";
 export const gateway = "198.18.0.1";
 export const prefixLength = 16;
 
-/** The address of the machine of a slot. */
+/** The address of the machine in a slot. */
 export function addressOf(slot: number): string {
   return `198.18.${slot >> 8}.${slot & 255}`;
 }
 
-/** The largest packet that leaves this computer: machines that send larger ones wait for answers that never come. */
+/** The MTU of this computer: machines that send larger packets would never get an answer. */
 export function mtu(): number {
   try {
     const routes = readFileSync("/proc/net/route", "utf8").split("\n").slice(1);
@@ -27,8 +27,8 @@ export function mtu(): number {
 }
 
 /**
- * The bridge is up and machines on it reach the world. To be called for each machine, after its slot was taken: the
- * bridge goes away with the last slot.
+ * Brings up the bridge and its route to the internet. Call it for each machine, after taking its slot: the bridge is
+ * removed with the last slot.
  */
 export async function networkUp(): Promise<void> {
   if (!hooked) whenProcessEnds(removeUnusedNetwork);
@@ -67,7 +67,7 @@ nft delete table ip cfgtest 2>/dev/null || true
 [ ! -e ${forwardBefore} ] || { cat ${forwardBefore} > /proc/sys/net/ipv4/ip_forward; rm ${forwardBefore}; }
 `;
 
-/** The network is gone afterwards, unless there is a machine of whichever process. */
+/** Removes the network, unless any process still has a machine. */
 export function removeUnusedNetwork(): void {
   try {
     runSync(["flock", lock, "sh", "-ec", downScript]);

@@ -1,4 +1,4 @@
-/** Running commands of this computer, for the files of this directory. */
+/** Runs commands on this computer, for the files of this directory. */
 import { execFile, type StdioOptions, spawn, spawnSync } from "node:child_process";
 
 export interface Exit {
@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly timeout?: number;
 }
 
-/** Runs a command and answers with how it ended, whatever that is. A signal counts as exit 128. */
+/** Runs a command and returns its outcome, also when it fails. A signal counts as exit 128. */
 export function tryRun(command: readonly string[], options: RunOptions = {}): Promise<Exit> {
   const [file = "", ...args] = command;
   return new Promise((resolve, reject) => {
@@ -31,12 +31,12 @@ export function tryRun(command: readonly string[], options: RunOptions = {}): Pr
   });
 }
 
-/** Runs a command that must succeed; answers with its output. */
+/** Runs a command that must succeed; returns its output. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<string> {
   return outputOf(command, await tryRun(command, options));
 }
 
-/** As `run`, holding everything up: for what happens while the process ends. */
+/** Like `run`, but synchronous: for use while the process exits. */
 export function runSync(command: readonly string[]): string {
   const [file = "", ...args] = command;
   const { stdout, stderr, status } = spawnSync(file, args, { encoding: "utf8" });
@@ -44,8 +44,8 @@ export function runSync(command: readonly string[]): string {
 }
 
 /**
- * Runs `work` while holding the lock `file`, against other processes too. The lock goes with this process, however
- * it ends.
+ * Runs `work` while holding the lock `file`, across processes. The lock is released when this process ends, even when
+ * killed.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const stdio: StdioOptions = ["pipe", "pipe", "inherit"];
@@ -54,7 +54,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     await new Promise<void>((resolve, reject) => {
       holder.stdout?.once("data", () => resolve());
       holder.once("error", reject);
-      holder.once("exit", (code) => reject(new Error(`flock ${file} ended with exit ${code}`)));
+      holder.once("exit", (code) => reject(new Error(`flock ${file} failed with exit code ${code}`)));
     });
     return await work();
   } finally {

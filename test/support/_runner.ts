@@ -1,4 +1,4 @@
-/** What `npm test` does once everything it needs is there: format, types, tests, and the account of them. */
+/** `npm test`, after installing the packages: format, types, tests, and a summary. */
 import { globSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -12,14 +12,14 @@ const root = path.resolve(__dirname, "../..");
 /** Milliseconds that one test file may take. */
 const fileTimeout = 1_200_000;
 
-/** Takes minutes, so it begins before the others of its group. */
+/** Takes minutes, so it starts before the others of its group. */
 const longest = "test/lib/connection/conformance.test.ts";
 
-/** Runs what is named, or everything; sets the exit code of the process. */
+/** Runs the named test files, or everything; sets the exit code of the process. */
 export async function main(names: readonly string[]): Promise<void> {
   const files = names.length === 0 ? testFiles() : filesNamed(names);
-  const trouble = await installDebianPackages();
-  if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
+  const problem = await installDebianPackages();
+  if (problem !== undefined) process.stderr.write(`${problem}\n`);
   const results = names.length === 0 ? await runChecks() : [];
   const pure = files.filter((file) => !bootsMachines(file));
   const booting = files.filter(bootsMachines);
@@ -33,7 +33,7 @@ export async function main(names: readonly string[]): Promise<void> {
     await inParallel(group, Math.max(2, Math.min(4, os.availableParallelism())), run);
   }
   await removeLeftMachines();
-  process.exitCode = account(results) ? 0 : 1;
+  process.exitCode = summarize(results) ? 0 : 1;
 }
 
 function testFiles(): string[] {
@@ -41,24 +41,24 @@ function testFiles(): string[] {
   return [...files.filter((file) => file === longest), ...files.filter((file) => file !== longest)];
 }
 
-/** Names are as from where npm was started, or from the checkout. */
+/** Names are relative to the directory where npm was started, or to the checkout. */
 function filesNamed(names: readonly string[]): string[] {
   const all = testFiles();
   const found = names.flatMap((name) => all.filter((file) => isNamed(file, name)));
-  const wrong = names.find((name) => !all.some((file) => isNamed(file, name)));
-  if (wrong === undefined) return [...new Set(found)];
+  const unknown = names.find((name) => !all.some((file) => isNamed(file, name)));
+  if (unknown === undefined) return [...new Set(found)];
   process.stderr.write(
-    `${wrong}: no test file and no directory with test files; they are named test/**/*.test.ts\n`,
+    `${unknown}: not a test file or a directory with test files; test files are test/**/*.test.ts\n`,
   );
   return process.exit(2);
 }
 
 function isNamed(file: string, name: string): boolean {
-  const place = path.relative(root, path.resolve(process.env.INIT_CWD ?? root, name));
-  return file === place || file.startsWith(`${place}/`) || file === name;
+  const relative = path.relative(root, path.resolve(process.env.INIT_CWD ?? root, name));
+  return file === relative || file.startsWith(`${relative}/`) || file === name;
 }
 
-/** Machines take memory and processor time, so these come last, when nothing else waits for them. */
+/** Machines need memory and CPU time, so files that boot them run last. */
 function bootsMachines(file: string): boolean {
   return /needsMachines|support\/machines/.test(readFileSync(path.join(root, file), "utf8"));
 }
@@ -82,7 +82,7 @@ async function check(name: string, command: readonly string[]): Promise<FileResu
   const start = performance.now();
   const { stdout, stderr, exit } = await tryRun(command);
   const detail = `${stdout}${stderr}`.trim();
-  const failures = exit === 0 ? [] : [{ name, place: command.slice(1, 3).join(" "), detail }];
+  const failures = exit === 0 ? [] : [{ name, location: command.slice(1, 3).join(" "), detail }];
   const milliseconds = performance.now() - start;
   const result = { file: name, passed: exit === 0 ? 1 : 0, failures, skips: [], milliseconds, output: "" };
   print(result, 0);
@@ -106,10 +106,10 @@ function print(result: FileResult, width: number): void {
   const mark = failures.length === 0 ? "ok    " : "FAILED";
   console.log(`${mark} ${file.padEnd(width)}  ${countsOf(result)}  ${(milliseconds / 1000).toFixed(1)} s`);
   for (const failure of failures) {
-    console.log(indented(`\n✖ ${failure.name}\n  at ${failure.place}\n${indented(failure.detail)}\n`));
+    console.log(indented(`\n✖ ${failure.name}\n  at ${failure.location}\n${indented(failure.detail)}\n`));
   }
   if (failures.length > 0 && output.trim() !== "")
-    console.log(indented(`what the file wrote:\n${indented(output.trim())}\n`));
+    console.log(indented(`output of the file:\n${indented(output.trim())}\n`));
 }
 
 function countsOf({ passed, failures, skips }: FileResult): string {
@@ -125,15 +125,15 @@ function indented(text: string): string {
   return text.replace(/^(?=.)/gm, "  ");
 }
 
-/** The last lines: what was skipped and why, what failed, and how many. True when nothing failed. */
-function account(results: readonly FileResult[]): boolean {
+/** Prints the skipped tests with reasons, the failed tests, and the counts. True when nothing failed. */
+function summarize(results: readonly FileResult[]): boolean {
   const skips = results.flatMap((result) => result.skips);
   const failures = results.flatMap((result) => result.failures);
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   if (skips.length > 0) console.log("\nSkipped:");
-  for (const { name, place, reason } of skips) console.log(`  ${name} (${place}): ${reason}`);
+  for (const { name, location, reason } of skips) console.log(`  ${name} (${location}): ${reason}`);
   if (failures.length > 0) console.log("\nFailed:");
-  for (const { name, place } of failures) console.log(`  ${name} (${place})`);
+  for (const { name, location } of failures) console.log(`  ${name} (${location})`);
   console.log(`\n${passed} passed, ${failures.length} failed, ${skips.length} skipped`);
   return failures.length === 0 && passed > 0;
 }

@@ -1,6 +1,6 @@
 /**
- * What the prompt prints: reads inputs as JSON from standard input, runs them in the consfig named on the command line,
- * and writes what each came to as JSON to standard output. Nothing is drawn meanwhile: only what stays is there. Every
+ * Reads inputs as JSON from standard input, runs them at a prompt in the consfig given on the command line, and writes
+ * the results as JSON to standard output. Output has only the lines that stay on the screen, not the live view. Every
  * question is answered with Enter.
  */
 import type { WriteStream } from "node:tty";
@@ -15,10 +15,10 @@ import { Terminal } from "../../repl/terminal";
 import { LiveScreen } from "../../repl/views/live";
 import { Workspace } from "../../repl/workspace";
 
-/** What an input came to. */
+/** The result of one input. */
 export interface Answer {
-  /** Nothing was thrown, and no deployment failed. */
-  readonly well: boolean;
+  /** No error was thrown, and no deployment failed. */
+  readonly ok: boolean;
   readonly printed: string;
 }
 
@@ -46,8 +46,8 @@ async function main(root: string): Promise<void> {
     printed = "";
     shell.reports = [];
     const ran = await run(input, `prompt://${index + 1}`, shell);
-    const well = ran && shell.reports.every(({ ok }) => ok);
-    answers.push({ well, printed: printed.replaceAll(/^ *at .*_session\.ts.*\n/gm, "") });
+    const ok = ran && shell.reports.every((report) => report.ok);
+    answers.push({ ok, printed: printed.replaceAll(/^ *at .*_session\.ts.*\n/gm, "") });
   }
   shell.end();
   await session.close();
@@ -61,7 +61,7 @@ const enterPressed: Pick<Keyboard, "lend"> = {
   },
 };
 
-/** As the prompt does it. */
+/** Runs `input` as the prompt does. */
 async function run(input: string, file: string, shell: Shell): Promise<boolean> {
   const command = asCommand(input);
   try {

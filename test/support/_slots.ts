@@ -1,27 +1,27 @@
 /**
- * Which process has which test machine. A slot is a number from which a machine's address and names follow; it is
- * taken by making its record, which several test processes may try at once. What a process that no longer lives has
- * left is removed by the next one that starts.
+ * Assigns test machines to processes. A slot is a number that determines the address and names of a machine; a process
+ * takes it by creating its record, which several processes may try at once. The next process to start removes the
+ * machines of dead processes.
  */
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runSync, tryRun } from "./_run";
 
-/** Where base systems and machines are kept: outside the checkout, and for root only. */
+/** Directory of base systems and machines: outside the checkout, only for root. */
 export const cacheDirectory = process.env.CONSFIGURATOR_TEST_CACHE ?? "/var/cache/consfigurator-test";
 const slotsDirectory = path.join(cacheDirectory, "machines");
 
-/** A process that is told from a later one with the same number. */
+/** Identifies a process, even when a later one has the same pid. */
 export interface ProcessId {
   readonly pid: number;
-  /** The time it started, in ticks since this computer did. */
+  /** Its start time, in ticks since boot. */
   readonly start: string;
 }
 
-/** All that has to be removed when a machine goes. */
+/** Everything to remove with a machine. */
 export interface Slot {
   readonly number: number;
-  /** Of the computer's run in which it was taken: after a restart no process of it lives. */
+  /** The boot id of this computer when the slot was taken: after a reboot its process is dead. */
   readonly boot: string;
   readonly owner: ProcessId;
   readonly directory: string;
@@ -32,7 +32,7 @@ export interface Slot {
   readonly supervisor?: ProcessId;
 }
 
-/** Slots in 198.18.0.0/16, a range set aside for tests of networks: .0.0 and .0.1 are the network and its bridge. */
+/** Slots in 198.18.0.0/16, a range reserved for network tests: .0.0 and .0.1 are the network and its bridge. */
 const firstSlot = 2;
 const lastSlot = 65_000;
 
@@ -45,43 +45,43 @@ export function takeSlot(): Slot {
     if (!claim(slot)) continue;
     try {
       mkdirSync(slot.directory, { mode: 0o755 });
-      mine.set(slot.number, slot);
+      ownSlots.set(slot.number, slot);
       return slot;
     } catch {
-      // Still being removed by another process.
+      // Another process is still removing it.
       rmSync(slot.record, { force: true });
     }
   }
-  throw new Error(`no free slot for a test machine in ${slotsDirectory}: remove what does not belong there`);
+  throw new Error(`no free slot for a test machine in ${slotsDirectory}: remove stale files from it`);
 }
 
-/** Writes down what else has to be removed with the slot. */
+/** Records what else to remove with the slot. */
 export function updateSlot(slot: Slot, more: Partial<Pick<Slot, "base" | "cgroups" | "supervisor">>): Slot {
   const updated = { ...slot, ...more };
   const temporary = `${slot.record}.new`;
   writeFileSync(temporary, JSON.stringify(updated));
   renameSync(temporary, slot.record);
-  mine.set(slot.number, updated);
+  ownSlots.set(slot.number, updated);
   return updated;
 }
 
-/** Stops the machine of a slot of this process as if its power failed, and removes all there is of it. */
+/** Stops the machine of a slot of this process as if its power failed, and removes it. */
 export async function releaseSlot(number: number): Promise<void> {
-  const slot = mine.get(number);
+  const slot = ownSlots.get(number);
   if (slot === undefined) return;
-  mine.delete(number);
+  ownSlots.delete(number);
   const { exit, stderr } = await tryRun(removal(slot));
   if (exit !== 0) throw new Error(`removing test machine ${slot.unit}: exit ${exit}\n${stderr}`);
 }
 
-/** Removes what processes that no longer live have left. */
+/** Removes the machines of dead processes. */
 export async function reapSlots(): Promise<void> {
   for (const name of recordNames()) {
     const slot = readSlot(name);
     if (slot === undefined || ownerLives(slot)) continue;
     const reaping = path.join(slotsDirectory, `${slot.number}.reaped-by-${process.pid}.json`);
     try {
-      // Only one of several processes can do this.
+      // Succeeds in only one of several processes.
       renameSync(path.join(slotsDirectory, name), reaping);
       writeFileSync(`${reaping}.new`, JSON.stringify({ ...slot, ...self(), record: reaping }));
       renameSync(`${reaping}.new`, reaping);
@@ -93,22 +93,22 @@ export async function reapSlots(): Promise<void> {
   }
 }
 
-/** Every slot that is taken, by whichever process. */
+/** Every taken slot, of any process. */
 export function takenSlots(): Slot[] {
   return recordNames().flatMap((name) => readSlot(name) ?? []);
 }
 
-/** Called, without waiting for anything, when this process ends. */
+/** Calls `work`, which must be synchronous, when this process exits. */
 export function whenProcessEnds(work: () => void): void {
   removeOnExit();
-  endings.push(work);
+  exitHandlers.push(work);
 }
 
-/** The identity of process `pid`; `undefined` when there is none. */
+/** The identity of process `pid`; `undefined` when it does not exist. */
 export function processId(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command, in brackets, may hold anything; the start time is the 20th field after it.
+    // The command, in parentheses, may contain anything; the start time is the 20th field after it.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return fields[0] === "Z" ? undefined : { pid, start: fields[19] ?? "" };
   } catch {
@@ -116,11 +116,11 @@ export function processId(pid: number): ProcessId | undefined {
   }
 }
 
-const mine = new Map<number, Slot>();
-const endings: (() => void)[] = [];
+const ownSlots = new Map<number, Slot>();
+const exitHandlers: (() => void)[] = [];
 let next = firstSlot + ((process.pid * 16) % (lastSlot - firstSlot));
 
-/** Addresses are not used again at once, so that nobody meets the predecessor of a machine in a table of neighbours. */
+/** Does not reuse addresses at once: neighbour tables may still have the previous machine. */
 function nextNumber(): number {
   const number = next;
   next = next === lastSlot ? firstSlot : next + 1;
@@ -140,11 +140,11 @@ function describeSlot(number: number): Slot {
 
 function self(): Pick<Slot, "boot" | "owner"> {
   const owner = processId(process.pid);
-  if (owner === undefined) throw new Error("/proc has nothing about this process: mount it");
+  if (owner === undefined) throw new Error("/proc has no entry for this process: mount /proc");
   return { boot: bootId(), owner };
 }
 
-/** Makes the record with its content in one step, or not at all when there is one. */
+/** Creates the record atomically; false when it exists already. */
 function claim(slot: Slot): boolean {
   const temporary = `${slot.record}.${process.pid}`;
   writeFileSync(temporary, JSON.stringify(slot));
@@ -183,8 +183,8 @@ function bootId(): string {
 }
 
 /**
- * The command that removes a machine. The same for every way in which a machine ends, so that it can run while this
- * process waits, while it goes on, and after it.
+ * The command that removes a machine. A shell command, so that it can run synchronously, asynchronously, or from another
+ * process.
  */
 function removal(slot: Slot): string[] {
   const { pid = 0, start = "" } = (slot.boot === bootId() ? slot.supervisor : undefined) ?? {};
@@ -243,14 +243,14 @@ function removeOnExit(): void {
   if (hooked) return;
   hooked = true;
   process.once("exit", () => {
-    for (const slot of mine.values()) {
+    for (const slot of ownSlots.values()) {
       try {
         runSync(removal(slot));
       } catch (error) {
         process.stderr.write(`${String(error)}\n`);
       }
     }
-    for (const work of endings) work();
+    for (const work of exitHandlers) work();
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => process.exit(128 + (signal === "SIGINT" ? 2 : signal === "SIGTERM" ? 15 : 1)));

@@ -1,4 +1,4 @@
-/** The running of one test machine: its systemd-nspawn, and the process 1 inside. */
+/** Runs one test machine: its systemd-nspawn, and process 1 inside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   closeSync,
@@ -17,10 +17,10 @@ import { bridge } from "./_network";
 import { tryRun } from "./_run";
 import { processId, type Slot, updateSlot } from "./_slots";
 
-/** Milliseconds; a machine boots in one second, but twenty may boot at once on two cores that do other work too. */
-const patience = 60_000;
+/** Milliseconds. A machine boots in one second, but twenty may boot at once on two busy cores. */
+const timeoutMs = 60_000;
 
-/** With --keep-unit, systemd-nspawn leaves the restart to who started it, and says so with this exit. */
+/** Exit code of systemd-nspawn with --keep-unit when the machine reboots: the caller must start it again. */
 const rebootExit = 133;
 
 export class Supervisor {
@@ -49,17 +49,17 @@ export class Supervisor {
     await this.waitForSsh();
   }
 
-  /** The machine's process 1, as numbered here. */
+  /** The pid of the machine's process 1 on this computer. */
   leader(): number | undefined {
     const child = this.#child;
     if (child?.pid === undefined || !this.#isRunning()) return undefined;
-    return childrenOf(child.pid).find((pid) => numberInside(pid) === 1);
+    return childrenOf(child.pid).find((pid) => pidInside(pid) === 1);
   }
 
   async waitForSsh(): Promise<void> {
     await this.#until("sshd accepts connections", () => {
       const leader = this.leader();
-      return leader !== undefined && letsUsersIn(leader) && answersAsSsh(this.#placement.address);
+      return leader !== undefined && acceptsLogins(leader) && answersAsSsh(this.#placement.address);
     });
   }
 
@@ -72,14 +72,14 @@ export class Supervisor {
   }
 
   async waitForEnd(): Promise<void> {
-    const end = Date.now() + patience;
+    const end = Date.now() + timeoutMs;
     while (this.#isRunning()) {
-      if (Date.now() > end) throw this.#failure("it has shut down", `not within ${patience / 1000} s`);
+      if (Date.now() > end) throw this.#failure("it has shut down", `timed out after ${timeoutMs / 1000} s`);
       await pause(10);
     }
   }
 
-  /** As if its power failed. */
+  /** Stops the machine as if its power failed. */
   async kill(): Promise<void> {
     const leader = this.leader();
     if (leader !== undefined) tryKill(leader);
@@ -103,7 +103,7 @@ export class Supervisor {
     if (supervisor !== undefined) this.#slot = updateSlot(this.#slot, { supervisor });
   }
 
-  /** Shuts down when this process ends, however it ends: `--pdeathsig`. */
+  /** `--pdeathsig` shuts the machine down when this process ends, even when killed. */
   #spawn(cgroups: readonly string[]): ChildProcess {
     const { slot, name, root } = this.#placement;
     const log = openSync(this.#console, "a");
@@ -115,7 +115,7 @@ export class Supervisor {
       `--machine=${slot.unit}`,
       `--hostname=${name}`,
     ];
-    const place = [`--directory=${root}`, `--network-bridge=${bridge}`];
+    const location = [`--directory=${root}`, `--network-bridge=${bridge}`];
     const off = [
       "--settings=no",
       "--link-journal=no",
@@ -123,7 +123,7 @@ export class Supervisor {
       "--timezone=off",
       "--private-users=no",
     ];
-    const nspawn = ["systemd-nspawn", ...machine, ...place, ...off, ...this.#arguments];
+    const nspawn = ["systemd-nspawn", ...machine, ...location, ...off, ...this.#arguments];
     try {
       const child = spawn("sh", ["-c", enter, "sh", "setpriv", "--pdeathsig", "TERM", ...nspawn], {
         stdio: ["ignore", log, log],
@@ -138,10 +138,10 @@ export class Supervisor {
   }
 
   async #until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + patience;
+    const end = Date.now() + timeoutMs;
     while (!(await holds())) {
-      if (!this.#isRunning()) throw this.#failure(what, "it has ended");
-      if (Date.now() > end) throw this.#failure(what, `not within ${patience / 1000} s`);
+      if (!this.#isRunning()) throw this.#failure(what, "the machine stopped");
+      if (Date.now() > end) throw this.#failure(what, `timed out after ${timeoutMs / 1000} s`);
       await pause(10);
     }
   }
@@ -149,14 +149,14 @@ export class Supervisor {
   #failure(what: string, why: string): Error {
     const console = existsSync(this.#console) ? readFileSync(this.#console, "utf8").slice(-4000) : "";
     return new Error(
-      `test machine ${this.#placement.name}: waiting until ${what}: ${why}. Its console:\n${console}`,
+      `test machine ${this.#placement.name}: waiting until ${what}: ${why}. Console output:\n${console}`,
     );
   }
 }
 
 /**
- * Groups of the machine's own, as systemd inside must not meet that of another machine. With version 1 of the interface
- * systemd needs the hierarchy named after it, and a limit is set in a hierarchy of its own.
+ * Separate cgroups per machine, as their systemds must not share one. With cgroup v1, systemd needs the hierarchy of its
+ * name, and the memory limit is set in the memory hierarchy.
  */
 function makeCgroups(unit: string, memoryLimit?: number): string[] {
   const top = "/sys/fs/cgroup";
@@ -184,7 +184,7 @@ function childrenOf(pid: number): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
   } catch {
-    // Kernels may come without that file.
+    // Some kernels lack that file.
     return readdirSync("/proc")
       .map(Number)
       .filter((other) => parentOf(other) === pid);
@@ -200,8 +200,8 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** The number that a process has in its innermost process namespace. */
-function numberInside(pid: number): number | undefined {
+/** The pid of a process in its innermost pid namespace. */
+function pidInside(pid: number): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1]);
@@ -211,10 +211,10 @@ function numberInside(pid: number): number | undefined {
 }
 
 /**
- * sshd listens, and others than root may log in. Asked without sending anything: a packet to an address that nobody
- * has yet delays those that follow by a second.
+ * sshd listens, and users other than root may log in. Checked without sending anything: a packet to an address not yet in
+ * use delays later ones by a second.
  */
-function letsUsersIn(leader: number): boolean {
+function acceptsLogins(leader: number): boolean {
   try {
     const listens = / 00000000:0016 00000000:0000 0A /.test(readFileSync(`/proc/${leader}/net/tcp`, "utf8"));
     return listens && !existsSync(`/proc/${leader}/root/run/nologin`);
@@ -237,6 +237,6 @@ function tryKill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // Gone in this very moment.
+    // Exited in the meantime.
   }
 }

@@ -1,19 +1,19 @@
-/** Whether this computer can run the machines that tests use, and what a test says when it cannot. */
+/** Detects whether this computer can run test machines, and the reason to report when it cannot. */
 import { accessSync, constants, readFileSync } from "node:fs";
 import path from "node:path";
 import commandsOfPackages from "./_commands.json";
 
 export type MachineSupport = { available: true } | { available: false; reason: string };
 
-/** Looked at once: what is missing at the start of a test file does not come during it. */
+/** Checked once per process. */
 export function machineSupport(): MachineSupport {
-  support ??= look();
+  support ??= detect();
   return support;
 }
 
 /**
- * The options of a `test` or `describe` that boots machines: it is skipped, with the reason, where they cannot run.
- * With `CI=true` it is not skipped: its first `bootMachine` then fails with that reason.
+ * Options for a `test` or `describe` that boots machines: skips it, with the reason, where machines cannot run. With
+ * `CI=true` it is not skipped: its first `bootMachine` then fails with that reason.
  */
 export function needsMachines(): { skip: string | false } {
   const found = machineSupport();
@@ -22,7 +22,7 @@ export function needsMachines(): { skip: string | false } {
 
 let support: MachineSupport | undefined;
 
-function look(): MachineSupport {
+function detect(): MachineSupport {
   const reason =
     process.platform !== "linux"
       ? `test machines need Linux, this is ${process.platform}`
@@ -32,14 +32,14 @@ function look(): MachineSupport {
   return reason === undefined ? { available: true } : { available: false, reason };
 }
 
-/** Root in most containers may not mount; then no machine can be started from there. */
+/** In most containers root may not mount file systems, and so cannot start machines. */
 function missingRights(): string | undefined {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
   const mayAdminister = (BigInt(`0x${effective}`) >> 21n) & 1n;
   if (mayAdminister === 0n)
-    return "test machines need to mount file systems, and this root may not (CAP_SYS_ADMIN)";
+    return "test machines need to mount file systems, but root lacks CAP_SYS_ADMIN here";
   if (!/\boverlay$/m.test(readFileSync("/proc/filesystems", "utf8"))) {
-    return "test machines need overlayfs, which this kernel has not loaded: modprobe overlay";
+    return "test machines need overlayfs, which is not loaded: run modprobe overlay";
   }
   return undefined;
 }
@@ -48,13 +48,15 @@ function missingCommands(): string | undefined {
   const missing = Object.entries(commandsOfPackages).filter(([, commands]) => !commands.every(isInstalled));
   if (missing.length === 0) return undefined;
   const packages = missing.map(([name]) => name).join(" ");
-  return `test machines need Debian packages that are not installed: apt-get install ${packages}`;
+  return `test machines need Debian packages that are not installed: run apt-get install ${packages}`;
 }
 
-/** Whether `command`, a name or an absolute path, is there. */
+/** True when `command`, a name or an absolute path, exists. */
 export function isInstalled(command: string): boolean {
-  const places = (process.env.PATH ?? "").split(":").concat("/usr/sbin", "/sbin");
-  const candidates = path.isAbsolute(command) ? [command] : places.map((place) => path.join(place, command));
+  const directories = (process.env.PATH ?? "").split(":").concat("/usr/sbin", "/sbin");
+  const candidates = path.isAbsolute(command)
+    ? [command]
+    : directories.map((each) => path.join(each, command));
   return candidates.some((candidate) => {
     try {
       accessSync(candidate, constants.R_OK);

@@ -11,7 +11,7 @@ describe("runTestFile", () => {
   let directory: string;
   before(() => {
     directory = mkdtempSync(path.join(os.tmpdir(), "test-file-"));
-    // node:test refuses to run files from within a file that it runs itself, and knows by this.
+    // With this variable node:test refuses to run files from within a test file.
     delete process.env.NODE_TEST_CONTEXT;
   });
   after(() => rmSync(directory, { recursive: true }));
@@ -24,7 +24,7 @@ describe("runTestFile", () => {
     return runTestFile(path.relative(root, file), { root, timeout, grace: 500 });
   }
 
-  test("tells what passed, failed and was skipped, and where", async () => {
+  test("reports passed, failed and skipped tests, with locations", async () => {
     const { passed, failures, skips, output } = await resultOf(`
       describe("all", () => {
         test("good", () => {});
@@ -34,15 +34,15 @@ describe("runTestFile", () => {
       describe("left out whole", { skip: "no machines" }, () => { test("one", () => {}); });`);
     const file = path.relative(root, path.join(directory, `${count}.test.ts`));
     assert.equal(passed, 1);
-    assert.deepEqual(failures, [{ name: "all › bad", place: `${file}:5`, detail: "no good" }]);
+    assert.deepEqual(failures, [{ name: "all › bad", location: `${file}:5`, detail: "no good" }]);
     assert.deepEqual(skips, [
-      { name: "all › left out", place: `${file}:6`, reason: "too slow" },
-      { name: "left out whole", place: `${file}:8`, reason: "no machines" },
+      { name: "all › left out", location: `${file}:6`, reason: "too slow" },
+      { name: "left out whole", location: `${file}:8`, reason: "no machines" },
     ]);
     assert.equal(output, "noise\n");
   });
 
-  test("counts a suite that fails by itself, and the tests that then do not run", async () => {
+  test("counts a suite whose hook fails, and its cancelled tests", async () => {
     const { passed, failures } = await resultOf(`
       describe("all", () => {
         before(() => { throw "not ready"; });
@@ -56,9 +56,9 @@ describe("runTestFile", () => {
   });
 
   for (const [what, text, detail] of [
-    ["that breaks", "throw new Error('broken');", "ended with exit 1"],
+    ["that throws", "throw new Error('broken');", "exited with code 1"],
     ["without tests", "console.log(before, describe, test);", "has no tests"],
-    ["that is not TypeScript", "const = ;", "ended with exit 1"],
+    ["that is not TypeScript", "const = ;", "exited with code 1"],
   ] as const) {
     test(`fails a file ${what}`, async () => {
       const { failures } = await resultOf(text);
@@ -70,12 +70,12 @@ describe("runTestFile", () => {
   }
 
   for (const [what, text] of [
-    ["waits for ever", "test('one', () => {}); setInterval(() => {}, 1000);"],
+    ["waits forever", "test('one', () => {}); setInterval(() => {}, 1000);"],
     ["is stuck in a loop", "process.on('SIGTERM', () => {}); test('one', () => { for (;;); });"],
   ] as const) {
-    test(`ends a file that ${what}`, async () => {
+    test(`kills a file that ${what}`, async () => {
       const { failures } = await resultOf(text, 1500);
-      assert.equal(failures.at(-1)?.detail, "did not end within 1.5 s, and was ended");
+      assert.equal(failures.at(-1)?.detail, "did not finish within 1.5 s; killed");
     });
   }
 });

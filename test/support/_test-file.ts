@@ -1,4 +1,4 @@
-/** One test file, run in a process of its own by node:test, and what came of it. */
+/** Runs one test file in its own process with node:test, and collects the results. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { SourceMap } from "node:module";
@@ -14,14 +14,14 @@ const { compile } = require("../../lib/source/register.js") as {
 export interface Failure {
   /** Suites and test, outermost first. */
   readonly name: string;
-  /** `file:line`, from the checkout. */
-  readonly place: string;
+  /** `file:line`, relative to the checkout. */
+  readonly location: string;
   readonly detail: string;
 }
 
 export interface Skip {
   readonly name: string;
-  readonly place: string;
+  readonly location: string;
   readonly reason: string;
 }
 
@@ -31,19 +31,19 @@ export interface FileResult {
   readonly failures: readonly Failure[];
   readonly skips: readonly Skip[];
   readonly milliseconds: number;
-  /** What the file wrote to its standard output and error. */
+  /** Standard output and error of the file. */
   readonly output: string;
 }
 
 export interface FileOptions {
   readonly root: string;
-  /** Milliseconds after which the file is ended and counts as failed. */
+  /** Milliseconds after which the file is terminated and counts as failed. */
   readonly timeout: number;
-  /** Milliseconds that it then has to end by itself. */
+  /** Milliseconds to exit after that, before it is killed. */
   readonly grace?: number;
 }
 
-/** Runs the tests of `file`, a path from `root`. Ends in time whatever the file does. */
+/** Runs the tests of `file`, relative to `root`. Returns in time even when the file hangs. */
 export async function runTestFile(
   file: string,
   { root, timeout, grace = 10_000 }: FileOptions,
@@ -54,7 +54,7 @@ export async function runTestFile(
   const abort = new AbortController();
   let ended: Promise<void> | undefined;
   const late = setTimeout(() => {
-    collected.failFile(`did not end within ${timeout / 1000} s, and was ended`);
+    collected.failFile(`did not finish within ${timeout / 1000} s; killed`);
     abort.abort();
     ended = endChildren(absolute, grace);
   }, timeout);
@@ -75,7 +75,7 @@ interface Event {
   readonly data: unknown;
 }
 
-/** The fields of node:test's events that are looked at. */
+/** The fields of node:test's events that are used. */
 interface TestData {
   readonly name: string;
   readonly file?: string;
@@ -114,7 +114,7 @@ class Collected {
     const found = data as TestData;
     if (type === "test:stdout" || type === "test:stderr") this.#output += found.message ?? "";
     if (found?.name === this.#file) {
-      if (type === "test:fail") this.#fileError ??= howItEnded(found.details?.error);
+      if (type === "test:fail") this.#fileError ??= exitDescription(found.details?.error);
     } else if (type === "test:enqueue" && found.testId !== undefined) {
       this.#known.set(found.testId, found);
     } else if (type === "test:pass" || type === "test:fail") {
@@ -130,29 +130,33 @@ class Collected {
     const failures = [...this.#failures];
     const seen = this.#passed + failures.length + this.#skips.length;
     const why = this.#fileError ?? (seen === 0 ? "has no tests" : undefined);
-    // A file in which a test failed fails for that reason alone, unless it was ended.
-    if (why !== undefined && (failures.length === 0 || why.startsWith("did not end"))) {
-      failures.push({ name: "the file", place: this.#placeOf({ name: "", file: this.#file }), detail: why });
+    // A failed test is reported instead of the failure of its file, unless the file was killed.
+    if (why !== undefined && (failures.length === 0 || why.startsWith("did not finish"))) {
+      failures.push({
+        name: "the file",
+        location: this.#locationOf({ name: "", file: this.#file }),
+        detail: why,
+      });
     }
     return { passed: this.#passed, failures, skips: this.#skips, output: this.#output };
   }
 
-  /** A suite counts only by its tests, unless it was skipped whole, or failed by itself. */
+  /** Counts the tests of a suite, and the suite itself only when it is skipped or its hooks fail. */
   #takeEnd(passed: boolean, data: TestData): void {
-    const [name, place] = [this.#nameOf(data), this.#placeOf(data)];
+    const [name, location] = [this.#nameOf(data), this.#locationOf(data)];
     const isSuite = data.details?.type === "suite";
     const skipped = data.skip ?? data.todo;
     if (skipped !== undefined && skipped !== false) {
       const mark = data.skip === undefined ? "todo" : "no reason given";
       this.#skips.push({
         name,
-        place,
+        location,
         reason: typeof skipped === "string" && skipped !== "" ? skipped : mark,
       });
     } else if (!passed) {
       const error = data.details?.error;
       if (error?.failureType === "subtestsFailed") return;
-      this.#failures.push({ name, place, detail: describeError(error) });
+      this.#failures.push({ name, location, detail: describeError(error) });
     } else if (!isSuite) {
       this.#passed += 1;
     }
@@ -163,15 +167,15 @@ class Collected {
     return parent === undefined ? data.name : `${this.#nameOf(parent)} › ${data.name}`;
   }
 
-  #placeOf({ file = this.#file, line, column }: TestData): string {
-    const place = path.relative(this.#root, file);
-    if (line === undefined || column === undefined) return place;
-    return `${place}:${lineAsWritten(file, line, column)}`;
+  #locationOf({ file = this.#file, line, column }: TestData): string {
+    const relative = path.relative(this.#root, file);
+    if (line === undefined || column === undefined) return relative;
+    return `${relative}:${sourceLine(file, line, column)}`;
   }
 }
 
-/** node:test tells places of the compiled file. */
-function lineAsWritten(file: string, line: number, column: number): number {
+/** node:test reports positions in the compiled file. */
+function sourceLine(file: string, line: number, column: number): number {
   const map = /^\/\/# sourceMappingURL=data:[^,]*;base64,(.*)$/m.exec(
     compile(readFileSync(file, "utf8"), file),
   )?.[1];
@@ -183,20 +187,20 @@ function lineAsWritten(file: string, line: number, column: number): number {
   return "originalLine" in entry ? entry.originalLine + 1 : line;
 }
 
-function howItEnded(error: TestError | undefined): string {
-  if (typeof error?.exitCode === "number") return `ended with exit ${error.exitCode}`;
-  if (error?.signal) return `was ended by ${error.signal}`;
+function exitDescription(error: TestError | undefined): string {
+  if (typeof error?.exitCode === "number") return `exited with code ${error.exitCode}`;
+  if (error?.signal) return `was killed by ${error.signal}`;
   return describeError(error);
 }
 
-/** node:test wraps what a test threw. */
+/** node:test wraps the error that a test threw. */
 function describeError(error: TestError | undefined): string {
   const thrown = error?.cause ?? error;
   if (typeof thrown === "string") return thrown;
   return inspect(thrown, { depth: 6 }).replace(/^ +at .*\(?node:.*\n/gm, "");
 }
 
-/** Waits for the children of this process that run `file`, which were asked to end; a loop cannot hear that. */
+/** Waits for the children that run `file` to exit after the abort; kills those that do not, such as endless loops. */
 async function endChildren(file: string, grace: number): Promise<void> {
   const end = Date.now() + grace;
   for (let pids = childrenRunning(file); pids.length > 0; pids = childrenRunning(file)) {

@@ -1,12 +1,12 @@
-/** Whether the TypeScript that the documentation shows is right: one program over all of it. */
+/** Type-checks the TypeScript in the documentation, in a single program. */
 import path from "node:path";
 import ts from "typescript";
 import { root } from "../../lib/util/package.js";
 import type { Block } from "./pages";
 
 /**
- * What the compiler says of `blocks`. A block that imports something is a file, and must be complete. In one that does
- * not, all that is there at the prompt is there, and what the blocks before it on its page export.
+ * The type errors of `blocks`. A block with imports is a file, and must be complete. In any other block the names of the
+ * prompt are in scope, and the exports of earlier blocks on its page.
  */
 export function typeErrors(blocks: readonly Block[]): string[] {
   const files = asFiles(blocks);
@@ -19,7 +19,7 @@ export function typeErrors(blocks: readonly Block[]): string[] {
   const { readFile, fileExists } = host;
   host.fileExists = (name) => files.has(name) || fileExists(name);
   host.readFile = (name) => files.get(name)?.text ?? readFile(name);
-  // The files are in directories that nobody has made.
+  // The directories of these files do not exist.
   delete host.directoryExists;
   const { getSourceFile } = host;
   host.getSourceFile = (name, target, ...more) => {
@@ -36,14 +36,14 @@ export function typeErrors(blocks: readonly Block[]): string[] {
   );
 }
 
-interface Written {
+interface BlockFile {
   readonly block: Block;
   readonly text: string;
 }
 
-/** By the names that they have for the compiler. The first line of each is ours. */
-function asFiles(blocks: readonly Block[]): Map<string, Written> {
-  const files = new Map<string, Written>();
+/** The blocks by file name for the compiler. The first line of each is generated. */
+function asFiles(blocks: readonly Block[]): Map<string, BlockFile> {
+  const files = new Map<string, BlockFile>();
   const exported = new Map<string, Map<string, string>>();
   for (const block of blocks) {
     const directory = path.join(root, "docs/_blocks", block.page.replaceAll(/\W/g, "_"));
@@ -52,7 +52,7 @@ function asFiles(blocks: readonly Block[]): Map<string, Written> {
     const source = ts.createSourceFile(name, block.text, ts.ScriptTarget.Latest);
     const before = exported.get(block.page) ?? new Map<string, string>();
     exported.set(block.page, before);
-    const own = declaredNames(source);
+    const own = exportedNames(source);
     const isFile = source.statements.some(ts.isImportDeclaration);
     const first = isFile ? "export {};" : scopeLine(own, before, path.dirname(name));
     files.set(name, { block, text: `${first}\n${block.text}` });
@@ -61,7 +61,7 @@ function asFiles(blocks: readonly Block[]): Map<string, Written> {
   return files;
 }
 
-/** What is in scope at the prompt, but for the names that the block declares itself. */
+/** Imports of the names in scope at the prompt, except those that the block declares itself. */
 function scopeLine(own: ReadonlySet<string>, before: ReadonlyMap<string, string>, directory: string): string {
   const library = Object.keys(require("../../lib/index") as object);
   const nouns = Object.keys(require("../../properties") as object);
@@ -83,8 +83,8 @@ function scopeLine(own: ReadonlySet<string>, before: ReadonlyMap<string, string>
 /** The hosts of the example consfig. */
 const HOSTS = { sandbox: "hosts/sandbox", web1: "hosts/web" };
 
-/** The names that a block exports, or declares without being a file. */
-function declaredNames(source: ts.SourceFile): Set<string> {
+/** The names that a block exports. */
+function exportedNames(source: ts.SourceFile): Set<string> {
   const names = new Set<string>();
   for (const statement of source.statements) {
     if (!ts.canHaveModifiers(statement)) continue;

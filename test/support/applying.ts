@@ -1,4 +1,4 @@
-/** The engine without a deployment around it: a tree is applied on this machine, and all that was said is kept. */
+/** The engine without a deployment: applies a tree on this machine, and records all events. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { targetOf } from "consfigurator/testing";
@@ -20,20 +20,20 @@ export interface Applied {
   readonly steps: string[];
   readonly done: string[];
   readonly events: StepEvent[];
-  /** What was said besides. */
+  /** Texts of the notice events. */
   readonly notices: string[];
 }
 
-/** What differs from usual. */
+/** Options that differ from the defaults. */
 export interface Circumstances extends Partial<ApplyContext> {
-  /** What is kept on the host from one deployment to the next: marks, with their text. */
+  /** The pending flags that the host keeps between deployments, with their text. */
   readonly kept?: Map<string, string>;
   readonly kind?: "posix" | "agent";
-  /** True: commands are told. */
+  /** True: commands are traced. */
   readonly verbose?: boolean;
 }
 
-/** Applies through the engine, and says what it came to. */
+/** Applies `application` through the engine, and returns the outcome. */
 export async function applied(
   application: PropApp,
   { kept = new Map(), kind = "agent", verbose = false, ...more }: Circumstances = {},
@@ -89,7 +89,7 @@ export function assertApplied(actual: Applied, { change, failed = false, steps, 
   if (done) assert.deepEqual(actual.done, done);
 }
 
-/** A test for each row: what is applied, and what that comes to. */
+/** A test for each row: an application and its expected outcome. */
 export const table = (cases: Record<string, [application: () => PropApp, expected: Expected]>): void => {
   for (const [name, [application, expected]] of Object.entries(cases)) {
     test(name, async () => assertApplied(await applied(application()), expected));

@@ -28,14 +28,14 @@ describe("a test machine", needsMachines(), () => {
     ["admin", "root\n"],
     ["plain", ""],
   ] as const) {
-    test(`lets ${user} in over ssh`, async () => {
+    test(`accepts ssh logins of ${user}`, async () => {
       const command = "id -un; sudo -n id -un 2>/dev/null";
       const { stdout } = await tryRun(["ssh", ...machine.sshOptions, `${user}@${machine.address}`, command]);
       assert.equal(stdout, `${user}\n${viaSudo}`);
     });
   }
 
-  test("runs commands and tells how they ended", async () => {
+  test("runs commands and returns their outcome", async () => {
     const ended = await machine.exec("cat; echo oops >&2; exit 3", { input: "given" });
     assert.deepEqual(ended, { stdout: "given", stderr: "oops\n", exit: 3 });
     assert.equal(
@@ -47,16 +47,16 @@ describe("a test machine", needsMachines(), () => {
     });
   });
 
-  test("shows its files here", async () => {
+  test("exposes its files on this computer", async () => {
     await machine.run("echo here > /root/note");
     assert.equal(readFileSync(path.join(machine.root, "root/note"), "utf8"), "here\n");
   });
 
   test("reboots, shuts down, loses power, and keeps its disk", async () => {
-    const former = machine.leader;
+    const previous = machine.leader;
     await machine.run("echo kept > /root/kept");
     await machine.reboot();
-    assert.notEqual(machine.leader, former);
+    assert.notEqual(machine.leader, previous);
     await machine.powerOff();
     assert.throws(() => machine.leader, { message: "test machine web1 is not running" });
     await machine.powerOn();
@@ -68,7 +68,7 @@ describe("a test machine", needsMachines(), () => {
 });
 
 describe("test machines", needsMachines(), () => {
-  test("boot at once, apart, and reach each other", async () => {
+  test("boot in parallel, are isolated, and reach each other", async () => {
     const machines = await bootMachines(3);
     try {
       assert.equal(new Set(machines.map((machine) => machine.address)).size, 3);
@@ -76,7 +76,7 @@ describe("test machines", needsMachines(), () => {
       const [one, other] = machines;
       const banner = await one?.run(`timeout 5 bash -c 'head -c 8 < /dev/tcp/${other?.address}/22'`);
       assert.equal(banner, "SSH-2.0-");
-      // What one systemd does to its services, another does not notice.
+      // Stopping a service on one machine does not affect the other.
       await one?.run("systemctl stop ssh");
       assert.equal(await other?.run("systemctl is-active ssh"), "active\n");
     } finally {
@@ -84,7 +84,7 @@ describe("test machines", needsMachines(), () => {
     }
   });
 
-  test("run out of disk and memory where they are told to", async () => {
+  test("run out of disk and memory at their limits", async () => {
     await using machine = await bootMachine({ diskLimit: 20_000_000, memoryLimit: 200_000_000 });
     const full = await machine.exec("head -c 30M /dev/zero > /root/large");
     assert.match(full.stderr, /No space left on device/);
@@ -96,7 +96,7 @@ describe("test machines", needsMachines(), () => {
     assert.equal(await machine.run("systemctl is-active ssh"), "active\n");
   });
 
-  test("leave nothing when they stop, or when their process is killed", async () => {
+  test("leave nothing behind when they stop, or when their process is killed", async () => {
     const machine = await bootMachine();
     const { root } = machine;
     await machine.stop();
@@ -109,20 +109,20 @@ describe("test machines", needsMachines(), () => {
     });
     const left = await new Promise<string>((resolve, reject) => {
       child.stdout.once("data", (data) => resolve(path.dirname(String(data).trim())));
-      child.once("exit", (code) => reject(new Error(`the process ended with exit ${code}`)));
+      child.once("exit", (code) => reject(new Error(`the process exited with code ${code}`)));
     });
     const slot = takenSlots().find((taken) => taken.directory === left);
     assert.ok(slot?.supervisor);
     child.kill("SIGKILL");
     while (processId(slot.supervisor.pid)?.start === slot.supervisor.start) await pause(10);
     assert.ok(existsSync(slot.record));
-    const sweep = `require(${JSON.stringify(path.join(__dirname, "_slots"))}).reapSlots();`;
+    const cleanUp = `require(${JSON.stringify(path.join(__dirname, "_slots"))}).reapSlots();`;
     await run([
       process.execPath,
       "--require",
       path.join(__dirname, "../../lib/source/register.js"),
       "-e",
-      sweep,
+      cleanUp,
     ]);
     assert.ok(!existsSync(left));
     assert.ok(slot.cgroups.every((cgroup) => !existsSync(cgroup)));

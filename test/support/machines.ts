@@ -1,6 +1,6 @@
 /**
- * Real Debian hosts for tests: systemd as process 1, sshd, apt, on a bridge of their own, up in about a second. Each
- * is a container whose disk is an overlay over one base system. See README.md beside this file.
+ * Real Debian hosts for tests, with systemd as process 1, sshd and apt, on their own bridge, booted in about a second.
+ * Each is a container whose disk is an overlay over one base system. See README.md beside this file.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -15,22 +15,22 @@ import { machineSupport } from "./_support";
 export type { Exit } from "./_run";
 export { type MachineSupport, machineSupport, needsMachines } from "./_support";
 
-/** The accounts of every machine. All let the machine's `identity` in; admin may use sudo without a password. */
+/** The accounts of every machine. All accept the machine's `identity`; admin may use sudo without a password. */
 export const passwords = { root: "root-password", admin: "admin-password", plain: "plain-password" } as const;
 
 export interface MachineOptions {
-  /** The host name, `t17` or the like when left out. */
+  /** The host name; `t17` or similar by default. */
   readonly name?: string;
-  /** Bytes of memory that all processes of the machine may use together. */
+  /** Memory limit of the machine, in bytes. */
   readonly memoryLimit?: number;
-  /** Bytes that the machine may write before its disk is full. */
+  /** Disk space of the machine, in bytes. */
   readonly diskLimit?: number;
   /** Further arguments for systemd-nspawn, such as `--capability=all`. */
   readonly nspawn?: readonly string[];
 }
 
 export interface ExecOptions extends RunOptions {
-  /** The account that the command runs as, in its home directory; root when left out. */
+  /** The account that the command runs as, in its home directory; root by default. */
   readonly user?: string;
 }
 
@@ -39,42 +39,42 @@ export interface Machine extends AsyncDisposable {
   /** Its IPv4 address, reachable from here and from other machines. */
   readonly address: string;
   readonly port: 22;
-  /** Its root directory as seen from here. Not what the machine mounts for itself: /proc, /dev, /run. */
+  /** Its root directory as seen from here. Without the mounts of the machine itself: /proc, /dev, /run. */
   readonly root: string;
-  /** The upper directory of its overlay: all that differs from the base system, and nothing else. */
+  /** The upper directory of its overlay: exactly the files that differ from the base system. */
   readonly upper: string;
   readonly base: string;
-  /** A file with the private key that the accounts root, admin and plain let in. */
+  /** A file with the private key for the accounts root, admin and plain. */
   readonly identity: string;
-  /** A known_hosts file with the machine's host key under its address. */
+  /** A known_hosts file with the machine's address and host key. */
   readonly knownHosts: string;
   /** `ssh-ed25519 AAAA…`. */
   readonly hostKey: string;
-  /** Arguments for OpenSSH's commands: the identity and the host key above, and no configuration of the user. */
+  /** Arguments for OpenSSH commands: the identity and host key above, without the user's configuration. */
   readonly sshOptions: readonly string[];
-  /** The machine's process 1 as numbered here. Another one after a reboot. */
+  /** The pid of the machine's process 1 on this computer; a new one after a reboot. */
   readonly leader: number;
 
-  /** Runs a shell command in the machine, not through ssh, and answers with how it ended. */
+  /** Runs a shell command in the machine, not through ssh, and returns its outcome. */
   exec(command: string, options?: ExecOptions): Promise<Exit>;
-  /** As `exec`, for a command that must succeed; answers with its standard output. */
+  /** Like `exec`, for a command that must succeed; returns its standard output. */
   run(command: string, options?: ExecOptions): Promise<string>;
   /** Resolves when sshd accepts connections. */
   waitForSsh(): Promise<void>;
   /** Reboots and waits for sshd. */
   reboot(): Promise<void>;
-  /** Resolves when a reboot that something else asks for is over and sshd accepts connections. */
+  /** Resolves when a reboot started by something else is complete and sshd accepts connections. */
   waitForReboot(formerLeader: number): Promise<void>;
-  /** Shuts down in good order. The disk stays; `powerOn` starts the machine again. */
+  /** Shuts down cleanly. The disk stays; `powerOn` starts the machine again. */
   powerOff(): Promise<void>;
-  /** Ends the machine in mid-step. The disk stays; `powerOn` starts the machine again. */
+  /** Kills the machine without a shutdown. The disk stays; `powerOn` starts the machine again. */
   cutPower(): Promise<void>;
   powerOn(): Promise<void>;
-  /** Ends the machine and removes all there is of it. */
+  /** Stops and removes the machine. */
   stop(): Promise<void>;
 }
 
-/** A running machine whose sshd accepts connections. Ends with this process at the latest. */
+/** Boots a machine and waits for its sshd. It is removed with this process at the latest. */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const support = machineSupport();
   if (!support.available) throw new Error(support.reason);
@@ -94,7 +94,7 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   }
 }
 
-/** Several machines at once. When one cannot boot, none is left. */
+/** Boots several machines in parallel. When one cannot boot, all are removed. */
 export async function bootMachines(count: number, options: MachineOptions = {}): Promise<Machine[]> {
   const booting = await Promise.allSettled(Array.from({ length: count }, () => bootMachine(options)));
   const machines = booting.flatMap((boot) => (boot.status === "fulfilled" ? boot.value : []));
@@ -104,7 +104,7 @@ export async function bootMachines(count: number, options: MachineOptions = {}):
   throw failed.reason;
 }
 
-/** Writes a known_hosts file that knows `machine` under other names, such as `[127.0.0.1]:2222`. */
+/** Writes a known_hosts file for `machine` under other names, such as `[127.0.0.1]:2222`. */
 export function writeKnownHosts(file: string, machine: Machine, names: readonly string[]): void {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, names.map((name) => `${name} ${machine.hostKey}\n`).join(""));
@@ -179,9 +179,9 @@ class NspawnMachine implements Machine {
   }
 
   async reboot(): Promise<void> {
-    const former = this.leader;
+    const previous = this.leader;
     await this.run("systemctl reboot");
-    await this.waitForReboot(former);
+    await this.waitForReboot(previous);
   }
 
   waitForReboot(formerLeader: number): Promise<void> {

@@ -1,7 +1,7 @@
-/** Steps as a test reads them: one line each, what is inside a step indented below it. */
+/** Formats steps for tests: one line each, nested steps indented. */
 import type { StepReport } from "../../lib/model/report";
 
-/** `[<status> <desc> (<reason>): <class of failure>: <message>]`, in the order in which the steps began. */
+/** `[<status> <desc> (<reason>): <class of failure>: <message>]`, in the order in which the steps started. */
 export function outline(steps: readonly StepReport[]): string[] {
   const depths = new Map<number, number>();
   return steps.map(({ step, parent, status, desc, reason, failure }) => {

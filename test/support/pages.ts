@@ -1,23 +1,23 @@
-/** The documentation as data: its pages, the blocks of code on them, their links and headings. */
+/** The documentation as data: its pages, their code blocks, links and headings. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { root } from "../../lib/util/package.js";
 
 /** A fenced block. */
 export interface Block {
-  /** Of the checkout, such as `docs/tutorial.md`. */
+  /** Path in the checkout, such as `docs/tutorial.md`. */
   readonly page: string;
-  /** Where its first line stands. */
+  /** The number of its first line. */
   readonly line: number;
   readonly language: string;
-  /** What stands behind the language: `no-run` where a command cannot be run by a test, `declaration` for mere types. */
+  /** The flag after the language: `no-run` for commands that a test cannot run, `declaration` for types only. */
   readonly mark: string;
   readonly text: string;
-  /** Of a file that is shown whole its name, which is in a comment on the first line. */
+  /** The file name from a comment on the first line, for a block that shows a whole file. */
   readonly file: string | undefined;
 }
 
-/** Every page, generated ones too. */
+/** Every page, including generated ones. */
 export const pages = (): string[] =>
   globSync(["*.md", "docs/**/*.md"], { cwd: root })
     .map((page) => page.replaceAll(path.sep, "/"))
@@ -30,7 +30,7 @@ export function blocksOf(page: string): Block[] {
     const [, fence, language = "", mark = ""] = /^(```+)(\S*) *(.*)$/.exec(lines[at] ?? "") ?? [];
     if (!fence) continue;
     const end = lines.indexOf(fence, at + 1);
-    if (end < 0) throw new Error(`${page}:${at + 1}: this block has no end`);
+    if (end < 0) throw new Error(`${page}:${at + 1}: this code block is not closed`);
     const text = lines.slice(at + 1, end).join("\n");
     const file = /^\/\/ (\S+\.(?:tsx?|repl))$/m.exec(text.split("\n", 1)[0] ?? "")?.[1];
     found.push({ page, line: at + 2, language, mark, text, file });
@@ -39,14 +39,14 @@ export function blocksOf(page: string): Block[] {
   return found;
 }
 
-/** What is typed in a transcript, and what is then printed. */
+/** An input in a transcript, and its output. */
 export interface Exchange {
   readonly line: number;
   readonly input: string;
   readonly printed: readonly string[];
 }
 
-/** The exchanges of `block`, if it is a transcript. */
+/** The exchanges of `block`; empty unless it is a transcript. */
 export function exchangesOf(block: Block): Exchange[] {
   const lines = block.text.split("\n");
   return lines.flatMap((line, index) => {
@@ -58,7 +58,7 @@ export function exchangesOf(block: Block): Exchange[] {
   });
 }
 
-/** What is wrong with the links of `page`: a file that is not there, a heading that none has. */
+/** The broken links of `page`: to a missing file or heading. */
 export function brokenLinks(page: string): string[] {
   const prose = withoutBlocks(textOf(page));
   const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? "");
@@ -75,7 +75,7 @@ export function brokenLinks(page: string): string[] {
 
 const known = new Map<string, Set<string>>();
 
-/** The anchors of a page, as GitHub makes them of its headings. */
+/** The anchors that GitHub generates for the headings of a page. */
 function anchorsOf(page: string): Set<string> {
   let anchors = known.get(page);
   if (!anchors) {

@@ -31,11 +31,11 @@ describe("delayProxy", () => {
     return performance.now() - start;
   }
 
-  test("delays a round trip by what it is told, and counts its bytes", async () => {
+  test("delays a round trip by the given time, and counts its bytes", async () => {
     await using proxy = await delayProxy({ to, roundTripMs: 600 });
     const socket = await connect(proxy);
     const took = await answer(socket, "hello");
-    // Timers may be early by a part of a millisecond.
+    // Timers may fire up to a millisecond early.
     assert.ok(took > 598, `${took} ms`);
     assert.deepEqual(proxy.bytes, { up: 5, down: 5 });
     assert.equal(proxy.connections, 1);
@@ -46,7 +46,7 @@ describe("delayProxy", () => {
     socket.destroy();
   });
 
-  test("delivers in order, much at once, and the end last", async () => {
+  test("delivers large data in order, and the end last", async () => {
     await using proxy = await delayProxy({ to, roundTripMs: 20 });
     const socket = await connect(proxy);
     const sent = Buffer.alloc(3_000_000, "0123456789");
@@ -56,7 +56,7 @@ describe("delayProxy", () => {
     assert.deepEqual(proxy.bytes, { up: sent.length, down: sent.length });
   });
 
-  test("breaks connections, refuses or ignores new ones, and is restored", async () => {
+  test("cuts connections, refuses or ignores new ones, and is restored", async () => {
     await using proxy = await delayProxy({ to });
     const socket = await connect(proxy);
     await answer(socket, "hello");
@@ -79,7 +79,7 @@ describe("delayProxy", () => {
     ignored.destroy();
   });
 
-  test("can hold everything back without breaking anything", async () => {
+  test("can hold data back without breaking connections", async () => {
     await using proxy = await delayProxy({ to });
     const socket = await connect(proxy);
     await answer(socket, "hello");
@@ -91,7 +91,7 @@ describe("delayProxy", () => {
     socket.destroy();
   });
 
-  test("ends the connection here when the other end does", async () => {
+  test("closes the connection when the other end does", async () => {
     const closing = net.createServer((socket) => socket.end("bye"));
     closing.listen(0, "127.0.0.1");
     await once(closing, "listening");

@@ -1,34 +1,34 @@
-/** A TCP link that is slow, counted, and can be broken at will, for this computer has no netem. */
+/** A TCP proxy that delays, counts and cuts connections. Used instead of netem, which some kernels lack. */
 import net from "node:net";
 
 export interface DelayProxyOptions {
   readonly to: { readonly host: string; readonly port: number };
-  /** Milliseconds that a byte and its answer take longer than without the proxy: half of it each way. */
+  /** Milliseconds added to a round trip: half in each direction. */
   readonly roundTripMs?: number;
 }
 
-/** What becomes of new connections while the link is cut: `refuse` resets them, `blackhole` never answers. */
+/** Handling of new connections while the link is cut: `refuse` resets them, `blackhole` never answers. */
 export type CutMode = "refuse" | "blackhole";
 
 export interface DelayProxy extends AsyncDisposable {
   readonly host: "127.0.0.1";
   readonly port: number;
-  /** Bytes that arrived at the proxy: `up` from those who connect to it, `down` from the other end. */
+  /** Bytes received by the proxy: `up` from clients, `down` from the server. */
   readonly bytes: { readonly up: number; readonly down: number };
-  /** How many connections were made. */
+  /** Number of connections made. */
   readonly connections: number;
   /** Sets `bytes` and `connections` to 0. */
   reset(): void;
-  /** Changes the delay, for bytes that come from now on. */
+  /** Changes the delay of later bytes. */
   setRoundTrip(milliseconds: number): void;
   /**
-   * Breaks every connection with a reset, and treats new ones as `mode` says until `restore`. Without a mode new
-   * connections go on being accepted.
+   * Resets every connection, and handles new ones according to `mode` until `restore`. Without a mode new connections are
+   * accepted as before.
    */
   cut(mode?: CutMode): void;
-  /** Carries nothing any more, in either direction, and breaks no connection: as when a cable is pulled. */
+  /** Holds back all data in both directions without closing connections, like an unplugged cable. */
   freeze(): void;
-  /** Undoes `cut` and `freeze`; what was held back is delivered, connections that were broken stay so. */
+  /** Undoes `cut` and `freeze`: delivers the data held back; connections that were reset stay closed. */
   restore(): void;
   close(): Promise<void>;
 }
@@ -118,7 +118,7 @@ class TcpDelayProxy implements DelayProxy {
     this.#carry(far, near, "down");
   }
 
-  /** A broken connection is what the proxy is for: it ends the other half too, and is no error here. */
+  /** Connection errors are expected here: each also closes the other half. */
   #carry(from: net.Socket, to: net.Socket, direction: "up" | "down"): void {
     const line = new DelayLine(to, () => this.#oneWay);
     this.#lines.add(line);
@@ -130,7 +130,7 @@ class TcpDelayProxy implements DelayProxy {
     from.on("end", () => line.send(null));
     from.on("close", (hadError) => {
       if (hadError) to.resetAndDestroy();
-      else if (!from.readableEnded) line.breakOff();
+      else if (!from.readableEnded) line.discard();
     });
     to.on("close", () => this.#lines.delete(line));
   }
@@ -142,7 +142,7 @@ class TcpDelayProxy implements DelayProxy {
   }
 }
 
-/** Delivers what it was given, in order, each piece a fixed time after it came. `null` is the end. */
+/** Delivers its data in order, each piece after a fixed delay. `null` is the end. */
 class DelayLine {
   readonly #to: net.Socket;
   readonly #delay: () => number;
@@ -170,7 +170,7 @@ class DelayLine {
     this.#deliver();
   }
 
-  breakOff(): void {
+  discard(): void {
     clearTimeout(this.#timer);
     this.#pieces = [];
     this.#to.destroy();
@@ -187,7 +187,7 @@ class DelayLine {
       else this.#to.write(next.data);
       next = this.#pieces[0];
     }
-    // Timers have whole milliseconds and may come early by part of one.
+    // Timers have millisecond resolution and may fire slightly early.
     if (next !== undefined) this.#timer = setTimeout(() => this.#deliver(), Math.ceil(next.due - now));
   }
 }

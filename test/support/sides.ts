@@ -1,6 +1,6 @@
 /**
- * Properties on two real machines that are alike: one is reached by a shell alone, on the other our own process does the
- * work. What is done to both must come to the same.
+ * Applies properties to two identical real machines: to one over a bare shell, to the other with our own process on it.
+ * Both must end up the same.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -22,33 +22,33 @@ import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from ".
 
 export type { Applied } from "./_applied";
 
-/** A machine, and one of the two ways to work on it. */
+/** A machine, and the kind of target used on it. */
 export interface Side {
   readonly kind: "posix" | "agent";
   readonly machine: Machine;
-  /** Applies `application`, to a bookworm host. Failures are in the answer. */
+  /** Applies `application` to a bookworm host. Failures are in the result. */
   apply(application: PropApp): Promise<Applied>;
   unapply(application: PropApp): Promise<Applied>;
-  /** Asks the property's `check`. */
+  /** Runs the property's `check`. */
   check(application: PropApp): Promise<Checked>;
 }
 
-/** Both, until `stop`. */
+/** Both machines, until `stop`. */
 export interface Sides {
   readonly each: readonly [Side, Side];
-  /** `body` for each side at once; then both file systems must be the same, but for `except`. */
+  /** Runs `body` for both sides in parallel; then both file systems must be equal, except for `except`. */
   both(body: (side: Side) => Promise<void>, options?: { readonly except?: readonly string[] }): Promise<void>;
-  /** Neither side has done anything but what `both` compared, so nothing may differ. */
+  /** Stops and removes both machines. */
   stop(): Promise<void>;
 }
 
-/** Boots both machines. They are called alike. */
+/** Boots both machines, with the same host name. */
 export async function bootSides(user?: string): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
   const machines = await bootMachines(2, { name: "web1", nspawn });
   const [first, second] = machines;
-  if (!first || !second) throw new Error("two machines were to be booted");
-  const inside = new Inside(first, user);
+  if (!first || !second) throw new Error("expected two machines");
+  const inside = new MachineProcess(first, user);
   const shellTarget = (context: TargetContext) => new ShellTarget(shellInto(second, user), context);
   const each = [
     side("agent", first, {
@@ -64,8 +64,8 @@ export async function bootSides(user?: string): Promise<Sides> {
     each,
     both: async (body, { except = [] } = {}) => {
       await Promise.all(each.map(body));
-      const [one, other] = await Promise.all(each.map(({ machine }) => picture(machine, except)));
-      assert.deepEqual(one && other && differences(one, other), [], "both sides leave the same behind");
+      const [one, other] = await Promise.all(each.map(({ machine }) => fileSystemOf(machine, except)));
+      assert.deepEqual(one && other && differences(one, other), [], "both sides leave the same files");
     },
     stop: async () => {
       inside.end();
@@ -74,44 +74,48 @@ export async function bootSides(user?: string): Promise<Sides> {
   };
 }
 
-/** `application` is applied and changes something; applied again it changes nothing, and touches no file. */
+/** Applies `application`, which must change something; applied again it must change nothing and touch no file. */
 export async function holdsAfterwards(side: Side, application: PropApp): Promise<Applied> {
   const first = await succeeds(side.apply(application));
-  assert.equal(first.change, "changed", `${side.kind}: the first time it changes something`);
+  assert.equal(first.change, "changed", `${side.kind}: the first application changes something`);
   await holds(side, application);
   return first;
 }
 
-/** `application` holds: applying it changes nothing, and touches no file. */
+/** Asserts that `application` holds: applying it changes nothing and touches no file. */
 export async function holds(side: Side, application: PropApp): Promise<Applied> {
-  const before = await picture(side.machine);
+  const before = await fileSystemOf(side.machine);
   const again = await succeeds(side.apply(application));
-  assert.equal(again.change, "unchanged", `${side.kind}: applied again it changes nothing`);
-  assert.deepEqual(changedPaths(before, await picture(side.machine)), [], `${side.kind}: no file is touched`);
+  assert.equal(again.change, "unchanged", `${side.kind}: the second application changes nothing`);
+  assert.deepEqual(
+    changedPaths(before, await fileSystemOf(side.machine)),
+    [],
+    `${side.kind}: no file is touched`,
+  );
   return again;
 }
 
-/** `application` is unapplied, which changes something; then it is not there to be unapplied. */
+/** Unapplies `application`, which must change something; unapplied again it must change nothing. */
 export async function isUndone(side: Side, application: PropApp): Promise<void> {
   assert.equal((await succeeds(side.unapply(application))).change, "changed", `${side.kind}: unapplied`);
   assert.equal((await succeeds(side.unapply(application))).change, "unchanged", `${side.kind}: twice`);
 }
 
-/** What was applied, when no step of it failed. */
+/** The result of `applying`; asserts that no step failed. */
 export async function succeeds(applying: Promise<Applied>): Promise<Applied> {
   const result = await applying;
   assert.deepEqual(result.failures, [], result.output);
   return result;
 }
 
-const picture = (machine: Machine, except: readonly string[] = []): Promise<Snapshot> =>
+const fileSystemOf = (machine: Machine, except: readonly string[] = []): Promise<Snapshot> =>
   snapshot(machine, { except: [...ownCaches, ...except] });
 
 const bookworm = debianStable("bookworm", "amd64");
 const cacheInside = "/opt/test-cache";
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** How one side works. */
+/** The implementation of one side. */
 interface Work {
   apply(application: PropApp, host: HostModel): Promise<Applied>;
   check(application: PropApp, host: HostModel): Promise<Checked>;
@@ -123,18 +127,18 @@ function side(kind: Side["kind"], machine: Machine, work: Work): Side {
     const { model } = prepare(subject, bookworm);
     return prepare(subject, application, model);
   };
-  const apply = (said: PropApp) => {
-    const { application, model } = prepared(said);
+  const apply = (given: PropApp) => {
+    const { application, model } = prepared(given);
     return work.apply(application, model);
   };
-  const check = (said: PropApp) => {
-    const { application, model } = prepared(said);
+  const check = (given: PropApp) => {
+    const { application, model } = prepared(given);
     return work.check(application, model);
   };
-  return { kind, machine, apply, unapply: (said) => apply(unapplied(said)), check };
+  return { kind, machine, apply, unapply: (given) => apply(unapplied(given)), check };
 }
 
-/** What stands before a command to run it in `machine`. */
+/** Prefix of a command to run it in `machine`. */
 function enter({ leader }: Machine, env: readonly string[], as: readonly string[] = []): string[] {
   const set = ["env", "-i", `PATH=${searchPath}`, ...env];
   return ["nsenter", "--all", "--root", "--wd", "--target", String(leader), "--", ...set, ...as];
@@ -154,8 +158,8 @@ function shellInto(machine: Machine, user: string | undefined): Connection {
   };
 }
 
-/** Our own process in a machine, started when first needed. */
-class Inside {
+/** Our own process in a machine, started on first use. */
+class MachineProcess {
   #process: ChildProcess | undefined;
   readonly #waiting: { resolve(line: string): void; reject(error: Error): void }[] = [];
 
@@ -187,7 +191,7 @@ class Inside {
     const answers = createInterface({ input: child.stdout });
     answers.on("line", (line) => this.#waiting.shift()?.resolve(line));
     answers.on("close", () => {
-      for (const { reject } of this.#waiting) reject(new Error("the process in the machine has ended"));
+      for (const { reject } of this.#waiting) reject(new Error("the process in the machine exited"));
     });
     this.#process = child;
     return child;

@@ -11,20 +11,20 @@ describe("a snapshot of a machine", needsMachines(), () => {
   });
   after(() => Promise.all([machine?.stop(), other?.stop()]));
 
-  /** What `command` changes. */
+  /** The paths that `command` changes. */
   async function changedBy(command: string, options = {}): Promise<string[]> {
     const earlier = await snapshot(machine, options);
     await machine.run(command);
     return changedPaths(earlier, await snapshot(machine, options));
   }
 
-  test("does not change by itself, by looking, or by logging in", async () => {
+  test("does not change by itself, by reading, or by logging in", async () => {
     const looking =
       "cat /etc/passwd; ls -lR /etc; dpkg -s systemd; apt-cache policy bash; systemctl status ssh; sudo -u admin sudo id";
     assert.deepEqual(await changedBy(`{ ${looking}; } >/dev/null; echo > /var/log/x; echo > /tmp/x`), []);
   });
 
-  test("shows what was made, changed, and removed", async () => {
+  test("shows created, changed and removed files", async () => {
     assert.deepEqual(
       await changedBy("mkdir /srv/d; echo 1 > /srv/d/f; chmod 700 /opt; rm /etc/debian_version"),
       ["/etc", "/etc/debian_version", "/opt", "/srv", "/srv/d", "/srv/d/f"],
@@ -32,7 +32,7 @@ describe("a snapshot of a machine", needsMachines(), () => {
     assert.deepEqual(await changedBy("rm -r /srv/d"), ["/srv", "/srv/d", "/srv/d/f"]);
   });
 
-  test("shows what was only touched", async () => {
+  test("shows files that were only touched", async () => {
     assert.deepEqual(await changedBy("cp -p /etc/passwd /etc/p; mv /etc/p /etc/passwd"), [
       "/etc",
       "/etc/passwd",
@@ -52,13 +52,13 @@ describe("a snapshot of a machine", needsMachines(), () => {
     assert.deepEqual(changedPaths(before, await snapshot(machine)), ["/opt/a b\\c"]);
   });
 
-  test("looks only where it is told to", async () => {
+  test("looks only at the given paths", async () => {
     const command = "mkdir -p /root/.cache/x; echo > /root/.cache/x/y; date +%N > /etc/seen";
     assert.deepEqual(await changedBy(command, { except: ["/root/.cache"] }), ["/etc", "/etc/seen"]);
     assert.deepEqual(await changedBy(command, { paths: ["/root"] }), ["/root/.cache/x/y"]);
   });
 
-  test("compares machines, not when and how they came to be so", async () => {
+  test("compares the state of machines, not its history", async () => {
     const paths = ["/srv", "/usr/local"];
     const compare = async () =>
       differences(await snapshot(machine, { paths }), await snapshot(other, { paths }));

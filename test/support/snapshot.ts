@@ -1,6 +1,6 @@
 /**
- * What a deployment has done to a machine's file system. Only the upper directory of the machine's overlay is read, so
- * a picture costs milliseconds whatever the size of the base system.
+ * Snapshots of a machine's file system, to see what a deployment changed. Only the upper directory of the machine's
+ * overlay is read, so a snapshot takes milliseconds regardless of the size of the base system.
  */
 import { createHash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -9,14 +9,14 @@ import { run } from "./_run";
 import type { Machine } from "./machines";
 
 export interface Entry {
-  /** `absent`: the base system has it, and it was removed. */
+  /** `absent`: it was removed from the base system. */
   readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "character" | "block" | "absent";
   readonly mode: string;
   readonly owner: string;
   readonly size: bigint;
   /** SHA-256 of a file, target of a symlink, numbers of a device. */
   readonly content: string;
-  /** Extended attributes and ACLs, one a line. */
+  /** Extended attributes and ACLs, one per line. */
   readonly attributes: string;
   readonly mtime: bigint;
   readonly ctime: bigint;
@@ -26,33 +26,33 @@ export interface Entry {
 
 export interface Snapshot {
   readonly base: string;
-  /** By path in the machine: everything that is not as in the base system. */
+  /** By path in the machine: everything that differs from the base system. */
   readonly entries: ReadonlyMap<string, Entry>;
   readonly paths: readonly string[];
   readonly except: readonly string[];
 }
 
 export interface SnapshotOptions {
-  /** Only these and what is below them; everything when left out. */
+  /** Only these paths and those below them; everything by default. */
   readonly paths?: readonly string[];
-  /** Not these and what is below them, besides `noise`. */
+  /** Without these paths and those below them, in addition to `noise`. */
   readonly except?: readonly string[];
 }
 
-/** What changes on a machine that nobody touches, or that merely logging in changes. */
+/** Paths that change on an idle machine, or by logging in. */
 export const noise = [
   ...["/run", "/tmp", "/var/tmp", "/var/log", "/dev", "/proc", "/sys"],
   ...["/var/lib/systemd", "/var/lib/private", "/var/cache/private", "/var/lib/sudo", "/var/lib/dbus"],
   ...["/var/cache/apt", "/var/cache/ldconfig", "/home/admin/.sudo_as_admin_successful"],
 ] as const;
 
-/** Where this project keeps its own things on a host. */
+/** Directories of this project on a host. */
 export const ownCaches = [
   ...["/root/.cache", "/home/admin/.cache", "/home/plain/.cache"],
   ...["/root/.local", "/home/admin/.local", "/home/plain/.local"],
 ] as const;
 
-/** In what machines differ without anybody's doing. */
+/** Paths that differ between any two machines. */
 const identities = [
   "/etc/machine-id",
   "/etc/test-machine-network",
@@ -60,57 +60,54 @@ const identities = [
   "/var/cache/ldconfig/aux-cache",
 ];
 
-/** A picture of what is in `machine` now. */
+/** Takes a snapshot of `machine`. */
 export async function snapshot(machine: Machine, options: SnapshotOptions = {}): Promise<Snapshot> {
   const except = [...noise, ...(options.except ?? [])];
   const paths = options.paths ?? ["/"];
   const attributes = await readAttributes(machine.upper);
   const entries = new Map<string, Entry>();
-  const visit = (place: string): void => {
-    if (isBelow(place, except)) return;
-    const entry = readEntry(path.join(machine.upper, place), attributes.get(place) ?? []);
+  const visit = (file: string): void => {
+    if (isBelow(file, except)) return;
+    const entry = readEntry(path.join(machine.upper, file), attributes.get(file) ?? []);
     if (entry === undefined) return;
-    if (place !== "/" && isBelow(place, paths)) entries.set(place, entry);
+    if (file !== "/" && isBelow(file, paths)) entries.set(file, entry);
     if (entry.type !== "directory") return;
-    for (const name of readdirSync(path.join(machine.upper, place)).sort())
-      visit(path.posix.join(place, name));
+    for (const name of readdirSync(path.join(machine.upper, file)).sort()) visit(path.posix.join(file, name));
   };
   visit("/");
   return { base: machine.base, entries, paths, except };
 }
 
 /**
- * The paths that were made, removed, changed, or touched in any way (written again with what they held, replaced by
- * their like, given the mode they had) between two pictures of one machine, sorted.
+ * The paths created, removed, changed, or touched in any way (rewritten with the same content, replaced by an equal file,
+ * given the same mode) between two snapshots of one machine, sorted.
  */
 export function changedPaths(before: Snapshot, after: Snapshot): string[] {
-  return union(before, after).filter((place) => {
-    const [old, now] = [entryAt(before, place), entryAt(after, place)];
+  return union(before, after).filter((file) => {
+    const [old, now] = [entryAt(before, file), entryAt(after, file)];
     if (old?.type === "directory" && now?.type === "directory") {
-      const holdsExcepted = after.except.some((excepted) => isBelow(excepted, [place]));
-      return !isAlike(old, now) || (!holdsExcepted && old.mtime !== now.mtime);
+      const holdsExcepted = after.except.some((excepted) => isBelow(excepted, [file]));
+      return !isSame(old, now) || (!holdsExcepted && old.mtime !== now.mtime);
     }
     if (old === undefined || now === undefined) return old?.type !== now?.type;
-    return (
-      !isAlike(old, now) || old.mtime !== now.mtime || old.ctime !== now.ctime || old.inode !== now.inode
-    );
+    return !isSame(old, now) || old.mtime !== now.mtime || old.ctime !== now.ctime || old.inode !== now.inode;
   });
 }
 
 /**
- * In what two machines differ, whenever and however they came to it: one line a path, sorted, none when their file
- * systems are the same to whoever uses them. Host keys and the like are left out.
+ * The differences between two machines, ignoring times and inodes: one line per path, sorted; empty when their file
+ * systems are equal to their users. Host keys and similar identities are ignored.
  */
 export function differences(one: Snapshot, other: Snapshot): string[] {
-  return union(one, other).flatMap((place) => {
-    if (isBelow(place, identities)) return [];
-    const [left, right] = [entryAt(one, place), entryAt(other, place)];
+  return union(one, other).flatMap((file) => {
+    if (isBelow(file, identities)) return [];
+    const [left, right] = [entryAt(one, file), entryAt(other, file)];
     if (left === undefined || right === undefined) {
       return left?.type === right?.type
         ? []
-        : [`${place}: ${left?.type ?? "absent"}, ${right?.type ?? "absent"}`];
+        : [`${file}: ${left?.type ?? "absent"}, ${right?.type ?? "absent"}`];
     }
-    return isAlike(left, right) ? [] : [`${place}: ${describe(left)}, ${describe(right)}`];
+    return isSame(left, right) ? [] : [`${file}: ${describe(left)}, ${describe(right)}`];
   });
 }
 
@@ -118,7 +115,7 @@ function union(one: Snapshot, other: Snapshot): string[] {
   return [...new Set([...one.entries.keys(), ...other.entries.keys()])].sort();
 }
 
-function isAlike(one: Entry, other: Entry): boolean {
+function isSame(one: Entry, other: Entry): boolean {
   return describe(one) === describe(other);
 }
 
@@ -128,20 +125,20 @@ function describe({ type, mode, owner, size, content, attributes }: Entry): stri
     .join(" ");
 }
 
-/** What is at `place`: of the upper directory, or else of the base system; `undefined` when there is nothing. */
-function entryAt(picture: Snapshot, place: string): Entry | undefined {
-  const entry = picture.entries.get(place);
+/** The entry at `file`: in the upper directory, or else in the base system; `undefined` when there is none. */
+function entryAt(from: Snapshot, file: string): Entry | undefined {
+  const entry = from.entries.get(file);
   if (entry !== undefined) return entry.type === "absent" ? undefined : entry;
-  for (let parent = path.dirname(place); parent !== "/"; parent = path.dirname(parent)) {
-    const above = picture.entries.get(parent);
+  for (let parent = path.dirname(file); parent !== "/"; parent = path.dirname(parent)) {
+    const above = from.entries.get(parent);
     if (above !== undefined && (above.type !== "directory" || above.hidesBase)) return undefined;
   }
   // Nothing in the base system has extended attributes.
-  return readEntry(path.join(picture.base, place), []);
+  return readEntry(path.join(from.base, file), []);
 }
 
-function isBelow(place: string, tops: readonly string[]): boolean {
-  return tops.some((top) => top === "/" || place === top || place.startsWith(`${top}/`));
+function isBelow(file: string, tops: readonly string[]): boolean {
+  return tops.some((top) => top === "/" || file === top || file.startsWith(`${top}/`));
 }
 
 function readEntry(file: string, attributes: readonly string[]): Entry | undefined {

@@ -1,13 +1,13 @@
-/** Properties without a machine: each ends in one way, and `done` remembers in which order they acted. */
+/** Properties that touch no machine: each has a fixed outcome, and `done` records the order in which they ran. */
 import { AbortedChange, FailedChange } from "../../lib/model/errors";
 import { attribute } from "../../lib/model/host";
 import { type Change, defprop, defproplist, type MaybePropApp } from "../../lib/model/property";
 import { list, object, propapp, string } from "../../lib/model/schema";
 
-/** What was done since the last `forget`. */
+/** Actions since the last `takeDone`. */
 const done: string[] = [];
 
-/** What was done so far; it is forgotten by that. */
+/** Returns and clears the recorded actions. */
 export const takeDone = (): string[] => done.splice(0);
 
 const args = object({ what: string() });
@@ -19,7 +19,7 @@ async function act(what: string): Promise<Change> {
   return "changed";
 }
 
-/** It never holds, and can be undone. */
+/** Always changes something, and can be unapplied. */
 export const changes = defprop({
   name: "toy.changes",
   kind: "posix",
@@ -30,7 +30,7 @@ export const changes = defprop({
   unapply: ({ what }) => act(`not ${what}`),
 });
 
-/** It holds already, and asks nothing of anybody. */
+/** Always holds already. */
 export const rests = defprop({
   name: "toy.rests",
   kind: "posix",
@@ -41,7 +41,7 @@ export const rests = defprop({
   unapply: async () => "unchanged",
 });
 
-/** It cannot be undone. */
+/** Cannot be unapplied. */
 export const oneWay = defprop({
   name: "toy.oneWay",
   kind: "posix",
@@ -51,7 +51,7 @@ export const oneWay = defprop({
   apply: ({ what }) => act(what),
 });
 
-/** It does its work, and then fails. */
+/** Acts, and then fails. */
 export const fails = defprop({
   name: "toy.fails",
   kind: "posix",
@@ -67,7 +67,7 @@ export const fails = defprop({
   },
 });
 
-/** It finds that it cannot begin. */
+/** Aborts before it acts. */
 export const aborts = defprop({
   name: "toy.aborts",
   kind: "posix",
@@ -79,7 +79,7 @@ export const aborts = defprop({
   },
 });
 
-/** Its author made a mistake. */
+/** Throws an unexpected error, as from a bug. */
 export const breaks = defprop({
   name: "toy.breaks",
   kind: "posix",
@@ -91,7 +91,7 @@ export const breaks = defprop({
   },
 });
 
-/** It needs an agent. */
+/** Requires an agent. */
 export const needsAgent = defprop({
   name: "toy.needsAgent",
   kind: "agent",
@@ -104,7 +104,7 @@ export const needsAgent = defprop({
 /** Facts that `toy.states` pushes. */
 export const fact = attribute<string>("toy/fact");
 
-/** A fact about the host, and nothing on it. */
+/** Pushes a fact about the host, and applies nothing. */
 export const states = defprop({
   name: "toy.states",
   kind: "posix",
@@ -114,7 +114,7 @@ export const states = defprop({
   hostattrs: ({ what }, host) => host.push(fact, what),
 });
 
-/** Made of others, and announced as one step with these inside. */
+/** A list of properties, shown as one step with the parts nested in it. */
 export const made = defproplist({
   name: "toy.made",
   args: object({ what: string(), of: list(propapp()) }),
@@ -124,7 +124,7 @@ export const made = defproplist({
   parts: ({ of }) => of,
 });
 
-/** Runs `script` of the shell, and shows what it prints. */
+/** Runs the shell script `script`, and shows its output. */
 export const runs = defprop({
   name: "toy.runs",
   kind: "posix",
@@ -137,7 +137,7 @@ export const runs = defprop({
   },
 });
 
-/** Does `what` when all the others are done. */
+/** Records `what` after all other properties have finished. */
 export const atEnd = defprop({
   name: "toy.atEnd",
   kind: "posix",

@@ -1,6 +1,6 @@
 /**
- * A page of the documentation, done as it says, from the top to the bottom: files are written, commands run, sessions
- * typed, in a home directory of its own. `web1.example.org` is a real machine.
+ * Follows a page of the documentation from top to bottom: writes its files, runs its commands and types its sessions, in a
+ * temporary home directory. `web1.example.org` is a real machine.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -21,7 +21,7 @@ import type { Answer } from "./_session";
 import type { Machine } from "./machines";
 import { type Block, blocksOf, exchangesOf } from "./pages";
 
-/** Whether there is something on `page` that can be done. */
+/** True when `page` has something to run. */
 export const hasActs = (page: string): boolean => blocksOf(page).some(isAct);
 
 const isAct = (block: Block): boolean =>
@@ -29,7 +29,7 @@ const isAct = (block: Block): boolean =>
   exchangesOf(block).length > 0 ||
   block.file?.endsWith(".repl") === true;
 
-/** Does what `page` says. `machine` is what it calls web1.example.org, `consfig` where its playbooks are played. */
+/** Follows `page`. `machine` is its web1.example.org, `consfig` the consfig in which its playbooks run. */
 export async function walk(page: string, machine: Machine, consfig: string): Promise<void> {
   const walker = new Walker(machine, consfig);
   try {
@@ -73,7 +73,7 @@ class Walker {
     else if (exchanges.length > 0) await this.#type(block);
   }
 
-  /** Where the page has gone by its commands; else a consfig of its own, with the hosts of the example. */
+  /** The directory that the commands of the page changed to; otherwise a new consfig with the example hosts. */
   #consfig(): string {
     if (this.#directory !== root) return this.#directory;
     const consfig = path.join(this.#home, "example");
@@ -82,11 +82,11 @@ class Walker {
     return consfig;
   }
 
-  /** The playbooks that the page shows and plays nowhere. */
+  /** Runs the playbooks that the page shows but does not run itself. */
   async playRest(): Promise<void> {
     for (const [file, block] of this.#unplayed) {
       const written = path.join(this.consfig, file);
-      assert.ok(!existsSync(written), `${written} is there already`);
+      assert.ok(!existsSync(written), `${written} exists already`);
       this.#write(block, this.consfig);
       try {
         await this.#shell(block, `consfig play ${file} --consfig .`, this.consfig);
@@ -114,7 +114,7 @@ class Walker {
     if (search) this.#env["PATH"] = search;
   }
 
-  /** Where the next block goes on from is written down. */
+  /** Runs `script`, and records its final directory and PATH for the next block. */
   async #shell({ page, line }: Block, script: string, cwd: string): Promise<void> {
     const text = `set -e\n${script}\nprintf '%s\\n%s\\n' "$PWD" "$PATH" >~/.left\n`;
     const child = this.#spawn(["bash", "-c", text], cwd);
@@ -123,14 +123,14 @@ class Walker {
     assert.equal(code, 0, `${page}:${line}: exit ${code}\n${script}\n${printed}`);
   }
 
-  /** ssh looks for its configuration where the account has its home: so for `command` the system has another one. */
+  /** ssh ignores $HOME, so `command` runs with another /etc/ssh/ssh_config mounted. */
   #spawn(command: readonly string[], cwd: string): ChildProcess {
     const enter = 'mount --bind "$1" /etc/ssh/ssh_config && shift && exec "$@"';
     const args = ["--mount", "sh", "-c", enter, "sh", path.join(this.#home, "ssh_config"), ...command];
     return spawn("unshare", args, { cwd, env: this.#env, stdio: "pipe" });
   }
 
-  /** Types what the transcript types; compares what it shows, but for what varies. What shows nothing must go well. */
+  /** Types the inputs of a transcript and compares the stable output. Inputs without output must succeed. */
   async #type(block: Block): Promise<void> {
     const consfig = block.text.startsWith("$ npm start") ? root : this.#consfig();
     const exchanges = exchangesOf(block);
@@ -139,19 +139,19 @@ class Walker {
     const child = this.#spawn([process.execPath, ...script], consfig);
     child.stdin?.end(JSON.stringify(exchanges.map(({ input }) => input)));
     const { code, printed } = await ended(child);
-    assert.equal(code, 0, `${block.page}:${block.line}: the session ended with exit ${code}`);
+    assert.equal(code, 0, `${block.page}:${block.line}: the session exited with code ${code}`);
     const answers = JSON.parse(printed) as Answer[];
     for (const [index, { line, input, printed: shown }] of exchanges.entries()) {
-      const { well, printed: really = "" } = answers[index] ?? {};
-      const place = `${block.page}:${line}: ${input}`;
-      if (shown.join("").trim() === "") assert.ok(well, `${place} fails:\n${really}`);
-      else assert.deepEqual(steady(really), steady(shown.join("\n")), `${place} prints otherwise`);
+      const { ok, printed: actual = "" } = answers[index] ?? {};
+      const location = `${block.page}:${line}: ${input}`;
+      if (shown.join("").trim() === "") assert.ok(ok, `${location} fails:\n${actual}`);
+      else assert.deepEqual(stable(actual), stable(shown.join("\n")), `${location} prints something else`);
     }
   }
 }
 
-/** Without what differs each time: durations, and whether they are told; and what this machine runs. */
-const steady = (printed: string): string[] =>
+/** Removes the parts that vary: durations, shown or not, and the Debian release. */
+const stable = (printed: string): string[] =>
   printed
     .trimEnd()
     .split("\n")

@@ -1,4 +1,4 @@
-/** What the compiler says of the order of hops. Nothing here runs: `tsc` reads it. */
+/** Type tests of the order of hops. This file is only compiled, never run. */
 import { as, defhop, defhost, deploy, deployThese, type Hop, schema, via } from "../../lib";
 
 declare const dynamic: Hop[];
@@ -6,7 +6,7 @@ declare const one: Hop;
 const athena = defhost("athena.example.com", { deploy: [via.ssh({ user: "root" }), via.agent()] }, as("ada"));
 const property = as("ada");
 
-// What can be.
+// Allowed.
 deploy(athena);
 deploy(athena, property, null, false && property);
 deploy(athena, via.ssh({ user: "root" }), via.sudo(), via.agent(), via.chroot("/srv/c"), property);
@@ -18,7 +18,7 @@ deployThese("ares.example.com", via.ssh(), property);
 defhost("ares.example.com", { desc: "of war" }, property);
 defhost("ares.example.com", property);
 
-// What is known only later is looked at later.
+// Hops known only at run time are checked then.
 deploy(athena, ...dynamic, property);
 deploy(athena, dynamic, property);
 deploy(athena, one, one);
@@ -31,14 +31,14 @@ deploy(athena, via.ssh(), via.agent(), via.agent());
 deployThese("ares.example.com", via.ssh(), via.agent(), property, via.agent());
 // @ts-expect-error: two agents in a row
 defhost("ares.example.com", { deploy: [via.ssh(), via.agent(), via.agent()] });
-// @ts-expect-error: this machine is no further one
+// @ts-expect-error: via.local() must be the first hop
 deploy(athena, via.ssh(), via.local());
-// @ts-expect-error: nor is its clone
+// @ts-expect-error: via.sandbox() must be the first hop
 defhost("ares.example.com", { deploy: [via.agent(), via.sandbox()] });
-// @ts-expect-error: many hosts, and one mistake
+// @ts-expect-error: several hosts, via.local() must be the first hop
 deploy([athena], via.ssh(), via.local(), property);
 
-// Hops of a consfig's own.
+// Custom hops.
 const telnet = defhop({
   name: "types.telnet",
   args: schema.object({}),
@@ -51,5 +51,5 @@ const here = defhop({
   open: async (_args, { parent }) => parent,
 });
 deploy(athena, here(), telnet(), via.agent());
-// @ts-expect-error: it said that it stands first
+// @ts-expect-error: a hop defined with `first` must be the first hop
 deploy(athena, telnet(), here());

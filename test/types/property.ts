@@ -1,6 +1,6 @@
 /**
- * What the compiler says of definitions and of consfigs. Nothing here runs: `tsc` reads it, and an expected error that
- * does not come is an error.
+ * Type tests of definitions and consfigs. This file is only compiled, never run; an expected error that does not occur
+ * is an error.
  */
 
 import {
@@ -27,7 +27,7 @@ const same = <A, B>(_proof: Equal<A, B>): void => {};
 const { boolean, either, integer, json, list, nullable, object, oneOf, optional, propapp, record, string } =
   schema;
 
-// A schema says its type; arguments are frozen, so nothing is to be assigned.
+// A schema has a static type; arguments are frozen, so their type is read-only.
 const fields = object({
   name: string(),
   port: optional(integer()),
@@ -56,7 +56,7 @@ same<
   }
 >(true);
 
-// Slots see the arguments, and the target of their kind; a call has its own parameters.
+// Slots get the arguments and the target of their kind; `call` declares its own parameters.
 export const listens = defprop({
   name: "types.listens",
   kind: "posix",
@@ -89,7 +89,7 @@ defprop({
   name: "types.noChange",
   kind: "posix",
   args: object({}),
-  // @ts-expect-error apply has to say whether it changed anything
+  // @ts-expect-error apply must return whether it changed anything
   apply: async () => {},
 });
 
@@ -97,7 +97,7 @@ defprop({
   name: "types.otherChange",
   kind: "posix",
   args: object({}),
-  // @ts-expect-error there are two answers only
+  // @ts-expect-error apply returns "changed" or "unchanged"
   apply: async () => "done",
 });
 
@@ -105,14 +105,14 @@ defprop({
   name: "types.otherCall",
   kind: "posix",
   args: object({ port: integer() }),
-  // @ts-expect-error call has to make the arguments of the schema
+  // @ts-expect-error call must return the arguments of the schema
   call: (port: string) => ({ port }),
   apply: async () => "changed",
 });
 
 defprop({
   name: "types.otherKind",
-  // @ts-expect-error there are two kinds
+  // @ts-expect-error kind is "posix" or "agent"
   kind: "lisp",
   args: object({}),
   apply: async () => "changed",
@@ -122,14 +122,14 @@ defproplist({
   name: "types.list",
   args: object({}),
   parts: () => [listens(80), null, false, undefined],
-  // @ts-expect-error what is made of others has no apply of its own
+  // @ts-expect-error a property list has no apply
   apply: async () => "changed",
 });
 
-// @ts-expect-error what is made of others has parts
+// @ts-expect-error a property list requires parts
 defproplist({ name: "types.noParts", args: object({}) });
 
-// A consfig: what does not fit is found before anything runs.
+// A consfig: errors are found before anything runs.
 export const application: PropApp = listens(80, { on: "::1" });
 // @ts-expect-error a port is a number
 listens("80");
@@ -145,20 +145,20 @@ export const host = defhost(
   onChange(listens(81), inAgent({}), null),
   as("root", undefined),
 );
-// @ts-expect-error a property has to be called
+// @ts-expect-error a property must be called
 defhost("web1", listens);
 // @ts-expect-error there is no such option
 defhost("web1", { deplyo: [] });
-// @ts-expect-error a hop has to be called
+// @ts-expect-error a hop must be called
 defhost("web1", { deploy: [via.local] });
-// @ts-expect-error hops are a list
+// @ts-expect-error deploy must be a list of hops
 defhost("web1", { deploy: via.local() });
-// @ts-expect-error there has to be something that may change
+// @ts-expect-error onChange requires a property
 onChange();
-// @ts-expect-error an account is a text
+// @ts-expect-error an account is a string
 via.sudo({ user: 0 });
 
-// One host has one report, several have a fleet's.
+// One host returns a report, several hosts a fleet report.
 export async function deployments(): Promise<void> {
   const one = await deploy(host, via.local(), listens(80), false);
   same<typeof one.steps, readonly import("../../lib").StepReport[]>(true);
@@ -166,13 +166,13 @@ export async function deployments(): Promise<void> {
   same<typeof many.reports, readonly import("../../lib").Report[]>(true);
   const these = await deployThese("203.0.113.7", listens(80));
   same<typeof these.ok, boolean>(true);
-  // @ts-expect-error a mere name has no properties of its own
+  // @ts-expect-error a host name alone has no properties
   deploy("203.0.113.7");
-  // @ts-expect-error a property has to be called
+  // @ts-expect-error a property must be called
   deploy(host, listens);
 }
 
-// Facts have a type, which what is pushed has to have.
+// Facts are typed; pushed values must match.
 const ports = attribute<number>("types/ports");
 defprop({
   name: "types.facts",
@@ -191,6 +191,6 @@ defprop({
 defhop({
   name: "types",
   args: object({ to: string() }),
-  // @ts-expect-error opening a hop gives a connection
+  // @ts-expect-error open must return a connection
   open: async ({ to }) => to,
 });

@@ -168,7 +168,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.equal(missing.status, "refused");
     assert.match(
       missing.failure?.message ?? "",
-      /imageDumped\(.*\) at .*imageDumped\.test\.ts:\d+:\d+: there is no module "\/services\/col" in the consfig; there is "\/services\/cool"$/,
+      /imageDumped\(.*\) at .*imageDumped\.test\.ts:\d+:\d+: there is no module "\/services\/col" in the consfig; did you mean "\/services\/cool"\?$/,
     );
     on.write({ "services/broken.ts": "export const say = (;\n" });
     const broken = await dumped({ module: "/services/broken" });

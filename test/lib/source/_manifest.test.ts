@@ -10,35 +10,35 @@ import { type Manifest, openConsfig } from "../../../lib/source/consfig";
 import { root as engineRoot } from "../../../lib/util/package";
 import { propertyFile, type Workspace, workspace } from "./_workspace";
 
-/** Writes the tree of `manifest` as an agent would, and gives its directory. */
-function materialised({ root, consfig }: Pick<Workspace, "root" | "consfig">, manifest: Manifest): string {
-  const tree = path.join(root, "far", "trees", manifest.hash);
-  for (const { path: place, hash } of manifest.files) {
-    mkdirSync(path.dirname(path.join(tree, place)), { recursive: true });
-    writeFileSync(path.join(tree, place), consfig.blob(hash));
+/** Writes the tree of `manifest` as an agent would; returns its directory. */
+function writeTree({ root, consfig }: Pick<Workspace, "root" | "consfig">, manifest: Manifest): string {
+  const tree = path.join(root, "host", "trees", manifest.hash);
+  for (const { path: treePath, hash } of manifest.files) {
+    mkdirSync(path.dirname(path.join(tree, treePath)), { recursive: true });
+    writeFileSync(path.join(tree, treePath), consfig.blob(hash));
   }
   return tree;
 }
 
-/** What plain Node, knowing nothing of TypeScript or of us, prints for `code` with the entries loaded. */
-function farOutput(tree: string, { entries }: Manifest, code: string): string {
+/** Output of `code` in plain Node, without TypeScript, after loading the entries. */
+function hostOutput(tree: string, { entries }: Manifest, code: string): string {
   const all = `for (const entry of ${JSON.stringify(entries)}) require(${JSON.stringify(`${tree}/`)} + entry);
     const { properties } = require(${JSON.stringify(`${tree}/node_modules/consfigurator/lib/model/property.js`)});
     Promise.resolve((${code})).then((value) => console.log(JSON.stringify(value)));`;
   return execFileSync(process.execPath, ["-e", all], { cwd: "/", encoding: "utf8" }).trim();
 }
 
-const places = ({ files }: Manifest): string[] => files.map(({ path: place }) => place);
+const treePaths = ({ files }: Manifest): string[] => files.map(({ path: treePath }) => treePath);
 const ofConsfig = (manifest: Manifest): string[] =>
-  places(manifest).filter((place) => !place.startsWith("node_modules/consfigurator/"));
+  treePaths(manifest).filter((treePath) => !treePath.startsWith("node_modules/consfigurator/"));
 
-/** A property that answers with what the expression \`answer\` comes to. */
+/** A property whose description is the value of the expression `answer`. */
 const answering = (name: string, imports: string, answer: string): string =>
   `${imports}\n${propertyFile(name).replace('desc: () => "unchanged"', `desc: () => JSON.stringify(${answer})`)}`;
 
 const descOf = (name: string): string => `properties.get("${name}").definition.desc({})`;
 
-test("what properties need travels, and nothing else, and plain Node runs it", (t) => {
+test("a manifest has exactly the files that properties need, and plain Node runs them", (t) => {
   const space = workspace(t, {
     "properties/web.ts": answering(
       "web.served",
@@ -75,8 +75,8 @@ test("what properties need travels, and nothing else, and plain Node runs it", (
     );
   }
   assert.equal(
-    farOutput(
-      materialised(space, manifest),
+    hostOutput(
+      writeTree(space, manifest),
       manifest,
       `[${descOf("web.served")}, properties.names().includes("other.one")]`,
     ),
@@ -84,39 +84,39 @@ test("what properties need travels, and nothing else, and plain Node runs it", (
   );
 });
 
-test("nothing that only the controller needs travels", (t) => {
+test("a manifest has no files that only the controller needs", (t) => {
   const { consfig } = workspace(t, { "properties/web.ts": propertyFile("web.served") });
   consfig.refresh();
   const manifest = consfig.manifest(["web.served"]);
   const unwanted =
     /typescript|ts-node|esbuild|chokidar|node-ssh|ssh2|\/lib\/source\/|\/lib\/connection\/ssh|\/agent\/client\/(?!child|connection|marked)/;
   assert.deepEqual(
-    places(manifest).filter((place) => unwanted.test(place)),
+    treePaths(manifest).filter((treePath) => unwanted.test(treePath)),
     [],
   );
   const total = manifest.files.reduce((sum, { size }) => sum + size, 0);
   assert.ok(total < 520_000, `${total} bytes`);
 });
 
-test("a file that defines hosts as well can travel", (t) => {
+test("a file that also defines hosts can be sent", (t) => {
   const space = workspace(t, {
     "hosts/a.ts": `import { canClone, defhost, deploy, via } from "consfigurator";\n${propertyFile("here.one")}export const a = defhost("a.example.com", { deploy: canClone() ? [via.ssh({ user: "root" }), via.agent()] : [] });\nexport const go = () => deploy(a);\n`,
   });
   assert.equal(space.consfig.refresh().error, undefined);
   const manifest = space.consfig.manifest(["here.one"]);
-  assert.equal(farOutput(materialised(space, manifest), manifest, descOf("here.one")), '"unchanged"');
+  assert.equal(hostOutput(writeTree(space, manifest), manifest, descOf("here.one")), '"unchanged"');
 });
 
-test("built-in properties of this repository run far away", (t) => {
+test("built-in properties of this repository run on a host", (t) => {
   const { root } = workspace(t, {});
   const consfig = openConsfig(engineRoot);
   t.after(() => consfig.close());
   consfig.refresh();
   const manifest = consfig.manifest(["file.containsLines", "apt.installed"]);
-  const tree = materialised({ root, consfig }, manifest);
+  const tree = writeTree({ root, consfig }, manifest);
   assert.ok(manifest.entries.every((entry) => entry.startsWith("node_modules/consfigurator/properties/")));
   assert.equal(
-    farOutput(
+    hostOutput(
       tree,
       manifest,
       'typeof properties.get("file.containsLines") + typeof properties.get("apt.installed")',
@@ -125,7 +125,7 @@ test("built-in properties of this repository run far away", (t) => {
   );
 });
 
-test("the same sources give the same manifest, in whatever order they are asked for", (t) => {
+test("the same sources give the same manifest, in any order of names", (t) => {
   const space = workspace(t, {
     "properties/a.ts": propertyFile("a.one"),
     "properties/b.ts": propertyFile("b.one"),
@@ -136,10 +136,10 @@ test("the same sources give the same manifest, in whatever order they are asked 
   again.refresh();
   assert.deepEqual(again.manifest(["b.one", "a.one", "a.one"]), one);
   assert.notEqual(again.manifest(["a.one"]).hash, one.hash);
-  assert.deepEqual(places(one), [...places(one)].sort());
+  assert.deepEqual(treePaths(one), [...treePaths(one)].sort());
 });
 
-test("after an edit only what changed has another hash; asking again is looked up", (t) => {
+test("after an edit only the changed file has a new hash; an unchanged manifest is cached", (t) => {
   const { consfig, write } = workspace(t, {
     "properties/a.ts": propertyFile("a.one"),
     "properties/b.ts": propertyFile("b.one"),
@@ -149,17 +149,20 @@ test("after an edit only what changed has another hash; asking again is looked u
   write({ "properties/a.ts": propertyFile("a.one", "other") });
   consfig.refresh();
   const after = consfig.manifest(["a.one", "b.one"]);
-  const former = new Map(before.files.map(({ path: place, hash }) => [place, hash]));
+  const previous = new Map(before.files.map(({ path: treePath, hash }) => [treePath, hash]));
   assert.deepEqual(
-    after.files.filter(({ path: place, hash }) => former.get(place) !== hash).map((file) => file.path),
+    after.files
+      .filter(({ path: treePath, hash }) => previous.get(treePath) !== hash)
+      .map((file) => file.path),
     ["consfig/properties/a.js"],
   );
   consfig.refresh();
   assert.equal(consfig.manifest(["b.one", "a.one"]), after);
-  for (const { hash } of before.files) assert.ok(consfig.blob(hash), "what was sent before is still there");
+  for (const { hash } of before.files)
+    assert.ok(consfig.blob(hash), "the previous files are still available");
 });
 
-test("what cannot travel is refused", (t) => {
+test("properties that cannot be sent are refused", (t) => {
   const outside = workspace(t, { "x.ts": "export const x = 1;\n" });
   const { consfig, root } = workspace(t, {
     "properties/a.ts": propertyFile("a.one"),
@@ -171,10 +174,10 @@ test("what cannot travel is refused", (t) => {
   assert.equal(consfig.refresh().error, undefined);
   const refused = (name: string, message: string) =>
     assert.throws(() => consfig.manifest([name]), { name: "InapplicableProperty", message });
-  refused("a.onne", 'there is no property "a.onne"; there is "a.one"');
+  refused("a.onne", 'there is no property "a.onne"; did you mean "a.one"?');
   refused(
     "b.one",
-    `${outside.root}/x.ts is outside of the consfig, so it cannot travel to a host; move it below ${root}`,
+    `${outside.root}/x.ts is outside the consfig, so it cannot be sent to a host; move it into ${root}`,
   );
   const property = properties.get("a.one");
   assert.ok(property);
@@ -182,11 +185,11 @@ test("what cannot travel is refused", (t) => {
   t.after(() => properties.forget(new Set([PROMPT])));
   refused(
     "typed.one",
-    'the property "typed.one" was defined at the prompt (prompt:3:1), and only files travel to a host; put it into a file of properties/',
+    'the property "typed.one" was defined at the prompt (prompt:3:1), and only files are sent to a host; put it into a file in properties/',
   );
 });
 
-test("positions far away are the user's own, also of trees that are no longer the newest", (t) => {
+test("positions on a host are mapped to the user's sources, also for older trees", (t) => {
   const space = workspace(t, {
     "properties/a.ts": answering("a.one", "interface Long {\n  a: number;\n}\n", "fail()"),
   });
@@ -195,8 +198,8 @@ test("positions far away are the user's own, also of trees that are no longer th
   });
   space.consfig.refresh();
   const manifest = space.consfig.manifest(["a.one"]);
-  const tree = materialised(space, manifest);
-  const stack = farOutput(
+  const tree = writeTree(space, manifest);
+  const stack = hostOutput(
     tree,
     manifest,
     `(() => { try { ${descOf("a.one")} } catch (error) { return error.stack } })()`,
@@ -223,7 +226,7 @@ test("positions far away are the user's own, also of trees that are no longer th
       "at f (/x/trees/abc/consfig/a.js:1:2), at file:///x/trees/abc/consfig/b.js:3:4",
     ),
     "at f (consfig/a.js:1:2), at consfig/b.js:3:4",
-    "of a tree that nobody knows: as it is, without where it lies",
+    "of an unknown tree: only without its directory",
   );
   assert.equal(space.consfig.mapPositions(`at f (${space.root}/hosts/a.ts:1:2)`), "at f (hosts/a.ts:1:2)");
 });

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { placeOfPackage } from "../../../lib/source/_packages";
+import { bundlePath } from "../../../lib/source/_packages";
 import { propertyFile, workspace } from "./_workspace";
 
 const pkg = (
@@ -16,8 +16,8 @@ const pkg = (
   ...Object.fromEntries(Object.entries(files).map(([file, text]) => [`node_modules/${name}/${file}`, text])),
 });
 
-/** What the property a.one, with `imports` and answering `expression`, says here and in its tree under plain Node. */
-async function hereAndThere(
+/** Values of `expression`, in a file with `imports`, on the controller and in its tree under plain Node. */
+async function onBothEnds(
   t: TestContext,
   files: Readonly<Record<string, string>>,
   imports: string,
@@ -30,21 +30,21 @@ async function hereAndThere(
   assert.equal(consfig.refresh().error, undefined);
   const { answer } = consfig.scope()["a"] as { answer: () => Promise<unknown> };
   const manifest = consfig.manifest(["a.one"]);
-  const tree = mkdtempSync(path.join(tmpdir(), "far-test-"));
+  const tree = mkdtempSync(path.join(tmpdir(), "host-test-"));
   t.after(() => rmSync(tree, { recursive: true, force: true }));
-  for (const { path: place, hash } of manifest.files) {
-    mkdirSync(path.dirname(path.join(tree, place)), { recursive: true });
-    writeFileSync(path.join(tree, place), consfig.blob(hash));
+  for (const { path: treePath, hash } of manifest.files) {
+    mkdirSync(path.dirname(path.join(tree, treePath)), { recursive: true });
+    writeFileSync(path.join(tree, treePath), consfig.blob(hash));
   }
   const code = `require(${JSON.stringify(path.join(tree, manifest.entries[0] ?? ""))}).answer().then((it) => console.log(JSON.stringify(it)))`;
-  const there = JSON.parse(execFileSync(process.execPath, ["-e", code], { encoding: "utf8" })) as unknown;
+  const host = JSON.parse(execFileSync(process.execPath, ["-e", code], { encoding: "utf8" })) as unknown;
   const packages = manifest.files
     .map((file) => file.path)
-    .filter((place) => /^node_modules\/(?!consfigurator)/.test(place));
-  return { here: JSON.parse(JSON.stringify(await answer())) as unknown, there, packages };
+    .filter((treePath) => /^node_modules\/(?!consfigurator)/.test(treePath));
+  return { controller: JSON.parse(JSON.stringify(await answer())) as unknown, host, packages };
 }
 
-/** Why the package that properties/a.ts imports in its first line cannot travel. */
+/** The error message for properties/a.ts with `imports`, undefined when it can be sent. */
 function refusal(t: TestContext, files: Readonly<Record<string, string>>, imports: string): unknown {
   const { consfig } = workspace(t, { ...files, "properties/a.ts": `${imports}\n${propertyFile("a.one")}` });
   assert.equal(consfig.refresh().error, undefined);
@@ -58,7 +58,7 @@ function refusal(t: TestContext, files: Readonly<Record<string, string>>, import
   return undefined;
 }
 
-test("packages travel with what they depend on, CommonJS and ES modules, whole and in part", async (t) => {
+test("packages are sent with their dependencies: CommonJS and ES modules, main entries and subpaths", async (t) => {
   const files = {
     ...pkg("common", {
       "index.js": 'module.exports = { name: "common", deep: require("deep") };',
@@ -77,13 +77,13 @@ test("packages travel with what they depend on, CommonJS and ES modules, whole a
   };
   const imports =
     'import common from "common";\nimport { part } from "common/part";\nimport Esm, { named } from "esm";\nimport scoped from "@scope/thing";\nimport sub from "@scope/thing/sub/x.js";';
-  const { here, there, packages } = await hereAndThere(
+  const { controller, host, packages } = await onBothEnds(
     t,
     files,
     imports,
     "[common, part, Esm.name, named, scoped, sub]",
   );
-  assert.deepEqual(there, [
+  assert.deepEqual(host, [
     { name: "common", deep: { deep: "/" } },
     "part",
     "Named",
@@ -91,7 +91,7 @@ test("packages travel with what they depend on, CommonJS and ES modules, whole a
     "scoped",
     "sub",
   ]);
-  assert.deepEqual(here, there);
+  assert.deepEqual(controller, host);
   assert.deepEqual(packages, [
     "node_modules/@scope/thing/index.js",
     "node_modules/@scope/thing/sub/x.js",
@@ -101,7 +101,7 @@ test("packages travel with what they depend on, CommonJS and ES modules, whole a
   ]);
 });
 
-test("import() gives the same here and there: ES modules, CommonJS, those that wait, those without require", async (t) => {
+test("import() gives the same on both ends: ES modules, CommonJS, top-level await, import-only exports", async (t) => {
   const files = {
     ...pkg(
       "esm",
@@ -120,13 +120,13 @@ test("import() gives the same here and there: ES modules, CommonJS, those that w
       { type: "module", exports: { "./sub": { import: "./x.js" } } },
     ),
   };
-  const { here, there } = await hereAndThere(
+  const { controller, host } = await onBothEnds(
     t,
     files,
     'import { named } from "esm";',
     '[named, await import("esm"), await import("common"), await import("slow"), await import("only/sub")].map((it) => typeof it === "string" ? it : { ...it, default: it.default })',
   );
-  assert.deepEqual(there, [
+  assert.deepEqual(host, [
     "named",
     { default: "default", named: "named" },
     { a: "a", path: "/", default: { a: "a", path: "/" } },
@@ -134,25 +134,25 @@ test("import() gives the same here and there: ES modules, CommonJS, those that w
     { only: "only" },
   ]);
   assert.deepEqual(
-    (here as object[]).map((it) => (typeof it === "string" ? it : omit(it, "module.exports"))),
-    there,
+    (controller as object[]).map((it) => (typeof it === "string" ? it : omit(it, "module.exports"))),
+    host,
   );
 });
 
 const omit = (it: object, name: string): object =>
   Object.fromEntries(Object.entries(it).filter(([key]) => key !== name));
 
-test("a package that is not installed is missing here and there alike", async (t) => {
-  const { here, there } = await hereAndThere(
+test("a package that is not installed is missing on both ends", async (t) => {
+  const { controller, host } = await onBothEnds(
     t,
     {},
     "",
     '(() => { try { return require("left-behind"); } catch (error) { return error.code; } })()',
   );
-  assert.deepEqual([here, there], ["MODULE_NOT_FOUND", "MODULE_NOT_FOUND"]);
+  assert.deepEqual([controller, host], ["MODULE_NOT_FOUND", "MODULE_NOT_FOUND"]);
 });
 
-test("names in strings are no imports", (t) => {
+test("names in strings are not imports", (t) => {
   assert.equal(
     refusal(t, {}, "export const script = 'const x = require(\"left-behind\")'; // import('nothing')"),
     undefined,
@@ -171,11 +171,11 @@ test("a native addon that is optional is left out", async (t) => {
     ),
     ...pkg("fast-native", { "index.js": "module.exports = 1;" }, { gypfile: true }),
   };
-  const { here, there } = await hereAndThere(t, files, 'import { native } from "fast";', "native");
-  assert.deepEqual([here, there], [true, false]);
+  const { controller, host } = await onBothEnds(t, files, 'import { native } from "fast";', "native");
+  assert.deepEqual([controller, host], [true, false]);
 });
 
-test("a native addon is refused, naming package and line", (t) => {
+test("a native addon is refused with package and line", (t) => {
   const files = {
     ...pkg(
       "drawing",
@@ -189,15 +189,15 @@ test("a native addon is refused, naming package and line", (t) => {
   };
   assert.equal(
     refusal(t, files, '\nimport drawing from "drawing";\nexport const d = drawing;'),
-    'the npm package "drawing", imported at properties/a.ts:2, needs the native addon "pencil"; only packages of pure JavaScript can travel to a host',
+    'the npm package "drawing", imported at properties/a.ts:2, needs the native addon "pencil"; only pure JavaScript packages can be sent to a host',
   );
   assert.equal(
     refusal(t, files, 'import pencil from "pencil";\nexport const d = pencil;'),
-    'the npm package "pencil", imported at properties/a.ts:1, is a native addon; only packages of pure JavaScript can travel to a host',
+    'the npm package "pencil", imported at properties/a.ts:1, is a native addon; only pure JavaScript packages can be sent to a host',
   );
 });
 
-test("a property that an npm package defines travels with that package", (t) => {
+test("a property that an npm package defines is sent with that package", (t) => {
   const { consfig } = workspace(t, {
     ...pkg("more-properties", {
       "index.js":
@@ -212,7 +212,7 @@ test("a property that an npm package defines travels with that package", (t) => 
   assert.match(code, /require\("consfigurator"\)/);
 });
 
-test("where a package stands in a tree", () => {
-  const places = ["a", "a/b", "a/b.js", "a/b.json", "@s/a", "@s/a/b"].map(placeOfPackage);
-  assert.deepEqual(places, ["a/index.js", "a/b.js", "a/b.js", "a/b.json", "@s/a/index.js", "@s/a/b.js"]);
+test("the path of a bundle in a tree", () => {
+  const paths = ["a", "a/b", "a/b.js", "a/b.json", "@s/a", "@s/a/b"].map(bundlePath);
+  assert.deepEqual(paths, ["a/index.js", "a/b.js", "a/b.js", "a/b.json", "@s/a/index.js", "@s/a/b.js"]);
 });

@@ -1,4 +1,4 @@
-/** Consfigs in temporary directories, real files and all. */
+/** Consfigs in temporary directories, with real files. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,11 +11,11 @@ export interface Workspace {
   /** Writes files, by their names relative to the root. */
   write(files: Readonly<Record<string, string>>): void;
   remove(file: string): void;
-  /** The consfig opened anew, as by a person who starts again. */
+  /** Opens the consfig again, as after a restart. */
   reopened(): Consfig;
 }
 
-/** A consfig of `files` that is gone after the test, with no built-in properties but those in `builtin/`. */
+/** A consfig with `files`, removed after the test. Its built-in properties are those in `builtin/`. */
 export function workspace(t: TestContext, files: Readonly<Record<string, string>>): Workspace {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), "consfig-test-")));
   const write: Workspace["write"] = (written) => {
@@ -27,7 +27,7 @@ export function workspace(t: TestContext, files: Readonly<Record<string, string>
   write(files);
   const opened: Consfig[] = [];
   const open = (): Consfig => {
-    for (const former of opened) former.close();
+    for (const previous of opened) previous.close();
     const consfig = openConsfig(root, path.join(root, "builtin"));
     opened.push(consfig);
     return consfig;
@@ -39,7 +39,7 @@ export function workspace(t: TestContext, files: Readonly<Record<string, string>
   return { root, consfig: open(), write, remove: (file) => rmSync(path.join(root, file)), reopened: open };
 }
 
-/** A file that defines the property `name`, exported as `export`. */
+/** A file that defines and exports the property `name`, with the description `answer`. */
 export const propertyFile = (
   name: string,
   answer = "unchanged",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { checkTypes } from "../../../lib/source/check";
 import { workspace } from "./_workspace";
 
-test("complaints come with file, line, column, reason and the line; what is right has none", async (t) => {
+test("type errors have file, line, column, message and source line; a correct consfig has none", async (t) => {
   const { root, write } = workspace(t, {
     "hosts/a.ts":
       'import { defhost } from "consfigurator";\nimport { file } from "consfigurator/properties";\n\nexport const a = defhost("a.example.com", file.containsLines("/etc/motd", 7));\n',
@@ -41,10 +41,10 @@ test("complaints come with file, line, column, reason and the line; what is righ
     "properties/p.ts": "export const p = (loose) => loose;\n",
     "tsconfig.json": '{ "compilerOptions": { "strict": false } }',
   });
-  assert.deepEqual(await checkTypes(root), [], "the user's own settings hold");
+  assert.deepEqual(await checkTypes(root), [], "the user's own settings apply");
 });
 
-test("it can be given up", async (t) => {
+test("a check can be aborted", async (t) => {
   const { root } = workspace(t, { "hosts/a.ts": "export {};\n" });
   const controller = new AbortController();
   const checked = checkTypes(root, { signal: controller.signal });

@@ -12,11 +12,11 @@ import { propertyFile, workspace } from "./_workspace";
 const hostFile = (name: string, exported = name.split(".")[0]): string =>
   `import { defhost } from "consfigurator";\nexport const ${exported} = defhost("${name}");\n`;
 
-test("hosts stand in scope by their names, properties by their nouns", (t) => {
+test("hosts are in scope by their export names, properties by their nouns", (t) => {
   const { consfig } = workspace(t, {
     "hosts/web.ts": hostFile("web.example.com"),
-    "hosts/_secret.ts": "throw new Error('nobody imports me');",
-    "hosts/web.test.ts": "throw new Error('I am a test');",
+    "hosts/_secret.ts": "throw new Error('not imported');",
+    "hosts/web.test.ts": "throw new Error('a test file');",
     "hosts/racks/a1.ts": hostFile("a1.example.com"),
     "properties/cool-web.ts": propertyFile("coolWeb.served"),
     "builtin/file.ts": propertyFile("file.exists"),
@@ -38,7 +38,7 @@ test("hosts stand in scope by their names, properties by their nouns", (t) => {
   );
 });
 
-test("the engine is the live one, whatever node_modules says", (t) => {
+test("a consfig gets the running engine, not a copy in node_modules", (t) => {
   const { consfig, root, write } = workspace(t, {
     "hosts/a.ts": 'import * as engine from "consfigurator";\nexport const seen = engine;\n',
     "node_modules/consfigurator/package.json": '{"name":"consfigurator","main":"index.js"}',
@@ -53,7 +53,7 @@ test("the engine is the live one, whatever node_modules says", (t) => {
   assert.ok(root);
 });
 
-test("all that can be imported: .ts, .tsx, .js, .json, index files, npm packages of both sorts", (t) => {
+test("imports: .ts, .tsx, .js, .json, index files, CommonJS and ES module packages", (t) => {
   const { consfig } = workspace(t, {
     "hosts/a.ts": [
       'import { ts } from "../shared/one";',
@@ -93,7 +93,7 @@ test("all that can be imported: .ts, .tsx, .js, .json, index files, npm packages
   return lazy().then((late) => assert.deepEqual(late, ["late", "named"]));
 });
 
-test("a package of ES modules loads like any other", (t) => {
+test('a consfig with "type": "module" loads like any other', (t) => {
   const { consfig } = workspace(t, {
     "package.json": '{"type":"module"}',
     "hosts/a.ts": 'import { b } from "./_b.js";\nimport { c } from "./_c.js";\nexport const a = b + c;\n',
@@ -104,7 +104,7 @@ test("a package of ES modules loads like any other", (t) => {
   assert.equal(consfig.scope()["a"], 3);
 });
 
-test("only what changed and what depends on it is evaluated again, dependencies first", (t) => {
+test("only changed files and their dependents are evaluated again, dependencies first", (t) => {
   const { consfig, root, write } = workspace(t, {
     "hosts/a.ts": 'import { b } from "../shared/b";\nexport const a = [b];\n',
     "hosts/z.ts": "export const z = [];\n",
@@ -124,7 +124,7 @@ test("only what changed and what depends on it is evaluated again, dependencies 
 
   const later = new Date(Date.now() + 5000);
   utimesSync(path.join(root, "shared/c.ts"), later, later);
-  assert.deepEqual(consfig.refresh().loaded, [], "touched but equal");
+  assert.deepEqual(consfig.refresh().loaded, [], "touched, same content");
 
   write({ "shared/c.ts": "export const c = 2;\n" });
   assert.deepEqual(consfig.refresh().loaded, [
@@ -134,10 +134,10 @@ test("only what changed and what depends on it is evaluated again, dependencies 
     "properties/early.ts",
   ]);
   assert.deepEqual(consfig.scope()["a"], [2]);
-  assert.equal(consfig.scope()["z"], z, "what did not change is the same object");
+  assert.equal(consfig.scope()["z"], z, "an unchanged module keeps its exports");
 });
 
-test("two writes within one tick of the clock are both seen", (t) => {
+test("two writes within one clock tick are both noticed", (t) => {
   const { consfig, write } = workspace(t, { "hosts/a.ts": "export const a = 0;\n" });
   consfig.refresh();
   for (let i = 1; i < 10; i++) {
@@ -147,7 +147,7 @@ test("two writes within one tick of the clock are both seen", (t) => {
   }
 });
 
-test("new files are loaded, deleted ones and what they defined are gone", (t) => {
+test("new files are loaded; deleted files and their definitions are gone", (t) => {
   const { consfig, write, remove } = workspace(t, {
     "hosts/a.ts": hostFile("a.example.com"),
     "properties/p.ts": propertyFile("p.one"),
@@ -164,7 +164,7 @@ test("new files are loaded, deleted ones and what they defined are gone", (t) =>
   assert.equal(properties.get("p.one"), undefined);
 });
 
-test("a property that is taken out of its file is gone, also when a helper defined it", (t) => {
+test("a property removed from its file is gone, also when a helper defined it", (t) => {
   const helper =
     'import { defprop, schema } from "consfigurator";\nexport const make = (name: string) => defprop({ name, kind: "posix", args: schema.object({}), apply: async () => "changed" });\n';
   const { consfig, write } = workspace(t, {
@@ -179,7 +179,7 @@ test("a property that is taken out of its file is gone, also when a helper defin
   assert.deepEqual([properties.get("p.one"), typeof properties.get("p.two")], [undefined, "function"]);
 });
 
-test("a definition may move from one file to another in one go", (t) => {
+test("a definition may move from one file to another between two refreshes", (t) => {
   const { consfig, write } = workspace(t, {
     "properties/a.ts": propertyFile("x.one"),
     "properties/b.ts": "export {};\n",
@@ -190,7 +190,7 @@ test("a definition may move from one file to another in one go", (t) => {
   assert.match(properties.fileOf("x.one") ?? "", /properties\/b\.ts$/);
 });
 
-test("a module nobody imports any more is dropped", (t) => {
+test("a module that is no longer imported is dropped", (t) => {
   const { consfig, write } = workspace(t, {
     "hosts/a.ts": 'import "./_b";\n',
     "hosts/_b.ts": propertyFile("b.one"),
@@ -202,7 +202,7 @@ test("a module nobody imports any more is dropped", (t) => {
   assert.equal(properties.get("b.one"), undefined);
 });
 
-test("a file that comes to stand in the way of another is imported from then on", (t) => {
+test("a new file that takes precedence over another is imported from then on", (t) => {
   const { consfig, write } = workspace(t, {
     "hosts/a.ts": 'import { b } from "./b";\nexport const a = b;\n',
     "hosts/b/index.ts": "export const b = 'index';\n",
@@ -213,7 +213,7 @@ test("a file that comes to stand in the way of another is imported from then on"
   assert.equal(consfig.scope()["a"], "file");
 });
 
-test("an import inside of a function finds the module as it is now, and may go in a circle", async (t) => {
+test("an import inside a function gets the current module, and may be circular", async (t) => {
   const { consfig, write } = workspace(t, {
     "hosts/a.ts": 'import "./_b";\nexport const a = async () => (await import("./_b")).b();\n',
     "hosts/_b.ts": 'export const b = () => [1, typeof require("./a").a];\n',
@@ -226,7 +226,7 @@ test("an import inside of a function finds the module as it is now, and may go i
   assert.deepEqual(await a(), [2, "function"]);
 });
 
-test("an edited built-in property is live, and shared with whoever requires it", (t) => {
+test("an edited built-in property is live and shared with every importer", (t) => {
   const { consfig, write } = workspace(t, {
     "builtin/file.ts": propertyFile("file.exists", "before"),
     "hosts/a.ts": 'import { exists } from "../builtin/file";\nexport const a = exists;\n',
@@ -237,7 +237,7 @@ test("an edited built-in property is live, and shared with whoever requires it",
   assert.equal(properties.get("file.exists")?.definition.desc?.({}), "after");
 });
 
-test("this very repository is a consfig: each file is loaded once, built-in properties included", () => {
+test("this repository is a consfig: each file is loaded once, built-in properties included", () => {
   const consfig = openConsfig(engineRoot);
   const { loaded, error } = consfig.refresh();
   assert.equal(error, undefined);
@@ -255,7 +255,7 @@ test("this very repository is a consfig: each file is loaded once, built-in prop
   assert.equal(properties.get("file.hasContent"), undefined);
 });
 
-test("names that clash are said, and nothing is hidden", (t) => {
+test("clashing names are reported, and every definition stays accessible", (t) => {
   const { consfig, write } = workspace(t, {
     "hosts/a.ts": hostFile("one.example.com", "web"),
     "hosts/b.ts": hostFile("two.example.com", "web"),
@@ -264,32 +264,32 @@ test("names that clash are said, and nothing is hidden", (t) => {
     "builtin/file.ts": `${propertyFile("file.exists")}export const only = 1;\n`,
   });
   assert.deepEqual(consfig.refresh().notices, [
-    "file.exists is exported by builtin/file.ts and properties/file.ts; at the prompt it is the one of properties/file.ts",
-    "web is exported by 2 files of hosts: write a.web (hosts/a.ts) or b.web (hosts/b.ts)",
-    "file is the name of a properties file: write c.file (hosts/c.ts) for the host",
+    "file.exists is exported by builtin/file.ts and properties/file.ts; the prompt uses the one in properties/file.ts",
+    "web is exported by 2 files in hosts/: write a.web (hosts/a.ts) or b.web (hosts/b.ts)",
+    "file is also the name of a properties file: write c.file (hosts/c.ts) for the host",
   ]);
   const scope = consfig.scope() as Record<string, Record<string, { name: string }>>;
   assert.deepEqual(Object.keys(scope).sort(), ["a", "b", "c", "file"]);
   assert.equal(scope["a"]?.["web"]?.name, "one.example.com");
   assert.equal(scope["c"]?.["file"]?.name, "three.example.com");
   assert.deepEqual(Object.keys(scope["file"] ?? {}).sort(), ["exists", "only"]);
-  assert.deepEqual(consfig.refresh().notices, [], "said once");
+  assert.deepEqual(consfig.refresh().notices, [], "reported once");
   write({ "hosts/b.ts": hostFile("two.example.com", "web2") });
   consfig.refresh();
   assert.deepEqual(Object.keys(consfig.scope()).sort(), ["c", "file", "web", "web2"]);
 });
 
-test("a directory that is no consfig is said to be none", (t) => {
+test("a directory that is not a consfig gets a notice", (t) => {
   const { consfig, root } = workspace(t, {});
   assert.deepEqual(consfig.refresh(), {
     loaded: [],
     removed: [],
-    notices: [`${root} has neither hosts/ nor properties/: \`consfig init\` makes a consfig that works`],
+    notices: [`${root} has neither hosts/ nor properties/; run \`consfig init\` to create a working consfig`],
   });
   assert.throws(() => openConsfig(path.join(root, "nowhere")), /ENOENT/);
 });
 
-test("files behind a symbolic link are sources too", (t) => {
+test("files in a symlinked directory are sources too", (t) => {
   const { consfig, root } = workspace(t, {
     "elsewhere/a.ts": hostFile("a.example.com"),
     "properties/p.ts": "export {};\n",

@@ -3,7 +3,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { workspace } from "./_workspace";
 
-test("what is imported from outside is live, and the same as what the consfig imports", (t) => {
+test("an import from the prompt is live, and the same module that the consfig imports", (t) => {
   const { consfig, root, write, remove } = workspace(t, {
     "hosts/a.ts": 'export { shared } from "../shared";\n',
     "shared.ts": "export const shared = { n: 1 };\n",
@@ -14,7 +14,7 @@ test("what is imported from outside is live, and the same as what the consfig im
   const note = () => (consfig.import("./note", from) as { note: string }).note;
   consfig.refresh();
   assert.equal(note(), "note 1");
-  assert.deepEqual(Object.keys(consfig.scope()), ["shared"], "it does not stand in scope by itself");
+  assert.deepEqual(Object.keys(consfig.scope()), ["shared"], "an import alone adds nothing to the scope");
   assert.equal(
     (consfig.import("./shared", from) as Record<string, unknown>)["shared"],
     consfig.scope()["shared"],
@@ -27,9 +27,9 @@ test("what is imported from outside is live, and the same as what the consfig im
     name: "ConsfigLoadError",
     message: /^wrong\.ts:1:18: ReferenceError: missing is not defined/,
   });
-  assert.equal(consfig.refresh().error, undefined, "what was not loaded holds up nothing");
+  assert.equal(consfig.refresh().error, undefined, "a failed import does not break the consfig");
   assert.throws(() => consfig.import("./notee", from), {
-    message: "prompt: cannot find './notee'; there is './note'",
+    message: "prompt: cannot find './notee'; did you mean './note'?",
   });
   remove("note.ts");
   assert.deepEqual(consfig.refresh().removed.toSorted(), ["deep.ts", "note.ts"]);

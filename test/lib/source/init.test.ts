@@ -24,7 +24,7 @@ function directory(t: TestContext): string {
   return made;
 }
 
-test("a new consfig loads, has its types right, here and in an editor, and can travel", async (t) => {
+test("a new consfig loads, type-checks here and in an editor, and can be sent to a host", async (t) => {
   const root = path.join(directory(t), "My Servers");
   assert.deepEqual(initConsfig(root), [
     "package.json",
@@ -48,23 +48,23 @@ test("a new consfig loads, has its types right, here and in an editor, and can t
 
   assert.deepEqual(await checkTypes(root), []);
   const tsc = path.join(engineRoot, "node_modules/typescript/bin/tsc");
-  const complaints = execFileSync(process.execPath, [tsc, "-p", root, "--listFilesOnly"], {
+  const listed = execFileSync(process.execPath, [tsc, "-p", root, "--listFilesOnly"], {
     encoding: "utf8",
   });
-  assert.match(complaints, /lib\/index\.ts/, "an editor finds this package through the link");
+  assert.match(listed, /lib\/index\.ts/, "an editor finds this package through the link");
 });
 
-test("a directory that has one of the files is left alone", (t) => {
+test("a directory that already has one of the files is not changed", (t) => {
   const root = directory(t);
   mkdirSync(path.join(root, "hosts"));
   writeFileSync(path.join(root, "hosts/example.ts"), "mine");
   writeFileSync(path.join(root, "notes.txt"), "mine");
   assert.throws(() => initConsfig(root), {
     name: "ConsfigError",
-    message: `${root} has hosts/example.ts already, and nothing was written; choose another directory, or move it away`,
+    message: `${root} already contains hosts/example.ts; nothing was written. Choose another directory, or move it away`,
   });
   assert.deepEqual(readdirSync(root).sort(), ["hosts", "notes.txt"]);
   rmSync(path.join(root, "hosts/example.ts"));
   initConsfig(root);
-  assert.ok(existsSync(path.join(root, "notes.txt")), "other files are no hindrance");
+  assert.ok(existsSync(path.join(root, "notes.txt")), "other files do not matter");
 });

@@ -8,7 +8,7 @@ import { ConsfigLoadError } from "../../../lib/source/consfig";
 import { excerpt } from "../../../lib/source/loadError";
 import { propertyFile, workspace } from "./_workspace";
 
-/** The message for a consfig of `files`, which cannot be loaded. */
+/** The error message for a consfig of `files`, which fails to load. */
 function refusal(t: TestContext, files: Readonly<Record<string, string>>): string {
   const { error } = workspace(t, files).consfig.refresh();
   assert.ok(error instanceof ConsfigLoadError);
@@ -45,7 +45,7 @@ test("an exception is shown at the user's innermost line, with the user's frames
   );
 });
 
-test("what does not fit a property is shown where it was said", (t) => {
+test("invalid arguments are shown at the call", (t) => {
   assert.equal(
     refusal(t, {
       "hosts/a.ts": 'import { defhost } from "consfigurator";\nexport const a = defhost("no name");\n',
@@ -59,11 +59,14 @@ test("what does not fit a property is shown where it was said", (t) => {
   );
 });
 
-test("something thrown that is no error", (t) => {
-  assert.equal(refusal(t, { "hosts/a.ts": 'throw "up";\n' }), 'hosts/a.ts: threw "up", which is no Error');
+test("a thrown value that is not an Error", (t) => {
+  assert.equal(
+    refusal(t, { "hosts/a.ts": 'throw "up";\n' }),
+    'hosts/a.ts: threw "up", which is not an Error',
+  );
 });
 
-test("two properties of one name", (t) => {
+test("two properties with one name", (t) => {
   const files = { "properties/a.ts": propertyFile("x.one"), "properties/b.ts": `\n${propertyFile("x.one")}` };
   assert.equal(
     refusal(t, files),
@@ -76,7 +79,7 @@ test("two properties of one name", (t) => {
   );
 });
 
-test("two properties of one name, both made by one helper", (t) => {
+test("two properties with one name, defined by the same helper", (t) => {
   const make =
     'import { defprop, schema } from "consfigurator";\nexport const make = (name: string) => defprop({ name, kind: "posix", args: schema.object({}), apply: async () => "changed" });\n';
   const use = 'import { make } from "./_make";\nexport const one = make("x.one");\n';
@@ -84,7 +87,7 @@ test("two properties of one name, both made by one helper", (t) => {
   assert.match(message, /the property "x.one" is defined twice/);
 });
 
-test("a module that is not there, and what was meant", (t) => {
+test("a missing module, with a suggestion", (t) => {
   const files = {
     "hosts/a.ts": 'import "../shared/y";\nimport "../shared/motdd";\n',
     "shared/y.ts": "",
@@ -93,7 +96,7 @@ test("a module that is not there, and what was meant", (t) => {
   assert.equal(
     refusal(t, files),
     [
-      "hosts/a.ts:2:1: cannot find '../shared/motdd'; there is '../shared/motd'",
+      "hosts/a.ts:2:1: cannot find '../shared/motdd'; did you mean '../shared/motd'?",
       "",
       '  2 | import "../shared/motdd";',
       "    | ^",
@@ -105,7 +108,7 @@ test("a module that is not there, and what was meant", (t) => {
   );
 });
 
-test("an npm package that is not installed, or that waits while it loads", (t) => {
+test("an npm package that is not installed, or uses top-level await", (t) => {
   assert.match(
     refusal(t, { "hosts/a.ts": 'import left from "left-behind/sub";\nexport const a = left;\n' }),
     /^hosts\/a.ts:1:1: cannot find the npm package "left-behind"; run: npm install left-behind\n/,
@@ -117,11 +120,11 @@ test("an npm package that is not installed, or that waits while it loads", (t) =
   };
   assert.match(
     refusal(t, slow),
-    /^hosts\/a.ts:1:1: the npm package "slow" waits while it loads \(top-level await\), so a.ts cannot import it; write await import\("slow"\) inside the function that needs it\n/,
+    /^hosts\/a.ts:1:1: the npm package "slow" uses top-level await, so a.ts cannot import it statically; write await import\("slow"\) inside the function that needs it\n/,
   );
 });
 
-test("imports in a circle are refused with the way they go; imports of types are none", (t) => {
+test("circular imports are refused with the cycle; type imports do not count", (t) => {
   assert.equal(
     refusal(t, {
       "hosts/a.ts": 'import { b } from "./_b";\nexport const a = b;\n',
@@ -129,7 +132,7 @@ test("imports in a circle are refused with the way they go; imports of types are
       "hosts/_c.ts": 'import { a } from "./a";\nexport const c = [a];\n',
     }),
     [
-      "hosts/_c.ts:1:1: circular import: hosts/a.ts → hosts/_b.ts → hosts/_c.ts → hosts/a.ts; move what they share into a file that imports none of them (import type is allowed)",
+      "hosts/_c.ts:1:1: circular import: hosts/a.ts → hosts/_b.ts → hosts/_c.ts → hosts/a.ts; move the shared code into a file that imports none of these (import type is allowed)",
       "",
       '  1 | import { a } from "./a";',
       "    | ^",
@@ -142,11 +145,11 @@ test("imports in a circle are refused with the way they go; imports of types are
   assert.equal(consfig.refresh().error, undefined);
 });
 
-test("what CommonJS does not have is said in the words of a consfig", (t) => {
+test("constructs that CommonJS lacks are reported with a fix", (t) => {
   assert.equal(
     refusal(t, { "hosts/a.ts": "interface Unused {}\nexport const a = await 3;\n" }),
     [
-      "hosts/a.ts:2:18: await stands outside of any function; this file is loaded without waiting: put it into a function",
+      "hosts/a.ts:2:18: top-level await is not allowed: this file is loaded synchronously; move the await into a function",
       "",
       "  2 | export const a = await 3;",
       "    |                  ^",
@@ -154,15 +157,15 @@ test("what CommonJS does not have is said in the words of a consfig", (t) => {
   );
   assert.match(
     refusal(t, { "hosts/a.ts": "export const a = import.meta.url;\n" }),
-    /^hosts\/a.ts:1:18: import.meta is not there in CommonJS, which this file is compiled to; use __filename and __dirname\n/,
+    /^hosts\/a.ts:1:18: import.meta is not available: this file is compiled to CommonJS; use __filename or __dirname\n/,
   );
 });
 
-test("JSON that is none", (t) => {
+test("invalid JSON", (t) => {
   assert.equal(
     refusal(t, { "hosts/data.json": '{\n  "a": 1,\n  b: 2\n}\n' }),
     [
-      "hosts/data.json:3:3: no JSON: Expected double-quoted property name",
+      "hosts/data.json:3:3: invalid JSON: Expected double-quoted property name",
       "",
       "  3 |   b: 2",
       "    |   ^",
@@ -170,11 +173,11 @@ test("JSON that is none", (t) => {
   );
   assert.match(
     refusal(t, { "hosts/data.json": "" }),
-    /^hosts\/data.json:1:1: no JSON: Unexpected end of JSON input/,
+    /^hosts\/data.json:1:1: invalid JSON: Unexpected end of JSON input/,
   );
 });
 
-test("an evaluation that fails leaves everything as it was, until something is changed that mends it", (t) => {
+test("a failed evaluation leaves everything as it was until a fix", (t) => {
   const { consfig, write, remove } = workspace(t, {
     "hosts/a.ts":
       'import { defhost } from "consfigurator";\nimport { b } from "./_b";\nexport const a = defhost("a.example.com", { desc: b });\n',
@@ -222,7 +225,7 @@ test("an evaluation that fails leaves everything as it was, until something is c
   assert.deepEqual(
     consfig.refresh().loaded,
     ["shared/d.ts", "hosts/c.ts"],
-    "the file that was missing is noticed",
+    "the creation of the missing file is noticed",
   );
   write({ "hosts/c.ts": "const;\n" });
   assert.ok(consfig.refresh().error);
@@ -230,7 +233,7 @@ test("an evaluation that fails leaves everything as it was, until something is c
   assert.deepEqual(consfig.refresh(), { loaded: [], removed: ["hosts/c.ts", "shared/d.ts"], notices: [] });
 });
 
-test("going back to the former content after a failure loads nothing", (t) => {
+test("restoring the previous content after a failure loads nothing", (t) => {
   const { consfig, write } = workspace(t, { "hosts/a.ts": "export const a = 1;\n" });
   consfig.refresh();
   write({ "hosts/a.ts": "export const a = ;\n" });
@@ -239,7 +242,7 @@ test("going back to the former content after a failure loads nothing", (t) => {
   assert.deepEqual(consfig.refresh(), { loaded: [], removed: [], notices: [] });
 });
 
-test("after a failure the code that stayed has its own lines in stacks", (t) => {
+test("after a failure the code that stays loaded has the right lines in stacks", (t) => {
   const { consfig, write } = workspace(t, {
     "hosts/a.ts": "export function a() {\n  return new Error('x').stack;\n}\n",
     "hosts/b.ts": "export {};\n",
@@ -265,7 +268,7 @@ test("a file that is removed while it is imported", (t) => {
   assert.equal(consfig.scope()["a"], 1);
 });
 
-test("a long line is shown around its place, tabs as blanks", () => {
+test("a long line is shortened around the column, tabs become spaces", () => {
   const line = `${"x".repeat(200)}HERE${"y".repeat(200)}`;
   const [, , shown = "", caret = ""] = excerpt({ file: "a.ts", line: 1, column: 201 }, line).split("\n");
   assert.equal(shown.length, 126);

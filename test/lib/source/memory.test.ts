@@ -18,7 +18,7 @@ test("a thousand reloads, each with a manifest, do not grow the heap", async (t)
     "properties/p.ts": propertyFile("p.is"),
   });
   const reload = (i: number): void => {
-    // A few contents over and over, so that it is the reload that is measured and not the compiler.
+    // Alternates between a few contents, so that the reload is measured and not the compiler.
     const name = i % 2 === 0 ? "p" : `other${i % 10}`;
     const file =
       name === "p"

@@ -11,7 +11,7 @@ const files = {
   "services/data.json": '{ "text": "hello" }\n',
 };
 
-test("a module that is said with a property travels with what it imports, its maps, and what means what in it", (t) => {
+test("a module named in arguments is sent with its imports, source maps and import resolutions", (t) => {
   const { consfig, write } = workspace(t, files);
   consfig.refresh();
   const manifest = consfig.manifest([], [], ["/services/web"]);
@@ -44,7 +44,7 @@ test("a module that is said with a property travels with what it imports, its ma
     },
   };
   assert.deepEqual(JSON.parse(text), list);
-  assert.equal(consfig.manifest([], [], ["/services/web"]), manifest, "looked up while nothing changed");
+  assert.equal(consfig.manifest([], [], ["/services/web"]), manifest, "cached while nothing changed");
 
   write({ "services/words.ts": "export const shout = (text: string): string => `${text}!`;\n" });
   const after = consfig.manifest([], [], ["/services/web"]);
@@ -55,11 +55,11 @@ test("a module that is said with a property travels with what it imports, its ma
   );
 });
 
-test("a module that is not there, or imports what is not, is refused", (t) => {
+test("a missing module is refused with a suggestion", (t) => {
   const { consfig } = workspace(t, files);
   consfig.refresh();
   assert.throws(() => consfig.manifest([], [], ["/services/wep"]), {
     name: "ModuleRefused",
-    message: 'there is no module "/services/wep" in the consfig; there is "/services/web"',
+    message: 'there is no module "/services/wep" in the consfig; did you mean "/services/web"?',
   });
 });

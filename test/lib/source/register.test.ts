@@ -11,7 +11,7 @@ import { propertyFile, workspace } from "./_workspace";
 
 const register = path.join(engineRoot, "lib/source/register.js");
 
-/** What a fresh process prints that has its caches in `home` and runs the TypeScript of `file`. */
+/** Output of a new process that runs the TypeScript file `file` with its caches in `home`. */
 function printed(home: string, file: string): string {
   const env = { ...process.env, XDG_CACHE_HOME: home };
   return execFileSync(process.execPath, ["--require", register, file], { env, encoding: "utf8" }).trim();
@@ -27,7 +27,7 @@ const heavy = Object.keys(require.cache).filter((file) => /\\/(typescript\\/lib|
 console.log(JSON.stringify({ loaded: loaded.length, heavy }));
 `;
 
-test("nothing heavy is loaded where the caches are warm", (t) => {
+test("no heavy package is loaded when the caches are warm", (t) => {
   const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
   t.after(() => rmSync(home, { recursive: true, force: true }));
   const { root, write } = workspace(t, {
@@ -40,7 +40,7 @@ test("nothing heavy is loaded where the caches are warm", (t) => {
   assert.deepEqual(warm, { loaded: cold.loaded, heavy: [] });
 });
 
-test("a file is compiled as CommonJS whatever its package says; import() stays for packages, not for our own", () => {
+test("a file is compiled to CommonJS in any package; import() is kept for npm packages only", () => {
   const output = compile(
     'import { a } from "./a.ts";\nexport const b = [a, import("ink"), import("./c")];\n',
     "/x/type-module/b.ts",
@@ -50,7 +50,7 @@ test("a file is compiled as CommonJS whatever its package says; import() stays f
   assert.match(output, /Promise\.resolve\(\)\.then\(\(\) => require\("\.\/c"\)\)/);
 });
 
-test("what the compiler says has its place, and comes again from a second call", () => {
+test("a compile error has its position, and is thrown again by a second call", () => {
   for (const _ of [1, 2]) {
     assert.throws(() => compile("const a = 1;\nconst b = (;\nconst c = );\n", "/x/b.ts"), {
       name: "CompileError",
@@ -61,38 +61,38 @@ test("what the compiler says has its place, and comes again from a second call",
   }
 });
 
-test("plain JavaScript that says nothing of modules is left as it is", () => {
+test("JavaScript without import or export stays a script", () => {
   const output = compile("exports.a = require('./b');\n", "/x/b.js");
   assert.doesNotMatch(output, /__esModule/);
 });
 
-test("caches: what was not used for 30 days goes, at most once a day; what is in use is marked", async (t) => {
+test("caches: files unused for 30 days are removed, at most once a day; files in use are marked", async (t) => {
   const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
   t.after(() => rmSync(home, { recursive: true, force: true }));
   const day = 24 * 3600;
   const now = Date.now() / 1000;
-  const place = (name: string, age: number): string => {
+  const cacheFile = (name: string, age: number): string => {
     const file = path.join(home, name);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, "");
     utimesSync(file, now - age * day, now - age * day);
     return file;
   };
-  const used = place("compiled/used.js", 40);
-  place("compiled/fresh.js", 29);
-  place("compiled/old.js", 31);
-  place("bundles/old.json", 31);
-  place("bytecode/v24/old.cache", 31);
-  place("boot/old.js", 400);
+  const used = cacheFile("compiled/used.js", 40);
+  cacheFile("compiled/fresh.js", 29);
+  cacheFile("compiled/old.js", 31);
+  cacheFile("bundles/old.json", 31);
+  cacheFile("bytecode/v24/old.cache", 31);
+  cacheFile("boot/old.js", 400);
   const files = (): string[] =>
     readdirSync(home, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => entry.name)
       .sort();
   await prune(home, new Set([used, path.join(home, "compiled/gone.js")]));
-  assert.deepEqual(files(), ["fresh.js", "old.js", "pruned", "used.js"], "boot/ is not ours");
+  assert.deepEqual(files(), ["fresh.js", "old.js", "pruned", "used.js"], "boot/ is not pruned");
   assert.ok(Math.abs(statSync(used).mtimeMs / 1000 - now) < 60);
-  place("compiled/old2.js", 31);
+  cacheFile("compiled/old2.js", 31);
   await prune(home, new Set());
   assert.ok(files().includes("old2.js"), "once a day");
   await prune(home, new Set(), Date.now() + 25 * 3600_000);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { workspace } from "./_workspace";
 
-test("saved, created and removed sources are told, several at once in one call, and nothing else", {
+test("saved, created and removed sources are reported, several at once in one call, and nothing else", {
   timeout: 20_000,
 }, async (t) => {
   const { consfig, root, write, remove } = workspace(t, {
@@ -26,7 +26,7 @@ test("saved, created and removed sources are told, several at once in one call, 
   await started(saves, () => write({ "hosts/probe.ts": `// ${performance.now()}\n` }));
 
   write({
-    "hosts/notes.txt": "no source",
+    "hosts/notes.txt": "not a source",
     "hosts/node_modules/x/a.ts": "",
     "shared/b.ts": "export const b = 1;\n",
     "properties/p.ts": "export const p = 1;\n",
@@ -38,20 +38,20 @@ test("saved, created and removed sources are told, several at once in one call, 
   assert.deepEqual(await next(), ["hosts/new.ts"]);
   await watch.close();
   write({ "hosts/a.ts": "export {};\n" });
-  saves.once("save", () => assert.fail("told after it was closed"));
+  saves.once("save", () => assert.fail("called after close"));
   await delay(150);
 });
 
-/** A watcher is ready some time after it was asked for: `save` is done until it is told. */
+/** The watcher needs some time to start: repeats `save` until it is reported. */
 async function started(saves: EventEmitter, save: () => void): Promise<void> {
-  const told = once(saves, "save");
+  const reported = once(saves, "save");
   const timer = setInterval(save, 100);
-  await told;
+  await reported;
   clearInterval(timer);
   await delay(200);
 }
 
 test("a watch that is closed at once never starts", async (t) => {
   const { consfig } = workspace(t, { "hosts/a.ts": "export {};\n" });
-  await consfig.watch(() => assert.fail("told")).close();
+  await consfig.watch(() => assert.fail("called")).close();
 });

@@ -1,7 +1,7 @@
 import { defhost, type PropApp } from "consfigurator";
 import { apt, file, os, systemd, timezone, user } from "consfigurator/properties";
 
-/** A hundred properties, as many of each sort as a server tends to have. */
+/** A hundred properties, in the proportions of a typical server. */
 export const hundred = defhost(
   "hundred.example.org",
   os.debianStable("bookworm", "amd64"),

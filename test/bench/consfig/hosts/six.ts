@@ -2,7 +2,7 @@ import { defhost } from "consfigurator";
 import { file, os, systemd, timezone, user } from "consfigurator/properties";
 import * as banner from "../properties/banner";
 
-/** A handful of properties of different sorts. */
+/** A few properties of different kinds. */
 export const six = defhost(
   "six.example.org",
   os.debianStable("bookworm", "amd64"),

@@ -1,6 +1,6 @@
 import { defprop, schema } from "consfigurator";
 
-/** Whoever logs in is shown `text`. A property of the user's own, whose file the bench edits. */
+/** Users see `text` when they log in. A custom property, whose file the bench edits. */
 export const says = defprop({
   name: "banner.says",
   kind: "posix",

@@ -1,7 +1,7 @@
 import { defproplist, schema } from "consfigurator";
 import { file } from "consfigurator/properties";
 
-/** The release `release` is what is served. */
+/** The host serves the release `release`. */
 export const served = defproplist({
   name: "app.served",
   args: schema.object({ release: schema.line() }),
