@@ -61,7 +61,10 @@ test("envfile.sets: applied, applied again, undone, over a shell and in the agen
 
 test("envfile.sets: two values of one name are refused, and what is no name", () => {
   const twice = seqprops(said("envfile.sets", "e", "PORT", "1"), said("envfile.sets", "e", "PORT", "2"));
-  assert.throws(() => prepare({ name: "web1" }, twice), /: e PORT=1 is said already; leave one out$/);
+  assert.throws(
+    () => prepare({ name: "web1" }, twice),
+    /: e PORT=1 is already declared; remove one of the two$/,
+  );
   assert.throws(
     () => said("envfile.sets", "e", "port", "1"),
     /^InvalidArguments: envfile\.sets: args\.name is "port"; it must be a variable, such as "PORT"$/,
