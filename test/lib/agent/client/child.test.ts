@@ -118,9 +118,9 @@ describe("narrower contexts", needsMachines(), () => {
       ]);
       assert.deepEqual(outline(report.steps), [
         "failed as plain (a step inside it failed)",
-        "  failed behind via.as('root'): AbortedChange: via.as('root'): it takes root, and the agent runs as plain; add via.sudo() before via.agent()",
+        "  failed through via.as('root'): AbortedChange: via.as('root'): it takes root, and the agent runs as plain; add via.sudo() before via.agent()",
         "failed as plain (a step inside it failed)",
-        "  failed behind via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): it takes root; add via.sudo() before it",
+        "  failed through via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): it takes root; add via.sudo() before it",
       ]);
     });
 
@@ -143,7 +143,7 @@ describe("narrower contexts", needsMachines(), () => {
         seqprops(inChroot(as("plain", said("probe.fails"), runs("echo never"))), runs("echo on")),
       ]);
       assert.deepEqual(outline(report.steps), [
-        "failed behind via.chroot('/srv/c') (a step inside it failed)",
+        "failed through via.chroot('/srv/c') (a step inside it failed)",
         "  failed as plain (a step inside it failed)",
         "    failed probe.fails({}): FailedChange: on purpose",
         "    skipped echo never (probe.fails failed)",
