@@ -32,7 +32,7 @@ export function* appliedAnywhere(application: PropApp): Generator<PropApp> {
   }
 }
 
-/** Whether `application` can be unapplied. */
+/** True when `application` can be unapplied. */
 export function unappliable(application: PropApp): boolean {
   const definition = definitionOf(application.property);
   if (definition.unappliable) return definition.unappliable(application.args, unappliable);

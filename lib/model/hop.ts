@@ -47,7 +47,7 @@ export interface HopDefinition<A, P extends unknown[]> {
   /** Opens the hop. Throws `ConnectionFailed`, naming the hop and the command it ran. */
   readonly open: (args: A, context: HopContext) => Promise<Connection>;
   /**
-   * How a worker in front of this hop starts a new, pristine worker behind it, which does the rest of the work there.
+   * Lets a worker in front of this hop start a new, pristine worker behind it, which does the rest of the work there.
    * Without this slot, when it returns undefined, or when Node cannot run behind the hop, `open` and a shell are used.
    */
   readonly enter?: (args: A, context: EnterContext) => Promise<Entrance | undefined>;

@@ -31,7 +31,7 @@ export interface NestedPlan {
 }
 
 /**
- * How a property applies the applications among its arguments, and those that it makes itself. An application that was
+ * Lets a property apply the applications among its arguments, and those that it makes itself. An application that was
  * not prepared with the host is prepared on a copy of the host's facts: facts it records are lost, with a notice.
  */
 export interface Steps {
@@ -76,7 +76,7 @@ export interface StepOptions {
   readonly beforeChange?: (steps: Steps, checked: boolean) => Promise<void>;
 }
 
-/** How a property visits the applications among its arguments while a host is prepared. */
+/** Lets a property visit the applications among its arguments while a host is prepared. */
 export interface Visits {
   /** Runs the `hostattrs` of `application` and of its parts, on the facts of `host` (default: the prepared host). */
   visit(application: PropApp, host?: HostModel): void;

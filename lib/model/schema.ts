@@ -26,17 +26,25 @@ type Fields<F> = { [K in keyof F as F[K] extends Optional<unknown> ? never : K]:
     : never;
 };
 
+/** A string. `keywords` are further JSON Schema keywords, such as `minLength`. */
 export const string = (keywords: object = {}): Schema<string> => ({ type: "string", ...keywords });
+/** An integer. */
 export const integer = (keywords: object = {}): Schema<number> => ({ type: "integer", ...keywords });
+/** `true` or `false`. */
 export const boolean = (keywords: object = {}): Schema<boolean> => ({ type: "boolean", ...keywords });
+/** A list of any length, with items that match `items`. */
 export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> => ({
   type: "array",
   items,
   ...keywords,
 });
+/** One of the given strings. */
 export const oneOf = <const T extends string>(...values: T[]): Schema<T> => ({ enum: values });
+/** A field of an `object` that may be left out. */
 export const optional = <T>(schema: Schema<T>): Optional<T> => ({ optional: schema });
+/** A value that matches `schema`, or `null`. */
 export const nullable = <T>(schema: Schema<T>): Schema<T | null> => ({ anyOf: [schema, { type: "null" }] });
+/** A value that matches at least one of `schemas`. */
 export const either = <const S extends readonly AnySchema[]>(...schemas: S): Schema<Infer<S[number]>> => ({
   anyOf: schemas,
 });
@@ -49,6 +57,7 @@ export const record = <T>(values: Schema<T>, keywords: object = {}): Schema<Reco
 /** Any JSON value. */
 export const json = (keywords: object = {}): Schema<unknown> => ({ ...keywords });
 
+/** An object with exactly these fields; each is required unless it is `optional`. */
 export function object<const F extends Record<string, Field>>(fields: F): Schema<Simplify<Fields<F>>> {
   const entries = Object.entries(fields);
   return {
