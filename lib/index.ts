@@ -1,6 +1,6 @@
 /**
- * What a consfig, and a property of the user's own, may import: `import { defhost, via } from "consfigurator"`. The
- * properties that come with this package import nothing else.
+ * The public API for consfigs and custom properties: `import { defhost, via } from "consfigurator"`. The properties in this
+ * package import nothing else.
  */
 
 export * from "./combinators";

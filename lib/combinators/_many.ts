@@ -4,11 +4,11 @@ import { list, propapp } from "../model/schema";
 /** Several applications, in order. */
 export const applications = list(propapp());
 
-/** As they are said: nothings left out. */
-export const sequence = (...said: MaybePropApp[]) => ({ applications: withoutEmpty(said) });
+/** The arguments of a property that takes a list of applications; empty values are dropped. */
+export const sequence = (...given: MaybePropApp[]) => ({ applications: withoutEmpty(given) });
 
-/** What is made of applications can be unapplied when each of them can. */
-export const everyOne = (
+/** A list of applications can be unapplied when each of them can. */
+export const allUnappliable = (
   { applications }: { readonly applications: readonly PropApp[] },
   each: (application: PropApp) => boolean,
 ): boolean => applications.every(each);

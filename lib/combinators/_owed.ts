@@ -4,25 +4,25 @@ import type { Change, PropApp, Steps } from "../model/property";
 import type { PosixTarget } from "../model/target";
 
 /**
- * What should follow a change: owed from before the change until it is done, and as long as that a mark stands on the
- * host.
+ * The follow-up of a change: pending from before the change until the follow-up is done. As long as it is pending, a flag
+ * is set on the host.
  *
- * In the agent a mark costs less than a look at a file, so it is written before anything may be changed, and removed
- * when nothing was: no crash can come between. Over a shell it would cost a round trip; there it is written first only
- * when a `check` has said that there is something to change, else when the change is known. There a link lost at the
- * very moment of a change that had no `check` loses what should follow. Where a `check` says that all holds, no mark is
- * written; the marks there are, are looked up once a deployment, beside the first property that wants to know.
+ * In the agent setting a flag is cheaper than reading a file, so it is set before anything may be changed, and cleared
+ * when nothing was: a crash never loses a follow-up. Over a shell a flag costs a round trip; there it is set in advance
+ * only when a `check` has found something to change, otherwise once the change is known. So over a shell, a link lost
+ * just after a change without a `check` loses the follow-up. When a `check` finds that the property holds, no flag is
+ * set. Existing flags are read once per deployment, concurrently with the first property that needs them.
  */
-export class Owed {
+export class FollowUp {
   readonly #name: string;
   readonly #args: Args;
   readonly #target: PosixTarget;
   readonly #steps: Steps;
-  readonly #left: Promise<boolean>;
-  /** Another application said the same, and has failed in this very deployment: its mark is left alone. */
+  readonly #leftUndone: Promise<boolean>;
+  /** True: an equal application has failed in this deployment, and owns the flag. */
   readonly #foreign: boolean;
   #begun = false;
-  #marked: Promise<void> | undefined;
+  #flagged: Promise<void> | undefined;
 
   constructor(args: Args, target: PosixTarget, steps: Steps) {
     this.#name = nameOf(args.when, target);
@@ -31,58 +31,58 @@ export class Owed {
     this.#steps = steps;
     const owner = target.memory.get(OWNER + this.#name);
     this.#foreign = owner !== undefined && owner !== args;
-    const left = target.state.has(this.#name).then((has) => has && !this.#foreign);
-    // Should the link be lost or the work be cancelled, the property itself will say so.
-    this.#left = left.catch((error) => this.#complain(error)).then((has) => has === true);
+    const flag = target.state.has(this.#name).then((has) => has && !this.#foreign);
+    // The property itself reports a lost link or a cancellation.
+    this.#leftUndone = flag.catch((error) => this.#complain(error)).then((has) => has === true);
   }
 
-  /** Whether an earlier deployment has left it undone. */
-  isLeft(): Promise<boolean> {
-    return this.#left;
+  /** True when an earlier deployment left the follow-up undone. */
+  leftUndone(): Promise<boolean> {
+    return this.#leftUndone;
   }
 
-  /** `act` may change something; should it fail after that, it is owed. */
+  /** Runs `act`, which may change something; if it fails after a change, the follow-up is pending. */
   async around(act: (steps: Steps) => Promise<Change>): Promise<Change> {
     const beforeChange = async (_inner: Steps, checked: boolean) => {
       this.#begun = true;
-      if (checked || this.#target.kind === "agent") await this.mark();
+      if (checked || this.#target.kind === "agent") await this.setPending();
     };
     try {
       return await act(this.#steps.within({ beforeChange }));
     } catch (error) {
       const changed = this.#begun && (this.#steps.touched || error instanceof Cancelled);
       if (error instanceof ConnectionFailed) throw error;
-      if (changed) await this.mark();
-      else if (!(await this.#left)) await this.forget();
+      if (changed) await this.setPending();
+      else if (!(await this.#leftUndone)) await this.clear();
       throw error;
     }
   }
 
-  /** From now on it is owed. */
-  async mark(): Promise<void> {
+  /** The follow-up is pending from now on. */
+  async setPending(): Promise<void> {
     if (this.#foreign) return;
     this.#target.memory.set(OWNER + this.#name, this.#args);
-    this.#marked ??= this.#write();
-    await this.#marked;
+    this.#flagged ??= this.#setFlag();
+    await this.#flagged;
   }
 
-  /** It is not owed, or not any more. */
-  async forget(): Promise<void> {
-    const left = await this.#left;
-    await this.#marked;
-    if (this.#marked || left) await this.#orComplain(() => this.#target.state.clear(this.#name));
-    this.#marked = undefined;
+  /** The follow-up is no longer pending. */
+  async clear(): Promise<void> {
+    const leftUndone = await this.#leftUndone;
+    await this.#flagged;
+    if (this.#flagged || leftUndone) await this.#orComplain(() => this.#target.state.clear(this.#name));
+    this.#flagged = undefined;
     if (!this.#foreign) this.#target.memory.delete(OWNER + this.#name);
   }
 
-  async #write(): Promise<void> {
-    if (await this.#left) return;
+  async #setFlag(): Promise<void> {
+    if (await this.#leftUndone) return;
     const { when, then } = this.#args;
-    const said = ({ property, site }: PropApp) => `${property} at ${site}`;
+    const located = ({ property, site }: PropApp) => `${property} at ${site}`;
     const text = JSON.stringify({
       host: this.#target.host.name,
-      changed: said(when),
-      owed: then.map(said),
+      changed: located(when),
+      pending: then.map(located),
       since: new Date().toISOString(),
     });
     await this.#orComplain(() => this.#target.state.set(this.#name, `${text}\n`));
@@ -95,12 +95,12 @@ export class Owed {
     });
   }
 
-  /** A host on which nothing can be kept, a full disk perhaps, is no reason to leave what can be done undone. */
+  /** A host that cannot store flags, perhaps because its disk is full, is still deployed to. */
   #complain(error: unknown): void {
     if (error instanceof ConnectionFailed || error instanceof Cancelled) return;
     if (!(error instanceof FailedChange)) throw error;
     this.#steps.notice(
-      `should what follows a change of ${this.#args.when.property} at ${this.#args.when.site} fail, it will not be remembered: ${error.message}`,
+      `if the follow-up of ${this.#args.when.property} at ${this.#args.when.site} fails, the next deployment will not repeat it: ${error.message}`,
     );
   }
 }
@@ -110,19 +110,19 @@ interface Args {
   readonly then: readonly PropApp[];
 }
 
-/** In the memory of a deployment: which application has left the mark of that name. */
+/** Key prefix in the memory of a deployment: the application that owns the flag of that name. */
 const OWNER = "onChange/";
 
 /**
- * Of the host and of what changed, not of what should follow: mending that must not lose it. Nor of the place in the
- * consfig, which moves with every line above it.
+ * The name of the flag depends on the host and the changed property, but not on the follow-up, which the user may have to
+ * fix; nor on sites, which move with every edit above them.
  */
 function nameOf({ property, args }: PropApp, { host }: PosixTarget): string {
-  const text = JSON.stringify([host.name, property, args], withoutPlaces);
+  const text = JSON.stringify([host.name, property, args], withoutSites);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
-const withoutPlaces = (_key: string, value: unknown): unknown =>
+const withoutSites = (_key: string, value: unknown): unknown =>
   typeof value === "object" && value !== null && "property" in value && "args" in value
     ? { property: value.property, args: value.args }
     : value;

@@ -11,20 +11,20 @@ import {
 import { object, propapp } from "../model/schema";
 import type { PosixTarget } from "../model/target";
 import { applications } from "./_many";
-import { Owed } from "./_owed";
+import { FollowUp } from "./_owed";
 import { type OnePropApp, orEmptySequence } from "./sequence";
 
 const change = object({ when: propapp(), then: applications });
-const changing = (when: OnePropApp, ...then: MaybePropApp[]) => ({
+const onChangeArgs = (when: OnePropApp, ...then: MaybePropApp[]) => ({
   when: orEmptySequence(when),
   then: withoutEmpty(then),
 });
 
 /**
- * `when` holds; if it was changed for that, each of `then` is applied in order, and the first failure stops the rest.
- * What should have followed a change and did not, because something failed or the deployment was broken off, is done by
- * the next one: until then a mark is kept on the host. It comes to what `when` came to. Unapplied, `when` is; if that
- * was a change, `then` is applied.
+ * Applies `when`; if that changed something, applies each of `then` in order, and the first failure stops the rest. If
+ * `then` does not complete after a change, because a step failed or the deployment was interrupted, the next deployment
+ * runs it: until then a flag is kept on the host. The result is that of `when`. Unapplying unapplies `when`, and applies
+ * `then` if that changed something.
  *
  * @example onChange(file.hasContent("/etc/motd.conf", "port=80\n"), systemd.restarted("motd"))
  */
@@ -32,7 +32,7 @@ export const onChange = defprop({
   name: "onChange",
   kind: "posix",
   args: change,
-  call: changing,
+  call: onChangeArgs,
   inline: true,
   apply: (args, target, steps) => followed(args, "apply", target, steps),
   unapply: (args, target, steps) => followed(args, "unapply", target, steps),
@@ -44,7 +44,7 @@ export const onChange = defprop({
 });
 
 /**
- * As `onChange`; unapplied, `when` is, and nothing else.
+ * As `onChange`, but unapplying only unapplies `when`.
  *
  * @example onApplyChange(apt.installed("postgresql"), cmd.single("createdb shop"))
  */
@@ -52,13 +52,13 @@ export const onApplyChange = defprop({
   name: "onApplyChange",
   kind: "posix",
   args: change,
-  call: changing,
+  call: onChangeArgs,
   inline: true,
   apply: (args, target, steps) => followed(args, "apply", target, steps),
   unapply: async (args, target, steps) => {
-    const owed = new Owed(args, target, steps);
+    const followUp = new FollowUp(args, target, steps);
     const change = await steps.unapply(args.when);
-    await owed.forget();
+    await followUp.clear();
     return change;
   },
   unappliable: ({ when }, each) => each(when),
@@ -76,32 +76,33 @@ async function followed(
 ): Promise<Change> {
   const { when, then } = args;
   if (then.length === 0) return steps[direction](when);
-  const owed = new Owed(args, target, steps);
-  const change = await owed
+  const followUp = new FollowUp(args, target, steps);
+  const change = await followUp
     .around((watched) => watched[direction](when))
     .catch((error) => {
       skipAll(then, whyStopped(when, error, steps), "apply", steps);
       throw error;
     });
-  const left = await owed.isLeft();
-  if (change === "unchanged" && !left) {
-    await owed.forget();
+  const leftUndone = await followUp.leftUndone();
+  if (change === "unchanged" && !leftUndone) {
+    await followUp.clear();
     return change;
   }
-  if (change === "unchanged") steps.notice(leftOver(when, then));
-  await owed.mark();
+  if (change === "unchanged") steps.notice(leftUndoneNotice(when, then));
+  await followUp.setPending();
   await untilFailure(then, "apply", steps);
-  await owed.forget();
+  await followUp.clear();
   return change;
 }
 
-const leftOver = (when: PropApp, then: readonly PropApp[]): string =>
-  `an earlier deployment changed ${when.property} at ${when.site}, and did not come to what should follow; ${then.map(({ property }) => property).join(", ")} is applied now`;
+const leftUndoneNotice = (when: PropApp, then: readonly PropApp[]): string =>
+  `the follow-up of ${when.property} at ${when.site} was left undone; running ${then.map(({ property }) => property).join(", ")} now`;
 
 /**
- * `application`; when it has to be changed, each of `requirements` is applied before, of which the last is first, inside
- * of the step that needs it. Their failure is its failure. Where it holds already they are not looked at. A property without
- * a `check` finds out too late, so its requirements are always applied. Unapplied, the requirements stay.
+ * Applies `application`; if it needs a change, applies each of `requirements` first, the last one first, inside the step
+ * that needs them. When one fails, that step fails. If `application` already holds, the requirements are not checked. A
+ * property without a `check` cannot tell in advance, so its requirements are always applied. Unapplying leaves the
+ * requirements applied.
  *
  * @example withRequirementsForChange(cmd.single("make -C /srv/app", { creates: "/srv/app/bin" }), apt.installed("make"))
  */

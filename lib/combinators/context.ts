@@ -11,11 +11,11 @@ import {
 } from "../model/property";
 import { absolutePath, account, either, line, object, path, propapp, type Schema } from "../model/schema";
 import type { PosixTarget } from "../model/target";
-import { applications, everyOne } from "./_many";
-import { isNothing, type OnePropApp, orEmptySequence } from "./sequence";
+import { allUnappliable, applications } from "./_many";
+import { isEmptySequence, type OnePropApp, orEmptySequence } from "./sequence";
 
 /**
- * `application`, which people see as `text`: one step, whatever is inside of it.
+ * Applies `application` as one step with the description `text`.
  *
  * @example desc("the shop is online", eseqprops(apt.installed("nginx"), systemd.started("nginx")))
  */
@@ -27,20 +27,20 @@ export const desc = defprop({
   desc: ({ text }) => text,
   inline: true,
   apply: ({ text, application }, _target, steps) =>
-    (isNothing(application) ? steps : steps.within({ desc: text })).apply(application),
+    (isEmptySequence(application) ? steps : steps.within({ desc: text })).apply(application),
   unapply: ({ text, application }, _target, steps) =>
-    (isNothing(application) ? steps : steps.within({ desc: `not: ${text}` })).unapply(application),
+    (isEmptySequence(application) ? steps : steps.within({ desc: `not: ${text}` })).unapply(application),
   unappliable: ({ application }, each) => each(application),
   skip: ({ text, application }, steps, reason, direction) => {
-    const called = direction === "apply" ? text : `not: ${text}`;
-    if (!isNothing(application)) steps.within({ desc: called }).skip(application, reason, direction);
+    const shown = direction === "apply" ? text : `not: ${text}`;
+    if (!isEmptySequence(application)) steps.within({ desc: shown }).skip(application, reason, direction);
   },
 });
 
 /**
- * Each of `applications` in order, once: when none has thrown, the empty file `flag` is made, and where that is nothing is
- * done. A failure that a `seqprops` inside has passed over does not keep it from being made. Unapplied where `flag` is,
- * they are unapplied, and `flag` is removed.
+ * Applies each of `applications` in order, once per host: afterwards the empty file `flag` is created, and while it exists
+ * nothing is done. The first failure stops the rest and `flag` is not created; failures that a `seqprops` inside tolerates
+ * do not count. If `flag` exists, unapplying unapplies them and removes it.
  *
  * @example withFlagfile("/var/lib/shop/imported", cmd.single("shop-import /srv/dump"))
  */
@@ -48,7 +48,7 @@ export const withFlagfile = defprop({
   name: "withFlagfile",
   kind: "posix",
   args: object({ flag: path(), applications }),
-  call: (flag: string, ...said: MaybePropApp[]) => ({ flag, applications: withoutEmpty(said) }),
+  call: (flag: string, ...given: MaybePropApp[]) => ({ flag, applications: withoutEmpty(given) }),
   desc: ({ flag, applications }) =>
     `once (${flag}): ${applications.map((each) => described(each)).join(", ")}`,
   check: async ({ flag }, target) => (await target.stat(flag)) !== undefined,
@@ -62,7 +62,7 @@ export const withFlagfile = defprop({
     await target.remove(flag);
     return change;
   },
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
 const home: Schema<{ user: string } | { dir: string }> = {
@@ -71,9 +71,9 @@ const home: Schema<{ user: string } | { dir: string }> = {
 };
 
 /**
- * Each of `applications` in order, with another home directory: that of a user, or a directory. HOME of commands is that,
- * they run there, relative paths stand below it, and `identity().home` says it; who we are on the host stays. The first
- * failure stops the rest. A user whom the host does not have is an `AbortedChange`.
+ * Applies each of `applications` in order with another home directory: that of a user, or any directory. It is HOME and
+ * the working directory of commands, the base of relative paths, and `identity().home`; the connected user stays the same.
+ * The first failure stops the rest. Fails with `AbortedChange` when the host does not have the user.
  *
  * @example withHomedir({ user: "ana" }, file.hasContent(".forward", "ana@example.org\n"))
  */
@@ -81,15 +81,15 @@ export const withHomedir = defprop({
   name: "withHomedir",
   kind: "posix",
   args: object({ home, applications }),
-  call: (home: { readonly user: string } | { readonly dir: string }, ...said: MaybePropApp[]) => ({
+  call: (home: { readonly user: string } | { readonly dir: string }, ...given: MaybePropApp[]) => ({
     home,
-    applications: withoutEmpty(said),
+    applications: withoutEmpty(given),
   }),
   inline: true,
   apply: (args, target, steps) => inHome(args, "apply", target, steps),
   unapply: (args, target, steps) =>
     inHome({ ...args, applications: args.applications.toReversed() }, "unapply", target, steps),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
 async function inHome(
@@ -101,15 +101,15 @@ async function inHome(
   const directory = "dir" in home ? home.dir : (await target.user(home.user))?.home;
   if (directory === undefined) {
     const { user } = home as { user: string };
-    throw new AbortedChange(`there is no user ${user} on this host; say user.hasAccount("${user}") before`);
+    throw new AbortedChange(`there is no user ${user} on this host; apply user.hasAccount("${user}") first`);
   }
-  const there = (outer: PosixTarget) => outer.within({ home: directory });
-  return untilFailure(applications, direction, steps.within({ target: there }));
+  const inDirectory = (outer: PosixTarget) => outer.within({ home: directory });
+  return untilFailure(applications, direction, steps.within({ target: inDirectory }));
 }
 
 /**
- * `application`, of which the facts are not recorded. Around one that a property makes while it is applied, it says that
- * this is known.
+ * Applies `application` without recording its facts about the host. Around an application that a property makes while it
+ * is applied, it suppresses the notice about lost facts.
  *
  * @example ignoringHostattrs(service.noServices())
  */

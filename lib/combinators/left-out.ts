@@ -1,10 +1,7 @@
 import { defprop, type PropApp } from "../model/property";
 import { object, propapp, string } from "../model/schema";
 
-/**
- * What a person said to leave out this time: its facts are recorded as ever, and it is reported as skipped. Whoever
- * looks at what it came to finds that it changed nothing.
- */
+/** An application that the user leaves out this time: its facts are recorded, and it is skipped as "unchanged". */
 export const leftOut = defprop({
   name: "_leftOut",
   kind: "posix",

@@ -11,12 +11,12 @@ import {
   withoutEmpty,
 } from "../model/property";
 import { integer, object, optional, string } from "../model/schema";
-import { applications, everyOne, sequence } from "./_many";
+import { allUnappliable, applications, sequence } from "./_many";
 
 const many = object({ applications });
 
 /**
- * Each of `applications` in order. One that fails is reported, and the next is applied all the same.
+ * Applies each of `applications` in order. A failure is reported and does not stop the rest.
  *
  * @example seqprops(apt.installed("nginx"), apt.installed("postfix"))
  */
@@ -28,22 +28,22 @@ export const seqprops = defprop({
   inline: true,
   apply: ({ applications }, _target, steps) => despiteFailures(applications, "apply", steps),
   unapply: ({ applications }, _target, steps) => despiteFailures(applications.toReversed(), "unapply", steps),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
-/** One application, or what a condition leaves. An undefined one is more often a name that was written wrong. */
+/** One application, or the empty value of a condition. `undefined` is refused: it is usually a misspelled name. */
 export type OnePropApp = PropApp | null | false;
 
-/** `said`, or what does nothing where a condition has left nothing. */
-export const orEmptySequence = (said: OnePropApp): PropApp =>
-  said === null || said === false ? seqprops() : said;
+/** `given`, or an empty sequence for an empty value. */
+export const orEmptySequence = (given: OnePropApp): PropApp =>
+  given === null || given === false ? seqprops() : given;
 
-/** Whether `application` is what does nothing. */
-export const isNothing = ({ property, args }: PropApp): boolean =>
+/** True for the result of `orEmptySequence` for an empty value. */
+export const isEmptySequence = ({ property, args }: PropApp): boolean =>
   property === seqprops.definition.name && (args as { applications: unknown[] }).applications.length === 0;
 
 /**
- * Each of `applications` in order. The first that fails stops the rest, which are reported as skipped.
+ * Applies each of `applications` in order. The first failure stops the rest, which are reported as skipped.
  *
  * @example eseqprops(user.hasAccount("ana"), user.hasGroups("ana", "sudo"))
  */
@@ -55,11 +55,11 @@ export const eseqprops = defprop({
   inline: true,
   apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
   unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
 /**
- * As `seqprops`, but its own elements are no steps of the report, unless they fail; what is inside of them is.
+ * As `seqprops`, but its own elements are not reported as steps unless they fail; the steps inside them are.
  *
  * @example silentSeqprops(eseqprops(apt.updated(), apt.upgraded()), cmd.single("sync"))
  */
@@ -73,13 +73,13 @@ export const silentSeqprops = defprop({
     despiteFailures(applications, "apply", steps.within({ quiet: true })),
   unapply: ({ applications }, _target, steps) =>
     despiteFailures(applications.toReversed(), "unapply", steps.within({ quiet: true })),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
 /**
- * Each of `applications` in order, until one ends with an error of the class `error`, or of one that extends it, however
- * deep inside. That is no failure: it and the rest are reported as skipped, and what stands after this sequence is
- * applied. Any other failure is as in `eseqprops`.
+ * Applies each of `applications` in order until one throws an error of the class `error` or of a subclass, at any depth.
+ * That does not count as a failure: the application and the rest are reported as skipped, and the deployment continues
+ * after this sequence. Any other failure is handled as in `eseqprops`.
  *
  * @example eseqpropsUntil("AbortedChange", cmd.single("true"), apt.installed("nginx"))
  */
@@ -93,15 +93,15 @@ export const eseqpropsUntil = defprop({
     }),
     applications,
   }),
-  call: (error: string, ...said: MaybePropApp[]) => ({ error, applications: withoutEmpty(said) }),
+  call: (error: string, ...given: MaybePropApp[]) => ({ error, applications: withoutEmpty(given) }),
   inline: true,
   apply: ({ error, applications }, _target, steps) => until(error, applications, "apply", steps),
   unapply: ({ error, applications }, _target, steps) =>
     until(error, applications.toReversed(), "unapply", steps),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
-/** A sequence that was given up after a change, or in the middle of one, has changed something. */
+/** A sequence that ends early after a change, or in the middle of one, counts as changed. */
 async function until(
   name: string,
   applications: readonly PropApp[],
@@ -118,7 +118,7 @@ async function until(
 }
 
 /**
- * `application`, after each of `requirements`, of which the last is applied first; the first failure stops the rest.
+ * Applies each of `requirements`, the last one first, then `application`. The first failure stops the rest.
  *
  * @example withRequirements(systemd.started("nginx"), file.hasContent("/etc/nginx/conf.d/a.conf", ""), apt.installed("nginx"))
  */
@@ -131,16 +131,15 @@ export const withRequirements = defprop({
   inline: true,
   apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
   unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
-  unappliable: everyOne,
+  unappliable: allUnappliable,
 });
 
-/** How many steps `concurrently` has going, unless it is told. */
-const USUAL_AT_ONCE = 4;
+const DEFAULT_AT_ONCE = 4;
 
 /**
- * All of `applications`, several at once: four, or `atOnce`. They may begin and end in any order, so none may need
- * another, nor want what only one can have, as the lock of dpkg. One that fails is reported, and the others are applied
- * all the same. Their facts are recorded in the order in which they are written.
+ * Applies all of `applications`, up to `atOnce` of them at a time (1 to 64; default 4). They may start and end in any
+ * order, so they must not depend on each other or need an exclusive resource, such as the dpkg lock. A failure is reported
+ * and does not stop the others. Facts are recorded in the order in which the applications are written.
  *
  * @example concurrently({ atOnce: 8 }, cmd.single("make -C /srv/a"), cmd.single("make -C /srv/b"))
  */
@@ -157,16 +156,17 @@ export const concurrently = defprop({
     };
   },
   inline: true,
-  apply: ({ applications, atOnce }, _target, steps) => severalAtOnce(applications, atOnce, "apply", steps),
+  apply: ({ applications, atOnce }, _target, steps) =>
+    applyConcurrently(applications, atOnce, "apply", steps),
   unapply: ({ applications, atOnce }, _target, steps) =>
-    severalAtOnce(applications.toReversed(), atOnce, "unapply", steps),
-  unappliable: everyOne,
+    applyConcurrently(applications.toReversed(), atOnce, "unapply", steps),
+  unappliable: allUnappliable,
 });
 
-/** What is under way is waited for, whatever becomes of the others. */
-async function severalAtOnce(
+/** Always waits for the applications that have started. */
+async function applyConcurrently(
   applications: readonly PropApp[],
-  atOnce = USUAL_AT_ONCE,
+  atOnce = DEFAULT_AT_ONCE,
   direction: Direction,
   steps: Steps,
 ): Promise<Change> {

@@ -5,14 +5,14 @@ import { InapplicableProperty } from "../model/errors";
 import { defprop, type MaybePropApp, type PropApp, type Visits, withoutEmpty } from "../model/property";
 import { object, optional, propapp } from "../model/schema";
 import { applications } from "./_many";
-import { isNothing, type OnePropApp, orEmptySequence } from "./sequence";
+import { isEmptySequence, type OnePropApp, orEmptySequence } from "./sequence";
 
 const one = object({ application: propapp() });
 const single = (application: OnePropApp) => ({ application: orEmptySequence(application) });
 
 /**
- * `application` does not hold: it is unapplied. Its facts are not recorded. Refused with `InapplicableProperty`, before
- * connecting, when it cannot be unapplied.
+ * Unapplies `application`. Its facts are not recorded. Refused with `InapplicableProperty`, before connecting, when it
+ * cannot be unapplied.
  *
  * @example unapplied(file.containsLines("/etc/hosts", "192.0.2.1 old"))
  */
@@ -24,7 +24,7 @@ export const unapplied = defprop({
   inline: true,
   hostattrs: ({ application }, host, visits) => {
     visits.visit(application, host.copy());
-    refuseOneWay(application, visits);
+    refuseIrreversible(application, visits);
   },
   apply: ({ application }, _target, steps) => steps.unapply(application),
   unapply: ({ application }, _target, steps) => steps.apply(application),
@@ -33,8 +33,8 @@ export const unapplied = defprop({
 });
 
 /**
- * `application` has been unapplied, if it held, and applied again: at each deployment. It comes to what applying comes
- * to. Refused with `InapplicableProperty`, before connecting, when it cannot be unapplied; itself it cannot be unapplied.
+ * Unapplies `application`, then applies it again, in each deployment. The result is that of applying. Refused with
+ * `InapplicableProperty`, before connecting, when `application` cannot be unapplied; `reapplied` itself cannot be unapplied.
  *
  * @example onChange(file.hasContent("/etc/modprobe.d/a.conf", ""), reapplied(systemd.started("nginx")))
  */
@@ -43,10 +43,11 @@ export const reapplied = defprop({
   kind: "posix",
   args: one,
   call: single,
-  desc: ({ application }) => `reapplied: ${isNothing(application) ? "nothing" : described(application)}`,
+  desc: ({ application }) =>
+    `reapplied: ${isEmptySequence(application) ? "nothing" : described(application)}`,
   hostattrs: ({ application }, _host, visits) => {
     visits.visit(application);
-    refuseOneWay(application, visits);
+    refuseIrreversible(application, visits);
   },
   apply: async ({ application }, _target, steps) => {
     await steps.unapply(application);
@@ -55,8 +56,8 @@ export const reapplied = defprop({
 });
 
 /**
- * Each of `holds` in order, the first failure stopping the rest; unapplied, each of `instead` is *applied* in order, and
- * `holds` is left alone. Without `instead`, `holds` is unapplied in reverse. The facts of `instead` are not recorded.
+ * Applies each of `holds` in order; the first failure stops the rest. Unapplying *applies* each of `instead` in order, and
+ * does not touch `holds`. Without `instead`, it unapplies `holds` in reverse. The facts of `instead` are not recorded.
  *
  * @example withUnapply([cmd.single("a2ensite shop")], [cmd.single("a2dissite shop")])
  */
@@ -87,14 +88,14 @@ export const withUnapply = defprop({
   },
 });
 
-function refuseOneWay(application: PropApp, visits: Visits): void {
+function refuseIrreversible(application: PropApp, visits: Visits): void {
   if (visits.unappliable(application)) return;
-  const names = [...new Set(oneWay(application, visits))];
+  const names = [...new Set(irreversible(application, visits))];
   throw new InapplicableProperty(`${names.join(", ")} cannot be unapplied`);
 }
 
-/** Names of the properties that are to blame. */
-function oneWay(application: PropApp, visits: Visits): string[] {
+/** Names of the innermost properties that cannot be unapplied. */
+function irreversible(application: PropApp, visits: Visits): string[] {
   const inner = innerOf(application).filter((each) => !visits.unappliable(each));
-  return inner.length > 0 ? inner.flatMap((each) => oneWay(each, visits)) : [application.property];
+  return inner.length > 0 ? inner.flatMap((each) => irreversible(each, visits)) : [application.property];
 }

@@ -10,21 +10,21 @@ import { type Hop, hopAsCode } from "../model/hop";
 import { withLease } from "./leases";
 import { session } from "./session";
 
-/** An agent that this controller has started, in this session or an earlier one. */
+/** An agent that this controller started, in this session or an earlier one. */
 export interface AgentInfo {
   readonly host: string;
-  /** How it was reached, as code. */
+  /** The hops to it, as code. */
   readonly hops: readonly string[];
-  /** Undefined: there is no connection to it now. */
+  /** Undefined when the controller is not connected to it. */
   readonly status: AgentStatus | undefined;
 }
 
-interface Known {
+interface KnownAgent {
   readonly host: string;
   readonly hops: readonly Hop[];
 }
 
-/** Every agent known, those that are connected with what they say of themselves. Nobody is connected to for it. */
+/** Every known agent, with the status of those that are connected. Opens no connection. */
 export async function agents(): Promise<AgentInfo[]> {
   const open = session.connections.open().filter(({ connection }) => isAgentConnection(connection));
   const live = await Promise.all(
@@ -37,21 +37,21 @@ export async function agents(): Promise<AgentInfo[]> {
     })),
   );
   const known = new Set(live.map(({ host }) => host));
-  const others = remembered().filter(({ host }) => !known.has(host));
+  const others = savedAgents().filter(({ host }) => !known.has(host));
   return [
     ...live,
     ...others.map(({ host, hops }) => ({ host, hops: hops.map(hopAsCode), status: undefined })),
   ].sort((a, b) => (a.host < b.host ? -1 : 1));
 }
 
-/** The agent on `host` ends, after what it is doing. It starts again when it is needed. */
+/** Stops the agent on `host` after the work it is doing. It is started again when needed. */
 export async function stopAgent(host: string): Promise<void> {
   await withAgent(host, async (connection) => connection.agent.shutdown());
 }
 
 /**
- * The agent on `host` ends, and nothing of it is left there: runtime, sources, journals. Throws `FailedChange` while a
- * deployment runs there.
+ * Stops the agent on `host` and removes its files: runtime, sources, journals. Throws `FailedChange` while a deployment
+ * runs there.
  */
 export async function removeAgent(host: string): Promise<void> {
   await withAgent(host, async (connection) => {
@@ -60,7 +60,7 @@ export async function removeAgent(host: string): Promise<void> {
     const [held] = running;
     if (held) {
       throw new FailedChange(
-        `deployment ${held.deployment} by ${held.by} runs on ${host}; remove the agent when it is over`,
+        `deployment ${held.deployment} by ${held.by} is running on ${host}; remove the agent when it has finished`,
       );
     }
     await agent.shutdown();
@@ -72,31 +72,31 @@ rm -rf "$d" && rmdir "\${d%/agent}" "\${d%/consfigurator/agent}" 2>/dev/null; [ 
     channel.stdout.resume();
     const [complaint, exit] = await Promise.all([text(channel.stderr), channel.exit]);
     if (exit !== 0)
-      throw new FailedChange(`the agent's files on ${host} could not all be removed: ${complaint.trim()}`);
+      throw new FailedChange(`could not remove all files of the agent on ${host}: ${complaint.trim()}`);
   });
-  remember((known) => known.filter((each) => each.host !== host));
+  updateSavedAgents((known) => known.filter((each) => each.host !== host));
 }
 
-/** The agent on `host` is not listed any more, for a host that is gone. Nobody is connected to. */
+/** Removes the agent on `host` from the list, for a host that no longer exists. Opens no connection. */
 export async function forgetAgent(host: string): Promise<void> {
   if (session.connections.open().some((each) => each.host === host))
-    throw new ConsfigError(`there is a connection to ${host}; stop or remove its agent instead`);
-  if (!remembered().some((each) => each.host === host)) throw await unknownAgent(host);
-  remember((known) => known.filter((each) => each.host !== host));
+    throw new ConsfigError(`${host} is still connected; stop or remove its agent instead`);
+  if (!savedAgents().some((each) => each.host === host)) throw await unknownAgent(host);
+  updateSavedAgents((known) => known.filter((each) => each.host !== host));
 }
 
-/** Notes that `host` has an agent, so that a later session knows of it. */
+/** Saves that `host` has an agent, for later sessions. */
 export function rememberAgent(host: string, hops: readonly Hop[]): void {
-  const entry: Known = { host, hops: JSON.parse(JSON.stringify(hops)) as Hop[] };
-  const same = (each: Known) => each.host === host;
-  if (JSON.stringify(remembered().find(same)?.hops) === JSON.stringify(entry.hops)) return;
-  remember((known) => [...known.filter((each) => !same(each)), entry]);
+  const entry: KnownAgent = { host, hops: JSON.parse(JSON.stringify(hops)) as Hop[] };
+  const same = (each: KnownAgent) => each.host === host;
+  if (JSON.stringify(savedAgents().find(same)?.hops) === JSON.stringify(entry.hops)) return;
+  updateSavedAgents((known) => [...known.filter((each) => !same(each)), entry]);
 }
 
 async function withAgent(host: string, act: (connection: AgentConnection) => Promise<void>): Promise<void> {
   const hops =
     session.connections.open().find((each) => each.host === host)?.hops ??
-    remembered().find((each) => each.host === host)?.hops;
+    savedAgents().find((each) => each.host === host)?.hops;
   if (!hops) throw await unknownAgent(host);
   await withLease(host, hops, async (connection) => {
     if (isAgentConnection(connection)) await act(connection);
@@ -106,7 +106,7 @@ async function withAgent(host: string, act: (connection: AgentConnection) => Pro
 async function unknownAgent(host: string): Promise<ConsfigError> {
   const known = (await agents()).map((each) => each.host);
   return new ConsfigError(
-    `no agent is known on "${host}"; ${known.length > 0 ? `there are agents on ${known.join(", ")}` : "no agent is known at all"}`,
+    `no agent is known on "${host}"; ${known.length > 0 ? `there are agents on ${known.join(", ")}` : "no agents are known"}`,
   );
 }
 
@@ -117,18 +117,18 @@ const stateFile = (): string =>
     "agents.json",
   );
 
-function remembered(): Known[] {
+function savedAgents(): KnownAgent[] {
   try {
-    return JSON.parse(readFileSync(stateFile(), "utf8")) as Known[];
+    return JSON.parse(readFileSync(stateFile(), "utf8")) as KnownAgent[];
   } catch {
     return [];
   }
 }
 
-function remember(change: (known: Known[]) => Known[]): void {
+function updateSavedAgents(change: (known: KnownAgent[]) => KnownAgent[]): void {
   const file = stateFile();
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, JSON.stringify(change(remembered())), { mode: 0o600 });
+  writeFileSync(temporary, JSON.stringify(change(savedAgents())), { mode: 0o600 });
   renameSync(temporary, file);
 }

@@ -7,35 +7,35 @@ import { object, string } from "../model/schema";
 import type { Hop } from "../model/types";
 
 /**
- * `prepared` as far as it can be applied at the end of `chain`: the first property that cannot, and all that stand behind
- * it, are reported as skipped. The facts of all are known.
+ * The prepared host, in which the first property that cannot be applied at the end of `chain`, and all properties after
+ * it, are replaced by skipped steps. Their facts are kept.
  */
 export function applicablePrefix(
   { name, model, application }: PreparedHost,
   chain: readonly Hop[],
 ): PreparedHost {
-  const said = innerOf(application);
-  const reasons = said.map((each) => unsupported(each, chain)[0]);
+  const applications = innerOf(application);
+  const reasons = applications.map((each) => unsupported(each, chain)[0]);
   const end = reasons.findIndex((reason) => reason !== undefined);
   if (end < 0) return preparedHost(name, model, application);
-  const behind = said
+  const replaced = applications
     .slice(end)
     .flatMap((each, index) =>
-      announced(each).map((step) =>
+      reportedSteps(each).map((step) =>
         skipped(described(step), reasons[end + index] ?? "a property before it needs an agent", step.site),
       ),
     );
-  const applications = [...said.slice(0, end), ...behind];
-  return preparedHost(name, model, { ...application, args: { applications } });
+  const prefix = applications.slice(0, end);
+  return preparedHost(name, model, { ...application, args: { applications: [...prefix, ...replaced] } });
 }
 
-/** What would be steps of the report: of an inline one, what is in it. */
-function announced(application: PropApp): readonly PropApp[] {
+/** The applications that would be reported as steps: for an inline one, those inside it. */
+function reportedSteps(application: PropApp): readonly PropApp[] {
   const { inline, skip, desc } = definitionOf(application.property);
-  return inline && !skip && !desc ? innerOf(application).flatMap(announced) : [application];
+  return inline && !skip && !desc ? innerOf(application).flatMap(reportedSteps) : [application];
 }
 
-/** Stands for what is not applied, and is not sent. */
+/** Replaces a property that is neither applied nor sent. */
 const skipped = defprop({
   name: "_skipped",
   kind: "posix",

@@ -4,7 +4,7 @@ import type { AgentArtifacts } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 import { session } from "./session";
 
-/** What the controller starts agents with: the boot file made from our own sources, Node from npm, the live consfig. */
+/** The controller's artifacts: the boot file built from this package's sources, Node from npm, and the live consfig. */
 export const controllerArtifacts: AgentArtifacts = {
   boot: bootBundle,
   runtime: runtimeFor,
@@ -12,7 +12,7 @@ export const controllerArtifacts: AgentArtifacts = {
     const { consfig } = session;
     if (!consfig) {
       throw new ConsfigError(
-        "there is no consfig to send to the agent; open one with openConsfig, or leave out via.agent()",
+        "there is no consfig to send to the agent; open one with openConsfig, or deploy without via.agent()",
       );
     }
     return { manifest: consfig.manifest(properties, hops, modules), blob: (hash) => consfig.blob(hash) };

@@ -14,9 +14,9 @@ type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];
 type Subject = Host | string;
 
 /**
- * Makes the machine match its definition: the properties of `host`, then further applications. Hops given here replace
- * the host's own. What goes wrong on the way is not thrown: the report says it. Throws `InvalidArguments` for what is no
- * host, hop or property.
+ * Makes the machine match its definition: applies the properties of `host`, then further applications. Hops given here
+ * replace the host's own. Failures are not thrown but are in the report. Throws `InvalidArguments` for an argument that is
+ * not a host, hop or property.
  */
 export function deploy<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
 export function deploy<const R extends Rest>(
@@ -28,8 +28,8 @@ export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployme
 }
 
 /**
- * As `deploy`, for hops that end in a shell: the first property that needs an agent, and all that follow it, are reported
- * as skipped. Their facts are known.
+ * As `deploy`, for hops that end in a shell: the first property that needs an agent, and all properties after it, are
+ * reported as skipped. Their facts are still recorded.
  */
 export function deployPosix<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
 export function deployPosix<const R extends Rest>(
@@ -43,7 +43,7 @@ export function deployPosix(
   return begin("posix prefix", subject, rest, deployPosix);
 }
 
-/** As `deploy`, but only the given applications are applied. `host` may be a mere name. */
+/** As `deploy`, but applies only the given applications. `host` may be just a name. The first failure stops the rest. */
 export function deployThese<const R extends Rest>(host: Subject, ...rest: R & Chained<R>): Deployment<Report>;
 export function deployThese<const R extends Rest>(
   hosts: readonly Subject[],
@@ -99,7 +99,7 @@ function restComplaints(given: unknown): string[] {
     : [`${name} was not called; write ${name}(…)`];
 }
 
-/** How a property or a hop that was not called is written. */
+/** The name of a property or hop that was passed without calling it. */
 function calledName(given: unknown): string | undefined {
   if (typeof given !== "function") return undefined;
   if ("definition" in given) return (given.definition as { readonly name: string }).name;
@@ -108,5 +108,5 @@ function calledName(given: unknown): string | undefined {
 
 const shown = (given: unknown): string =>
   typeof given === "function"
-    ? `the function ${given.name || "without a name"}`
+    ? `the function ${given.name || "(anonymous)"}`
     : inspect(given, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80);

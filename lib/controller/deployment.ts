@@ -7,13 +7,13 @@ import { failedIn, type LeftOut } from "./leave-out";
 import type { DeployRequest } from "./request";
 import { session } from "./session";
 
-/** One call of `deploy`: its events as they come, its report in the end. Await it as a promise. */
+/** A running deployment, returned by `deploy`. Subscribe to its events; await it to get its report. */
 export class Deployment<R extends Report | FleetReport> implements PromiseLike<R> {
   readonly hosts: readonly string[];
-  /** The hops that were given, in place of the hosts' own; none: each host has its own. */
+  /** The given hops, which replace the hosts' own; empty: each host uses its own. */
   readonly hops: readonly Hop[];
   readonly #request: DeployRequest;
-  /** What is not applied this time, by host. */
+  /** The applications that are skipped this time, by host. */
   readonly #leftOut: ReadonlyMap<string, readonly LeftOut[]>;
   readonly #runs: readonly HostRun[];
   readonly #events: DeployEvent[] = [];
@@ -33,7 +33,7 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
 
   async #perform(): Promise<R> {
     const started = performance.now();
-    // In the next turn, so that the caller can subscribe first.
+    // Start asynchronously, so that the caller can subscribe first.
     await Promise.resolve();
     try {
       const refresh = session.consfig?.refresh();
@@ -47,31 +47,31 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
     }
   }
 
-  /** Hears every event, past ones too. Returns what ends that. */
+  /** Calls `listener` with every event, past ones included. Returns a function that unsubscribes. */
   subscribe(listener: (event: DeployEvent) => void): () => void {
     for (const event of this.#events) listener(event);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** No further step starts; the running ones go on to their end. */
+  /** Starts no further steps; running steps finish. */
   stop(): void {
     for (const run of this.#runs) run.cancellation.request("stop");
   }
 
-  /** The running steps are ended too. */
+  /** Starts no further steps and ends the running ones. */
   cancel(): void {
     for (const run of this.#runs) run.cancellation.request("cancel");
   }
 
   /**
-   * The same once more, on the hosts of `reports` only: what holds there already is left as it is. With `leaveOut`,
-   * what failed in `reports` is skipped, as is what was left out before.
+   * Deploys again, to the hosts of `reports` only; properties that already hold are unchanged. With `leaveOut`, the
+   * applications that failed in `reports` are skipped, as are those left out before.
    */
   again(reports: readonly Report[], { leaveOut = false } = {}): Deployment<R> {
     const leftOut = new Map(this.#leftOut);
     for (const report of leaveOut ? reports : []) {
-      const more = failedIn(report, "left out, as you asked after it failed");
+      const more = failedIn(report, "left out after it failed, as requested");
       leftOut.set(report.host, [...(leftOut.get(report.host) ?? []), ...more]);
     }
     const hosts = this.#request.hosts.filter(({ name }) => reports.some(({ host }) => host === name));
@@ -80,11 +80,12 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
     return deployment;
   }
 
+  /** True once the deployment has finished. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** The prompt awaits it by itself. */
+  /** Makes the deployment awaitable. The prompt awaits it automatically. */
   then<A = R, B = never>(
     done?: ((result: R) => A | PromiseLike<A>) | null,
     failed?: ((error: unknown) => B | PromiseLike<B>) | null,
@@ -98,12 +99,12 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   }
 }
 
-/** What a report has and a deployment has not: reading it would give `undefined` without a word. */
+/** Fields that only the report has: reading one on a deployment would silently be `undefined`. */
 for (const name of ["ok", "status", "changed", "failed", "skipped", "steps", "failure", "ms", "reports"]) {
   Object.defineProperty(Deployment.prototype, name, {
     get() {
       throw new InvalidArguments(
-        `a deployment has no \`${name}\` before it is over; await its report: (await deploy(…)).${name}`,
+        `a running deployment has no \`${name}\`; await its report: (await deploy(…)).${name}`,
       );
     },
   });

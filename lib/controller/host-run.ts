@@ -28,7 +28,7 @@ import type { DeployRequest } from "./request";
 import { session } from "./session";
 import { mapFailure, mapPositions } from "./source-positions";
 
-/** One host in one deployment. */
+/** The deployment of one host. */
 export class HostRun {
   readonly cancellation = new Cancellation();
   readonly #host: string;
@@ -37,7 +37,7 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #verbose = session.verbose;
 
-  /** `host`: its name, for one of the consfig; or a host that was made as a value. */
+  /** `subject`: the name of a host in the consfig, or a host made with `makeHost`. */
   constructor(
     private readonly subject: Pick<Host, "name"> | Host,
     private readonly request: DeployRequest,
@@ -47,13 +47,13 @@ export class HostRun {
     this.#host = subject.name;
   }
 
-  /** Prepares, connects, hands over or applies, and reports. Never rejects. */
+  /** Prepares, connects, applies the host here or hands it to the agent, and reports. Never rejects. */
   async perform(): Promise<Report> {
     let leased: Lease | undefined;
     try {
       const { chain, prepared } = this.#prepare();
       this.#reportStart(chain, prepared);
-      const { here, work } = this.#divide(chain, prepared);
+      const { here, work } = this.#split(chain, prepared);
       leased = await this.#connect(prepared.model, here, work);
       const outcome = await this.#apply(leased.connection, work, here);
       return this.#finish(outcome);
@@ -64,7 +64,7 @@ export class HostRun {
     }
   }
 
-  /** The report of a host that was refused before connecting, and why. */
+  /** The report of a host that was refused before connecting, because of `error`. */
   async refuse(error: Error): Promise<Report> {
     return this.#fail(
       error instanceof InapplicableProperty
@@ -73,7 +73,7 @@ export class HostRun {
     );
   }
 
-  /** Everything that can be refused is refused here. Throws `InapplicableProperty`, with every complaint at once. */
+  /** Makes all checks that need no connection. Throws `InapplicableProperty`, with all complaints. */
   #prepare(): { chain: readonly Hop[]; prepared: PreparedHost } {
     const { scope, hops } = this.request;
     const defined = this.#definition();
@@ -86,7 +86,7 @@ export class HostRun {
     return { chain, prepared };
   }
 
-  /** As the consfig has it now; a host that was made as a value is what was given. Undefined: a mere name. */
+  /** The host as the consfig defines it now, or the given `makeHost` value. Undefined for a name without definition. */
   #definition(): Host | undefined {
     const made = "made" in this.subject && this.subject.made ? this.subject : undefined;
     const defined = made ?? hosts.get(this.#host);
@@ -115,8 +115,8 @@ export class HostRun {
     });
   }
 
-  /** The hops up to the first agent are opened from here; the agent opens the others itself. */
-  #divide(
+  /** `here`: the hops up to the first agent, which the controller opens; the agent opens the others. */
+  #split(
     chain: readonly Hop[],
     { model, application }: PreparedHost,
   ): { here: readonly Hop[]; work: Nested } {
@@ -129,9 +129,9 @@ export class HostRun {
 
   async #connect(model: HostModel, here: readonly Hop[], work: Nested): Promise<Lease> {
     const opening = lease(model, here, this.#leaseOptions());
-    // While a host is being reached there is time to gather what it will need; one that is reached is not kept waiting.
-    const gathering = setImmediate(() => gather(work, here));
-    return opening.finally(() => clearImmediate(gathering));
+    // Collect the sources while the connection is being opened, unless it is open already.
+    const collecting = setImmediate(() => collectSources(work, here));
+    return opening.finally(() => clearImmediate(collecting));
   }
 
   #leaseOptions(): Parameters<typeof leaseContext>[1] {
@@ -173,7 +173,7 @@ export class HostRun {
     const { connection, release } = await lease(new HostModel(work.host), here, this.#leaseOptions());
     release();
     if (isAgentConnection(connection)) return connection.agent;
-    throw new ConnectionFailed(connection.description, "no agent answers behind it any more");
+    throw new ConnectionFailed(connection.description, "its agent no longer answers");
   }
 
   #finish(outcome: JobOutcome): Report {
@@ -201,19 +201,19 @@ export class HostRun {
   }
 }
 
-/** What an agent at the end of `hops` will be sent is looked up; it is made when it is needed for the first time. */
-function gather(work: Nested, hops: readonly Hop[]): void {
+/** Builds and caches the sources that an agent at the end of `hops` needs. */
+function collectSources(work: Nested, hops: readonly Hop[]): void {
   if (agentIndex(hops) < 0) return;
   try {
     controllerArtifacts.sources(...requiredBy(work));
   } catch {
-    // Reported when it is sent.
+    // Reported when the sources are sent.
   }
 }
 
 const noHops = (name: string): InapplicableProperty =>
   new InapplicableProperty(
-    `${name} has no hops of its own, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost`,
+    `${name} has no hops, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost`,
   );
 
 function noHost(name: string): InapplicableProperty {

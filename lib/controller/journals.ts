@@ -11,34 +11,38 @@ import { type Report, Reporter } from "../model/report";
 import { withLease } from "./leases";
 import { session } from "./session";
 
-/** A deployment that was made on a host, by whomever, as the host remembers it. */
-export interface Journalled {
-  /** Who made it, such as "ana@laptop". */
+/** A past deployment from a host's journal, by any user. */
+export interface JournalledDeployment {
+  /** The user who started it, such as "ana@laptop". */
   readonly by: string;
-  /** When it began: ISO 8601. */
+  /** The start time: ISO 8601. */
   readonly at: string;
-  /** False: it has not ended, or it was killed. */
+  /** False: it is still running, or was killed. */
   readonly over: boolean;
   readonly report: Report;
 }
 
-/** What stands before each journal. */
+/** Precedes each journal in the output. */
 const JOURNAL_DELIMITER = "\u001e";
 
 /**
- * The last `count` deployments through the agent on `host`, newest first, also those of others and of earlier sessions.
- * Nothing is started there: the agent's files are read. Throws `ConnectionFailed`, or `FailedChange` when `chain` has no agent.
+ * The last `count` deployments through the agent on `host`, newest first, by any user and session. Reads the agent's files
+ * without starting it. Throws `ConnectionFailed`, or `FailedChange` when `chain` has no agent.
  */
-export async function journals(host: string, chain: readonly Hop[], count: number): Promise<Journalled[]> {
+export async function journals(
+  host: string,
+  chain: readonly Hop[],
+  count: number,
+): Promise<JournalledDeployment[]> {
   const at = agentIndex(chain);
-  if (at < 0) throw new FailedChange(`${host} has no agent, which would remember what was deployed there`);
+  if (at < 0) throw new FailedChange(`${host} has no agent, so it has no log; add via.agent() to its hops`);
   const open = session.connections.open().find((each) => each.host === host)?.connection;
   return open && isAgentConnection(open)
     ? readJournals(open.parent, count)
     : withLease(host, chain.slice(0, at), (connection) => readJournals(connection, count));
 }
 
-async function readJournals(connection: Connection, count: number): Promise<Journalled[]> {
+async function readJournals(connection: Connection, count: number): Promise<JournalledDeployment[]> {
   const channel = await connection.exec(
     `cd ${AGENT_DIRECTORY}/journal 2>/dev/null || exit 0; ls -t | head -n ${count} | while read -r f; do printf '\\036'; cat "$f"; done`,
   );
@@ -48,12 +52,12 @@ async function readJournals(connection: Connection, count: number): Promise<Jour
   return printed.split(JOURNAL_DELIMITER).slice(1).flatMap(parseJournal);
 }
 
-function parseJournal(written: string): Journalled[] {
+function parseJournal(written: string): JournalledDeployment[] {
   const lines = written.split("\n").flatMap((line) => {
     try {
       return [JSON.parse(line) as JournalLine];
     } catch {
-      return []; // the last one may be half written
+      return []; // the last line may be incomplete
     }
   });
   const started = lines.flatMap((line) => ("started" in line ? [line.started] : []))[0];

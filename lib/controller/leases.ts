@@ -5,14 +5,14 @@ import { controllerArtifacts } from "./artifacts";
 import type { Lease } from "./pool";
 import { session } from "./session";
 
-/** Who may give an opening up, and who hears how it goes; left out: nobody. */
+/** An abort signal and a progress listener for opening a chain. Default: neither. */
 type LeaseOptions = Partial<Pick<HopContext, "signal" | "progress">>;
 
-/** The chain `hops` to `host`, from the session's connections. Throws `ConnectionFailed`. */
+/** A lease of the chain `hops` to `host`, from the session's connection pool. Throws `ConnectionFailed`. */
 export const lease = (host: HostFacts, hops: readonly Hop[], options: LeaseOptions = {}): Promise<Lease> =>
   session.connections.lease(hops, leaseContext(host, options));
 
-/** What this session opens hops to `host` with. */
+/** The context in which this session opens hops to `host`. */
 export const leaseContext = (
   host: HostFacts,
   { signal = new AbortController().signal, progress = () => {} }: LeaseOptions = {},
@@ -24,7 +24,7 @@ export const leaseContext = (
   progress,
 });
 
-/** The result of `use`, given the innermost connection of the chain `hops` to the host called `name`. */
+/** The result of `use`, called with the innermost connection of the chain `hops` to the host `name`. */
 export async function withLease<T>(
   name: string,
   hops: readonly Hop[],

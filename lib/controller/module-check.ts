@@ -3,7 +3,7 @@ import { appliedAnywhere, asWritten, modulesOf } from "../model/application";
 import { Refused } from "../model/errors";
 import { session } from "./session";
 
-/** Throws `Refused`, with the lines that name them, for modules of the consfig that cannot be sent to a host. */
+/** Throws `Refused`, with locations in the consfig, for named modules that cannot be sent to a host. */
 export function refuseModules({ name, application }: PreparedHost): void {
   const { consfig } = session;
   const complaints = [...appliedAnywhere(application)].flatMap((each) =>

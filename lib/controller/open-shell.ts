@@ -12,13 +12,13 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** A shell on a host, for a person. */
-export interface PersonalShell {
+/** An interactive shell on a host. */
+export interface InteractiveShell {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** False: there is no script(1) on the host, so the shell has no terminal there. */
+  /** False: the host has no script(1), so the shell has no terminal. */
   readonly terminal: boolean;
-  /** Settles when the shell has ended, with its exit code. Rejects with `ConnectionFailed` when the link is lost. */
+  /** Resolves to the exit code when the shell has ended. Rejects with `ConnectionFailed` when the link is lost. */
   readonly exit: Promise<number>;
   resize(size: TerminalSize): void;
   /** Ends the shell, and the hops that were opened for it. */
@@ -26,14 +26,14 @@ export interface PersonalShell {
 }
 
 /**
- * An interactive shell on `host`, behind all of `chain`, over the connection to it that is open already when there is
- * one. The terminal there is made by script(1), so that any sort of hop will do. Throws `ConnectionFailed`.
+ * Opens an interactive shell on `host`, behind all hops of `chain`, reusing an open connection if there is one. script(1)
+ * provides the terminal, so it works behind every hop. Throws `ConnectionFailed`.
  */
 export async function openShell(
   host: string,
   chain: readonly Hop[],
   size: TerminalSize,
-): Promise<PersonalShell> {
+): Promise<InteractiveShell> {
   const at = agentIndex(chain) + 1 || chain.length;
   const model = HostModel.named(host);
   const { connection, release } = await lease(model, chain.slice(0, at));
@@ -51,7 +51,7 @@ export async function openShell(
   }
 }
 
-/** Stands on both sides of what the shell says of its terminal before anything else. */
+/** Encloses the path of the terminal, which the shell prints first. */
 const TTY_DELIMITER = "\u001e";
 
 const command = ({ columns, rows }: TerminalSize): string => `cd 2>/dev/null || cd /
@@ -68,7 +68,7 @@ async function start(
   connection: Connection,
   size: TerminalSize,
   close: () => Promise<void>,
-): Promise<PersonalShell> {
+): Promise<InteractiveShell> {
   const channel = await connection.exec(command(size));
   channel.stderr.resume();
   const terminal = await terminalOf(channel.stdout, channel.exit);
@@ -96,7 +96,7 @@ async function start(
   };
 }
 
-/** The path of the terminal there, or "" without one; what comes after it stays to be read. */
+/** The path of the shell's terminal, or "" without one. Leaves the output after it in `stdout`. */
 function terminalOf(stdout: Readable, exit: Promise<number>): Promise<string> {
   return new Promise((found, failed) => {
     let head = Buffer.alloc(0);
@@ -115,10 +115,7 @@ function terminalOf(stdout: Readable, exit: Promise<number>): Promise<string> {
     exit.then(
       (code) =>
         failed(
-          new ConnectionFailed(
-            "shell",
-            `it ended at once, with exit code ${code}: ${head.toString().trim()}`,
-          ),
+          new ConnectionFailed("shell", `it exited immediately with code ${code}: ${head.toString().trim()}`),
         ),
       failed,
     );

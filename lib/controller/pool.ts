@@ -4,9 +4,9 @@ import { localConnection } from "../connection/local";
 import type { Connection } from "../model/connection";
 import { type Hop, type HopContext, hopAsCode } from "../model/hop";
 
-/** How long an unused connection is kept. */
+/** An unused connection is closed after this time. */
 const IDLE_MS = 10 * 60 * 1000;
-/** How many chains of hops are kept open. */
+/** The maximum number of open chains of hops. */
 const MAX_OPEN = 256;
 
 interface Chain {
@@ -17,13 +17,13 @@ interface Chain {
   dropped: boolean;
 }
 
-/** A chain of hops in use. `release` gives it back, to be kept for the next deployment. */
+/** A chain of hops in use. `release` returns it to the pool for the next deployment. */
 export interface Lease {
   readonly connection: Connection;
   release(): void;
 }
 
-/** Connections, kept between deployments and closed when nobody has used them for a while. */
+/** Keeps connections open between deployments, and closes them when they have been idle for a while. */
 export class ConnectionPool {
   readonly #open = new Map<string, Opening>();
   readonly #kept = new LRUCache<string, Chain>({
@@ -34,10 +34,10 @@ export class ConnectionPool {
     dispose: (chain) => drop(chain),
   });
 
-  /** The chain `said` for the host of `context`, opened unless it is open and alive. Throws `ConnectionFailed`. */
-  async lease(said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Lease> {
-    const key = JSON.stringify([context.host.name, ...said.map(({ hop, args }) => [hop, args])]);
-    const chain = await this.#chain(key, said, context);
+  /** A lease of the chain `hops` to the host of `context`, opened if needed. Throws `ConnectionFailed`. */
+  async lease(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Lease> {
+    const key = JSON.stringify([context.host.name, ...hops.map(({ hop, args }) => [hop, args])]);
+    const chain = await this.#chain(key, hops, context);
     chain.users += 1;
     let released = false;
     return {
@@ -51,7 +51,7 @@ export class ConnectionPool {
     };
   }
 
-  /** Every chain that is open and alive, with its innermost connection. */
+  /** Every open chain whose link is alive, with its innermost connection. */
   open(): { host: string; hops: readonly Hop[]; connection: Connection }[] {
     return [...this.#kept.values()].flatMap(({ host, hops, stack: { top } }) =>
       hops.length > 0 && top.alive ? [{ host, hops, connection: top }] : [],
@@ -64,18 +64,18 @@ export class ConnectionPool {
     await Promise.allSettled(chains.map(({ stack }) => stack.close()));
   }
 
-  async #chain(key: string, said: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
+  async #chain(key: string, hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
     const kept = this.#kept.get(key);
     if (kept?.stack.alive) {
-      for (const hop of said)
+      for (const hop of hops)
         context.progress({ kind: "hop-opened", hop: hopAsCode(hop), ms: 0, reused: true });
       return kept;
     }
     this.#kept.delete(key);
-    // Two deployments that begin at once share the opening.
+    // Deployments that start at the same time share one opening.
     let opening = this.#open.get(key);
     if (!opening) {
-      opening = new Opening(said, context);
+      opening = new Opening(hops, context);
       this.#open.set(key, opening);
       opening.chain
         .then(
@@ -88,23 +88,23 @@ export class ConnectionPool {
   }
 }
 
-/** One opening, for all that began to want it before it was done. It is given up when none of them wants it any more. */
+/** One attempt to open a chain, shared by all that wait for it. It is aborted when none of them waits any longer. */
 class Opening {
   readonly chain: Promise<Chain>;
   readonly #abort = new AbortController();
-  #wanted = 0;
+  #waiting = 0;
 
-  constructor(said: readonly Hop[], context: Omit<HopContext, "parent">) {
-    this.chain = openAll(said, { ...context, signal: this.#abort.signal });
+  constructor(hops: readonly Hop[], context: Omit<HopContext, "parent">) {
+    this.chain = openAll(hops, { ...context, signal: this.#abort.signal });
   }
 
-  /** The chain, unless `signal` is aborted before. */
+  /** The chain. Rejects when `signal` is aborted first. */
   shared(signal: AbortSignal): Promise<Chain> {
-    this.#wanted += 1;
+    this.#waiting += 1;
     return new Promise<Chain>((settle, fail) => {
       const leave = () => {
-        this.#wanted -= 1;
-        if (this.#wanted === 0) this.#abort.abort(signal.reason);
+        this.#waiting -= 1;
+        if (this.#waiting === 0) this.#abort.abort(signal.reason);
         fail(signal.reason);
       };
       if (signal.aborted) return leave();

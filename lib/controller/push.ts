@@ -3,8 +3,8 @@ import { controllerArtifacts } from "./artifacts";
 import { session } from "./session";
 
 /**
- * Every agent that is connected has the newest sources of what it applied last, and a worker that has loaded them: the
- * next deployment waits for neither. A consfig that does not load changes nothing.
+ * Sends every connected agent the current sources of the properties it applied last, which a worker loads: the next
+ * deployment waits for neither. Does nothing when the consfig fails to load.
  */
 export async function pushSources(): Promise<void> {
   if (session.consfig?.refresh().error) return;

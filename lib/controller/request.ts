@@ -2,17 +2,17 @@ import type { Hop } from "../model/hop";
 import type { Host } from "../model/host";
 import type { PropApp } from "../model/property";
 
-/** What was asked for, so that it can be asked for again. */
+/** The arguments of a deployment, kept so that it can be repeated. */
 export interface DeployRequest {
   /**
-   * What is applied to each host: its own properties and those given, all or as far as a shell leads; or only those given,
-   * while the host's own are asked for facts.
+   * "everything": the host's own properties, then the given ones. "posix prefix": the same, up to the first that needs an
+   * agent. "only these": only the given ones; the host's own are prepared for their facts.
    */
   readonly scope: "everything" | "posix prefix" | "only these";
-  /** True: asked for with a list of hosts, so that the result is a report of several. */
+  /** True: a list of hosts was given, so the result is a `FleetReport`. */
   readonly fleet: boolean;
   readonly hosts: readonly (Pick<Host, "name"> | Host)[];
-  /** Given in place of the hosts' own; none: each host has its own. */
+  /** Hops that replace the hosts' own; empty: each host uses its own. */
   readonly hops: readonly Hop[];
   /** Applied after the host's own properties. */
   readonly applications: readonly PropApp[];

@@ -5,7 +5,7 @@ import type { Hop } from "../model/types";
 import type { Consfig } from "../source/consfig";
 import { ConnectionPool } from "./pool";
 
-/** A deployment, of one host or of several, as whoever watches it sees it. */
+/** A deployment of one or several hosts, as views see it. */
 export interface AnyDeployment extends PromiseLike<Report | FleetReport> {
   readonly hosts: readonly string[];
   readonly hops: readonly Hop[];
@@ -16,19 +16,19 @@ export interface AnyDeployment extends PromiseLike<Report | FleetReport> {
   again(reports: readonly Report[], how?: { readonly leaveOut?: boolean }): AnyDeployment;
 }
 
-/** What the person's session has in common: one consfig, one terminal, the deployments under way. */
+/** The state of the user's session: one consfig, one terminal, the running deployments. */
 class Session {
   /** The consfig in use; undefined for programs that define their hosts themselves. */
   consfig: Consfig | undefined;
-  /** Who answers questions; undefined: nobody, and a question is a refusal. */
+  /** Asks the user. Undefined in unattended sessions, where a hop that would have to ask fails. */
   ask: Asker | undefined;
-  /** True: deployments that begin tell of every command. */
+  /** True: new deployments report every command. */
   verbose = false;
   readonly connections = new ConnectionPool();
   readonly deployments = new Set<AnyDeployment>();
   readonly #listeners = new Set<(deployment: AnyDeployment) => void>();
 
-  /** `listener` hears of each deployment as it begins. Returns what ends that. */
+  /** Calls `listener` with each deployment when it starts. Returns a function that unsubscribes. */
   onDeployment(listener: (deployment: AnyDeployment) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -39,7 +39,7 @@ class Session {
     for (const listener of this.#listeners) listener(deployment);
   }
 
-  /** Ends every connection; what runs on hosts goes on there. */
+  /** Closes every connection. Deployments that run through an agent continue on their hosts. */
   close(): Promise<void> {
     return this.connections.close();
   }

@@ -11,7 +11,7 @@ import { deploy, deployThese } from "./deploy";
 import type { Deployment } from "./deployment";
 import { session } from "./session";
 
-/** As `deploy`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */
+/** As `deploy`, always with the hops of the host's definition. Throws `InvalidArguments` when hops are given. */
 export function hostdeploy(host: Host, ...applications: MaybePropApp[]): Deployment<Report>;
 export function hostdeploy(hosts: readonly Host[], ...applications: MaybePropApp[]): Deployment<FleetReport>;
 export function hostdeploy(
@@ -22,7 +22,7 @@ export function hostdeploy(
   return deploy(subject as Host, ...applications);
 }
 
-/** As `deployThese`, always by the hops of the host's definition. Throws `InvalidArguments` for hops. */
+/** As `deployThese`, always with the hops of the host's definition. Throws `InvalidArguments` when hops are given. */
 export function hostdeployThese(host: Host | string, ...applications: MaybePropApp[]): Deployment<Report>;
 export function hostdeployThese(
   hosts: readonly (Host | string)[],
@@ -37,9 +37,9 @@ export function hostdeployThese(
 }
 
 /**
- * Only these applications, to this very machine, as root: by sudo(8), which may ask for the password of whoever runs us,
- * or without it for root. With `via.agent()` among them, by an agent. The host defined under the machine's name lends
- * its facts.
+ * Applies only these applications to this machine as root: with sudo(8), which may ask for the user's password, unless the
+ * session runs as root. With `via.agent()` among the arguments, an agent applies them. The host defined under the
+ * machine's name, if any, provides the facts.
  */
 export function localsudo(...rest: (Hop | readonly Hop[] | MaybePropApp)[]): Deployment<Report> {
   const asRoot = process.getuid?.() === 0 ? [] : [sudo()];
@@ -48,8 +48,8 @@ export function localsudo(...rest: (Hop | readonly Hop[] | MaybePropApp)[]): Dep
 }
 
 /**
- * Only these applications, to the host that is defined under this machine's name, by its own hops. Throws `ConsfigError`
- * when there is none.
+ * Applies only these applications to the host defined under this machine's name, with its own hops. Throws `ConsfigError`
+ * when no such host is defined, and `InvalidArguments` when hops are given.
  */
 export function localhd(...applications: MaybePropApp[]): Deployment<Report> {
   session.consfig?.refresh();
@@ -57,7 +57,7 @@ export function localhd(...applications: MaybePropApp[]): Deployment<Report> {
   const host = hosts.get(name);
   if (!host) {
     const error = new ConsfigError(
-      `this machine is called ${name}, and no host of that name is defined; say defhost(${JSON.stringify(name)}, …) in hosts/, or localsudo(…)`,
+      `no host is defined for this machine, ${name}; add defhost(${JSON.stringify(name)}, …) in hosts/, or use localsudo(…)`,
     );
     Error.captureStackTrace(error, localhd);
     throw error;
@@ -65,7 +65,7 @@ export function localhd(...applications: MaybePropApp[]): Deployment<Report> {
   return hostdeployThese(host, ...applications);
 }
 
-/** The full name of this machine, where it knows one. */
+/** The fully qualified name of this machine, if it has one, else its host name. */
 function thisMachine(): string {
   try {
     return execFileSync("hostname", ["-f"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
@@ -78,7 +78,7 @@ function refuseHops(name: string, other: string, rest: readonly MaybePropApp[], 
   if (separateHops(rest).hops.length === 0) return;
   refuseArguments(
     name,
-    [`it uses the hops of the host's definition; write ${other}(…) to give others`],
+    [`it uses the hops of the host's definition; use ${other}(…) to pass others`],
     caller,
   );
 }

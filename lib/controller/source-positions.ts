@@ -2,10 +2,10 @@ import type { Failure } from "../model/errors";
 import type { StepEvent } from "../model/events";
 import { session } from "./session";
 
-/** `event` with the user's own lines in place of those of compiled files on the far side. */
+/** `event` with positions in compiled files on the host replaced by the user's source lines. */
 export function mapPositions(event: StepEvent): StepEvent {
   const { consfig } = session;
-  // The site of an application that a property made over there is in a compiled file.
+  // An application that a property made on the host has a site in a compiled file.
   if (event.kind === "step-started" && consfig) return { ...event, site: consfig.mapPositions(event.site) };
   if (event.kind === "notice" && consfig) return { ...event, text: consfig.mapPositions(event.text) };
   if (!("failure" in event) || !event.failure) return event;

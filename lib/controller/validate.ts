@@ -5,7 +5,7 @@ import { ConsfigError, Refused } from "../model/errors";
 import type { Host } from "../model/host";
 import type { PropApp } from "../model/property";
 
-/** One thing for which a host would be refused. */
+/** A reason for which a host would be refused. */
 export interface Complaint {
   /** `file:line:column` in the consfig. */
   readonly site: string;
@@ -13,8 +13,8 @@ export interface Complaint {
 }
 
 /**
- * Everything for which `host` would be refused before anybody is connected to: in its own properties, in deployments
- * nested in them, and in its chain of hops.
+ * All reasons for which `host` would be refused before connecting: in its own properties, in their nested deployments, and
+ * in its chain of hops.
  */
 export function complaintsOf(host: Host): Complaint[] {
   let application: PropApp | undefined;
@@ -22,10 +22,10 @@ export function complaintsOf(host: Host): Complaint[] {
     ({ application } = prepare(host, seqprops(...host.applications)));
   });
   const { deploy } = host;
-  const unfit = deploy
+  const unsupported = deploy
     ? refusalsOf(() => refuseUnsupported(host.name, application ?? seqprops(), deploy))
     : [];
-  return [...found, ...unfit].map((message) => placed(message, host.site));
+  return [...found, ...unsupported].map((message) => complaintAt(message, host.site));
 }
 
 function refusalsOf(act: () => void): readonly string[] {
@@ -38,10 +38,10 @@ function refusalsOf(act: () => void): readonly string[] {
   }
 }
 
-/** A complaint says of what it is with its place, `CODE at PLACE`; what says none is about the host as a whole. */
-function placed(text: string, site: string): Complaint {
-  const [whole, place] = / at ([^\s:]+:\d+:\d+)(?=:|\s|$)/.exec(text) ?? [];
-  return whole === undefined || place === undefined
+/** Splits the location off `CODE at FILE:LINE:COLUMN`; a complaint without one is about the host, defined at `site`. */
+function complaintAt(text: string, site: string): Complaint {
+  const [whole, location] = / at ([^\s:]+:\d+:\d+)(?=:|\s|$)/.exec(text) ?? [];
+  return whole === undefined || location === undefined
     ? { site, message: text }
-    : { site: place, message: text.replace(whole, "") };
+    : { site: location, message: text.replace(whole, "") };
 }

@@ -4,8 +4,8 @@ import { type ApplyContext, type Outcome, Run } from "./run";
 import { ApplicationSteps } from "./steps";
 
 /**
- * Applies the prepared tree `root`, then what was registered for the end, unless the root itself was broken off. Failures
- * inside are events, never thrown.
+ * Applies the prepared tree `root`, then the work registered for the end, unless a failure stopped the tree. Failures of
+ * steps are reported as events, never thrown.
  */
 export async function applyTree(root: PropApp, context: ApplyContext): Promise<Outcome> {
   const run = new Run(context, root);
@@ -27,7 +27,7 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
 
 interface RootResult {
   readonly result: Change | "failed" | "aborted";
-  /** The error that ended the root, when somebody around this tree expects it. */
+  /** The error that ended the root, when a combinator around this tree expects it. */
   readonly expected?: Expected;
 }
 
@@ -46,11 +46,11 @@ async function applyAtEnd(
   { atEnd, emit }: ApplyContext,
   steps: ApplicationSteps,
   change: Change,
-  brokenOff: boolean,
+  stopped: boolean,
 ): Promise<void> {
   for (const [key, act] of [...atEnd].reverse()) {
-    if (brokenOff) {
-      emit({ kind: "notice", text: `not done at the end, because the deployment was broken off: ${key}` });
+    if (stopped) {
+      emit({ kind: "notice", text: `skipped because the deployment did not finish: ${key}` });
       continue;
     }
     const work = async (target: Parameters<typeof act>[0]): Promise<Change> => {

@@ -4,10 +4,7 @@ import { type Hop, hops as hopDefinitions } from "../model/hop";
 import { chainComplaints, unknownHops } from "../model/hop-chain";
 import type { Kind, PropApp } from "../model/property";
 
-/**
- * Refuses, with every complaint at once, chains that cannot be, and properties that need a process of ours where there
- * will only be a shell. Throws `Refused`.
- */
+/** Throws `Refused`, with all complaints, for invalid hop chains and for agent properties where there is only a shell. */
 export function refuseUnsupported(host: string, application: PropApp, chain: readonly Hop[]): void {
   const complaints = [
     ...unknownHops(chain),
@@ -19,7 +16,7 @@ export function refuseUnsupported(host: string, application: PropApp, chain: rea
 
 const isKnown = ({ hop }: Hop): boolean => hopDefinitions.get(hop) !== undefined;
 
-/** What stands at the end of `chain`: a process of ours, or only a shell. */
+/** The kind of target at the end of `chain`: an agent, or only a shell. */
 function kindBehind(chain: readonly Hop[], start: Kind): Kind {
   return chain.reduce<Kind>((kind, { hop }) => {
     const definition = hopDefinitions.get(hop);
@@ -28,12 +25,12 @@ function kindBehind(chain: readonly Hop[], start: Kind): Kind {
   }, start);
 }
 
-/** What in `application` cannot be applied at the end of `chain`, and why. */
+/** A complaint for each property in `application` that cannot be applied at the end of `chain`. */
 export const unsupported = (application: PropApp, chain: readonly Hop[]): string[] =>
   unsupportedOver(application, kindBehind(chain, "posix"));
 
 function unsupportedOver(application: PropApp, kind: Kind): string[] {
-  const unfit =
+  const agentOnly =
     kind === "agent"
       ? []
       : [...appliedHere(application)].filter(({ property }) => definitionOf(property).kind === "agent");
@@ -41,7 +38,7 @@ function unsupportedOver(application: PropApp, kind: Kind): string[] {
     each.nested ? nestedComplaints(each, kind) : [],
   );
   return [
-    ...unfit.map((each) => `${asWritten(each)} needs an agent on the host; add via.agent() to its hops`),
+    ...agentOnly.map((each) => `${asWritten(each)} needs an agent on the host; add via.agent() to its hops`),
     ...nested,
   ];
 }

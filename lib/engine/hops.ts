@@ -22,17 +22,19 @@ import { applyTree } from "./apply";
 import type { AtEnd } from "./run";
 import { onUnhandledError } from "./unhandled-errors";
 
-/** Where a deployment starts from: a shell, and whether the process that runs this code is there itself. */
+/** The context in which a deployment starts. */
 export interface Origin {
+  /** A shell in that context. */
   readonly connection: Connection;
+  /** True: this process runs in that context itself. */
   readonly ownProcess: boolean;
 }
 
-/** What all parts of one deployment share, in this process. */
+/** Shared by all parts of one deployment in this process. */
 export interface DeploymentContext {
   readonly deployment: string;
   readonly by: string;
-  /** True: every command is reported, and every hop that is opened on the way. */
+  /** True: every command and every opened hop is reported. */
   readonly verbose: boolean;
   readonly artifacts: AgentArtifacts;
   readonly ask: Asker | undefined;
@@ -54,11 +56,11 @@ export async function applyBehind(
     for (const [index, hop] of work.hops.entries()) {
       const rest = { ...work, hops: work.hops.slice(index + 1) };
       const enter = () => enterHop(hop, rest, { stack, ownProcess }, context, emit);
-      const inside = await (context.verbose ? announcing(hop, emit, enter) : enter());
-      if ("child" in inside) return await throughChild(inside.child, rest, context, emit);
-      if ("agent" in inside) {
+      const executor = await (context.verbose ? announcing(hop, emit, enter) : enter());
+      if ("child" in executor) return await applyInChild(executor.child, rest, context, emit);
+      if ("agent" in executor) {
         const reopen = () => reopenAgent(work.hops.slice(0, index + 1), stack, work, context, emit);
-        return await throughAgent(inside.agent, rest, context, emit, reopen);
+        return await applyInAgent(executor.agent, rest, context, emit, reopen);
       }
       ownProcess = false;
     }
@@ -68,8 +70,8 @@ export async function applyBehind(
   }
 }
 
-/** Who does the work behind a hop: a worker of ours, an agent, or this process over a shell. */
-type Inside =
+/** Does the work behind a hop: a worker of this process, an agent, or this process over a shell. */
+type Executor =
   | { readonly child: ChildWorker }
   | { readonly agent: AgentLink }
   | { readonly shell: Connection };
@@ -80,14 +82,14 @@ async function enterHop(
   { stack, ownProcess }: { readonly stack: HopStack; readonly ownProcess: boolean },
   context: DeploymentContext,
   emit: Emit,
-): Promise<Inside> {
-  const child = ownProcess ? await childBehind(hop, rest, stack.top, context) : undefined;
+): Promise<Executor> {
+  const child = ownProcess ? await startChildBehind(hop, rest, stack.top, context) : undefined;
   if (child) return { child };
   const connection = await stack.open(hop, hopContext(rest, context, emit));
   return isAgentConnection(connection) ? { agent: connection.agent } : { shell: connection };
 }
 
-/** The agent at the end of `hops`, after its link was lost. */
+/** Reconnects to the agent at the end of `hops` after its link was lost. */
 async function reopenAgent(
   hops: readonly Hop[],
   stack: HopStack,
@@ -98,7 +100,7 @@ async function reopenAgent(
   await stack.close();
   for (const hop of hops) await stack.open(hop, hopContext(work, context, emit));
   if (isAgentConnection(stack.top)) return stack.top.agent;
-  throw new ConnectionFailed(stack.top.description, "no agent answers behind it any more");
+  throw new ConnectionFailed(stack.top.description, "its agent no longer answers");
 }
 
 const hopContext = (
@@ -113,7 +115,7 @@ const hopContext = (
   progress,
 });
 
-/** Applies `work` at `origin`, in this process; what is nested goes on from there. */
+/** Applies `work` at `origin`, in this process. Nested deployments start from there. */
 export async function applyHere(
   work: Nested,
   origin: Origin,
@@ -126,12 +128,12 @@ export async function applyHere(
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
   return applyTree(work.application, {
-    target: (output, ran) =>
+    target: (output, onCommand) =>
       makeTarget(origin, {
         host,
         signal: cancellation.signal,
         output,
-        ...(verbose && { ran }),
+        ...(verbose && { ran: onCommand }),
         atEnd: (key, act) => void atEnd.set(key, act),
         memory,
       }),
@@ -147,7 +149,7 @@ export async function applyHere(
 const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): PosixTarget =>
   ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
 
-/** Refused before connecting, except for a context in which Node turned out not to run. */
+/** Most agent properties without an agent are refused before connecting; this catches contexts where Node cannot run. */
 function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Origin): void {
   if (ownProcess) return;
   const agentOnly = [...appliedHere(application)].find(
@@ -156,12 +158,12 @@ function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Or
   if (!agentOnly) return;
   const where = hops.length > 0 ? ` behind ${hops.map(hopAsCode).join(", ")}` : "";
   throw new AbortedChange(
-    `${agentOnly.property} at ${agentOnly.site} needs an agent${where}, and there is only a shell`,
+    `${agentOnly.property} at ${agentOnly.site} needs an agent${where}, but there is only a shell`,
   );
 }
 
-/** A worker behind `hop`; undefined where a hop cannot be entered by a process, or Node cannot run there. */
-async function childBehind(
+/** Starts a worker behind `hop`; undefined when the hop cannot be entered by a process, or Node cannot run there. */
+async function startChildBehind(
   hop: Hop,
   rest: Nested,
   parent: Connection,
@@ -174,7 +176,7 @@ async function childBehind(
     return await startChild(files, entrance, cancellation.signal);
   } catch (error) {
     if (!(error instanceof FailedChange) || error instanceof Cancelled) throw error;
-    // A shell leads on as well: to further hops, and to properties that need no more.
+    // A shell is enough for further hops and for POSIX properties.
     if (!needsChild(rest)) return undefined;
     throw new ConnectionFailed(
       hopAsCode(hop),
@@ -187,11 +189,11 @@ const needsChild = ({ hops, application }: Nested): boolean =>
   !hops.some((further) => hopDefinition(further).agent) &&
   [...appliedHere(application)].some(({ property }) => definitionOf(property).kind === "agent");
 
-/** The one line, of what Node or a shell printed, that says why. */
+/** The line of Node's or a shell's output that gives the reason. */
 const reasonLine = (printed: string): string =>
   printed.split("\n").find((line) => /^\w*Error/.test(line)) ?? printed.trim().split("\n").at(-1) ?? printed;
 
-async function throughChild(
+async function applyInChild(
   child: ChildWorker,
   rest: Nested,
   context: DeploymentContext,
@@ -206,7 +208,7 @@ async function throughChild(
   );
 }
 
-async function throughAgent(
+async function applyInAgent(
   agent: AgentLink,
   rest: Nested,
   context: DeploymentContext,
@@ -215,7 +217,7 @@ async function throughAgent(
 ): Promise<JobOutcome> {
   const { cancellation, artifacts } = context;
   cancellation.throwIfRequested();
-  // A deployment may visit a host more than once: each visit has a name of its own.
+  // A deployment may visit a host more than once, so each visit gets a unique ID.
   const deployment = `${context.deployment}-${randomBytes(4).toString("hex")}`;
   const sources = artifacts.sources(...requiredBy(rest));
   const job = jobOf(rest, { ...context, deployment });

@@ -2,23 +2,23 @@ import path from "node:path";
 import { InapplicableProperty } from "../model/errors";
 
 /**
- * The module that `said`, in an application said at `site`, means: from the consfig's directory on, with `/` in front.
- * Throws `InapplicableProperty` for one that is outside of it.
+ * Resolves `module`, in an application at `site`, to a path relative to the consfig's directory, with `/` in front. Throws
+ * `InapplicableProperty` for a module outside it.
  */
-export function moduleFrom(said: string, site: string): string {
-  if (said.startsWith("/")) return path.posix.normalize(said);
+export function moduleFrom(module: string, site: string): string {
+  if (module.startsWith("/")) return path.posix.normalize(module);
   const file = site.replace(/(:\d+)+$/, "");
   if (path.isAbsolute(file)) {
     throw new InapplicableProperty(
-      `"${said}" is relative to ${file}, which is outside of the consfig; name the module from the consfig's directory on, with / in front`,
+      `"${module}" is relative to ${file}, which is outside the consfig; write its path from the consfig's directory, starting with /`,
     );
   }
-  const found = path.posix.join(isTyped(file) ? "" : path.posix.dirname(file), said);
+  const found = path.posix.join(isTyped(file) ? "" : path.posix.dirname(file), module);
   if (!found.startsWith("..")) return `/${found}`;
   throw new InapplicableProperty(
-    `"${said}" is outside of the consfig, so it cannot travel to a host; move it below the consfig's directory`,
+    `"${module}" is outside the consfig, so it cannot be sent to a host; move it into the consfig's directory`,
   );
 }
 
-/** What is typed stands in no directory: it is relative to the consfig's. */
+/** Typed input has no directory: its modules are relative to the consfig's. */
 const isTyped = (file: string): boolean => file === "" || /^(prompt|stdin)\b/.test(file);

@@ -1,9 +1,9 @@
 import type { HostModel } from "../model/host-facts";
 
 /**
- * The hosts that are being prepared now, by name: one that looks at itself through another finds what it knows so far.
- * Whoever else was looked at is remembered until the outermost of them is done: where each host looks at all others,
- * preparing them anew for each that looks would take longer with each host by a factor.
+ * The hosts that are being prepared, by name: a host that inspects itself through another finds its facts so far. Other
+ * inspected hosts are memoised until the outermost preparation ends: hosts that inspect each other would otherwise be
+ * prepared exponentially often.
  */
 class PreparationCache {
   readonly #models = new Map<string, HostModel>();
@@ -25,15 +25,15 @@ class PreparationCache {
     }
   }
 
-  /** What `prepare` gives or throws for `host`, asked once. */
+  /** The result or the error of `prepare` for `host`, called once. */
   once(host: unknown, prepare: () => HostModel): HostModel {
-    const seen = this.#seen.get(host) ?? settled(prepare);
+    const seen = this.#seen.get(host) ?? memoised(prepare);
     if (this.#models.size > 0) this.#seen.set(host, seen);
     return seen();
   }
 }
 
-function settled(prepare: () => HostModel): () => HostModel {
+function memoised(prepare: () => HostModel): () => HostModel {
   try {
     const model = prepare();
     return () => model;

@@ -6,8 +6,8 @@ import type { HostState, PropApp } from "../model/types";
 import { prepare } from "./prepare";
 
 /**
- * `application`, which a property made while it was applied, prepared on a copy of the host's facts. Throws
- * `AbortedChange` when it does not fit. `lost` is told the names of facts that it wanted to record: nobody will see them.
+ * Prepares `application`, which a property made while it was applied, on a copy of the host's facts. Throws
+ * `AbortedChange` when it is refused. Calls `lost` with the names of the facts that it records: they have no effect.
  */
 export function prepareLate(
   application: PropApp,
@@ -37,7 +37,7 @@ function preparedOn(application: PropApp, model: ReturnType<PosixTarget["host"][
   }
 }
 
-/** Names of the facts that have values now which they had not before. */
+/** Names of the facts that gained values. */
 function added(before: HostState["attributes"], after: HostState["attributes"]): string[] {
   return Object.entries(after)
     .filter(([key, values]) => {
@@ -47,6 +47,6 @@ function added(before: HostState["attributes"], after: HostState["attributes"]):
     .map(([key]) => key);
 }
 
-/** What is said of facts that are lost. */
+/** The notice about lost facts. */
 export const lostFactsNotice = ({ property, args, site }: PropApp, facts: readonly string[]): string =>
-  `${asCode(property, [args])} at ${site} was applied by another property, and the facts it records about the host are lost (${facts.join(", ")}); record them in the hostattrs of that property, or wrap it in ignoringHostattrs(…)`;
+  `${asCode(property, [args])} at ${site} was applied by another property, so the facts it records about the host are lost (${facts.join(", ")}); record them in the hostattrs of that property, or wrap it in ignoringHostattrs(…)`;

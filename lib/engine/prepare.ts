@@ -3,7 +3,7 @@ import {
   appliedHere,
   asWritten,
   definitionOf,
-  madeFrom,
+  recordOrigin,
   requiredBy,
   unappliable,
 } from "../model/application";
@@ -15,25 +15,25 @@ import { applicationsIn, list, mapApplications, mapModules, problems, propapp } 
 import { moduleFrom } from "./module-path";
 import { preparationCache } from "./preparation-cache";
 
-/** A host ready to be applied: nothing in it needs the consfig any more, but for the code of its properties. */
+/** A host ready to be applied. From here on only the code of its properties is needed from the consfig. */
 export interface PreparedHost {
   readonly name: string;
   readonly model: HostModel;
   readonly application: PropApp;
-  /** The highest kind of all its parts. */
+  /** "agent" if any of its properties is of that kind. */
   readonly kind: Kind;
-  /** Those that need an agent, for the refusal when there is none. */
+  /** The applications that need an agent, for the refusal when there is none. */
   readonly agentOnly: readonly PropApp[];
-  /** Names of all properties in it, and of all hops of deployments nested in it: what must travel. */
+  /** Names of all properties in it, and of all hops of its nested deployments: their code must be sent. */
   readonly properties: ReadonlySet<string>;
   readonly hops: ReadonlySet<string>;
-  /** How many steps applying it will announce. */
+  /** The number of steps it will report. */
   readonly steps: number;
 }
 
 /**
- * Prepares `application` for `host`: every `preprocess`, then every `hostattrs`, in order, nobody being connected to.
- * Throws `Refused` with every complaint at once, each with the line it comes from.
+ * Prepares `application` for `host`, before connecting: runs every `preprocess`, then every `hostattrs`, in order. Throws
+ * `Refused` with all complaints, each with its location in the consfig.
  */
 export function prepare(
   host: Pick<Host, "name"> & Partial<Pick<Host, "desc" | "hostattrs">>,
@@ -51,7 +51,7 @@ export function prepare(
   return preparedHost(model.newest(shared.hostname) ?? host.name, model, prepared);
 }
 
-/** The host of which `model` is known, when the prepared tree `application` is applied. */
+/** The prepared host with the facts `model` and the prepared tree `application`. */
 export function preparedHost(name: string, model: HostModel, application: PropApp): PreparedHost {
   const all = [...appliedAnywhere(application)];
   const [names, hops] = requiredBy({ application, hops: [] });
@@ -72,13 +72,13 @@ export function preparedHost(name: string, model: HostModel, application: PropAp
 
 const partsSchema = list(propapp());
 
-/** `answer`, if `slot` gave it at once: nobody is connected to yet, and there is nothing to wait for. */
-function now<T>(answer: T, slot: string): T {
-  if (typeof answer !== "object" || answer === null || !("then" in answer)) return answer;
-  // What it rejects with is of no interest any more.
-  Promise.resolve(answer).catch(() => {});
+/** `result`, unless it is a promise: these slots run before connecting, when there is nothing to wait for. */
+function synchronous<T>(result: T, slot: string): T {
+  if (typeof result !== "object" || result === null || !("then" in result)) return result;
+  // A rejection would be reported as unhandled, on top of the refusal.
+  Promise.resolve(result).catch(() => {});
   throw new InapplicableProperty(
-    `its ${slot} is async; it is asked before anybody is connected to, and must answer at once`,
+    `its ${slot} is async; it runs before connecting and must return its result synchronously`,
   );
 }
 
@@ -89,56 +89,56 @@ class Preparation {
   readonly #prepared = new WeakSet<PropApp>();
 
   /**
-   * A fresh tree in which every application has the arguments that its `preprocess` makes. Parts are often made of
-   * applications among the arguments: those have been here.
+   * A new tree in which every application has the arguments returned by its `preprocess`. Parts often contain
+   * applications from the arguments, which have been preprocessed already.
    */
   preprocess(application: PropApp): PropApp {
     if (this.#prepared.has(application)) return application;
     const { property, site } = application;
     return (
-      this.#complaining(application, () => {
+      this.#collectComplaints(application, () => {
         const { args: schema, preprocess } = definitionOf(property);
         const complaints = problems(schema, application.args);
         if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
-        const said = mapModules(schema, application.args, (module) => moduleFrom(module, site));
-        const args = preprocess ? now(preprocess(said), "preprocess") : said;
+        const given = mapModules(schema, application.args, (module) => moduleFrom(module, site));
+        const args = preprocess ? synchronous(preprocess(given), "preprocess") : given;
         const made = preprocess ? [...problems(schema, args), ...notPlainData([args], "args")] : [];
         if (made.length > 0)
-          throw new InapplicableProperty(`preprocess made what does not fit: ${made.join("; ")}`);
+          throw new InapplicableProperty(`its preprocess returned invalid arguments: ${made.join("; ")}`);
         const prepared = {
           property,
           args: mapApplications(schema, args, (inner) => this.preprocess(inner)),
           site,
         };
-        madeFrom(prepared, application);
+        recordOrigin(prepared, application);
         this.#prepared.add(prepared);
         return prepared;
       }) ?? this.#refused(application)
     );
   }
 
-  /** What was complained of once need not be visited. */
+  /** An application with a complaint is not visited. */
   #refused(application: PropApp): PropApp {
     this.#refusals.add(application);
     return application;
   }
 
-  /** Runs the `hostattrs` of `application`, then works out what it is made of. */
+  /** Runs the `hostattrs` of `application`, then computes its parts or its nested deployment. */
   visit(application: PropApp, model: HostModel): void {
     if (this.#refusals.has(application)) return;
-    this.#complaining(application, () => {
+    this.#collectComplaints(application, () => {
       const { args, hostattrs, parts, nested } = definitionOf(application.property);
       const visits = {
         visit: (inner: PropApp, other = model) => this.visit(inner, other),
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
       };
-      if (hostattrs) now(hostattrs(application.args, model, visits), "hostattrs");
+      if (hostattrs) synchronous(hostattrs(application.args, model, visits), "hostattrs");
       else if (!parts && !nested)
         for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
-      const plan = now(nested?.(application.args, model), "nested");
+      const plan = synchronous(nested?.(application.args, model), "nested");
       if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
-      const listed = now(parts(application.args, model), "parts");
+      const listed = synchronous(parts(application.args, model), "parts");
       const given = withoutEmpty(listed);
       const complaints = problems(partsSchema, given, "parts");
       if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
@@ -149,14 +149,18 @@ class Preparation {
   }
 
   /**
-   * What a nested deployment of the same host pushes is seen by what comes after it, and in the end it sees what was
-   * pushed later. Of prerequisite data it gets its own only; the host around it needs that too, to pass it on.
+   * Facts pushed by a nested deployment of the same host are visible to the applications after it, and facts pushed later
+   * are finally visible inside it. It gets only its own prerequisite data; the host around it needs that too, to pass on.
    */
-  #nest(application: PropApp, { hops, application: said, host, facts }: NestedPlan, around: HostModel): void {
+  #nest(
+    application: PropApp,
+    { hops, application: inside, host, facts }: NestedPlan,
+    around: HostModel,
+  ): void {
     const whole = host ?? around.without(shared.data);
     if (facts) this.visit(this.preprocess(facts), whole);
     const inner = facts ? whole.without(shared.data) : whole;
-    const prepared = this.preprocess(said);
+    const prepared = this.preprocess(inside);
     this.visit(prepared, inner);
     if (host) around.deploys(inner);
     else around.copyFacts(inner, shared.data);
@@ -169,13 +173,13 @@ class Preparation {
     (application as { nested?: Nested }).nested = { hops, host: inner.toJSON(), application: prepared };
   }
 
-  /** Done when everything has been visited. */
+  /** Call when everything has been visited. */
   finish(): void {
     for (const finish of this.#finishers) finish();
   }
 
-  /** Complaints are collected, so that all of them can be said at once. */
-  #complaining<T>(application: PropApp, act: () => T): T | undefined {
+  /** The result of `act`; undefined when it throws, which is recorded so that all complaints are reported together. */
+  #collectComplaints<T>(application: PropApp, act: () => T): T | undefined {
     try {
       return act();
     } catch (error) {

@@ -13,50 +13,50 @@ import type { Change, Nested, PropApp } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import { lostFactsNotice, prepareLate } from "./prepare-late";
 
-/** What applying a tree needs from the place where it happens. */
+/** The environment in which a tree is applied. */
 export interface ApplyContext {
-  /** A target whose output belongs to one step. `onCommand` hears of its commands, in verbose deployments. */
+  /** Makes the target of one step, with its output. `onCommand` receives its commands in verbose deployments. */
   target(
     output: (stream: "stdout" | "stderr", text: string) => void,
     onCommand: (command: CommandTrace) => void,
   ): PosixTarget;
   emit(event: StepEvent): void;
-  /** Why no further step may start; undefined while they may. */
+  /** The reason why no further step may start; undefined while steps may start. */
   stopped(): string | undefined;
-  /** Reports errors that nothing handles, until the returned function is called. Left out: others see to them. */
+  /** Reports unhandled errors until the returned function is called. Absent when the process handles them itself. */
   onUnhandledError?(listener: (error: unknown) => void): () => void;
-  /** Names of the error classes that somebody around this tree expects. */
+  /** Names of the error classes that a combinator around this tree expects. */
   readonly expected?: readonly string[] | undefined;
-  /** What properties registered for the end, last registered first. */
+  /** The work that properties registered for the end. */
   readonly atEnd: AtEnd;
-  /** Deploys from here; its events are reported as they come. Left out: nothing can be nested here. */
+  /** Runs a nested deployment, whose events are passed to `emit`. Absent where deployments cannot be nested. */
   nest?(nested: Nested, emit: (event: StepEvent) => void): Promise<JobOutcome>;
 }
 
-/** Work for the end of a deployment: each key once. */
+/** Work for the end of a deployment, by key. */
 export type AtEnd = Map<string, (target: PosixTarget, result: Change) => Promise<void>>;
 
-/** What happened when a tree was applied. */
+/** The outcome of applying a tree. */
 export interface Outcome {
   readonly change: Change;
-  /** True when a step failed, whether or not others went on. */
+  /** True when a step failed, even if the others continued. */
   readonly failed: boolean;
-  /** True when a step was ended, or not started, because somebody asked for that. */
+  /** True when a step was ended or not started because the user stopped or cancelled the deployment. */
   readonly cancelled: boolean;
-  /** How the tree as a whole ended, when a failure in it was not passed over; a step has reported it. */
+  /** How the tree as a whole ended, when a failure stopped it; a step has reported that failure. */
   readonly broken?: "failed" | "aborted";
-  /** The error that ended it, when somebody around this tree expects that. */
+  /** The error that ended the tree, when a combinator around it expects that. */
   readonly expected?: Expected;
 }
 
-/** One application of a tree: numbers its steps, and knows which have failed. */
+/** One run of a tree: numbers its steps and records failures. */
 export class Run {
   failed = false;
   cancelled = false;
   #steps = 0;
-  /** Steps that have started and not ended, in the order in which they started. */
+  /** Steps that have started but not ended, in the order in which they started. */
   readonly #running = new Set<number>();
-  /** Errors that a step has reported: the steps around it only say that they failed. */
+  /** Errors that a step has reported: the steps around it do not report them again. */
   readonly #reported = new WeakSet<object>();
   readonly #prepared: Set<PropApp>;
 
@@ -80,13 +80,13 @@ export class Run {
     this.context.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
   }
 
-  /** Reports each command that `step` runs; undefined: each that is run between the steps. */
+  /** Reports each command that `step` runs; undefined: each command that runs between steps. */
   commandListener(step: number | undefined): (command: CommandTrace) => void {
     return (command) =>
       this.context.emit({ kind: "command-ran", ...(step !== undefined && { step }), ...command });
   }
 
-  /** Reports an error that nothing handled as a failed step inside the one that started last. */
+  /** Reports an unhandled error as a failed step inside the running step that started last. */
   failUnhandled(error: unknown): void {
     const step = this.begin([...this.#running].at(-1), "unhandledError", "unhandled error", "");
     this.noteFailure(error);
@@ -97,25 +97,25 @@ export class Run {
     return typeof error === "object" && error !== null && this.#reported.has(error);
   }
 
-  /** A step has reported `error`. */
+  /** Records that a step has reported `error`. */
   markReported(error: unknown): void {
     if (typeof error === "object" && error !== null) this.#reported.add(error);
   }
 
-  /** A step failed with `error`. */
+  /** Records that a step failed with `error`. */
   noteFailure(error: unknown): void {
     this.failed = true;
     if (error instanceof Cancelled) this.cancelled = true;
   }
 
-  /** Asked before each step. */
+  /** The reason not to start the next step, if there is one. */
   stopped(): string | undefined {
     const reason = this.context.stopped();
     if (reason) this.cancelled = true;
     return reason;
   }
 
-  /** `application` ready to be applied; one that a property made just now is prepared first. */
+  /** `application` ready to be applied; if a property has just made it, it is prepared first. */
   prepared(application: PropApp, target: PosixTarget): PropApp {
     if (this.#prepared.has(application)) return application;
     const prepared = prepareLate(application, target, (facts) =>
@@ -125,19 +125,19 @@ export class Run {
     return prepared;
   }
 
-  /** Deploys `nested` from here; its steps become steps inside `parent`. */
+  /** Runs the deployment `nested`; its steps become steps inside `parent`. */
   async nest(nested: Nested, parent: number | undefined): Promise<JobOutcome> {
     const { context } = this;
-    if (!context.nest) throw new AbortedChange("no deployment can be made from here");
+    if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
     try {
       return await context.nest(nested, this.#renumbering(parent));
     } catch (error) {
-      // That a further host cannot be reached is the failure of one step: we ourselves are still connected.
+      // An unreachable nested host fails one step only: the connection to this host still works.
       throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
     }
   }
 
-  /** Emits the events of a nested deployment with step numbers of this one. */
+  /** Passes on the events of a nested deployment with step numbers of this one. */
   #renumbering(parent: number | undefined): (event: StepEvent) => void {
     const numbers = new Map<number, number>();
     return (event) => {
@@ -145,11 +145,11 @@ export class Run {
         const step = this.#nextStep();
         numbers.set(event.step, step);
         const around = event.parent === undefined ? parent : numbers.get(event.parent);
-        const { parent: _theirs, ...rest } = event;
+        const { parent: _nested, ...rest } = event;
         this.context.emit({ ...rest, step, ...(around !== undefined && { parent: around }) });
       } else if (event.kind === "command-ran") {
-        const { step: theirs, ...rest } = event;
-        const step = theirs === undefined ? parent : numbers.get(theirs);
+        const { step: nestedStep, ...rest } = event;
+        const step = nestedStep === undefined ? parent : numbers.get(nestedStep);
         this.context.emit({ ...rest, ...(step !== undefined && { step }) });
       } else if ("step" in event) {
         this.context.emit({ ...event, step: numbers.get(event.step) ?? 0 });
@@ -165,7 +165,7 @@ export class Run {
   }
 }
 
-/** Counts what may have been changed in one application; each change counts for those around it, too. */
+/** Counts possible changes within one application, and adds them to those of the applications around it. */
 export class ChangeCounter {
   #changes = 0;
 

@@ -1,7 +1,10 @@
 import { Cancelled, ConnectionFailed } from "../model/errors";
 import type { Change, Direction, PropApp, Steps } from "../model/property";
 
-/** In order; a failure is passed over, and counts as a change unless nothing was touched. */
+/**
+ * Applies or unapplies each of `applications` in order; a failure does not stop the rest. Resolves to "changed" when one
+ * changed something, or failed after it may have.
+ */
 export async function despiteFailures(
   applications: readonly PropApp[],
   direction: Direction,
@@ -20,7 +23,10 @@ export async function despiteFailures(
   return change;
 }
 
-/** In order, up to the first failure; what stands after that is said to be skipped. */
+/**
+ * Applies or unapplies each of `applications` in order, up to the first failure, which is thrown; the rest are reported as
+ * skipped. Resolves to "changed" when one changed something.
+ */
 export async function untilFailure(
   applications: readonly PropApp[],
   direction: Direction,
@@ -38,7 +44,7 @@ export async function untilFailure(
   return change;
 }
 
-/** Says of each of `applications` that it is passed over. */
+/** Reports each of `applications` as skipped. */
 export function skipAll(
   applications: readonly PropApp[],
   reason: string,
@@ -48,7 +54,7 @@ export function skipAll(
   for (const each of applications) steps.skip(each, reason, direction);
 }
 
-/** Why what stands after `application` is not tried, when that ended with `error`. */
+/** The reason for skipping the applications after `application`, which ended with `error`. */
 export function whyStopped({ property }: PropApp, error: unknown, steps: Pick<Steps, "expects">): string {
   if (error instanceof Cancelled) return error.message;
   if (error instanceof ConnectionFailed) return "the connection was lost";

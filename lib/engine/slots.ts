@@ -12,14 +12,14 @@ import {
 import type { PosixTarget } from "../model/target";
 import { untilFailure } from "./sequence";
 
-/** The steps inside of the application that is acted on, and what only the engine does with them. */
+/** The steps inside one application, with operations for the engine only. */
 export interface SlotSteps extends Steps {
-  /** Something may be changed now; `checked` tells whether a `check` has said so. */
+  /** Call before anything may be changed; `checked` is true when a `check` has returned false. */
   beforeChange(definition: AnyDefinition, checked: boolean): Promise<void>;
   deploy(nested: Nested): Promise<Change>;
 }
 
-/** Applies or unapplies one application, as the property's slots say. What they throw is thrown as an error. */
+/** Applies or unapplies one application with its property's slots. Non-errors that they throw are converted to errors. */
 export async function applySlots(
   application: PropApp,
   direction: Direction,
@@ -27,13 +27,13 @@ export async function applySlots(
   steps: SlotSteps,
 ): Promise<Change> {
   try {
-    return await throughSlots(application, direction, target, steps);
+    return await runSlots(application, direction, target, steps);
   } catch (error) {
     throw asError(error);
   }
 }
 
-async function throughSlots(
+async function runSlots(
   { args, parts, nested, property }: PropApp,
   direction: Direction,
   target: PosixTarget,
@@ -43,11 +43,11 @@ async function throughSlots(
   const slots = definition as Slots;
   const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
   if (direction === "unapply" && !acts) return "unchanged";
-  const holds = slots.check && answered(await slots.check(args, target), property, "check", [true, false]);
+  const holds = slots.check && validated(await slots.check(args, target), property, "check", [true, false]);
   if (holds === (direction === "apply")) return "unchanged";
   const slot = slots[direction];
   if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, holds !== undefined);
-  if (slot) return answered(await slot(args, target, steps), property, direction, ["changed", "unchanged"]);
+  if (slot) return validated(await slot(args, target, steps), property, direction, ["changed", "unchanged"]);
   if (nested && direction === "apply") return steps.deploy(nested);
   if (parts && !nested)
     return untilFailure(direction === "apply" ? parts : parts.toReversed(), direction, steps);
@@ -56,15 +56,15 @@ async function throughSlots(
   throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
 }
 
-/** `answer`, if it is one of those allowed: types are not looked at before a deployment. */
-function answered<T>(answer: T, property: string, slot: string, allowed: readonly T[]): T {
-  if (allowed.includes(answer)) return answer;
+/** `result`, if it is allowed. Types are not checked before a deployment, so a slot may return anything. */
+function validated<T>(result: T, property: string, slot: string, allowed: readonly T[]): T {
+  if (allowed.includes(result)) return result;
   throw new TypeError(
-    `${slot} of ${property} came to ${valueAsCode(answer)}; it must be ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`,
+    `${slot} of ${property} returned ${valueAsCode(result)}; it must return ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`,
   );
 }
 
-/** The slots as they are called here: a target of the right kind has been seen to before. */
+/** The slots as they are called here: the kind of the target has been checked before. */
 type Slots = {
   readonly hostattrs?: unknown;
   readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;

@@ -2,7 +2,7 @@ import { Cancelled, ConnectionFailed, isOfClass } from "../model/errors";
 import type { StepOptions, Steps } from "../model/property";
 import type { PosixTarget } from "../model/target";
 
-/** The options that combinators around a step have given, outermost first. */
+/** The options set by the combinators around a step, outermost first. */
 export class StepOptionsStack {
   static readonly none = new StepOptionsStack([]);
 
@@ -16,7 +16,7 @@ export class StepOptionsStack {
     return this.all.reduce((target, options) => options.target?.(target) ?? target, plain);
   }
 
-  /** A request to stop, and a lost link, are nothing that anybody can have expected. */
+  /** Cancellations and lost links never count as expected. */
   expects(error: unknown): boolean {
     if (error instanceof Cancelled || error instanceof ConnectionFailed) return false;
     return this.all.some(({ expects }) =>
@@ -29,7 +29,7 @@ export class StepOptionsStack {
     return this.all.flatMap(({ expects }) => (typeof expects === "string" ? [expects] : []));
   }
 
-  /** Runs each `beforeChange` with the options around it, never with its own. */
+  /** Runs each `beforeChange` with the options outside it, without its own. */
   async beforeChange(checked: boolean, steps: (options: StepOptionsStack) => Steps): Promise<void> {
     for (const [index, options] of this.all.entries())
       await options.beforeChange?.(steps(new StepOptionsStack(this.all.slice(0, index))), checked);

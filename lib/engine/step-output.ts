@@ -3,15 +3,15 @@ import { characterBoundary, EXCERPT, omission } from "../util/excerpt";
 
 type Stream = "stdout" | "stderr";
 
-/** While a step prints too much, one line is reported this often, at most so many characters of it. */
+/** While a step prints too much, one line is reported at this interval, cut to this many characters. */
 const PREVIEW_INTERVAL_MS = 1000;
 const PREVIEW_LENGTH = 200;
-/** Pieces of output smaller than this, in characters, are joined. */
+/** Chunks of output shorter than this, in characters, are joined. */
 const CHUNK_LENGTH = 4096;
 
 /**
- * What one step prints, as events: the beginning as it comes, then only a line of it now and then, and when the step
- * ends the end. So nothing that a step prints can fill a link, a journal, or the memory of a listener.
+ * Turns the output of one step into events: the beginning as it is printed, then an occasional line, and the end when the
+ * step ends. So no step can fill a link, a journal, or the memory of a listener with its output.
  */
 export class StepOutput {
   #headRoom = EXCERPT;
@@ -35,7 +35,7 @@ export class StepOutput {
     this.#preview(text);
   }
 
-  /** The step has ended: the end of its output is reported. */
+  /** Reports the end of the output. Call when the step has ended. */
   end(): void {
     const [first] = this.#tail;
     if (first && this.#omitted > 0) this.#report(first.stream, omission(this.#omitted));

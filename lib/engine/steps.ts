@@ -27,19 +27,19 @@ import { applySlots, type SlotSteps } from "./slots";
 import { StepOptionsStack } from "./step-options";
 import { StepOutput } from "./step-output";
 
-/** Where steps stand in the tree. */
+/** The position of steps in the tree. */
 interface Scope {
-  /** The step that they are inside of. */
+  /** The step that contains them. */
   readonly parent: number | undefined;
-  /** The target of that step, before the options of any combinator. */
+  /** The target of that step, without the options of combinators. */
   readonly plainTarget: PosixTarget;
   readonly changes: ChangeCounter;
   readonly options: StepOptionsStack;
-  /** For the applications given next, not for what is inside them. */
+  /** Options for the applications passed next, but not for those inside them. */
   readonly next: Pick<StepOptions, "desc" | "quiet">;
 }
 
-/** What a step does, given its target and the steps inside it. */
+/** The work of a step, given its target and the steps inside it. */
 type Work = (target: PosixTarget, inner: ApplicationSteps) => Promise<Change>;
 
 /** The steps inside one step, or at the top of a run. */
@@ -89,7 +89,7 @@ export class ApplicationSteps implements SlotSteps {
       return await this.#perform(application, direction, changes);
     } catch (error) {
       if (error instanceof ConnectionFailed || this.expects(error)) throw error;
-      // What was aborted touched nothing, but what stood before it in the same application may have.
+      // The aborted step changed nothing, but the steps before it in the same application may have.
       return error instanceof AbortedChange && !changes.any ? "aborted" : "failed";
     }
   }
@@ -125,7 +125,7 @@ export class ApplicationSteps implements SlotSteps {
     return this.#scope.options.expects(error);
   }
 
-  /** `error` as data for whoever expects it; undefined when nobody does. */
+  /** `error` as data, when a combinator outside this process expects it; else undefined. */
   expectedAs(error: unknown): Expected | undefined {
     const name = this.#scope.options.expected.find((each) => isOfClass(error, each));
     if (name === undefined || !this.expects(error)) return undefined;
@@ -159,7 +159,7 @@ export class ApplicationSteps implements SlotSteps {
       return await work(target, new ApplicationSteps(this.#run, { ...this.#scope, changes, next: {} }));
     } catch (error) {
       if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
-      // It failed by itself, not by a step inside it: then it is a step after all, or nobody would hear of it.
+      // No step inside it has reported this failure, so it is reported as a step, even if it is inline.
       const desc = next.desc ?? describedOrNamed(given, direction);
       return this.announced(given, desc, () => Promise.reject(error), changes);
     }
@@ -170,7 +170,7 @@ export class ApplicationSteps implements SlotSteps {
     return !quiet && (desc !== undefined || !definitionOf(property).inline);
   }
 
-  /** Does `work` as a step of its own, with its output, its time and how it ended. */
+  /** Does `work` as a separate step and reports its output, duration and outcome. */
   async announced(
     subject: Pick<PropApp, "property" | "site">,
     desc: string,
@@ -205,13 +205,13 @@ export class ApplicationSteps implements SlotSteps {
     } catch (error) {
       output.end();
       if (!(error instanceof AbortedChange)) changes.add();
-      this.#endBroken(step, elapsed(), error);
+      this.#endWithError(step, elapsed(), error);
       throw error;
     }
   }
 
-  /** The step ended with `error`, which is reported unless a step inside it has done so. */
-  #endBroken(step: number, ms: number, error: unknown): void {
+  /** Ends the step with `error`, unless a step inside it has reported that error already. */
+  #endWithError(step: number, ms: number, error: unknown): void {
     const reported = this.#run.isReported(error);
     this.#run.markReported(error);
     if (this.expects(error)) {
@@ -223,7 +223,7 @@ export class ApplicationSteps implements SlotSteps {
     this.#run.end(step, "failed", ms, why);
   }
 
-  /** Deploys from here: the steps of `nested` become steps inside this one. */
+  /** Runs the deployment `nested`: its steps become steps inside this one. */
   async deploy(nested: Nested): Promise<Change> {
     const { parent, changes, options } = this.#scope;
     const { expected } = options;
@@ -245,7 +245,7 @@ export class ApplicationSteps implements SlotSteps {
     return error;
   }
 
-  /** What is inline changes nothing itself: what is in it does. */
+  /** An inline property changes nothing itself; the applications inside it do. */
   async beforeChange({ inline }: AnyDefinition, checked: boolean): Promise<void> {
     if (inline) return;
     await this.#scope.options.beforeChange(

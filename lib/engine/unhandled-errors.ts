@@ -4,9 +4,9 @@ let current: Listener | undefined;
 let installed = false;
 
 /**
- * Until the returned function is called, `listener` gets each error of this process that nothing handles: of a promise that
- * nobody awaits, or thrown by a timer. Such a mistake in a property ends neither the process nor the work of others. For
- * a process that does one piece of work.
+ * Passes each unhandled rejection and uncaught exception of this process to `listener`, until the returned function is
+ * called. So a forgotten `await` in a property ends neither the process nor other steps. For a process that runs a single
+ * job.
  */
 export function onUnhandledError(listener: Listener): () => void {
   current = listener;

@@ -1,18 +1,18 @@
-/** What a process of ours needs to start others of its kind: what it was itself started from. */
+/** The files from which a controller, agent or worker starts further agents and workers. */
 export interface AgentArtifacts {
-  /** The files, for workers on this machine; undefined on the controller, which is no worker. */
+  /** The files for workers on this machine; undefined on the controller, which starts none. */
   readonly files?: ArtifactFiles;
-  /** The file with which an agent is started on a further host. */
+  /** The file that starts an agent on another host. */
   boot(): Promise<BootBundle>;
-  /** The runtime for a further host. Throws `ConsfigError` when there is none for its sort. */
+  /** The runtime for another host. Throws `ConsfigError` when its platform is not supported. */
   runtime(uname: string, compression: Compression): Promise<Runtime>;
-  /** What an agent must have to apply `properties`, said with `modules`, and open `hops`. */
+  /** The sources an agent needs to apply `properties`, whose arguments name `modules`, and to open `hops`. */
   sources(properties: Iterable<string>, hops: Iterable<string>, modules: Iterable<string>): Sources;
 }
 
 /**
- * Where the kit stands in every context that is entered: a directory that Linux keeps empty for old programs. So none
- * has to be made, and none is left behind.
+ * The artifacts are mounted here in every context that a worker enters. Linux keeps this directory empty for old
+ * programs, so no directory has to be made or removed.
  */
 export const ARTIFACTS_MOUNT = "/proc/tty/ldisc";
 
@@ -22,39 +22,39 @@ export interface ArtifactFiles {
   readonly tree: string;
 }
 
-/** The one file that a host is sent besides the runtime, and the name by which both ends know it. */
+/** The one file that is sent to a host besides the runtime. Both ends identify it by `hash`. */
 export interface BootBundle {
   readonly hash: string;
   readonly code: Buffer;
 }
 
-/** How a runtime is compressed; the host needs the command that undoes it. */
+/** The compression of a runtime; the host needs the matching command to unpack it. */
 export type Compression = "zstd" | "gzip";
 
-/** A runtime for one sort of host, ready to be sent. */
+/** A runtime for one platform, ready to be sent. */
 export interface Runtime {
-  /** Names it: version and platform. */
+  /** Version and platform. */
   readonly id: string;
   readonly sha256: string;
   /** Bytes of the binary. */
   readonly size: number;
-  /** It ends with a checksum of the binary, which is verified when it is unpacked. */
+  /** The file ends with a checksum of the binary, which is verified on unpacking. */
   readonly compressed: { readonly file: string; readonly size: number };
 }
 
-/** A tree of sources, and where its contents are found. */
+/** A tree of sources: its manifest, and the content of each file by hash. */
 export interface Sources {
   readonly manifest: Manifest;
   blob(hash: string): Buffer;
 }
 
-/** Everything that must be on a host so that its agent can apply certain properties. */
+/** Every source file that an agent needs to apply certain properties. */
 export interface Manifest {
-  /** Of all that follows. */
+  /** Covers `files` and `entries`. */
   readonly hash: string;
-  /** Sorted by their places in the tree. */
+  /** Sorted by path. */
   readonly files: readonly ManifestFile[];
-  /** Places in the tree of what has to be required, so that the properties are defined. */
+  /** Paths in the tree of the modules to require, so that the properties are defined. */
   readonly entries: readonly string[];
 }
 

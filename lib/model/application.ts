@@ -3,7 +3,7 @@ import { InapplicableProperty } from "./errors";
 import { type AnyDefinition, asCode, type Nested, type PropApp, properties } from "./property";
 import { applicationsIn, modulesIn } from "./schema";
 
-/** The definition called `name`. Throws `InapplicableProperty`, with near names, when there is none. */
+/** The definition called `name`. Throws `InapplicableProperty`, with similar names, when it does not exist. */
 export function definitionOf(name: string): AnyDefinition {
   const property = properties.get(name);
   if (property) return property.definition;
@@ -13,18 +13,18 @@ export function definitionOf(name: string): AnyDefinition {
   throw new InapplicableProperty(`there is no property ${name}; ${hint}`);
 }
 
-/** The applications directly inside `application`: what it is made of, else those among its arguments. */
+/** The applications directly inside `application`: its parts if it has any, else those among its arguments. */
 export const innerOf = (application: PropApp): readonly PropApp[] =>
   application.parts ?? applicationsIn(definitionOf(application.property).args, application.args);
 
-/** `application`, and all that it may apply where it is applied itself: not what its nested deployments apply. */
+/** `application` and everything it may apply on the same target, without the contents of nested deployments. */
 export function* appliedHere(application: PropApp): Generator<PropApp> {
   yield application;
   if (application.nested) return;
   for (const inner of innerOf(application)) yield* appliedHere(inner);
 }
 
-/** `application`, and all that it may apply, wherever that is. */
+/** `application` and everything it may apply, including in nested deployments. */
 export function* appliedAnywhere(application: PropApp): Generator<PropApp> {
   for (const each of appliedHere(application)) {
     yield each;
@@ -32,7 +32,7 @@ export function* appliedAnywhere(application: PropApp): Generator<PropApp> {
   }
 }
 
-/** Whether `application` can be unapplied. */
+/** True when `application` can be unapplied. */
 export function unappliable(application: PropApp): boolean {
   const definition = definitionOf(application.property);
   if (definition.unappliable) return definition.unappliable(application.args, unappliable);
@@ -42,11 +42,11 @@ export function unappliable(application: PropApp): boolean {
   return !definition.apply;
 }
 
-/** What must be sent to whoever does some work, by name. */
+/** The names of everything an agent or worker must be sent before it can start. */
 export type Required = [
   properties: ReadonlySet<string>,
   hops: ReadonlySet<string>,
-  /** Modules of the consfig that properties name in their arguments. */
+  /** Modules of the consfig named in the arguments of properties. */
   modules: ReadonlySet<string>,
 ];
 
@@ -64,7 +64,7 @@ export function requiredBy({ application, hops }: Pick<Nested, "application" | "
 export const modulesOf = ({ property, args }: PropApp): readonly string[] =>
   modulesIn(definitionOf(property).args, args);
 
-/** `application` for a message: the code that the user wrote, and where. */
+/** `application` for a message: the code that the user wrote, and its location. */
 export function asWritten(application: PropApp): string {
   let origin = application;
   for (let before = origins.get(origin); before; before = origins.get(origin)) origin = before;
@@ -72,8 +72,8 @@ export function asWritten(application: PropApp): string {
   return `${code} at ${origin.site}`;
 }
 
-/** Remembers that `prepared` was made from `application`, so that messages show what the user wrote. */
-export const madeFrom = (prepared: PropApp, application: PropApp): void =>
+/** Records that `prepared` was made from `application`, so that messages show what the user wrote. */
+export const recordOrigin = (prepared: PropApp, application: PropApp): void =>
   void origins.set(prepared, application);
 
 const origins = new WeakMap<PropApp, PropApp>();

@@ -1,7 +1,7 @@
 import { Cancelled } from "./errors";
 import { type JobSignal, stoppedBy } from "./job";
 
-/** Stops one deployment wherever its work is done: in this process, in its workers, on further hosts. */
+/** Stops one deployment in every process that takes part in it: this one, its workers, and agents on other hosts. */
 export class Cancellation {
   readonly #abort = new AbortController();
   readonly #receivers = new Set<(signal: JobSignal) => void>();
@@ -12,7 +12,7 @@ export class Cancellation {
     return this.#reason;
   }
 
-  /** Aborted, with a `Cancelled`, when the running step is to be ended too. */
+  /** Aborted with a `Cancelled` when the running step must end too. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -23,12 +23,12 @@ export class Cancellation {
     if (signal === "cancel") this.#abort.abort(new Cancelled(stoppedBy(signal)));
   }
 
-  /** Throws `Cancelled` once the deployment was stopped or cancelled. */
+  /** Throws `Cancelled` once the deployment has been stopped or cancelled. */
   throwIfRequested(): void {
     if (this.#reason !== undefined) throw new Cancelled(this.#reason);
   }
 
-  /** The result of `work`; each request made while it runs is passed on to `receive`. */
+  /** Resolves to the result of `work`; passes each request made while it runs to `receive`. */
   async forwarding<T>(receive: (signal: JobSignal) => void, work: () => Promise<T>): Promise<T> {
     this.#receivers.add(receive);
     try {

@@ -1,28 +1,31 @@
 import type { Readable, Writable } from "node:stream";
 
-/** A process on the far side, its streams ours. */
+/** A process on the remote side, with its streams available here. */
 export interface Channel {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** The exit code (128 + number for a signal), once all output has been read. Rejects with `ConnectionFailed` when the link is lost. */
+  /**
+   * The exit code (128 + number for a signal), once all output has been read. Rejects with `ConnectionFailed` when the
+   * link is lost.
+   */
   readonly exit: Promise<number>;
-  /** Asks the process to end. */
+  /** Sends the process a signal. */
   kill(signal?: NodeJS.Signals): void;
 }
 
-/** An established hop: somewhere a shell can be run. */
+/** An established hop, in which shell commands can be run. */
 export interface Connection {
-  /** As written in a consfig, with all hops before it: for messages. */
+  /** The hop and all hops before it, as written in a consfig: for messages. */
   readonly description: string;
-  /** Starts `sh -c command` there. `command` is shell text. Rejects with `ConnectionFailed` when that cannot be. */
+  /** Starts `sh -c command`. `command` is shell text. Rejects with `ConnectionFailed` when the process cannot start. */
   exec(command: string): Promise<Channel>;
-  /** False once the link is known to be lost, or closed. */
+  /** False once the link has been closed or is known to be lost. */
   readonly alive: boolean;
-  /** Settles when the link ends: with the reason when it was lost, with nothing when it was closed. */
+  /** Resolves when the link ends: to the reason when it was lost, to undefined when it was closed. */
   readonly closed: Promise<Error | undefined>;
-  /** Ends the hop; what is still running there is cut off. Safe to call twice. */
+  /** Closes the hop and disconnects the processes still running in it. Safe to call twice. */
   close(): Promise<void>;
-  /** True: the far side shares this machine's file system, so our own files can be used there as they are. */
+  /** True: the remote side shares this machine's file system, so local files can be used there as they are. */
   readonly local?: boolean;
 }

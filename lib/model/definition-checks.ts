@@ -1,8 +1,8 @@
 import { similar } from "../util/similar";
 
 /**
- * What is wrong with the definition of a property. Types are not looked at before a deployment, and a slot that is
- * written wrong would never be asked.
+ * The problems in the definition of a property. Types are not checked before a deployment, so a misspelled slot would
+ * silently never be called.
  */
 export function definitionComplaints(definition: object): string[] {
   const { kind } = definition as Record<string, unknown>;
@@ -19,14 +19,16 @@ export function definitionComplaints(definition: object): string[] {
       flags: ["inline"],
       functions: FUNCTIONS,
     }),
-    ...(acting.length === 0 ? [`it has none of ${ACTING.join(", ")}, and would do nothing`] : []),
+    ...(acting.length === 0
+      ? [`it needs at least one of ${ACTING.join(", ")}; without them it does nothing`]
+      : []),
     ...["parts", "nested"]
       .filter((key) => given.includes(key) && given.includes("apply"))
-      .map((key) => `it has ${key}, and apply, which would never be asked: leave one of them out`),
+      .map((key) => `it has both ${key} and apply, which would never be called; remove one of them`),
   ];
 }
 
-/** What is wrong with the definition of a hop. */
+/** The problems in the definition of a hop. */
 export const hopComplaints = (definition: object): string[] => [
   ...nameComplaints(definition, "ssh"),
   ...argsComplaints(definition),
@@ -35,10 +37,10 @@ export const hopComplaints = (definition: object): string[] => [
     flags: ["agent", "first"],
     functions: ["call", "open", "enter"],
   }),
-  ...(givenIn(definition).includes("open") ? [] : ["it has no open, and would lead nowhere"]),
+  ...(givenIn(definition).includes("open") ? [] : ["it has no open; add the function that connects"]),
 ];
 
-/** Slots that are not undefined. */
+/** Names of the slots that are not undefined. */
 const givenIn = (definition: object): string[] =>
   Object.entries(definition).flatMap(([key, slot]) => (slot === undefined ? [] : [key]));
 
@@ -55,7 +57,7 @@ function argsComplaints(definition: object): string[] {
 }
 
 interface Slots {
-  /** Looked at elsewhere. */
+  /** Checked elsewhere. */
   readonly known: readonly string[];
   readonly flags: readonly string[];
   readonly functions: readonly string[];
@@ -70,13 +72,13 @@ const slotComplaints = (definition: object, { known, flags, functions }: Slots):
       return typeof slot === "function" ? [] : [`${key} is ${shown(slot)}; it must be a function`];
     const near = similar(functions, key);
     const instead =
-      near.length > 0 ? `did you mean ${near.join(" or ")}?` : `there are ${functions.join(", ")}`;
-    return [`it has no slot ${key}; ${instead}`];
+      near.length > 0 ? `did you mean ${near.join(" or ")}?` : `the slots are ${functions.join(", ")}`;
+    return [`unknown slot ${key}; ${instead}`];
   });
 
 const NAME = /^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)*$/u;
 
-/** Of which a property has at least one. */
+/** A property has at least one of these slots. */
 const ACTING = ["hostattrs", "parts", "nested", "apply", "unapply"];
 const FUNCTIONS = [
   "call",

@@ -1,7 +1,7 @@
 import { definitionOf, innerOf } from "./application";
 import { asCode, type Direction, type PropApp } from "./property";
 
-/** What people call `application`: its description; of an inline one without, those of what is in it. */
+/** The description of `application`; for an inline one without a description, those of the applications in it. */
 export function described(application: PropApp, direction: Direction = "apply"): string {
   const { property, args } = application;
   const { desc, inline } = definitionOf(property);
@@ -11,7 +11,7 @@ export function described(application: PropApp, direction: Direction = "apply"):
   return direction === "apply" ? text : `not: ${text}`;
 }
 
-/** As `described`, also of what may not be a property. */
+/** As `described`; falls back to the code for a property that is not defined. */
 export function describedOrNamed(application: PropApp, direction: Direction): string {
   try {
     return described(application, direction);

@@ -1,4 +1,4 @@
-/** The failures of this project, by what the person at the keyboard should do about them. */
+/** The error classes, by what the user should do about them. */
 import { inspect } from "node:util";
 import { beginningOf, excerptOf } from "../util/excerpt";
 import type { CommandResult, Failure } from "./types";
@@ -13,16 +13,16 @@ export class ConsfigError extends Error {
   }
 }
 
-/** The consfig asks for something that cannot be: nobody was connected to. Correct the consfig. */
+/** The consfig asks for something impossible. Refused before connecting; correct the consfig. */
 export class InapplicableProperty extends ConsfigError {}
 
-/** Arguments that do not fit their schema. The first frame of the stack is the line that gave them. */
+/** Arguments that do not match their schema. The first frame of the stack is the line that passed them. */
 export class InvalidArguments extends InapplicableProperty {}
 
-/** A step failed on the host; something may have been changed. Go and look. */
+/** A step failed on the host and may have changed something. Check the host. */
 export class FailedChange extends ConsfigError {}
 
-/** A step could not start, and nothing was touched. Mend the reason and deploy again. */
+/** A step could not start, and changed nothing. Fix the cause and deploy again. */
 export class AbortedChange extends FailedChange {}
 
 /** A hop could not be opened, or its link was lost. */
@@ -37,37 +37,34 @@ export class ConnectionFailed extends AbortedChange {
   }
 }
 
-/** An image of a deployment was to be made where none can be: behind further hops, in a part of a deployment. */
+/** An image of a deployment was requested where it cannot be made: behind further hops, or in a part of a deployment. */
 export class WrongExecutionContextForImageDump extends AbortedChange {}
 
-/** Prerequisite data that no source has. */
+/** No source has the required prerequisite data. */
 export class MissingData extends AbortedChange {}
 
-/** A command that was expected to succeed did not. Inside a property it is reported as its FailedChange. */
+/** A command exited with a non-zero code. Thrown inside a property, it is the failure of that step. */
 export class RunFailed extends FailedChange {
   constructor(
     readonly command: string,
     readonly result: CommandResult,
   ) {
-    super(`\`${beginningOf(command, MOST_SHOWN)}\` ended with exit code ${result.exit}${lastWords(result)}`);
+    super(`\`${beginningOf(command, SHOWN_LENGTH)}\` ended with exit code ${result.exit}${lastLine(result)}`);
   }
 }
 
-/** Of a command, in a message. */
-const MOST_SHOWN = 200;
+/** Messages show this many characters of a command. */
+const SHOWN_LENGTH = 200;
 
-function lastWords({ stderr, stdout }: CommandResult): string {
+function lastLine({ stderr, stdout }: CommandResult): string {
   const last = (stderr.trim() || stdout.trim()).split("\n").at(-1);
   return last ? `: ${last}` : "";
 }
 
-/** The deployment was cancelled by the person who started it. */
+/** The user stopped or cancelled the deployment. */
 export class Cancelled extends AbortedChange {}
 
-/**
- * Throws `InvalidArguments` with all `complaints`, when there are any. The first frame of its stack is the line that
- * called `caller`.
- */
+/** Throws `InvalidArguments` if there are `complaints`. The first frame of its stack is the line that called `caller`. */
 export function refuseArguments(subject: string, complaints: readonly string[], caller: Function): void {
   if (complaints.length === 0) return;
   const error = new InvalidArguments(`${subject}: ${complaints.join("; ")}`);
@@ -75,7 +72,7 @@ export function refuseArguments(subject: string, complaints: readonly string[], 
   throw error;
 }
 
-/** The several complaints of one preparation, said together. */
+/** All problems found while preparing one host, in one error. */
 export class Refused extends InapplicableProperty {
   constructor(
     readonly subject: string,
@@ -84,12 +81,12 @@ export class Refused extends InapplicableProperty {
     super(
       complaints.length === 1
         ? `${subject}: ${complaints[0]}`
-        : `${subject}: ${complaints.length} complaints\n${complaints.map((complaint) => `  - ${complaint.replaceAll("\n", "\n    ")}`).join("\n")}`,
+        : `${subject}: ${complaints.length} problems\n${complaints.map((complaint) => `  - ${complaint.replaceAll("\n", "\n    ")}`).join("\n")}`,
     );
   }
 }
 
-/** Whether `error` is of the class called `name`, or of one that extends it. */
+/** True when the class of `error`, or one that it extends, is called `name`. */
 export function isOfClass(error: unknown, name: string): boolean {
   if (!(error instanceof Error)) return false;
   let prototype: object | null = Object.getPrototypeOf(error);
@@ -97,10 +94,7 @@ export function isOfClass(error: unknown, name: string): boolean {
   return prototype !== null || error.name === name;
 }
 
-/**
- * `error` as data, with what it was because of. Anything thrown is accepted; a string becomes its own text, an object that
- * is no error is shown.
- */
+/** `error` and its causes as data. Anything thrown is accepted; an object that is not an error is printed. */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { name: "Error", message: textOf(error) };
   const stack = frames(error);
@@ -113,17 +107,17 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-/** What was thrown as an error, whatever it was. */
+/** `thrown` itself if it is an error, else an error with its text. */
 export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  // Where it was thrown nobody knows any more.
+  // The stack would show this function, not the line that threw.
   return Object.assign(new Error(textOf(thrown)), { stack: "" });
 }
 
 const textOf = (thrown: unknown): string =>
   typeof thrown === "object" ? inspect(thrown, { breakLength: Number.POSITIVE_INFINITY }) : String(thrown);
 
-/** `error`, what it was because of, what that was because of, and so on. */
+/** `error`, its causes, their causes, and so on. */
 function withCauses(error: Error, before: readonly unknown[] = []): Error[] {
   const inner = causesOf(error).filter(
     (cause) => cause instanceof Error && !before.includes(cause),
@@ -131,20 +125,20 @@ function withCauses(error: Error, before: readonly unknown[] = []): Error[] {
   return [error, ...inner.flatMap((cause) => withCauses(cause, [...before, error]))];
 }
 
-/** The messages of some classes say all that there is to say, in words for people. */
+/** Some classes have complete messages for the user: their causes are left out. */
 function causesOf(error: Error): readonly unknown[] {
   if (error instanceof ConnectionFailed || error instanceof InapplicableProperty) return [];
   if (error instanceof AggregateError) return error.errors;
   return error.cause === undefined ? [] : [error.cause];
 }
 
-/** The message of `error`, and of what it was because of, unless it says that already. */
+/** The message of `error`, followed by those of its causes that it does not contain already. */
 function wholeMessage(error: Error, before: readonly unknown[] = []): string {
   const reasons = causesOf(error)
     .filter((cause) => !before.includes(cause))
     .map((cause) => (cause instanceof Error ? wholeMessage(cause, [...before, error]) : textOf(cause)))
     .filter((reason) => reason !== "" && !error.message.includes(reason));
-  return [error.message, ...new Set(reasons)].filter((part) => part !== "").join("; because of: ");
+  return [error.message, ...new Set(reasons)].filter((part) => part !== "").join("; caused by: ");
 }
 
 function commandOf({
@@ -154,7 +148,7 @@ function commandOf({
   return { command, exit, stdout: excerptOf(stdout), stderr: excerptOf(stderr) };
 }
 
-/** A failure that was told from elsewhere, to be thrown on: with the stack that it had there. */
+/** A failure reported by another process as an error to rethrow, with its original stack. */
 export function errorOf({ name, message, stack }: Failure): FailedChange {
   const untouched = ["AbortedChange", "ConnectionFailed", "MissingData"].includes(name);
   const error = new (untouched ? AbortedChange : FailedChange)(message);
@@ -162,19 +156,19 @@ export function errorOf({ name, message, stack }: Failure): FailedChange {
   return error;
 }
 
-/** What ended a deployment that is nested in ours, and is expected here. */
+/** An error that ended a nested deployment, and that a combinator around it expects. */
 export interface Expected {
-  /** The name of the class by which it is expected. */
+  /** The expected class. */
   readonly name: string;
   readonly message: string;
   readonly touched: boolean;
 }
 
-/** `expected`, to be thrown on: it is of the class called so. */
+/** `expected` as an error to rethrow, with the name of its class. */
 export const expectedError = ({ name, message, touched }: Expected): FailedChange =>
   Object.assign(new (touched ? FailedChange : AbortedChange)(message), { name });
 
-/** The frames of `error`'s stack, without the message that stands above them. */
+/** The frames of `error`'s stack, without the message above them. */
 export function frames(error: Error): string {
   return (error.stack ?? "")
     .split("\n")

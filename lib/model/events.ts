@@ -3,31 +3,31 @@ import type { Failure } from "./types";
 /** How a step ended. `skipped` always has a reason. */
 export type StepStatus = "unchanged" | "changed" | "failed" | "skipped";
 
-/** What happens between `deploy` and the first step. */
+/** An event that belongs to no step, most often before the first: connecting, uploading, waiting. */
 export type Progress =
   | { readonly kind: "hop-opening"; readonly hop: string }
   | { readonly kind: "hop-opened"; readonly hop: string; readonly ms: number; readonly reused: boolean }
-  /** Bytes on their way to the host: the runtime, or sources. `sent` grows to `total`. */
+  /** Bytes of the runtime or of sources sent to the host so far, of `total`. */
   | { readonly kind: "upload"; readonly what: string; readonly sent: number; readonly total: number }
   | { readonly kind: "waiting"; readonly reason: string }
   | { readonly kind: "notice"; readonly text: string };
 
-/** One item of the stream of which a report is made. Times are milliseconds. */
+/** One item of the stream from which a report is made. `ms` is a duration in milliseconds. */
 export type DeployEvent = { readonly host: string; readonly deployment: string } & (
   | {
       readonly kind: "deployment-started";
       readonly at: string;
       readonly hops: readonly string[];
       readonly steps: number;
-      /** True: every command will be told. */
+      /** True: every command is reported as `command-ran`. */
       readonly verbose?: boolean;
     }
   | Progress
   | {
       readonly kind: "step-started";
-      /** Unique in its deployment. */
+      /** Unique in the deployment. */
       readonly step: number;
-      /** The step inside of which it is. */
+      /** The step that contains this one. */
       readonly parent?: number;
       readonly property: string;
       readonly desc: string;
@@ -39,16 +39,16 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly stream: "stdout" | "stderr";
       readonly text: string;
     }
-  /** The step has printed so much that it is not told any more before its end; this line of it, for whoever watches. */
+  /** The output of the step is over 0.5 MB, so the rest is held back until the step ends; this is the newest line. */
   | { readonly kind: "step-preview"; readonly step: number; readonly text: string }
-  /** In verbose deployments: a process on the host, or over a shell what was done with its files. */
+  /** In verbose deployments: a process that ran on the host or, over a shell, an operation on its files. */
   | {
       readonly kind: "command-ran";
-      /** The step that ran it; absent: it was run between the steps. */
+      /** The step that ran it; absent for a command that ran between steps. */
       readonly step?: number;
-      /** As messages show it; of a long one the beginning. Never its input, its variables, or what is secret. */
+      /** As messages show it, shortened when long. Never contains its input, its variables, or secrets. */
       readonly command: string;
-      /** Absent when it was broken off, or could not be started. */
+      /** Absent when the command was interrupted or could not be started. */
       readonly exit?: number;
       readonly ms: number;
     }
@@ -64,20 +64,20 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly kind: "deployment-ended";
       readonly status: "unchanged" | "changed" | "failed" | "refused" | "cancelled" | "detached";
       readonly ms: number;
-      /** Why the whole deployment could not go on, when it could not. */
+      /** The reason why the whole deployment could not continue; absent when it completed. */
       readonly failure?: Failure;
     }
 );
 
-/** A command that was run, before it is known by which step. */
+/** A command that ran, not yet assigned to a step. */
 export type CommandTrace = Pick<Extract<DeployEvent, { kind: "command-ran" }>, "command" | "exit" | "ms">;
 
-/** What an event says, before it is known of which deployment it is. */
+/** An event without its host and deployment. */
 export type StepEvent = DeployEvent extends infer E
   ? E extends { kind: string }
     ? Omit<E, "host" | "deployment">
     : never
   : never;
 
-/** The version of the events as written by `--json`; raised when a reader would have to change. */
+/** The version of the events as written by `--json`; raised by each incompatible change. */
 export const EVENTS_VERSION = 1;

@@ -14,89 +14,89 @@ import { type Hop, type MaybePropApp, type PropApp, withoutEmpty } from "./types
 
 export type { Hop } from "./types";
 
-/** What asks the person at the terminal; absent when nobody is there, and then a question is a refusal. */
+/** Asks the user at the terminal. Absent in unattended sessions, where a hop that would have to ask fails. */
 export interface Asker {
-  /** A line typed without echo, or undefined when the person declines. */
+  /** A line typed without echo; undefined when the user declines. */
   secret(question: string): Promise<string | undefined>;
-  /** Whether the person says yes. */
+  /** True when the user answers yes. */
   confirm(question: string): Promise<boolean>;
 }
 
-/** What a hop is opened with. */
+/** The context in which a hop is opened. */
 export interface HopContext {
-  /** The hop before it; for the first, this machine. */
+  /** The connection of the hop before; for the first hop, this machine. */
   readonly parent: Connection;
   readonly host: HostFacts;
   readonly ask: Asker | undefined;
   readonly signal: AbortSignal;
-  /** What an agent is started with. */
+  /** The files for starting an agent. */
   readonly artifacts: AgentArtifacts;
   progress(event: Progress): void;
 }
 
-/** One sort of hop. */
+/** The definition of a hop: how a type of connection is written and opened. */
 export interface HopDefinition<A, P extends unknown[]> {
   /** As in `via.name(…)`. */
   readonly name: string;
   readonly args: Schema<A>;
   readonly call?: (...params: P) => NoInfer<A>;
-  /** True: this hop is our own process on the far side, which takes over the rest of the work. */
+  /** True: this hop is an agent, which takes over the rest of the deployment. */
   readonly agent?: boolean;
-  /** True: it is about the machine that the person sits at, and nothing can stand before it. */
+  /** True: this hop means the user's own machine and must be the first of its chain. */
   readonly first?: boolean;
-  /** Opens it. Throws `ConnectionFailed`, naming the hop and what it ran. */
+  /** Opens the hop. Throws `ConnectionFailed`, naming the hop and the command it ran. */
   readonly open: (args: A, context: HopContext) => Promise<Connection>;
   /**
-   * How a process of ours gets inside, from one that stands before it: what such a worker does is done by a new,
-   * pristine worker there. Left out, or undefined, or where Node cannot run inside: `open`, and a shell.
+   * Lets a worker in front of this hop start a new, pristine worker behind it, which does the rest of the work there.
+   * Without this slot, when it returns undefined, or when Node cannot run behind the hop, `open` and a shell are used.
    */
   readonly enter?: (args: A, context: EnterContext) => Promise<Entrance | undefined>;
 }
 
-/** What a hop is entered with, by a worker. */
+/** The context in which a worker enters a hop. */
 export interface EnterContext {
-  /** A shell here. */
+  /** A shell on the worker's side. */
   readonly parent: Connection;
-  /** Who the worker is. */
+  /** The user ID of the worker. */
   readonly uid: number;
 }
 
-/** A way into a narrower context, as shell text. It is run in a mount namespace of its own. */
+/** A shell script that enters a narrower context. It is run in its own mount namespace. */
 export interface Entrance {
-  /** True: processes outside cannot be seen from inside. */
+  /** True: processes outside are not visible from inside. */
   readonly ownProcesses?: boolean;
   /**
-   * Prepares the context, and ends in becoming the worker: `exec … "$@"`. What `$@` names stands below
-   * `/proc/tty/ldisc` (`KIT_PLACE`), which must be made visible inside under that very name.
+   * Shell text that prepares the context and finally becomes the worker: `exec … "$@"`. The paths in `$@` are below
+   * `/proc/tty/ldisc` (`ARTIFACTS_MOUNT`), which the script must make visible inside under the same path.
    */
   readonly script: string;
 }
 
 export type AnyHopDefinition = HopDefinition<unknown, unknown[]>;
 
-/** Every sort of hop, by name. */
+/** Every hop definition, by name. */
 export const hops = new Registry<AnyHopDefinition>("hop");
 
-/** A hop anywhere between others. For the compiler only; so made that a list of some hops takes the others as well. */
+/** A hop in any position. For the compiler only; the field is optional so that lists of different hops are compatible. */
 export interface Link {
   readonly link?: true;
 }
-/** A hop that is a process of ours. */
+/** A hop that is an agent. */
 export interface AgentRole extends Link {
   readonly agent?: true;
 }
-/** A hop that nothing can stand before. */
+/** A hop that must be the first. */
 export interface FirstRole extends Link {
   readonly first?: true;
 }
-/** A hop of which the compiler knows where it may stand. */
+/** A hop whose allowed positions the compiler knows. */
 export interface HopOf<R extends Link> extends Hop {
   "~role"?(role: R): void;
 }
 
 /**
- * Defines a sort of hop, and gives the function by which a consfig says it. Throws `DuplicateName` when another file has
- * that name, and `InvalidArguments` for what is no definition, such as one with a slot that there is not.
+ * Defines a hop and returns the function that makes it in a consfig. Throws `DuplicateName` when another file defines the
+ * same name, and `InvalidArguments` for an invalid definition, such as one with an unknown slot.
  */
 export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P> & { readonly agent: true },
@@ -116,24 +116,24 @@ export function defhop<A, P extends unknown[] = [args?: A]>(
     const args = call ? call(...params) : (params[0] ?? {});
     const fits = problems(schema, args);
     refuseArguments(`via.${name}`, fits.length > 0 ? fits : notPlainData([args], "args"), construct);
-    return new SaidHop(name, args, callSite(), params);
+    return new DefinedHop(name, args, callSite(), params);
   };
   hops.define(name, definition as unknown as AnyHopDefinition, callSite());
   return Object.defineProperty(construct, "name", { value: name });
 }
 
-/** The definition of `hop`. Throws `ConnectionFailed` when there is none. */
+/** The definition of `hop`. Throws `ConnectionFailed` when it is not defined. */
 export function hopDefinition({ hop }: Hop): AnyHopDefinition {
   const definition = hops.get(hop);
   if (definition) return definition;
   const names = hops.names().map((name) => `via.${name}`);
-  throw new ConnectionFailed(`via.${hop}`, `there is no such hop; there are ${names.join(", ")}`);
+  throw new ConnectionFailed(`via.${hop}`, `there is no such hop; the hops are ${names.join(", ")}`);
 }
 
 export const isHop = (value: unknown): value is Hop =>
   typeof value === "object" && value !== null && "hop" in value;
 
-/** The hops in what was passed to a function that takes hops and applications, and the rest without what a condition left out. */
+/** Splits arguments that may be hops or applications; `null`, `undefined` and `false` are dropped. */
 export function separateHops(rest: readonly (Hop | readonly Hop[] | MaybePropApp)[]): {
   hops: Hop[];
   others: PropApp[];
@@ -147,7 +147,7 @@ export function separateHops(rest: readonly (Hop | readonly Hop[] | MaybePropApp
 }
 
 /** Prints as the code that makes it. */
-class SaidHop implements Hop {
+class DefinedHop implements Hop {
   readonly args: unknown;
   readonly #site: Site;
   readonly #params: readonly unknown[];
@@ -177,9 +177,9 @@ class SaidHop implements Hop {
   }
 }
 
-/** `hop` as it would be typed, whether made here or arrived from elsewhere. */
+/** `hop` as it is typed in a consfig, whether made in this process or received from another. */
 export function hopAsCode(hop: Hop): string {
-  if (hop instanceof SaidHop) return inspect(hop);
+  if (hop instanceof DefinedHop) return inspect(hop);
   if (hop.code !== undefined) return hop.code;
   const bare = typeof hop.args === "object" && hop.args !== null && Object.keys(hop.args).length === 0;
   return asCode(`via.${hop.hop}`, bare ? [] : [hop.args]);

@@ -2,17 +2,20 @@ import { InapplicableProperty } from "./errors";
 import { notPlainData } from "./plain-data";
 import type { Hostattrs, HostState } from "./types";
 
-/** A static fact about hosts: a list of values, newest first. Private ones are named `module/fact`. */
+/**
+ * A static fact about hosts: a list of values, newest first. A fact that only one module uses is named `module/fact`.
+ */
 export interface Attribute<T> {
   readonly key: string;
   readonly "~type"?: T;
 }
+/** Declares a fact with values of type `T`, which must be plain data. Attributes with the same `key` are the same fact. */
 export const attribute = <T>(key: string): Attribute<T> => ({ key });
 
 /** Facts that several modules share. */
 export const shared = {
   hostname: attribute<string>("hostname"),
-  /** A line for people, as given to `defhost`. */
+  /** The description given to `defhost`: one line for the user. */
   desc: attribute<string>("desc"),
   aliases: attribute<string>("aliases"),
   ipv4: attribute<string>("ipv4"),
@@ -21,27 +24,27 @@ export const shared = {
   data: attribute<readonly [string, string]>("data"),
 };
 
-/** The static facts of a host, to read. */
+/** The static facts of a host, read-only. */
 export interface HostFacts {
   readonly name: string;
-  /** All values of a fact, newest first. */
+  /** All values of a fact, newest first; empty when the host does not have it. */
   all<T>(attribute: Attribute<T>): readonly T[];
-  /** The newest value of a fact. */
+  /** The newest value of a fact; undefined when the host does not have it. */
   newest<T>(attribute: Attribute<T>): T | undefined;
-  /** The facts of the host that this one is inside of (a container's machine). */
+  /** The facts of the host that contains this one (for a container, its machine). */
   readonly parent: HostFacts | undefined;
-  /** A copy that may be added to: what is pushed there is not seen here. */
+  /** A copy to which facts can be added without changing these. */
   copy(): HostModel;
 }
 
-/** What a host is known by. */
-interface Stated {
+/** The facts that a host starts with. */
+interface InitialFacts {
   readonly name: string;
   readonly desc?: string | undefined;
   readonly hostattrs?: Hostattrs;
 }
 
-/** The static facts of a host while it is prepared: they may be added to. */
+/** The static facts of a host while it is prepared, when properties may add to them. */
 export class HostModel implements HostFacts {
   readonly #attributes: Map<string, unknown[]>;
   readonly #children: Set<HostModel>;
@@ -54,13 +57,13 @@ export class HostModel implements HostFacts {
     this.#attributes = new Map(Object.entries(state.attributes).map(([key, values]) => [key, [...values]]));
   }
 
-  /** A host of that name of which nothing else is known. */
+  /** A host of which only the name is known. */
   static named(name: string): HostModel {
     return HostModel.of({ name });
   }
 
-  /** What is known of `host` before its properties have said anything; `around`: the facts of the host it is inside of. */
-  static of({ name, desc, hostattrs }: Stated, around?: HostModel): HostModel {
+  /** The facts of a host before its properties add theirs. `around`: the facts of the host that contains it. */
+  static of({ name, desc, hostattrs }: InitialFacts, around?: HostModel): HostModel {
     return new HostModel({
       name,
       attributes: {
@@ -80,12 +83,12 @@ export class HostModel implements HostFacts {
     return this.state.parent && new HostModel(this.state.parent);
   }
 
-  /** Hosts that are deployed from this one: known where it was prepared, and nowhere else. */
+  /** Hosts that are deployed from this one. Known only in the process that prepared it. */
   get children(): readonly HostModel[] {
     return [...this.#children];
   }
 
-  /** Notes that `child` is deployed from this host. */
+  /** Records that `child` is deployed from this host. */
   deploys(child: HostModel): void {
     this.#children.add(child);
   }
@@ -98,20 +101,20 @@ export class HostModel implements HostFacts {
     return this.all(attribute)[0];
   }
 
-  /** Puts `values` in front, in their order. Throws `InapplicableProperty` for what is no plain value: facts travel. */
+  /** Adds `values` in front, in the given order. Throws `InapplicableProperty` for a value that is not plain data. */
   push<T>(attribute: Attribute<T>, ...values: T[]): void {
-    const strange = notPlainData(values, `the fact ${attribute.key}`);
-    if (strange.length > 0) throw new InapplicableProperty(strange.join("; "));
+    const complaints = notPlainData(values, `the fact ${attribute.key}`);
+    if (complaints.length > 0) throw new InapplicableProperty(complaints.join("; "));
     if (values.length > 0) this.#attributes.set(attribute.key, [...values, ...this.all(attribute)]);
   }
 
-  /** As `push`, without those that are there already (compared by their JSON). */
+  /** As `push`, without the values that the fact already has (compared as JSON). */
   pushNew<T>(attribute: Attribute<T>, ...values: T[]): void {
     const known = new Set(this.all(attribute).map((value) => JSON.stringify(value)));
     this.push(attribute, ...values.filter((value) => !known.has(JSON.stringify(value))));
   }
 
-  /** The host needs the prerequisite data (`iden1`, `iden2`). */
+  /** Records that the host needs the prerequisite data (`iden1`, `iden2`). */
   requireData(iden1: string, iden2: string): void {
     this.pushNew(shared.data, [iden1, iden2] as const);
   }
@@ -120,13 +123,13 @@ export class HostModel implements HostFacts {
     return new HostModel(this.toJSON(), this.#children);
   }
 
-  /** A copy that knows nothing of `attribute`. */
+  /** A copy without the fact `attribute`. */
   without(attribute: Attribute<unknown>): HostModel {
     const { [attribute.key]: _dropped, ...attributes } = this.toJSON().attributes;
     return new HostModel({ ...this.toJSON(), attributes }, this.#children);
   }
 
-  /** All facts are those of `other`, but for `except`; what that one deploys, this one does. */
+  /** Takes over all facts of `other` except `except`, and the hosts that it deploys. */
   copyFacts<T>(other: HostModel, except: Attribute<T>): void {
     for (const [key, values] of other.#attributes)
       if (key !== except.key) this.#attributes.set(key, [...values]);

@@ -17,17 +17,17 @@ import {
 export { type Attribute, attribute, type HostFacts, HostModel, shared } from "./host-facts";
 export { type Hostattrs, type HostState, isApplication } from "./types";
 
-/** A machine, container or image as the consfig says it should be. A value: nothing here acts. */
+/** The desired state of a machine, container or image, as a value. Making one does not connect to anything. */
 export interface Host {
   readonly name: string;
-  /** The hops by which it is reached unless others are given; undefined: `deploy` needs them. */
+  /** The hops to the host unless others are given; undefined: `deploy` must be given hops. */
   readonly deploy: readonly Hop[] | undefined;
   readonly desc: string | undefined;
   readonly applications: readonly PropApp[];
   readonly site: string;
-  /** Facts that it begins with, besides its name and description. */
+  /** Facts that the host starts with, besides its name and description. */
   readonly hostattrs?: Hostattrs;
-  /** True: it was made as a value, and is not looked up by its name. */
+  /** True: the host was made by `makeHost` and is not looked up by its name. */
   readonly made?: true;
 }
 
@@ -40,13 +40,13 @@ const nameSchema = hostname();
 const optionsSchema = object({ deploy: optional(list(hop())), desc: optional(string()) });
 const applicationsSchema = list(propapp());
 
-/** Every host defined, by name. */
+/** Every defined host, by name. */
 export const hosts = new Registry<Host>("host");
 
 /**
- * Defines the host `name` (its full domain name). Properties are applied in order; one that fails does not stop the
- * next. Throws `InvalidArguments` for a name that is none, for what is no property and for hops that cannot follow each
- * other, `DuplicateName` when another file has the name.
+ * Defines the host `name` (its fully qualified domain name). Properties are applied in order; one that fails does not
+ * stop the next. Throws `InvalidArguments` for an invalid name, a value that is not a property, or hops that cannot follow
+ * each other, and `DuplicateName` when another file defines the same name.
  */
 export function defhost<const H extends readonly Hop[]>(
   name: string,
@@ -58,14 +58,14 @@ export function defhost(name: string, ...rest: (HostOptions | MaybePropApp)[]): 
   const [first, ...others] = rest;
   const hasOptions = typeof first === "object" && first !== null && !isApplication(first);
   const options = (hasOptions ? first : {}) as HostOptions;
-  const said = withoutEmpty((hasOptions ? others : rest) as MaybePropApp[]);
+  const applications = withoutEmpty((hasOptions ? others : rest) as MaybePropApp[]);
   const complaints = [
     ...problems(nameSchema, name, "name"),
     ...complaintsOf(options),
-    ...problems(applicationsSchema, said, "properties"),
+    ...problems(applicationsSchema, applications, "properties"),
   ];
   refuseArguments("defhost", complaints, defhost);
-  const host = new DefinedHost(name, options, said, callSite());
+  const host = new DefinedHost(name, options, applications, callSite());
   hosts.define(name, host, callSite());
   return host;
 }

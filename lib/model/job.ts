@@ -1,42 +1,42 @@
 import type { Expected } from "./errors";
 import type { Failure, Hop, HostState, PropApp } from "./types";
 
-/** What a worker applies. */
+/** The work of one worker. */
 export interface Job {
   readonly deployment: string;
   readonly host: HostState;
   readonly application: PropApp;
-  /** What stands behind the agent, still to be opened from there. */
+  /** The hops after the agent, which the worker opens. */
   readonly hops: readonly Hop[];
-  /** Who asked, such as "ana@laptop". */
+  /** The user who started the deployment, such as "ana@laptop". */
   readonly by: string;
-  /** True: every command is told. */
+  /** True: every command is reported. */
   readonly verbose?: boolean;
-  /** Errors that are no failure in it, by the names of their classes. */
+  /** Names of the error classes that a combinator around the job expects: they do not count as failures. */
   readonly expected?: readonly string[];
 }
 
-/** What a deployment came to on the host. */
+/** The outcome of a job. */
 export interface JobOutcome {
   readonly change: "changed" | "unchanged";
   readonly failed: boolean;
   readonly cancelled: boolean;
-  /** Why it could not be carried through, when it could not. */
+  /** The reason why the job could not be completed; absent when it was. */
   readonly failure?: Failure;
-  /** How the tree as a whole ended, when a failure in it was not passed over. */
+  /** How the tree as a whole ended, when a failure in it stopped it. */
   readonly broken?: "failed" | "aborted";
-  /** What ended it, when whoever asked looks out for that. */
+  /** The error that ended the job, when it is one of `Job.expected`. */
   readonly expected?: Expected;
 }
 
-/** "stop": no further step is started. "cancel": the running one is ended too. */
+/** "stop": no further step starts. "cancel": the running step is ended too. */
 export type JobSignal = "stop" | "cancel";
 
-/** Why the steps that a signal keeps from being started are skipped. */
+/** The reason with which steps are skipped after a signal. */
 export const stoppedBy = (signal: JobSignal): string =>
   signal === "cancel" ? "the deployment was cancelled" : "the deployment was stopped";
 
-/** How a deployment with `outcome` ended, in one word. */
+/** The status of a deployment with this outcome. */
 export const outcomeStatus = ({
   change,
   failed,

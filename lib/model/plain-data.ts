@@ -1,41 +1,42 @@
-/** Values as they can be printed, sent and stored: what JSON has. */
+/** Plain data: values that can be printed, sent and stored as JSON. */
 
-/** What is no plain value in `values`, with the places, as `problems` says it; nothing when all of it is. */
+/** The members of `values` that are not plain data, as one message with their paths; empty when all are. */
 export function notPlainData(values: readonly unknown[], name: string): string[] {
-  const found = values.flatMap((value) => [...strange(value, name)]);
+  const found = values.flatMap((value) => [...notPlain(value, name)]);
   return found.length === 0
     ? []
     : [
-        `${found.join(", ")}: only text, numbers, true, false, null, lists and plain objects can be sent and stored`,
+        `${found.join(", ")}; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored`,
       ];
 }
 
-function* strange(value: unknown, name: string, around: readonly unknown[] = []): Generator<string> {
+function* notPlain(value: unknown, name: string, around: readonly unknown[] = []): Generator<string> {
   if (typeof value !== "object") {
     const plain = ["string", "boolean"].includes(typeof value) || Number.isFinite(value);
     if (!plain)
       yield `${name} is ${typeof value === "function" || typeof value === "symbol" ? `a ${typeof value}` : String(value)}`;
-  } else if (value === null || isSaid(value)) {
+  } else if (value === null || isModelValue(value)) {
     return;
   } else if (around.includes(value)) {
-    yield `${name} is a part of itself`;
+    yield `${name} contains itself`;
   } else if (Array.isArray(value)) {
     for (const [index, item] of value.entries())
-      yield* strange(item, `${name}[${index}]`, [...around, value]);
+      yield* notPlain(item, `${name}[${index}]`, [...around, value]);
   } else if (!isRecord(value)) {
     yield `${name} is a ${value.constructor.name}`;
   } else {
     for (const [key, item] of Object.entries(value))
-      if (item !== undefined) yield* strange(item, memberOf(name, key), [...around, value]);
+      if (item !== undefined) yield* notPlain(item, memberOf(name, key), [...around, value]);
   }
 }
 
 /**
- * A copy that nothing can change: what was given stays its owner's. Applications and hops are values already, and those
- * that are being prepared get what they are made of later.
+ * A deeply frozen copy, so that the caller may still change the original. Applications and hops are kept as they are:
+ * they are frozen already, except those being prepared, which still get their parts.
  */
 export function frozenCopy<T>(value: T, around: readonly unknown[] = []): T {
-  if (typeof value !== "object" || value === null || isSaid(value) || around.includes(value)) return value;
+  if (typeof value !== "object" || value === null || isModelValue(value) || around.includes(value))
+    return value;
   const copied = (inner: unknown) => frozenCopy(inner, [...around, value]);
   if (Array.isArray(value)) return Object.freeze(value.map(copied)) as T;
   if (!isRecord(value)) return value;
@@ -44,9 +45,9 @@ export function frozenCopy<T>(value: T, around: readonly unknown[] = []): T {
 }
 
 /** An application or a hop. */
-const isSaid = (value: object): boolean => "args" in value && ("property" in value || "hop" in value);
+const isModelValue = (value: object): boolean => "args" in value && ("property" in value || "hop" in value);
 
-/** An object as a literal makes it, wherever that was evaluated. */
+/** True for an object made by a literal, in any JavaScript context. */
 function isRecord(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -21,95 +21,104 @@ export {
 
 type TargetOf<K extends Kind> = K extends "agent" ? AgentTarget : PosixTarget;
 
-/** What is to be nested, before it is prepared. Without a host it is the same host: as it is known at that point. */
+/** A nested deployment before it is prepared. Without a `host` it is the same host, with the facts known so far. */
 export interface NestedPlan {
   readonly hops: readonly Hop[];
   readonly application: PropApp;
   readonly host?: HostModel;
-  /** Visited before `application` for the facts it records, and not applied. */
+  /** Visited before `application` for the facts it records, but not applied. */
   readonly facts?: PropApp;
 }
 
 /**
- * How a property acts on the applications among its arguments, and on those that it makes itself. One that was not
- * prepared with the host is prepared on a copy of the host's facts: what it would record there is lost, and that is said.
+ * Lets a property apply the applications among its arguments, and those that it makes itself. An application that was
+ * not prepared with the host is prepared on a copy of the host's facts: facts it records are lost, with a notice.
  */
 export interface Steps {
-  /** Applies `application` as a step of its own; throws what it throws. */
+  /** Applies `application` as a separate step. Throws the error of that step. */
   apply(application: PropApp): Promise<Change>;
+  /** Unapplies `application` as a separate step. Throws `FailedChange` when it cannot be unapplied. */
   unapply(application: PropApp): Promise<Change>;
-  /** As `apply`, but a failure is reported and passed over. "failed" counts as a change, "aborted" does not. */
+  /** As `apply`, but reports a failure instead of throwing it. Treat "failed" as a change, "aborted" as none. */
   attempt(application: PropApp, direction?: Direction): Promise<Change | "failed" | "aborted">;
-  /** Says that `application` is passed over, and why. */
+  /** Reports `application` as skipped, with the reason. */
   skip(application: PropApp, reason: string, direction?: Direction): void;
-  /** The same steps, done in another way. */
-  within(way: StepOptions): Steps;
-  /** True once a step in here may have changed something. */
+  /** The same steps with further options. */
+  within(options: StepOptions): Steps;
+  /** True once one of these steps may have changed something. */
   readonly touched: boolean;
-  /** Whether somebody around these steps `expects` the error: then it ends them too, and is no failure. */
+  /** True when an option `expects` around these steps matches the error: rethrow it; it does not count as a failure. */
   expects(error: unknown): boolean;
-  /** Said to whoever watches the deployment. */
+  /** Shows a message to the user who watches the deployment. */
   notice(text: string): void;
 }
 
-/** What `Steps.within` alters. `desc` and `quiet` are for the applications given to it; the others for all below, too. */
+/**
+ * Options of `Steps.within`. `desc` and `quiet` affect only the applications passed to those steps; the others also
+ * affect everything inside them.
+ */
 export interface StepOptions {
-  /** What each application is called in place of its own description; it is announced, inline or not. */
+  /** Replaces the description of each application. Inline applications are reported as steps then, too. */
   readonly desc?: string;
-  /** True: the applications are no steps of their own, unless they fail. */
+  /** True: the applications are not reported as steps unless they fail. */
   readonly quiet?: boolean;
-  /** The target that a step acts on, made of the one it would act on. */
+  /** Replaces the target of each step; it receives the original one. */
   readonly target?: (target: PosixTarget) => PosixTarget;
   /**
-   * An error that is to be expected: the step that ends with it was skipped, and has not failed. The name of its class,
-   * or of one that it extends; or what is true of it, which cannot be asked in deployments that are nested here.
+   * An expected error: a step that ends with it is reported as skipped, not as failed. The name of its class or of a
+   * base class; or a predicate, which has no effect in nested deployments.
    */
   readonly expects?: string | ((error: unknown) => boolean);
   /**
-   * Done each time before something may be changed: inside the step, when its `check` has said that it does not hold.
-   * `checked` is false for a property that has no `check`, and only finds out in `apply`.
+   * Runs inside each step before it may change something, after its `check` returned false. `checked` is false for a
+   * property without `check`, which finds out in `apply` whether there is anything to change.
    */
   readonly beforeChange?: (steps: Steps, checked: boolean) => Promise<void>;
 }
 
-/** How a property visits the applications among its arguments while a host is prepared. */
+/** Lets a property visit the applications among its arguments while a host is prepared. */
 export interface Visits {
-  /** Runs the `hostattrs` of `application` and of its parts. */
+  /** Runs the `hostattrs` of `application` and of its parts, on the facts of `host` (default: the prepared host). */
   visit(application: PropApp, host?: HostModel): void;
-  /** Whether `application` can be unapplied. */
+  /** True when `application` can be unapplied. */
   unappliable(application: PropApp): boolean;
 }
 
-/** One property. Slots stand in this order everywhere. */
+/** The definition of a property. Write the slots in this order. */
 export interface Definition<A, P extends unknown[], K extends Kind> {
-  /** `module.export`: the wire name, and what is grepped. */
+  /** `module.export`, such as "file.containsLines". Unique; sent to agents and shown in reports. */
   readonly name: string;
   readonly kind: K;
   readonly args: Schema<A>;
-  /** How it is written in a consfig. Left out, the property takes its `args` object. */
+  /** Converts the parameters of a call in a consfig to `args`. Default: the only parameter is `args`. */
   readonly call?: (...params: P) => NoInfer<A>;
-  /** A line for people. Left out: the property as code. */
+  /** One line for the user. Default: the call as code. */
   readonly desc?: (args: A) => string;
-  /** True: not announced as a step of its own; its parts are. */
+  /** True: not reported as a step; its parts are. */
   readonly inline?: boolean;
-  /** The arguments that all other slots see. Pure; run once, before any combinator acts. */
+  /** Returns the arguments that all other slots receive. Pure; runs once, before any combinator acts. */
   readonly preprocess?: (args: A) => NoInfer<A>;
   /**
-   * Before any connection: record facts about the host, or refuse by throwing `InapplicableProperty`. Left out, the
-   * applications among the arguments are visited in order, unless there are `parts`.
+   * Runs before connecting: records facts about the host, or refuses by throwing `InapplicableProperty`. Default: visits
+   * the applications among the arguments in order, unless the definition has `parts` or `nested`.
    */
   readonly hostattrs?: (args: A, host: HostModel, visits: Visits) => void;
-  /** What this property is made of; computed once, after `hostattrs`. Such a property has no `apply` of its own. */
+  /** Returns the properties that make up this one; runs once, after `hostattrs`. Excludes `apply`. */
   readonly parts?: (args: A, host: HostModel) => readonly MaybePropApp[];
-  /** The deployment that this property makes; computed once, after `hostattrs`. It stands in place of `parts`. */
+  /** Returns the deployment that this property makes; runs once, after `hostattrs`. If undefined, `parts` are used. */
   readonly nested?: (args: A, host: HostModel) => NestedPlan | undefined;
-  /** True when it holds already; a plan asks this and nothing else. */
+  /** Resolves to true when the property already holds: `apply` is skipped then. Must not change anything. */
   readonly check?: (args: A, target: TargetOf<K>) => Promise<boolean>;
+  /** Makes the property hold, and reports whether that changed anything. Throws when it fails. */
   readonly apply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
+  /** Reverts the property, and reports whether that changed anything. */
   readonly unapply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
-  /** Whether it can be unapplied, where that depends on the arguments. Left out: whether `unapply` or `parts` is there. */
+  /**
+   * True when the property can be unapplied, where that depends on the arguments. Default: it has `unapply`, its parts
+   * can all be unapplied, or it only records facts.
+   */
   readonly unappliable?: (args: A, each: (application: PropApp) => boolean) => boolean;
-  /** Of an inline property: says what it passes over. Left out, that is each of the applications among its arguments. */
+  /** For an inline property: reports what is skipped. Default: each application directly inside it. */
   readonly skip?: (
     args: A,
     steps: Pick<Steps, "skip" | "within">,
@@ -120,18 +129,19 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
 
 export type AnyDefinition = Definition<unknown, unknown[], Kind>;
 
-/** A property as used in a consfig: calling it is pure, and says it of a host. */
+/** A property as used in a consfig: a pure function that returns an application. */
 export interface Property<P extends unknown[]> {
   (...params: P): PropApp;
   readonly definition: AnyDefinition;
 }
 
-/** Every property loaded, by name. */
+/** Every loaded property, by name. */
 export const properties = new Registry<Property<never>>("property");
 
 /**
- * Defines a property and registers it under its name. Throws `DuplicateName` when another file has that name, and
- * `InvalidArguments` for what is no definition, such as one with a slot that there is not.
+ * Defines a property, registers it under its name, and returns the function that consfigs call. Throws `DuplicateName`
+ * when another file defines the same name, and `InvalidArguments` for an invalid definition, such as one with an unknown
+ * slot. The returned function throws `InvalidArguments` for arguments that do not match the schema.
  */
 export function defprop<A, P extends unknown[] = [args: A], const K extends Kind = Kind>(
   definition: Definition<A, P, K>,
@@ -139,14 +149,17 @@ export function defprop<A, P extends unknown[] = [args: A], const K extends Kind
   return register(definition, callSite(), defprop);
 }
 
-/** A property made of others, in order; the first failure stops the rest. Its kind is that of its parts. */
+/** A property made of other properties. Its kind is that of its parts. */
 export type ListDefinition<A, P extends unknown[]> = Omit<
   Definition<A, P, "posix">,
   "kind" | "apply" | "parts"
 > &
   Required<Pick<Definition<A, P, "posix">, "parts">>;
 
-/** Defines a property computed from its arguments as a list of others. */
+/**
+ * Defines a property as a list of others, computed from its arguments. They are applied in order; the first failure stops
+ * the rest. Throws as `defprop`.
+ */
 export function defproplist<A, P extends unknown[] = [args: A]>(
   definition: ListDefinition<A, P>,
 ): Property<P> {
@@ -172,7 +185,7 @@ function register<A, P extends unknown[], K extends Kind>(
   return property;
 }
 
-/** An application as made by a call. Prints as the code that makes it. */
+/** The result of calling a property. Prints as the code that makes it. */
 class Application implements PropApp {
   readonly property: string;
   readonly args: unknown;
@@ -200,11 +213,11 @@ class Application implements PropApp {
   }
 }
 
-/** `name(…)` as it would be typed. */
+/** `name(…)` as code. */
 export const asCode = (name: string, params: readonly unknown[]): string =>
   `${name}(${params.map(valueAsCode).join(", ")})`;
 
-/** `value` as it would be typed: on one line, and all of it. */
+/** `value` as code: on one line, unabridged. */
 export const valueAsCode = (value: unknown): string =>
   inspect(value, {
     depth: null,

@@ -2,19 +2,19 @@ import { similar } from "../util/similar";
 import { ConsfigError } from "./errors";
 import type { Site } from "./site";
 
-/** A name said twice by two files. */
+/** Two files define the same name. */
 export class DuplicateName extends ConsfigError {}
 
 interface Entry<T> {
   readonly value: T;
   readonly site: Site;
-  /** The file whose evaluation defined it; its site may be in a helper which that file calls. */
+  /** The file whose evaluation defined it; the site may be in a helper which that file calls. */
   readonly file: string;
 }
 
 let evaluating: string | undefined;
 
-/** Runs `evaluate`; what it defines is `file`'s. Undefined: of whatever file the definition stands in. */
+/** Runs `evaluate`; its definitions belong to `file`. Undefined: each belongs to the file in which it is written. */
 export function definedBy<R>(file: string | undefined, evaluate: () => R): R {
   const outer = evaluating;
   evaluating = file;
@@ -26,21 +26,21 @@ export function definedBy<R>(file: string | undefined, evaluate: () => R): R {
 }
 
 /**
- * Everything of one sort that the consfig defines, by name, live. A file that is loaded again replaces what it
- * defined; two files cannot define one name; the prompt may redefine anything.
+ * The current definitions of one type in the consfig, by name. A file that is loaded again replaces its definitions; two
+ * files cannot define the same name; the prompt may redefine anything.
  */
 export class Registry<T> {
   #entries = new Map<string, Entry<T>>();
 
-  /** `sort` names in messages what is kept here, such as "property". */
-  constructor(readonly sort: string) {}
+  /** `noun` is used in messages, such as "property". */
+  constructor(readonly noun: string) {}
 
   define(name: string, value: T, site: Site): void {
     const before = this.#entries.get(name);
     const file = evaluating ?? site.file;
     if (before && before.file !== file && !before.site.atPrompt && !site.atPrompt) {
       throw new DuplicateName(
-        `the ${this.sort} "${name}" is defined twice: at ${before.site} and at ${site}; give one of them another name`,
+        `the ${this.noun} "${name}" is defined twice: at ${before.site} and at ${site}; give one of them another name`,
       );
     }
     this.#entries.set(name, { value, site, file });
@@ -50,12 +50,12 @@ export class Registry<T> {
     return this.#entries.get(name)?.value;
   }
 
-  /** Where `name` is defined. */
+  /** The location of the definition of `name`. */
   siteOf(name: string): Site | undefined {
     return this.#entries.get(name)?.site;
   }
 
-  /** The file that has to be loaded for `name` to be defined. */
+  /** The file that defines `name` when it is loaded. */
   fileOf(name: string): string | undefined {
     return this.#entries.get(name)?.file;
   }
@@ -68,12 +68,12 @@ export class Registry<T> {
     return [...this.#entries.values()].map(({ value }) => value);
   }
 
-  /** Forget what `files` defined: done before they are evaluated again, or when they are gone. */
+  /** Removes the definitions of `files`: before they are evaluated again, or when they have been deleted. */
   forget(files: ReadonlySet<string>): void {
     for (const [name, { file }] of this.#entries) if (files.has(file)) this.#entries.delete(name);
   }
 
-  /** The present state, to go back to with `restore` when an evaluation fails. */
+  /** The current state, for `restore` when an evaluation fails. */
   snapshot(): ReadonlyMap<string, Entry<T>> {
     return new Map(this.#entries);
   }
@@ -82,7 +82,7 @@ export class Registry<T> {
     this.#entries = new Map(snapshot);
   }
 
-  /** Names like `wanted`, nearest first, for "did you mean". */
+  /** Names similar to `wanted`, closest first, for "did you mean". */
   similar(wanted: string): string[] {
     return similar(this.names(), wanted);
   }

@@ -1,7 +1,7 @@
 import type { Failure } from "./errors";
 import type { DeployEvent, StepEvent, StepStatus } from "./events";
 
-/** What became of one step. */
+/** The outcome of one step. */
 export interface StepReport {
   readonly step: number;
   readonly parent: number | undefined;
@@ -12,24 +12,24 @@ export interface StepReport {
   readonly ms: number;
   readonly reason: string | undefined;
   readonly failure: Failure | undefined;
-  /** What the step printed, both streams as they came; of more than 1 MB the beginning and the end. */
+  /** The output of the step, both streams interleaved; of more than 1 MB only the beginning and the end. */
   readonly output: string;
-  /** The commands that it ran, as they ended; only of a deployment that was verbose. */
+  /** The commands that the step ran, in the order in which they ended. Only in verbose deployments. */
   readonly commands?: readonly CommandReport[];
 }
 
-/** What became of one command. */
+/** The outcome of one command. */
 export interface CommandReport {
-  /** The step that ran it; undefined: it was run between the steps. */
+  /** The step that ran it; undefined for a command that ran between steps. */
   readonly step: number | undefined;
-  /** As messages show it; of a long one the beginning. */
+  /** As messages show it, shortened when long. */
   readonly command: string;
-  /** Its exit code; undefined when it was broken off, or could not be started. */
+  /** The exit code; undefined when the command was interrupted or could not be started. */
   readonly exit: number | undefined;
   readonly ms: number;
 }
 
-/** What a deployment of one host came to. */
+/** The outcome of a deployment of one host. Times are in milliseconds. */
 export interface Report {
   readonly host: string;
   readonly deployment: string;
@@ -37,18 +37,18 @@ export interface Report {
   readonly ok: boolean;
   readonly status: Extract<DeployEvent, { kind: "deployment-ended" }>["status"];
   readonly steps: readonly StepReport[];
-  /** The steps that changed something, failed, or were skipped; without the steps that only contain such ones. */
+  /** The steps that changed something, failed, or were skipped, without the steps that only contain such steps. */
   readonly changed: readonly StepReport[];
   readonly failed: readonly StepReport[];
   readonly skipped: readonly StepReport[];
-  /** Every command, of all steps; only of a deployment that was verbose. */
+  /** The commands of all steps. Only in verbose deployments. */
   readonly commands?: readonly CommandReport[];
-  /** Why the whole deployment could not go on: unreachable, refused, cancelled. */
+  /** The reason why the whole deployment could not continue: unreachable, refused, cancelled. */
   readonly failure: Failure | undefined;
   readonly ms: number;
 }
 
-/** What a deployment of several hosts came to. Each is independent of the others. */
+/** The outcome of a deployment of several hosts, which are independent of each other. */
 export interface FleetReport {
   readonly reports: readonly Report[];
   readonly ok: boolean;
@@ -139,7 +139,7 @@ export class Reporter {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The reports of several hosts as one. */
+/** Combines the reports of several hosts. */
 export const fleetReport = (reports: readonly Report[], ms: number): FleetReport => ({
   reports,
   ok: reports.every(({ ok }) => ok),

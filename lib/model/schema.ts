@@ -3,8 +3,8 @@ import type { ErrorObject, Options, ValidateFunction } from "ajv";
 import type { Hop, PropApp } from "./types";
 
 /**
- * The words in which arguments are described. Each makes plain JSON Schema that remembers, for the compiler alone, the
- * type it describes; from one description come the type, the check, the message and the docs.
+ * A JSON Schema for a value of type `T`, which only the compiler sees. The type, the validation, the error message and
+ * the docs of an argument all come from one schema.
  */
 export interface Schema<T> {
   readonly [keyword: string]: unknown;
@@ -26,17 +26,25 @@ type Fields<F> = { [K in keyof F as F[K] extends Optional<unknown> ? never : K]:
     : never;
 };
 
+/** A string. `keywords` are further JSON Schema keywords, such as `minLength`. */
 export const string = (keywords: object = {}): Schema<string> => ({ type: "string", ...keywords });
+/** An integer. */
 export const integer = (keywords: object = {}): Schema<number> => ({ type: "integer", ...keywords });
+/** `true` or `false`. */
 export const boolean = (keywords: object = {}): Schema<boolean> => ({ type: "boolean", ...keywords });
+/** A list of any length, with items that match `items`. */
 export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> => ({
   type: "array",
   items,
   ...keywords,
 });
+/** One of the given strings. */
 export const oneOf = <const T extends string>(...values: T[]): Schema<T> => ({ enum: values });
+/** A field of an `object` that may be left out. */
 export const optional = <T>(schema: Schema<T>): Optional<T> => ({ optional: schema });
+/** A value that matches `schema`, or `null`. */
 export const nullable = <T>(schema: Schema<T>): Schema<T | null> => ({ anyOf: [schema, { type: "null" }] });
+/** A value that matches at least one of `schemas`. */
 export const either = <const S extends readonly AnySchema[]>(...schemas: S): Schema<Infer<S[number]>> => ({
   anyOf: schemas,
 });
@@ -49,6 +57,7 @@ export const record = <T>(values: Schema<T>, keywords: object = {}): Schema<Reco
 /** Any JSON value. */
 export const json = (keywords: object = {}): Schema<unknown> => ({ ...keywords });
 
+/** An object with exactly these fields; each is required unless it is `optional`. */
 export function object<const F extends Record<string, Field>>(fields: F): Schema<Simplify<Fields<F>>> {
   const entries = Object.entries(fields);
   return {
@@ -62,7 +71,7 @@ export function object<const F extends Record<string, Field>>(fields: F): Schema
 }
 const isOptional = (field: Field): field is Optional<unknown> => "optional" in field;
 
-// The words of the domain: one place for each pattern and its description.
+// Domain types: each pattern and its description is defined once.
 
 /** A path on the host: absolute, or relative to the home directory of the connected user. */
 export const path = () => string({ pattern: "^[^\\u0000\\n]+$", description: "a path on the host" });
@@ -71,7 +80,7 @@ export const absolutePath = () =>
   string({ pattern: "^/[^\\u0000\\n]*$", description: "an absolute path on the host" });
 /** One line of text, without its newline. */
 export const line = () => string({ pattern: "^[^\\n]*$", description: "one line, without its newline" });
-/** The name of a user or group: what useradd(8) of Debian accepts, or a number. */
+/** The name of a user or group as Debian's useradd(8) accepts it, or a numeric ID. */
 export const account = () =>
   string({
     pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*\\$?$",
@@ -81,17 +90,17 @@ export const account = () =>
 /** Permission bits, setuid, setgid and sticky included, as a number such as 0o640. */
 export const mode = () =>
   integer({ minimum: 0, maximum: 0o7777, description: "permission bits, such as 0o640" });
-/** A size with a unit, as fallocate(1) takes it. */
+/** A size with an optional unit, as fallocate(1) accepts it: "512", "10M", "2GiB". */
 export const size = () =>
   string({ pattern: "^[0-9]+([KMGTPE](iB|B)?)?$", description: 'a size such as "2GiB"' });
-/** A host name (RFC 1123), in full or short. */
+/** A host name (RFC 1123), short or fully qualified. */
 export const hostname = () =>
   string({
     pattern: "^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$",
     description: "a host name",
   });
 
-/** An application of a property, among the arguments of a combinator. */
+/** A property application, as an argument of a combinator. */
 export const propapp = (): Schema<PropApp> => ({
   type: "object",
   required: ["property", "args"],
@@ -99,7 +108,7 @@ export const propapp = (): Schema<PropApp> => ({
   description: 'a property, such as cmd.single("true")',
 });
 
-/** A hop, as `via.ssh(…)` makes it. */
+/** A hop, as returned by `via.ssh(…)`. */
 export const hop = (): Schema<Hop> => ({
   type: "object",
   required: ["hop", "args"],
@@ -107,8 +116,8 @@ export const hop = (): Schema<Hop> => ({
 });
 
 /**
- * A module of the consfig that travels with the property which is said with it, though no property is defined in it:
- * relative to the file that says it, or with `/` from the consfig's own directory. Slots see it in the latter form.
+ * The path of a consfig module that is sent to the host along with the property: relative to the file that uses the
+ * property, or, starting with `/`, to the consfig's directory. Slots receive the latter form.
  */
 export const modulePath = (): Schema<string> => ({
   type: "string",
@@ -117,18 +126,18 @@ export const modulePath = (): Schema<string> => ({
   description: 'a module of the consfig, such as "../services/web"',
 });
 
-/** `value` with each application that `schema` finds in it replaced by what `change` makes of it. */
+/** A copy of `value` in which each application that `schema` describes is replaced by the result of `change`. */
 export const mapApplications = (
   schema: AnySchema,
   value: unknown,
   change: (application: PropApp) => PropApp,
-): unknown => mapMarked("application", schema, value, change as (found: unknown) => unknown);
+): unknown => mapTagged("application", schema, value, change as (found: unknown) => unknown);
 
-/** As `mapApplications`, for what `modulePath()` describes. */
+/** As `mapApplications`, for the module paths that `modulePath()` describes. */
 export const mapModules = (schema: AnySchema, value: unknown, change: (module: string) => string): unknown =>
-  mapMarked("module", schema, value, change as (found: unknown) => unknown);
+  mapTagged("module", schema, value, change as (found: unknown) => unknown);
 
-/** The modules that stand in `value`, without those of applications in it. */
+/** The module paths in `value`, without those in the arguments of applications. */
 export function modulesIn(schema: AnySchema, value: unknown): string[] {
   const found: string[] = [];
   mapModules(schema, value, (module) => {
@@ -138,37 +147,37 @@ export function modulesIn(schema: AnySchema, value: unknown): string[] {
   return found;
 }
 
-/** What a word of the domain may be marked as, so that it is found among the arguments. */
-type Mark = "application" | "module";
+/** A schema keyword that marks values to be found among the arguments. */
+type Tag = "application" | "module";
 
-function mapMarked(
-  mark: Mark,
+function mapTagged(
+  tag: Tag,
   schema: AnySchema,
   value: unknown,
   change: (found: unknown) => unknown,
 ): unknown {
-  if (schema[mark] === true) return change(value);
-  if (!mayHold(mark, schema) || (mark === "application" && (typeof value !== "object" || value === null)))
+  if (schema[tag] === true) return change(value);
+  if (!mayContain(tag, schema) || (tag === "application" && (typeof value !== "object" || value === null)))
     return value;
   const branches = schema["anyOf"] as AnySchema[] | undefined;
   if (branches) {
-    const fitting = branches.find((branch) => mayHold(mark, branch) && validator(branch)(value));
-    return fitting ? mapMarked(mark, fitting, value, change) : value;
+    const matching = branches.find((branch) => mayContain(tag, branch) && validator(branch)(value));
+    return matching ? mapTagged(tag, matching, value, change) : value;
   }
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value))
-    return value.map((item) => mapMarked(mark, schema["items"] as AnySchema, item, change));
+    return value.map((item) => mapTagged(tag, schema["items"] as AnySchema, item, change));
   const fields = (schema["properties"] ?? {}) as Record<string, AnySchema>;
   const others = schema["additionalProperties"];
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       const field = fields[key] ?? (typeof others === "object" ? (others as AnySchema) : {});
-      return [key, mapMarked(mark, field, inner, change)];
+      return [key, mapTagged(tag, field, inner, change)];
     }),
   );
 }
 
-/** The applications that stand in `value`, in order. */
+/** The applications in `value`, in order. */
 export function applicationsIn(schema: AnySchema, value: unknown): PropApp[] {
   const found: PropApp[] = [];
   mapApplications(schema, value, (application) => {
@@ -178,10 +187,10 @@ export function applicationsIn(schema: AnySchema, value: unknown): PropApp[] {
   return found;
 }
 
-const holders = { application: new WeakMap<object, boolean>(), module: new WeakMap<object, boolean>() };
-function mayHold(mark: Mark, schema: AnySchema): boolean {
-  let holds = holders[mark].get(schema);
-  if (holds === undefined) {
+const containing = { application: new WeakMap<object, boolean>(), module: new WeakMap<object, boolean>() };
+function mayContain(tag: Tag, schema: AnySchema): boolean {
+  let contains = containing[tag].get(schema);
+  if (contains === undefined) {
     const inner = [
       ...((schema["anyOf"] as AnySchema[] | undefined) ?? []),
       ...Object.values((schema["properties"] as Record<string, AnySchema> | undefined) ?? {}),
@@ -189,32 +198,32 @@ function mayHold(mark: Mark, schema: AnySchema): boolean {
         (part): part is AnySchema => typeof part === "object",
       ),
     ];
-    holds = schema[mark] === true || inner.some((part) => mayHold(mark, part));
-    holders[mark].set(schema, holds);
+    contains = schema[tag] === true || inner.some((part) => mayContain(tag, part));
+    containing[tag].set(schema, contains);
   }
-  return holds;
+  return contains;
 }
 
-/** What is wrong with a value: nothing, or one line for each problem, each naming place, value and what is allowed. */
+/** The problems in a value: one line for each, with its path, its value and what is allowed; empty when it is valid. */
 export function problems(schema: AnySchema, value: unknown, name = "args"): string[] {
   const validate = validator(schema);
   if (validate(value)) return [];
-  return [...new Set((validate.errors ?? []).filter(isTelling).map((error) => message(error, name)))];
+  return [...new Set((validate.errors ?? []).filter(isRelevant).map((error) => message(error, name)))];
 }
 
 const compiled = new WeakMap<object, ValidateFunction>();
 let ajv: Ajv | undefined;
 
 /**
- * Makes the check of `schema` ready, so that the first use of it costs nothing. For processes that were sent what was
- * checked elsewhere: that it is a schema is taken for granted, which saves them a quarter of the time.
+ * Compiles the validator of `schema` ahead of its first use. For workers, whose definitions the controller has checked
+ * already: the schema itself is not validated again, which saves a quarter of the time.
  */
 export function warm(schema: AnySchema): void {
   ajv ??= newAjv({ meta: false, validateSchema: false });
   validator(schema);
 }
 
-/** ajv is loaded at the first check, and each schema compiled once. */
+/** ajv is loaded on first use, and each schema is compiled once. */
 function validator(schema: AnySchema): ValidateFunction {
   let validate = compiled.get(schema);
   if (!validate) {
@@ -225,15 +234,15 @@ function validator(schema: AnySchema): ValidateFunction {
   return validate;
 }
 
-/** Optimising the code of a check takes longer than it ever saves. */
+/** Without ajv's code optimisation, which takes longer than it saves. */
 function newAjv(options: Options = {}): Ajv {
   const { Ajv: Validator } = require("ajv") as typeof import("ajv");
   const usual = { allErrors: true, verbose: true, strict: false, allowUnionTypes: true };
   return new Validator({ ...usual, code: { optimize: false }, ...options });
 }
 
-/** `anyOf` failing says in itself what is allowed; what its branches say besides is noise. */
-const isTelling = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.schemaPath);
+/** The error of an `anyOf` lists what is allowed; the errors of its branches are noise. */
+const isRelevant = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.schemaPath);
 
 function message(error: ErrorObject, name: string): string {
   const place = name + placeOf(error.instancePath);
@@ -244,7 +253,7 @@ function message(error: ErrorObject, name: string): string {
     case "required":
       return `${place}.${params["missingProperty"]} is missing`;
     case "additionalProperties":
-      return `${place} has no "${params["additionalProperty"]}"; it takes ${allowedKeys(parentSchema)}`;
+      return `${place} has an unknown field "${params["additionalProperty"]}"; it takes ${allowedKeys(parentSchema)}`;
     case "enum":
       return `${place} is ${shown(error.data)}; it must be one of ${(params["allowedValues"] as unknown[]).map(shown).join(", ")}`;
     case "anyOf":
@@ -256,7 +265,7 @@ function message(error: ErrorObject, name: string): string {
   }
 }
 
-/** A JSON pointer as it would be written in code. */
+/** A JSON pointer as a JavaScript member expression. */
 const placeOf = (pointer: string): string =>
   pointer
     .split("/")
@@ -286,7 +295,7 @@ const alternatives = (schemas: unknown): string =>
 const expectation = (error: ErrorObject): string =>
   error.keyword === "type"
     ? `must be of type ${String(error.params["type"])}`
-    : (error.message ?? `does not fit "${error.keyword}"`);
+    : (error.message ?? `does not match "${error.keyword}"`);
 
 function shown(value: unknown): string {
   const text = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));

@@ -2,15 +2,15 @@ import { findSourceMap } from "node:module";
 import path from "node:path";
 import { getCallSites } from "node:util";
 
-/** The name under which lines typed at the prompt stand in sites. */
+/** The file name of lines typed at the prompt. */
 export const PROMPT = "prompt";
 
-/** A place in the user's sources. Prints as `file:line:column`, in the source as written, relative to the consfig. */
+/** A location in the user's sources. Prints as `file:line:column`, relative to the consfig and mapped to the original. */
 export class Site {
   #text: string | undefined;
 
   constructor(
-    /** The file as loaded, absolute; or PROMPT. */
+    /** The absolute path of the file as loaded, or PROMPT. */
     readonly file: string,
     readonly line: number,
     readonly column: number,
@@ -20,7 +20,7 @@ export class Site {
     return this.file.startsWith(PROMPT);
   }
 
-  /** Mapped only when somebody looks: mapping costs more than the call that is remembered. */
+  /** The source map is applied on demand: that costs more than recording the call. */
   toString(): string {
     this.#text ??= this.#mapped();
     return this.#text;
@@ -43,7 +43,7 @@ export class Site {
 }
 
 let siteRoot = process.cwd();
-/** Sites print relative to this directory: the consfig's. */
+/** Sites print relative to `directory`, the consfig's. */
 export function setSiteRoot(directory: string): void {
   siteRoot = directory;
 }
@@ -54,8 +54,8 @@ function relativeToRoot(file: string): string {
 }
 
 /**
- * The place from which the caller's caller was called. `above` counts further frames to skip, for helpers between the
- * user's line and the function that asks.
+ * The line that called the caller of this function. `above` is the number of further frames to skip, for helpers between
+ * the user's line and the function that asks.
  */
 export function callSite(above = 0): Site {
   const frame = getCallSites(3 + above)[2 + above];

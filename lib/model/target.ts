@@ -2,30 +2,31 @@ import type { CommandResult } from "./errors";
 import type { HostFacts } from "./host-facts";
 import type { Change, Kind } from "./types";
 
-/** How a command is run. Raw shell text, or words that are each quoted. */
+/** A command: raw shell text, or a list of words, each of which is quoted for the shell. */
 export type Command = string | readonly string[];
 
+/** Options of `PosixTarget.run`. */
 export interface RunOptions {
-  /** Given to the command on its standard input; otherwise that is empty. */
+  /** Standard input of the command. Default: empty. */
   readonly input?: string | Buffer;
-  /** Exported before the command runs; null unsets. Names are used as written. */
+  /** Environment variables for the command; null unsets one. Names are used as written. */
   readonly env?: Readonly<Record<string, string | null>>;
-  /** Where the command runs; the home directory of the connected user unless given. */
+  /** The working directory. Default: the home directory of the connected user. */
   readonly cwd?: string;
-  /** True: a non-zero exit code is an answer, not a failure. */
+  /** True: a non-zero exit code does not throw. */
   readonly mayFail?: boolean;
-  /** True: the output is shown live as the step's own. */
+  /** True: the output is shown live as output of the step. */
   readonly inform?: boolean;
   /**
-   * True: of output longer than 1 MB the result has only the beginning and the end, so that a command may print as much
-   * as it likes. As `inform` unless given.
+   * True: of output longer than 1 MB the result keeps only the beginning and the end, so the command may print any
+   * amount. Default: the value of `inform`.
    */
   readonly excerpt?: boolean;
-  /** True: neither the command nor its output may be shown to anybody. */
+  /** True: neither the command nor its output is ever shown or stored. */
   readonly secret?: boolean;
 }
 
-/** What a file is. Numbers as in stat(2); `mode` has the permission bits with setuid, setgid and sticky. */
+/** The status of a file. Numbers as in stat(2); `mode` has the permission bits with setuid, setgid and sticky. */
 export interface FileStat {
   readonly type: "file" | "directory" | "symlink" | "other";
   readonly mode: number;
@@ -34,7 +35,7 @@ export interface FileStat {
   readonly size: number;
   /** Seconds since 1970. */
   readonly mtime: number;
-  /** Names device and inode: equal for two names of one file. */
+  /** Device and inode: equal for two names (hard links) of the same file. */
   readonly id: string;
 }
 
@@ -55,7 +56,7 @@ export interface Group {
   readonly members: readonly string[];
 }
 
-/** Who we are on the host. */
+/** The connected user on the host. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
@@ -70,149 +71,157 @@ export interface OwnerIds {
 }
 
 export interface WriteOptions {
-  /** Permission bits to have afterwards. Left out: those the file had, 0o644 for a new one. */
+  /** The permission bits afterwards. Default: the file's present ones, 0o644 for a new file. */
   readonly mode?: number;
 }
 
 /**
- * Where a property's I/O happens. Over a shell each of these is a command on the host; in the agent each is a direct
- * system call. Relative paths stand below the home directory of the connected user. What fails throws `FailedChange`.
+ * The host as a property's slots access it. Over a shell each method runs commands on the host; in the agent each makes
+ * direct system calls. Relative paths start at the home directory of the connected user. Failures throw `FailedChange`.
  */
 export interface PosixTarget {
   readonly kind: Kind;
-  /** The model of the host: static facts, never read from the machine. */
+  /** The static facts of the host as declared in the consfig, never read from the machine. */
   readonly host: HostFacts;
 
   /** Runs `command` with `sh -c`. Throws `RunFailed` on a non-zero exit code unless `mayFail`. */
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
-  /** Whether `command` ends with exit code 0. */
+  /** True when `command` exits with code 0. */
   succeeds(command: Command, options?: RunOptions): Promise<boolean>;
-  /** Whether the executable `name` is on the PATH. */
+  /** True when the executable `name` is on the PATH. */
   hasCommand(name: string): Promise<boolean>;
 
+  /** The connected user. */
   identity(): Promise<Identity>;
+  /** The account with this name or UID; undefined when there is none. */
   user(nameOrUid: string | number): Promise<User | undefined>;
+  /** The group with this name or GID; undefined when there is none. */
   group(nameOrGid: string | number): Promise<Group | undefined>;
   /** Names of all groups of the user `name`, the primary one first. */
   groupsOf(name: string): Promise<string[]>;
 
-  /** What `path` is, links followed; undefined when there is nothing. */
+  /** The status of `path`, following links; undefined when it does not exist. */
   stat(path: string): Promise<FileStat | undefined>;
-  /** What `path` itself is, a link not followed. */
+  /** The status of `path` itself, without following a link; undefined when it does not exist. */
   lstat(path: string): Promise<FileStat | undefined>;
-  /** Where the link `path` points, as written in it; undefined when it is no link. */
+  /** The text of the symbolic link `path`; undefined when it is not a link. */
   readLink(path: string): Promise<string | undefined>;
-  /** Where `path` is when all links in it are followed: an absolute path; undefined when there is nothing. */
+  /** The absolute path of `path` with all links resolved; undefined when it does not exist. */
   realPath(path: string): Promise<string | undefined>;
-  /** Whether something is mounted at `path`, links followed: a file system, or a file or directory that is bound there. */
+  /** True when a file system, or a bound file or directory, is mounted at `path`, following links. */
   isMountPoint(path: string): Promise<boolean>;
-  /** Names in a directory, sorted, hidden ones included; undefined when it is no directory. */
+  /** The names in a directory, sorted, including hidden ones; undefined when `path` is not a directory. */
   list(path: string): Promise<string[] | undefined>;
 
   /** The bytes of a file; undefined when it does not exist. */
   readBytes(path: string): Promise<Buffer | undefined>;
-  /** The text of a file, which must exist. */
+  /** The text of a file. Throws `FailedChange` when it does not exist. */
   readFile(path: string): Promise<string>;
-  /** Whether two regular files have the same bytes; false when one of them is none. */
+  /** True when both paths are regular files with the same bytes. */
   sameContent(path: string, other: string): Promise<boolean>;
-  /** The lines of a file without their ends; none when it does not exist. */
+  /** The lines of a file without line terminators; an empty list when it does not exist. */
   readLines(path: string): Promise<string[]>;
 
   /**
-   * `path` has `content`, in one step (temporary file beside it, fsync, rename). Owner, mode, ACLs and extended
-   * attributes of an existing file stay; a link is followed to its file. Its other names (hard links) keep the old
-   * content. The directory must exist. A file that is itself a mount point cannot be replaced, and is overwritten.
+   * Replaces the content of `path` atomically (temporary file beside it, fsync, rename). Keeps owner, mode, ACLs and
+   * extended attributes of an existing file; follows a link to its file. Other hard links keep the old content. The
+   * directory must exist. A file that is itself a mount point cannot be replaced, so it is overwritten in place.
    */
   writeFile(path: string, content: string | Buffer, options?: WriteOptions): Promise<void>;
-  /** As `writeFile`, unless content (and mode, when given) are so already. Missing parent directories are made. */
+  /** As `writeFile`, but only if content (or mode, when given) differ. Creates missing parent directories. */
   ensureContent(path: string, content: string | Buffer, options?: WriteOptions): Promise<Change>;
-  /** `edit` makes the new lines from the old; the file is written only when they differ. Its line ends are kept. */
+  /** Replaces the lines of a file by the result of `edit`, if they differ. Keeps the file's line terminators. */
   editLines(
     path: string,
     edit: (lines: readonly string[]) => readonly string[],
     options?: WriteOptions,
   ): Promise<Change>;
 
-  /** `path` is a directory, its parents too. `mode` is for a directory that is made. */
+  /** Creates the directory `path` and its parents, if missing. `mode` applies only to a directory that is created. */
   makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
-  /** There is nothing at `path`. A directory needs `recursive`. A link is removed, never followed. */
+  /** Removes `path`, if it exists. A directory needs `recursive`. A link is removed, never followed. */
   remove(path: string, options?: { readonly recursive?: boolean }): Promise<Change>;
-  /** The directory `path`, which must exist, has nothing in it. It stays itself: it may be a mount point. */
+  /** Removes everything in the directory `path`, which must exist, but not the directory: it may be a mount point. */
   emptyDirectory(path: string): Promise<Change>;
-  /** There is no directory at `path`, which must be empty. */
+  /** Removes the empty directory `path`, if it exists. */
   removeEmptyDirectory(path: string): Promise<Change>;
   /**
-   * `destination` is a copy of the file `source`, in one step: with its mode, owner and times, and where the host can (GNU
+   * Copies the file `source` to `destination` atomically, with its mode, owner and times, and where the host can (GNU
    * cp) its ACLs and extended attributes. A link at `source` is followed, one at `destination` is replaced.
    */
   copyFile(source: string, destination: string): Promise<void>;
-  /** `path` is a link with the text `to`; what is no link there is refused. */
+  /** Makes `path` a symbolic link to `to`. Throws `FailedChange` when `path` exists and is not a link. */
   symlink(path: string, to: string): Promise<Change>;
+  /** Sets the permission bits of `path`, such as 0o640. */
   setMode(path: string, mode: number): Promise<Change>;
-  /** Names or numbers; a link's own owner is set. */
+  /** Sets user and group, by name or number. Does not follow a link. */
   setOwner(
     path: string,
     owner: { readonly user?: string | undefined; readonly group?: string | undefined },
   ): Promise<Change>;
   /**
-   * What belonged to the user or group `from` in the directory `path`, and below it on the same file system, belongs to
-   * `to`. Nothing else is touched; links are not followed. Setuid and setgid bits of files stay, except over a shell, where the
+   * Gives what belongs to the user or group `from` to `to`, in the directory `path` and below it, on the same file system.
+   * Nothing else is touched; links are not followed. Setuid and setgid bits of files stay, except over a shell, where the
    * kernel clears them.
    */
   reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change>;
-  /** `to` becomes what `from` was, in one step; both on one file system. */
+  /** Renames `from` to `to` atomically, replacing `to`. Both must be on the same file system. */
   rename(from: string, to: string): Promise<void>;
 
   /**
-   * What `use` comes to, given the absolute path of a new file that nobody else may read (mode 0600), with `content` or
-   * empty. It is removed afterwards, also when `use` fails or the deployment is cancelled. Where our process or the link
-   * is killed it stays behind, called `consfigurator.` and 18 digits and letters. `directory`, where it is made, is
-   * `$TMPDIR` of the host, or `/tmp`, unless given.
+   * Calls `use` with the absolute path of a new file that no other user may read (mode 0600), with `content` or empty,
+   * and resolves to its result. The file is removed afterwards, even when `use` fails or the deployment is cancelled. If
+   * the process or the link is killed, it is left behind as `consfigurator.` and 18 digits and letters. It is created in
+   * `directory`; default: `$TMPDIR` on the host, or `/tmp`.
    */
   withTemporaryFile<T>(
     use: (path: string) => Promise<T>,
     options?: { readonly content?: string | Buffer; readonly directory?: string },
   ): Promise<T>;
-  /** As `withTemporaryFile`, with a new, empty directory of mode 0700, and all that is put there. */
+  /** As `withTemporaryFile`, with a new, empty directory of mode 0700, which is removed with its contents. */
   withTemporaryDirectory<T>(
     use: (path: string) => Promise<T>,
     options?: { readonly directory?: string },
   ): Promise<T>;
 
-  /** Shown live as output of the present step. */
+  /** Shows `text` live as output of the current step. */
   inform(text: string): void;
-  /** `act` runs after all properties of this deployment, last registered first, unless the deployment was broken off. */
+  /**
+   * Runs `act` after all properties of this deployment, the last registered first; skips it when a failure stopped the
+   * deployment. A second call with the same `key` replaces the first.
+   */
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
-  /** Kept for the length of this deployment: what was learned once need not be asked again. */
+  /** A cache that lives as long as this deployment. */
   readonly memory: Map<string, unknown>;
-  /** Marks that outlive the deployment. */
+  /** Flags on the host that outlive the deployment. */
   readonly state: State;
-  /** This target with another home directory, or with something more in its memory. */
+  /** This target with another home directory, or with additional entries in its memory. */
   within(changes: Within): this;
 }
 
-/** What differs for a part of a deployment. */
+/** The changes to a target for a part of a deployment. */
 export interface Within {
-  /** HOME of commands, where they run, where relative paths stand, and `identity().home`. An absolute path. */
+  /** An absolute path: HOME and working directory of commands, base of relative paths, and `identity().home`. */
   readonly home?: string;
-  /** What stands in the memory there, and nowhere else. */
+  /** Entries that only the new target has in its memory. */
   readonly memory?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Marks that are there or not, kept on the host for the connected user: files of mode 0600 in a directory of mode 0700,
+ * Flags that are set or not, stored on the host for the connected user: files of mode 0600 in a directory of mode 0700,
  * `${XDG_STATE_HOME:-~/.local/state}/consfigurator/pending`. A name has letters, digits, dots, dashes and underscores.
- * All are looked up at once, the first time that somebody asks in a deployment.
+ * The first lookup in a deployment reads all of them.
  */
 export interface State {
+  /** True when the flag is set. */
   has(name: string): Promise<boolean>;
-  /** Sets the mark, in one step. `text` is for people who look. */
+  /** Sets the flag atomically. `text` explains it to someone who reads the file. */
   set(name: string, text: string): Promise<void>;
-  /** Removes the mark, if it is there. */
+  /** Removes the flag, if it is set. */
   clear(name: string): Promise<void>;
 }
 
-/** A target in our own process on the host: besides, anything that Node can do there. */
+/** A target inside the agent on the host, where the property may also use any Node API. */
 export interface AgentTarget extends PosixTarget {
   readonly kind: "agent";
 }

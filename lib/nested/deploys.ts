@@ -20,9 +20,9 @@ import { factsOf } from "./facts";
 import type { ChildHost } from "./make-host";
 
 /**
- * Each of `applications` in order, as the user `user` of the host; the first that fails stops the rest. In an agent they
- * are applied by a pristine worker of that user, which knows nothing of what happens around it; over a shell by
- * runuser(1). It takes root, or to be that user already. "root" is meant as it stands: no hop is made for it.
+ * Applies each of `applications` in order as the host's user `user`; the first failure stops the rest. In an agent, a
+ * pristine worker of that user applies them, without access to the state of the deployment around it; over a shell,
+ * runuser(1) does. The connected user must be root or `user`. For "root" no hop is opened: the applications run directly.
  */
 export const as = defprop({
   name: "as",
@@ -38,7 +38,7 @@ export const as = defprop({
   parts: ({ user, applications }) => (user === "root" ? applications : []),
 });
 
-/** Each of `applications` in order, on the same host, behind further `hops`; the first that fails stops the rest. */
+/** Applies each of `applications` in order on the same host, through further `hops`. The first failure stops the rest. */
 export const reconnects = defprop({
   name: "reconnects",
   kind: "posix",
@@ -47,7 +47,7 @@ export const reconnects = defprop({
     hops: isHop(hops) ? [hops] : [...hops],
     applications: withoutEmpty(applications),
   }),
-  desc: ({ hops }) => `behind ${hops.map(hopAsCode).join(", ")}`,
+  desc: ({ hops }) => `through ${hops.map(hopAsCode).join(", ")}`,
   nested: ({ hops, applications }) => ({ hops, application: eseqprops(...applications) }),
 });
 
@@ -58,9 +58,10 @@ const subject = {
 };
 
 /**
- * `host` is deployed from where this is applied, over `hops` (its own unless given): so one host can be the controller
- * of others. Further applications follow those of the host. Prerequisite data of `host` passes through. A child host
- * finds the facts of the host around it as its parent's; another one is told nothing of it.
+ * Deploys `host` from the host to which this is applied, over the given hops or else those of `host`: so one host can be
+ * the controller of others. Further applications follow those of `host`. Prerequisite data for `host` is passed on. A
+ * child host sees the facts of the host around it as its `parent`; any other host does not see them. Throws
+ * `InapplicableProperty` when `host` has no hops and none are given.
  */
 export const deploys = defprop({
   name: "deploys",
@@ -71,17 +72,17 @@ export const deploys = defprop({
     hops: hopsFor(host, rest),
     applications: [seqprops(...host.applications), ...separateHops(rest).others],
   }),
-  desc: ({ host }) => `deploys ${host ?? "what is inside"}`,
-  nested: ({ hops, applications, ...said }, around) => ({
+  desc: ({ host }) => `deploys ${host ?? "its child host"}`,
+  nested: ({ hops, applications, ...subject }, around) => ({
     hops,
-    host: modelOf(said, around),
+    host: modelOf(subject, around),
     application: seqprops(...applications),
   }),
 });
 
 /**
- * As `deploys`, but only `applications` are applied, to a host that may be a mere name: when the host around is prepared,
- * a host defined under that name lends its facts, and its hops unless others are given.
+ * As `deploys`, but applies only `applications`, and `host` may be just a name. The host defined under that name, if any,
+ * is looked up when the host around is prepared: it provides the facts, and the hops unless others are given.
  */
 export const deploysThese = defprop({
   name: "deploysThese",
@@ -108,24 +109,26 @@ export const deploysThese = defprop({
           usual: [...host.applications],
           applications: separateHops(rest).others,
         },
-  desc: ({ host }) => `deploys to ${host ?? "what is inside"}`,
-  nested: ({ hops, usual, applications, named, ...said }, around) =>
+  desc: ({ host }) => `deploys to ${host ?? "its child host"}`,
+  nested: ({ hops, usual, applications, named, ...subject }, around) =>
     named
-      ? namedHost(said.host ?? "", hops, applications)
+      ? namedHost(subject.host ?? "", hops, applications)
       : {
           hops,
-          host: modelOf(said, around),
+          host: modelOf(subject, around),
           facts: seqprops(...usual),
           application: eseqprops(...applications),
         },
 });
 
-/** Looked up by its name as late as this: it may stand in a file that is loaded later than the one that names it. */
+/** Looked up only now: the host may be defined in a file that is loaded after the one that names it. */
 function namedHost(name: string, given: readonly Hop[], applications: readonly PropApp[]): NestedPlan {
   const hops = given.length > 0 ? given : hosts.get(name)?.deploy;
   if (!hops) {
-    const why = hosts.get(name) ? "has none of its own" : "is not defined";
-    throw new InapplicableProperty(`no hops are given, and the host ${name} ${why}`);
+    const why = hosts.get(name) ? "has none" : "is not defined";
+    throw new InapplicableProperty(
+      `no hops given, and the host ${name} ${why}; add hops, such as via.ssh({ user: "root" })`,
+    );
   }
   const host = factsOf(name).copy().without(shared.data);
   return { hops, host, application: eseqprops(...applications) };
@@ -137,7 +140,7 @@ interface Subject {
   readonly child?: boolean | undefined;
 }
 
-/** A host as arguments: what it is called, what it begins with, whether it is inside of the one around it. */
+/** A host as arguments: its name, its initial facts, and true for `child` if it is inside the host around it. */
 function subjectOf(host: Host | ChildHost): {
   host?: string;
   facts?: Record<string, unknown[]>;
@@ -164,6 +167,6 @@ function hopsFor(host: Host | ChildHost, rest: readonly (Hop | readonly Hop[] | 
   const hops = given.length > 0 ? given : "deploy" in host ? host.deploy : undefined;
   if (hops) return [...hops];
   throw new InapplicableProperty(
-    `no hops are given, and ${host.name === undefined ? "the host" : `the host ${host.name}`} has none of its own`,
+    `no hops given, and ${host.name === undefined ? "the host" : `the host ${host.name}`} has none; add hops, such as via.ssh({ user: "root" })`,
   );
 }

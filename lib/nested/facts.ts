@@ -6,16 +6,17 @@ import { defprop } from "../model/property";
 import { json, list, object, string } from "../model/schema";
 
 /**
- * The facts of another host, as its properties state them. For `hostattrs` and `parts`: on a host that is deployed to,
- * the others are not known. Ask once for several facts of one host. Two hosts may look at each other: of the one that is
- * prepared already, what it has said so far is seen. Of a name that no host has, only the name is known.
+ * The facts of another host, as recorded by its properties. For use in `hostattrs` and `parts`, which run on the
+ * controller; a host being deployed does not know the others. Call it once for several facts of one host. Two hosts may
+ * inspect each other: of a host that is already being prepared, the facts recorded so far are visible. For a name that is
+ * not defined, only the name is known.
  */
 export const factsOf = (host: Host | string): HostFacts => modelOf(host);
 
 /**
- * The facts of the hosts that `host` deploys, with `deploys` and `deploysThese`: those inside of it, which have it as
- * their `parent`, and others; each as often as it stands there. To be asked where `factsOf` is; of the host that is being prepared, those so far are known.
- * What they deploy themselves is asked in the same way: `childrenOf(child)`.
+ * The facts of the hosts that `host` deploys with `deploys` and `deploysThese`, once per occurrence: hosts inside it, which
+ * have it as their `parent`, and others. For use where `factsOf` is; of a host that is being prepared, those found so far
+ * are returned. For the hosts that they deploy in turn, call `childrenOf(child)`.
  */
 export const childrenOf = (host: Host | HostFacts | string): readonly HostFacts[] =>
   host instanceof HostModel ? host.children : modelOf(host as Host | string).children;
@@ -29,7 +30,7 @@ function modelOf(host: Host | string): HostModel {
   return preparationCache.once(defined, () => prepare(defined, seqprops(...defined.applications)).model);
 }
 
-/** The host has the fact `key` with these values, the first being the newest. Nothing is done on the host. */
+/** Records the fact `key` with these values, the first being the newest. Does nothing on the host. */
 export const hasHostattrs = defprop({
   name: "hasHostattrs",
   kind: "posix",

@@ -19,15 +19,15 @@ import {
 } from "../model/schema";
 import { callSite } from "../model/site";
 
-/** What a host begins with. */
+/** The options of `makeHost`. */
 export interface MadeHostOptions extends HostOptions {
-  /** Facts by their keys, the newest value first. */
+  /** The initial facts by key, newest value first. */
   readonly hostattrs?: Hostattrs;
 }
 
-/** A host inside of another one: a container, a chroot, an image that is being made. */
+/** A host inside another host: a container, a chroot, an image that is being made. */
 export interface ChildHost {
-  /** Undefined: called like the host that it is inside of. */
+  /** Undefined: it has the name of the host that contains it. */
   readonly name: string | undefined;
   readonly child: true;
   readonly desc: string | undefined;
@@ -37,8 +37,8 @@ export interface ChildHost {
 }
 
 /**
- * A host as a value: it is in no list of hosts, and may be deployed as it is. Throws `InvalidArguments` for a name that
- * is none and for what is no property.
+ * Makes a host without adding it to the defined hosts; it can be deployed directly. Throws `InvalidArguments` for an
+ * invalid name, and for values that are not properties.
  */
 export function makeHost(name: string, options: MadeHostOptions = {}, ...applications: MaybePropApp[]): Host {
   const complaints = [
@@ -61,8 +61,8 @@ export function makeHost(name: string, options: MadeHostOptions = {}, ...applica
 }
 
 /**
- * A host that is inside of whichever host deploys it, with `deploys(child, via.chroot("/srv/c"))`. Its properties find
- * the facts of that one as those of their host's `parent`. Throws `InvalidArguments` as `makeHost`.
+ * Makes a host inside the host that deploys it, such as with `deploys(child, via.chroot("/srv/c"))`. Its properties see
+ * the facts of that host as `parent` of their own. Throws `InvalidArguments` as `makeHost`.
  */
 export function makeChildHost(
   options: { readonly name?: string } & Omit<MadeHostOptions, "deploy"> = {},
@@ -85,13 +85,13 @@ export function makeChildHost(
   });
 }
 
-/** `host` with further properties, which come after its own; those are said once the first have failed, too. Without hops. */
+/** A copy of `host` with further properties after its own, which are applied even if those fail. Has no hops. */
 export const unionPropspecIntoHost = (host: Host, ...applications: MaybePropApp[]): Host =>
   makeHost(host.name, withoutHops(host), ...host.applications, ...applications);
 
 /**
- * `host` with other properties in place of its own, which are asked for the facts they state and for nothing else: the
- * prerequisite data they need is not that of the new host. Without hops. Throws `Refused` where they do not fit.
+ * A copy of `host` with other properties instead of its own, and with the facts that its own record, except the
+ * prerequisite data they need. Has no hops. Throws `Refused` when the host's own properties cannot be prepared.
  */
 export function replacePropspecIntoHost(host: Host, ...applications: MaybePropApp[]): Host {
   const { model } = prepare(host, seqprops(...host.applications));

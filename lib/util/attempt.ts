@@ -1,7 +1,7 @@
-/** What `look` gives; undefined when it throws: where it does not matter why there is nothing. */
-export function tryOrUndefined<T>(look: () => T): T | undefined {
+/** The result of `act`; undefined when it throws, where the reason does not matter. */
+export function tryOrUndefined<T>(act: () => T): T | undefined {
   try {
-    return look();
+    return act();
   } catch {
     return undefined;
   }

@@ -1,19 +1,19 @@
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** What a bundler made, and every file that it read for it. */
+/** The output of a bundler, and every file that it read. */
 export interface Build {
   readonly inputs: readonly string[];
   readonly code: string;
 }
 
-/** As it is kept: inputs with their stamps at the time. */
+/** The stored form: each input with its stamp at build time. */
 interface KeptBuild {
   readonly inputs: readonly (readonly [file: string, stamp: string])[];
   readonly code: string;
 }
 
-/** The code kept in `file`; undefined when there is none, or when one of its inputs has changed since. */
+/** The code cached in `file`; undefined when there is none, or when one of its inputs has changed since. */
 export function readBuild(file: string): string | undefined {
   try {
     const { inputs, code } = JSON.parse(readFileSync(file, "utf8")) as KeptBuild;
@@ -23,7 +23,7 @@ export function readBuild(file: string): string | undefined {
   }
 }
 
-/** Keeps `build` in `file`, and returns its code. A cache that cannot be written costs time, never the work. */
+/** Caches `build` in `file` and returns its code. A failure to write the cache is ignored. */
 export function keepBuild(file: string, { inputs, code }: Build): string {
   const kept: KeptBuild = { inputs: inputs.map((input) => [input, stampOf(input) ?? ""] as const), code };
   const temporary = `${file}.${process.pid}`;
@@ -35,7 +35,7 @@ export function keepBuild(file: string, { inputs, code }: Build): string {
   return code;
 }
 
-/** What a directory entry says of a file: it differs when the file was written. Undefined: there is no such file. */
+/** A stamp that changes whenever `file` is written; undefined when the file does not exist. */
 export function stampOf(file: string): string | undefined {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats && stampText(stats);

@@ -1,7 +1,7 @@
-/** How much of long output is kept of its beginning, and as much of its end: characters of text, bytes of a command's output. */
+/** The length kept of the beginning, and of the end, of long output: characters of text, bytes of command output. */
 export const EXCERPT = 512 * 1024;
 
-/** The bytes that a command prints: all of them, or only the first and the last `limit`. */
+/** Collects the bytes that a command prints: all of them, or only the first and the last `limit`. */
 export class OutputBuffer {
   readonly #head: Buffer[] = [];
   readonly #tail: Buffer[] = [];
@@ -38,7 +38,7 @@ export class OutputBuffer {
   }
 }
 
-/** `text`, or its beginning and its end when it is long. */
+/** `text`, shortened to its beginning and its end when it is long. */
 export function excerptOf(text: string): string {
   if (text.length <= 2 * EXCERPT + OMISSION_LENGTH) return text;
   const head = text.slice(0, characterBoundary(text, EXCERPT));
@@ -46,14 +46,14 @@ export function excerptOf(text: string): string {
   return `${head}${omission(text.length - head.length - tail.length)}${tail}`;
 }
 
-/** `text`, or its beginning when it has more than `limit` characters. */
+/** `text`, cut after `limit` characters. */
 export const beginningOf = (text: string, limit: number): string =>
   text.length > limit ? `${text.slice(0, characterBoundary(text, limit))}…` : text;
 
 /** No `omission` is longer than this. */
 const OMISSION_LENGTH = 100;
 
-/** The line that stands in place of `length` characters or bytes of output. */
+/** The line that replaces `length` characters or bytes of output. */
 export const omission = (length: number): string =>
   `\n… ${length < 1e6 ? `${Math.ceil(length / 1000)} kB` : `${(length / 1e6).toFixed(1)} MB`} of output omitted …\n`;
 

@@ -1,16 +1,16 @@
 import { userInfo } from "node:os";
 
-/** PATH of a login as root, and as another user, where nothing else is configured. */
+/** The default PATH of a login as root, and as another user. */
 export const ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 export const USER_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 export const pathOf = (uid: number): string => (uid === 0 ? ROOT_PATH : USER_PATH);
 
-/** The environment that a login as this user would have; nothing of the process that started us. */
+/** The environment of a login as the current user, without the variables of this process. */
 export function loginEnvironment(): NodeJS.ProcessEnv {
   const { username, uid, homedir } = userInfo();
   return { HOME: homedir, USER: username, LOGNAME: username, SHELL: "/bin/sh", PATH: pathOf(uid) };
 }
 
-/** The same for root in a context whose accounts are not ours, as words for env(1). */
+/** The login environment of root in a context with other accounts, as words for env(1). */
 export const ROOT_ENVIRONMENT = `HOME=/root USER=root LOGNAME=root SHELL=/bin/sh PATH=${ROOT_PATH}`;

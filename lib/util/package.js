@@ -1,5 +1,5 @@
 "use strict";
-/** Where this package stands, and where it keeps what it can make again. Plain JavaScript: the compiler's loader needs it. */
+/** The directories of this package and of its cache. Plain JavaScript, because the TypeScript loader needs it. */
 const os = require("node:os");
 const path = require("node:path");
 

@@ -1,6 +1,6 @@
 /**
- * Those of `names` that `wanted` may be a misspelling of, nearest first: for "did you mean". Of words shorter than
- * `minLength` most are near to each other: then none.
+ * Up to three of `names` of which `wanted` may be a misspelling, closest first: for "did you mean". Empty when `wanted` is
+ * shorter than `minLength`, because most short words are similar.
  */
 export function similar(names: readonly string[], wanted: string, minLength = 0): string[] {
   if (wanted.length < minLength) return [];
@@ -13,7 +13,7 @@ export function similar(names: readonly string[], wanted: string, minLength = 0)
     .map(({ name }) => name);
 }
 
-/** Levenshtein's distance between two names. */
+/** The Levenshtein distance between two names. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of [...a].entries()) {

@@ -17,7 +17,7 @@ const [kind, dir = "", crashes] = process.argv.slice(2);
 
 const die = () => process.kill(process.pid, "SIGKILL");
 
-/** `file` is there. Over a shell only what has a check is safe from a crash at once. */
+/** `file` exists. Over a shell, only a property with a check never loses its follow-up in a crash. */
 const exists = defprop({
   name: "crashing.exists",
   kind: "posix",

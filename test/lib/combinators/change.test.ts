@@ -21,7 +21,7 @@ beforeEach(() => {
   settled.clear();
 });
 
-/** Its check says whether it holds. */
+/** Its check returns `holds`. */
 const checked = defprop({
   name: "test.checked",
   kind: "posix",
@@ -33,7 +33,7 @@ const checked = defprop({
   unapply: async () => "changed",
 });
 
-/** Changes something the first time, and holds from then on. */
+/** Changes something the first time, and holds afterwards. */
 const once = defprop({
   name: "test.once",
   kind: "posix",
@@ -47,9 +47,9 @@ const once = defprop({
   },
 });
 
-/** What a deployment finds on the host, and leaves there. */
+/** The flags stored on a host. */
 class Kept extends Map<string, string> {
-  /** Each time that something was written or removed. */
+  /** Each write and removal. */
   readonly log: string[] = [];
 
   override set(name: string, text: string): this {
@@ -63,19 +63,19 @@ class Kept extends Map<string, string> {
   }
 }
 
-/** `application` deployed to a host on which an earlier deployment left `kept`. */
+/** Deploys `application` to a host on which an earlier deployment left the flags `kept`. */
 const deployed = (application: PropApp, kept: Kept, kind: "posix" | "agent" = "agent") =>
   applied(application, { kept, kind });
 
 for (const kind of ["agent", "posix"] as const) {
-  describe(`what should follow a change, ${kind === "agent" ? "in the agent" : "over a shell"}`, () => {
+  describe(`the follow-up of a change, ${kind === "agent" ? "in the agent" : "over a shell"}`, () => {
     const breakdowns: [name: string, failing: (when: PropApp) => PropApp][] = [
       ["failed", (when) => onChange(when, toy.rests("x"), toy.fails("b"))],
-      ["could not begin", (when) => onChange(when, toy.aborts("b"))],
-      ["was written wrongly", (when) => onChange(when, toy.breaks("b"))],
+      ["could not start", (when) => onChange(when, toy.aborts("b"))],
+      ["had a bug", (when) => onChange(when, toy.breaks("b"))],
     ];
     for (const [name, failing] of breakdowns) {
-      test(`${name}: the next deployment does it, once`, async () => {
+      test(`${name}: the next deployment runs it once`, async () => {
         const kept = new Kept();
         await deployed(seqprops(failing(once("a"))), kept, kind);
         assert.equal(kept.size, 1);
@@ -85,14 +85,14 @@ for (const kind of ["agent", "posix"] as const) {
         assert.equal(kept.size, 1, "another application leaves it alone");
         assert.deepEqual(other.notices, []);
 
-        // What changed holds by now, and what follows has been mended.
+        // The property holds now, and the follow-up has been fixed.
         const again = await deployed(onChange(once("a"), toy.changes("b")), kept, kind);
         assert.deepEqual(again.steps, ["unchanged a", "changed b"]);
         assert.equal(kept.size, 0);
       });
     }
 
-    test("was left undone: it is applied though nothing changed, which is said", async () => {
+    test("was left undone: it runs although nothing changed, with a notice", async () => {
       const kept = new Kept();
       const failing = defprop({
         name: "test.failsOnce",
@@ -116,7 +116,7 @@ for (const kind of ["agent", "posix"] as const) {
       assert.equal(second.notices.length, 1);
       assert.match(
         second.notices[0] ?? "",
-        /^an earlier deployment changed test\.once at test\/lib\/combinators\/change\.test\.ts:\d+:\d+, and did not come to what should follow; test\.failsOnce is applied now$/,
+        /^the follow-up of test\.once at test\/lib\/combinators\/change\.test\.ts:\d+:\d+ was left undone; running test\.failsOnce now$/,
       );
       assertApplied(await deployed(whole(), kept, kind), {
         change: "unchanged",
@@ -124,7 +124,7 @@ for (const kind of ["agent", "posix"] as const) {
       });
     });
 
-    test("is owed when the change was broken off in the middle, not when nothing was touched", async () => {
+    test("is pending when the change was interrupted, but not when nothing was changed", async () => {
       const kept = new Kept();
       const broken = (...parts: PropApp[]) => seqprops(onChange(eseqprops(...parts), toy.changes("c")));
       const half = await deployed(broken(toy.changes("a"), toy.aborts("b")), kept, kind);
@@ -141,7 +141,7 @@ for (const kind of ["agent", "posix"] as const) {
       assert.equal(kept.size, 1);
     });
 
-    test("is not forgotten when what changed fails the next time", async () => {
+    test("stays pending when the changed property fails the next time", async () => {
       const kept = new Kept();
       const when = toy.fails("a");
       await deployed(seqprops(onChange(when, toy.changes("b"))), kept, kind);
@@ -149,7 +149,7 @@ for (const kind of ["agent", "posix"] as const) {
       assert.equal(kept.size, 1);
     });
 
-    test("stopped before it: the next deployment does it", async () => {
+    test("stopped before it: the next deployment runs it", async () => {
       const kept = new Kept();
       let stopped: string | undefined;
       const { steps } = await applied(onChange(toy.changes("a"), toy.changes("b")), {
@@ -164,7 +164,7 @@ for (const kind of ["agent", "posix"] as const) {
       assert.deepEqual(steps, ["changed a", "skipped b (it was stopped)"]);
     });
 
-    test("two that say the same of one change: what the one left, the other leaves alone", async () => {
+    test("two with the same trigger: one does not clear the flag of the other", async () => {
       const kept = new Kept();
       const both = (then: PropApp) =>
         seqprops(onChange(once("a"), then), onChange(once("a"), toy.changes("c")));
@@ -176,30 +176,30 @@ for (const kind of ["agent", "posix"] as const) {
       assert.equal(kept.size, 0);
     });
 
-    test("the mark says to people what it is, and no arguments", async () => {
+    test("the flag explains itself to the user, without arguments", async () => {
       const kept = new Kept();
       await deployed(seqprops(onChange(toy.changes("secret"), toy.fails("b"))), kept, kind);
       const [[name = "", text = ""] = []] = kept;
       assert.match(name, /^[0-9a-f]{32}$/);
-      const { since, ...said } = JSON.parse(text);
+      const { since, ...flag } = JSON.parse(text);
       assert.ok(Date.parse(since) > 0);
       const place = "test/lib/combinators/change.test.ts";
-      const withoutLines = JSON.parse(JSON.stringify(said).replaceAll(/ts:\d+:\d+/g, "ts"));
+      const withoutLines = JSON.parse(JSON.stringify(flag).replaceAll(/ts:\d+:\d+/g, "ts"));
       assert.deepEqual(withoutLines, {
         host: "web1",
         changed: `toy.changes at ${place}`,
-        owed: [`toy.fails at ${place}`],
+        pending: [`toy.fails at ${place}`],
       });
     });
   });
 }
 
-describe("what a mark costs", () => {
+describe("the cost of a flag", () => {
   const cases: [name: string, when: () => PropApp, agent: string[], shell: string[]][] = [
-    ["a check says that it holds: nothing", () => checked("a", true), [], []],
-    ["it finds out that it holds: nothing over a shell", () => toy.rests("a"), ["set", "clear"], []],
+    ["a check finds that it holds: none", () => checked("a", true), [], []],
+    ["apply finds that it holds: none over a shell", () => toy.rests("a"), ["set", "clear"], []],
     ["it is changed", () => toy.changes("a"), ["set", "clear"], ["set", "clear"]],
-    ["a check says that it does not hold", () => checked("a", false), ["set", "clear"], ["set", "clear"]],
+    ["a check finds that it does not hold", () => checked("a", false), ["set", "clear"], ["set", "clear"]],
   ];
   for (const [name, when, agent, shell] of cases) {
     test(name, async () => {
@@ -214,14 +214,14 @@ describe("what a mark costs", () => {
     });
   }
 
-  test("with nothing to follow there is none", async () => {
+  test("without a follow-up there is none", async () => {
     const kept = new Kept();
     await deployed(onChange(toy.changes("a")), kept);
     assert.deepEqual(kept.log, []);
   });
 });
 
-test("before the change when a check has said so, after it else", async () => {
+test("the flag is set before the change if there is a check, else after it", async () => {
   const order: string[] = [];
   class Watched extends Kept {
     override set(name: string, text: string): this {
@@ -253,7 +253,7 @@ test("before the change when a check has said so, after it else", async () => {
   }
 });
 
-test("a host that keeps nothing: the work is done, and what that means is said", async () => {
+test("a host that cannot store flags is deployed to, with a notice", async () => {
   class Full extends Kept {
     override set(): this {
       throw new FailedChange("no space left on device");
@@ -264,7 +264,7 @@ test("a host that keeps nothing: the work is done, and what that means is said",
   assert.equal(failed, false);
   assert.match(
     notices.join("\n"),
-    /^should what follows a change of toy\.changes at \S+ fail, it will not be remembered: no space left on device$/,
+    /^if the follow-up of toy\.changes at \S+ fails, the next deployment will not repeat it: no space left on device$/,
   );
 });
 
@@ -285,15 +285,15 @@ test("a command that is cancelled in the middle may have changed something", asy
 
 describe("onApplyChange", () => {
   table({
-    "applied, it is onChange": [
+    "applied like onChange": [
       () => onApplyChange(toy.changes("a"), toy.changes("b")),
       { change: "changed", steps: ["changed a", "changed b"] },
     ],
-    "undone, nothing follows": [
+    "unapplied without the follow-up": [
       () => unapplied(onApplyChange(toy.changes("a"), toy.changes("b"))),
       { change: "changed", steps: ["changed not: a"], done: ["not a"] },
     ],
-    "passed over, only what would have been done is told": [
+    "when skipped, only the steps that would have run are reported": [
       () =>
         eseqprops(
           toy.fails("x"),
@@ -312,7 +312,7 @@ describe("onApplyChange", () => {
     ],
   });
 
-  test("what does not hold any more asks for nothing any more", async () => {
+  test("unapplying clears a pending follow-up", async () => {
     const kept = new Kept();
     const when = checked("a", true);
     await deployed(
@@ -328,19 +328,19 @@ describe("onApplyChange", () => {
 
 describe("withRequirementsForChange", () => {
   table({
-    "where it holds, they are not looked at": [
+    "requirements are not checked when the property holds": [
       () => withRequirementsForChange(checked("a", true), toy.changes("b")),
       { change: "unchanged", steps: ["unchanged a"], done: [] },
     ],
-    "where it does not, they are applied before, the last first": [
+    "requirements are applied first when it does not hold, the last one first": [
       () => withRequirementsForChange(checked("a", false), toy.changes("b"), toy.rests("c")),
       { change: "changed", steps: ["changed a", "  unchanged c", "  changed b"] },
     ],
-    "without a check, always": [
+    "without a check, they are always applied": [
       () => withRequirementsForChange(toy.rests("a"), toy.changes("b")),
       { change: "changed", steps: ["unchanged a", "  changed b"] },
     ],
-    "one that fails is the failure of what needs it": [
+    "a failed requirement fails the step that needs it": [
       () => seqprops(withRequirementsForChange(checked("a", false), toy.fails("b")), toy.rests("c")),
       {
         change: "changed",
@@ -352,7 +352,7 @@ describe("withRequirementsForChange", () => {
         ],
       },
     ],
-    "of several, once, before the first that has to change": [
+    "for several, once, before the first that needs a change": [
       () =>
         withRequirementsForChange(
           seqprops(checked("a", true), checked("b", false), checked("c", false)),
@@ -360,15 +360,15 @@ describe("withRequirementsForChange", () => {
         ),
       { change: "changed", steps: ["unchanged a", "changed b", "  changed r", "changed c"], done: ["r"] },
     ],
-    "around a change that asks for more": [
+    "around an onChange": [
       () => onChange(withRequirementsForChange(checked("a", false), toy.changes("b")), toy.changes("c")),
       { change: "changed", steps: ["changed a", "  changed b", "changed c"] },
     ],
-    "undone, they stay": [
+    "unapplying leaves them applied": [
       () => unapplied(withRequirementsForChange(toy.changes("a"), toy.oneWay("b"))),
       { change: "changed", steps: ["changed not: a"], done: ["not a"] },
     ],
-    "passed over, they are not told": [
+    "when skipped, they are not reported": [
       () => eseqprops(toy.fails("x"), withRequirementsForChange(toy.changes("a"), toy.changes("b"))),
       {
         change: "changed",
@@ -378,7 +378,7 @@ describe("withRequirementsForChange", () => {
     ],
   });
 
-  test("what cannot be unapplied is refused", () => {
+  test("unapplying an irreversible property is refused", () => {
     for (const one of [
       onChange(toy.oneWay("a"), toy.rests("b")),
       onApplyChange(toy.oneWay("a")),

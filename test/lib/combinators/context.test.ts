@@ -30,15 +30,15 @@ beforeEach(() => void toy.takeDone());
 
 describe("desc", () => {
   table({
-    "one step, under its name": [
+    "is one step with the given text": [
       () => desc("the shop is online", toy.changes("a")),
       { change: "changed", steps: ["changed the shop is online"], done: ["a"] },
     ],
-    "a sequence becomes a step, with its own inside": [
+    "a sequence becomes a step that contains its steps": [
       () => desc("the shop is online", eseqprops(toy.changes("a"), toy.rests("b"))),
       { change: "changed", steps: ["changed the shop is online", "  changed a", "  unchanged b"] },
     ],
-    "a failure is told under its name": [
+    "a failure is reported with the given text": [
       () => seqprops(desc("the shop is online", toy.fails("a")), desc("the rest", toy.rests("b"))),
       {
         change: "changed",
@@ -46,7 +46,7 @@ describe("desc", () => {
         steps: ["failed the shop is online: FailedChange: a went wrong", "unchanged the rest"],
       },
     ],
-    "passed over, and undone, too": [
+    "also when skipped or unapplied": [
       () =>
         eseqprops(
           unapplied(desc("one", toy.changes("a"))),
@@ -59,7 +59,7 @@ describe("desc", () => {
         steps: ["changed not: one", "failed x: FailedChange: x went wrong", "skipped two (toy.fails failed)"],
       },
     ],
-    "the outer name stands": [
+    "the outer text is outermost": [
       () => desc("outer", desc("inner", toy.rests("a"))),
       { change: "unchanged", steps: ["unchanged outer", "  unchanged inner"] },
     ],
@@ -67,7 +67,7 @@ describe("desc", () => {
 });
 
 describe("withFlagfile", () => {
-  test("is done once, and undone once", async () => {
+  test("applies once, and unapplies once", async () => {
     const flag = path.join(dir, "flags/imported");
     const once = () => withFlagfile(flag, toy.changes("a"), toy.rests("b"));
     assertApplied(await applied(once()), {
@@ -94,7 +94,7 @@ describe("withFlagfile", () => {
     });
   });
 
-  test("is not done when it fails; what a sequence inside passed over is none of its business", async () => {
+  test("does not create the file after a failure, except one that a sequence inside tolerates", async () => {
     const flag = path.join(dir, "failing");
     await applied(seqprops(withFlagfile(flag, toy.rests("a"), toy.fails("b"))));
     assert.equal(existsSync(flag), false);
@@ -103,7 +103,7 @@ describe("withFlagfile", () => {
   });
 });
 
-/** Says where it is. */
+/** Prints the home and working directories. */
 const looks = defprop({
   name: "test.looks",
   kind: "posix",
@@ -118,7 +118,7 @@ const looks = defprop({
   unapply: async (_args, target) => target.remove("made/it"),
 });
 
-test("withHomedir: commands, relative paths and who we are", (t) =>
+test("withHomedir: commands, relative paths and identity", (t) =>
   onBothTargets(t, async ({ apply, unapply, output, dir: outer }) => {
     const home = path.join(outer, "it's home");
     mkdirSync(home);
@@ -145,14 +145,14 @@ describe("withHomedir", () => {
     );
   });
 
-  test("whom the host does not have", async () => {
+  test("of a user that the host does not have", async () => {
     assertApplied(
       await applied(seqprops(withHomedir({ user: "nobody-at-all" }, toy.changes("a")), toy.rests("b"))),
       {
         change: "unchanged",
         failed: true,
         steps: [
-          `failed a: AbortedChange: there is no user nobody-at-all on this host; say user.hasAccount("nobody-at-all") before`,
+          `failed a: AbortedChange: there is no user nobody-at-all on this host; apply user.hasAccount("nobody-at-all") first`,
           "unchanged b",
         ],
         done: [],
@@ -172,7 +172,7 @@ describe("withHomedir", () => {
   });
 });
 
-test("ignoringHostattrs: the facts are not recorded, all else is as it was", async () => {
+test("ignoringHostattrs only prevents that facts are recorded", async () => {
   const model = HostModel.named("web1");
   prepare({ name: "web1" }, seqprops(toy.states("a"), ignoringHostattrs(seqprops(toy.states("b")))), model);
   assert.deepEqual(model.all(toy.fact), ["a"]);
@@ -182,7 +182,7 @@ test("ignoringHostattrs: the facts are not recorded, all else is as it was", asy
   });
 });
 
-test("what cannot be unapplied is refused, in each of them", () => {
+test("each refuses to unapply an irreversible property", () => {
   const way = toy.oneWay("a");
   for (const around of [
     desc("it", way),

@@ -8,7 +8,7 @@ import { root } from "../../../lib/util/package";
 
 const script = path.join(__dirname, "_crashing.ts");
 
-/** Applies in a process of its own, whose home is `dir`; the steps, or undefined when it was killed. */
+/** Applies in a child process with the home directory `dir`; the steps, or undefined when it was killed. */
 function run(kind: string, dir: string, crashes: string): string[] | undefined {
   const register = path.join(root, "lib/source/register.js");
   const { XDG_STATE_HOME: _ours, ...env } = process.env;
@@ -25,7 +25,7 @@ function run(kind: string, dir: string, crashes: string): string[] | undefined {
 for (const kind of ["agent", "posix"]) {
   describe(`killed with SIGKILL, ${kind === "agent" ? "in the agent" : "over a shell"}`, () => {
     for (const crashes of ["change", "then"]) {
-      test(`in the middle of the ${crashes === "change" ? "change" : "work that follows"}: the next deployment does what should follow`, (t) => {
+      test(`in the middle of the ${crashes === "change" ? "change" : "follow-up"}: the next deployment runs the follow-up`, (t) => {
         const dir = mkdtempSync(path.join(tmpdir(), "crash-"));
         t.after(() => rmSync(dir, { recursive: true, force: true }));
         const marks = path.join(dir, ".local/state/consfigurator/pending");

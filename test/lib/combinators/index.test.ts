@@ -24,9 +24,9 @@ import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
 
-describe("seqprops goes on after a failure", () =>
+describe("seqprops continues after a failure", () =>
   table({
-    "all well": [
+    "all succeed": [
       () => seqprops(toy.changes("a"), toy.rests("b")),
       { change: "changed", steps: ["changed a", "unchanged b"] },
     ],
@@ -34,7 +34,7 @@ describe("seqprops goes on after a failure", () =>
       () => seqprops(toy.rests("a"), toy.rests("b")),
       { change: "unchanged", steps: ["unchanged a", "unchanged b"] },
     ],
-    "what failed may have changed something": [
+    "a failed step may have changed something": [
       () => seqprops(toy.fails("a"), toy.rests("b")),
       {
         change: "changed",
@@ -42,7 +42,7 @@ describe("seqprops goes on after a failure", () =>
         steps: ["failed a: FailedChange: a went wrong", "unchanged b"],
       },
     ],
-    "what was aborted has not": [
+    "an aborted step has not": [
       () => seqprops(toy.aborts("a"), toy.rests("b")),
       {
         change: "unchanged",
@@ -50,7 +50,7 @@ describe("seqprops goes on after a failure", () =>
         steps: ["failed a: AbortedChange: a cannot begin", "unchanged b"],
       },
     ],
-    "what was aborted is alone in being left out, however deep": [
+    "only the aborted step is left out, at any depth": [
       () => seqprops(seqprops(toy.aborts("a"), toy.changes("b")), toy.changes("c")),
       {
         change: "changed",
@@ -59,7 +59,7 @@ describe("seqprops goes on after a failure", () =>
         done: ["b", "c"],
       },
     ],
-    "a mistake of an author is a failure of that entry": [
+    "an error of a property's author is a failure of that entry": [
       () => seqprops(toy.breaks("a"), toy.changes("b")),
       {
         change: "changed",
@@ -67,7 +67,7 @@ describe("seqprops goes on after a failure", () =>
         steps: ["failed a: TypeError: a is not a function", "changed b"],
       },
     ],
-    "undone, in reverse": [
+    "unapplied in reverse": [
       () => unapplied(seqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"))),
       {
         change: "changed",
@@ -80,7 +80,7 @@ describe("seqprops goes on after a failure", () =>
 
 describe("eseqprops stops at the first failure", () =>
   table({
-    "the rest is skipped, and says why": [
+    "the rest is skipped, with the reason": [
       () => eseqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"), seqprops(toy.rests("d"))),
       {
         change: "changed",
@@ -103,7 +103,7 @@ describe("eseqprops stops at the first failure", () =>
         done: ["a", "c"],
       },
     ],
-    "aborted at once: nothing was changed": [
+    "aborted immediately: nothing was changed": [
       () => seqprops(eseqprops(toy.aborts("a"), toy.changes("b"))),
       {
         change: "unchanged",
@@ -135,7 +135,7 @@ describe("eseqprops stops at the first failure", () =>
         ],
       },
     ],
-    "undone, in reverse": [
+    "unapplied in reverse": [
       () => unapplied(eseqprops(toy.changes("a"), toy.fails("b"), toy.changes("c"))),
       {
         change: "changed",
@@ -148,7 +148,7 @@ describe("eseqprops stops at the first failure", () =>
         done: ["not c"],
       },
     ],
-    "parts undone, in reverse": [
+    "parts unapplied in reverse": [
       () => unapplied(toy.made("all", toy.changes("a"), toy.changes("b"))),
       {
         change: "changed",
@@ -190,17 +190,17 @@ describe("onChange", () => {
         ],
       },
     ],
-    "undone, applies the rest when that was a change": [
+    "unapplied with a change, applies the rest": [
       () => unapplied(onChange(toy.changes("a"), toy.changes("b"))),
       { change: "changed", steps: ["changed not: a", "changed b"], done: ["not a", "b"] },
     ],
-    "undone without a change, does not": [
+    "unapplied without a change, does not": [
       () => unapplied(onChange(toy.rests("a"), toy.changes("b"))),
       { change: "unchanged", steps: ["unchanged not: a"], done: [] },
     ],
   });
 
-  test("comes to what the first came to, whatever the rest did", async () => {
+  test("returns the result of the first, whatever the rest did", async () => {
     const cameTo: (Change | "failed" | "aborted")[] = [];
     const asks = defprop({
       name: "test.asks",
@@ -222,7 +222,7 @@ describe("onChange", () => {
 
 describe("unapplied and as", () =>
   table({
-    "unapplied undoes, and is told as such": [
+    "unapplied unapplies, and is described as such": [
       () => unapplied(toy.changes("a")),
       { change: "changed", steps: ["changed not: a"], done: ["not a"] },
     ],
@@ -230,7 +230,7 @@ describe("unapplied and as", () =>
       () => unapplied(unapplied(toy.changes("a"))),
       { change: "changed", steps: ["changed a"], done: ["a"] },
     ],
-    "facts have nothing to undo": [
+    "facts have nothing to unapply": [
       () => unapplied(toy.states("a")),
       { change: "unchanged", steps: ["unchanged not: a"] },
     ],
@@ -253,28 +253,28 @@ describe("unapplied and as", () =>
     ],
   }));
 
-describe("what a condition has left out", () => {
+describe("empty values of conditions", () => {
   const cases: [name: string, application: PropApp, steps: string[]][] = [
     ["a sequence", seqprops(null, eseqprops(false), silentSeqprops(undefined), concurrently(null)), []],
-    ["one that waits for an error", eseqpropsUntil("MissingData", null), []],
+    ["one that expects an error", eseqpropsUntil("MissingData", null), []],
     ["a trigger", onChange(null, toy.changes("a")), []],
     ["another trigger", onApplyChange(false, toy.changes("a")), []],
-    ["what follows", onChange(toy.changes("a"), null), ["changed a"]],
-    ["what has requirements", withRequirementsForChange(null, toy.changes("a")), []],
+    ["a follow-up", onChange(toy.changes("a"), null), ["changed a"]],
+    ["a property with requirements", withRequirementsForChange(null, toy.changes("a")), []],
     ["requirements", withRequirements(toy.changes("a"), null), ["changed a"]],
     ["a description", desc("all", null), []],
-    ["to be undone", unapplied(seqprops(null, unapplied(false), desc("all", null))), []],
-    ["to be undone otherwise", withUnapply([null], [false]), []],
-    ["to be applied again", reapplied(null), ["unchanged reapplied: nothing"]],
-    ["facts to ignore", ignoringHostattrs(null), []],
+    ["unapplied", unapplied(seqprops(null, unapplied(false), desc("all", null))), []],
+    ["with a custom unapply", withUnapply([null], [false]), []],
+    ["reapplied", reapplied(null), ["unchanged reapplied: nothing"]],
+    ["ignored facts", ignoringHostattrs(null), []],
   ];
   for (const [name, application, steps] of cases)
-    test(`${name}: it is not applied, and not told of`, async () => {
+    test(`${name}: it is neither applied nor reported`, async () => {
       const came = await applied(application);
       assert.deepEqual([came.steps, came.failed], [steps, false]);
     });
 
-  test("but what is no property is refused", () => {
+  test("other values that are not properties are refused", () => {
     assert.throws(() => onChange(toy.changes as never, toy.changes("a")), {
       name: "InvalidArguments",
       message: 'onChange: args.when is a function; it must be a property, such as cmd.single("true")',

@@ -19,7 +19,7 @@ import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
 
-/** There is no room for it: a class of a consfig's own. */
+/** An error class defined by the consfig. */
 class NoRoom extends AbortedChange {}
 
 const args = object({ what: string() });
@@ -53,11 +53,11 @@ const loses = defprop({
 
 describe("silentSeqprops", () =>
   table({
-    "its elements are no steps, what is in them is": [
+    "its elements are not steps, the properties in them are": [
       () => silentSeqprops(toy.changes("a"), toy.made("all", toy.changes("b")), toy.rests("c")),
       { change: "changed", steps: ["changed b"], done: ["a", "b"] },
     ],
-    "but a failure is told": [
+    "but a failure is reported": [
       () => silentSeqprops(toy.changes("a"), toy.fails("b"), toy.changes("c")),
       {
         change: "changed",
@@ -66,7 +66,7 @@ describe("silentSeqprops", () =>
         done: ["a", "b", "c"],
       },
     ],
-    "undone, in reverse": [
+    "unapplied in reverse": [
       () => unapplied(silentSeqprops(toy.changes("a"), toy.fails("b"), seqprops(toy.changes("c")))),
       {
         change: "changed",
@@ -79,11 +79,11 @@ describe("silentSeqprops", () =>
 
 describe("eseqpropsUntil", () => {
   table({
-    "nothing of that sort happens: it is eseqprops": [
+    "without such an error it is eseqprops": [
       () => eseqpropsUntil("NoRoom", toy.changes("a"), toy.rests("b")),
       { change: "changed", steps: ["changed a", "unchanged b"] },
     ],
-    "it happens: that and the rest is skipped, and nothing failed": [
+    "with such an error, that step and the rest are skipped, and nothing failed": [
       () =>
         seqprops(
           eseqpropsUntil("NoRoom", toy.changes("a"), needsRoom("b"), toy.changes("c")),
@@ -100,14 +100,14 @@ describe("eseqpropsUntil", () => {
         done: ["a", "d"],
       },
     ],
-    "a class that it extends is meant, too": [
+    "a base class matches, too": [
       () => eseqpropsUntil("AbortedChange", needsRoom("a"), toy.changes("b")),
       {
         change: "unchanged",
         steps: ["skipped a (NoRoom: no room for a)", "skipped b (test.needsRoom: NoRoom: no room for a)"],
       },
     ],
-    "so is what is no failure of ours": [
+    "so does any other error class": [
       () => eseqpropsUntil("TypeError", toy.breaks("a"), toy.changes("b")),
       {
         change: "changed",
@@ -117,7 +117,7 @@ describe("eseqpropsUntil", () => {
         ],
       },
     ],
-    "however deep, and through what is tolerant": [
+    "at any depth, and through tolerant sequences": [
       () =>
         eseqpropsUntil(
           "NoRoom",
@@ -135,7 +135,7 @@ describe("eseqpropsUntil", () => {
         done: [],
       },
     ],
-    "any other failure is one": [
+    "any other failure is a failure": [
       () => seqprops(eseqpropsUntil("NoRoom", toy.fails("a"), toy.changes("b")), toy.changes("c")),
       {
         change: "changed",
@@ -143,11 +143,11 @@ describe("eseqpropsUntil", () => {
         steps: ["failed a: FailedChange: a went wrong", "skipped b (toy.fails failed)", "changed c"],
       },
     ],
-    "outside of it, it is a failure": [
+    "outside it, it is a failure": [
       () => seqprops(eseqpropsUntil("NoRoom", toy.rests("a")), needsRoom("b")),
       { change: "unchanged", failed: true, steps: ["unchanged a", "failed b: NoRoom: no room for b"] },
     ],
-    "undone, by the same rule": [
+    "unapplied by the same rule": [
       () => unapplied(eseqpropsUntil("NoRoom", toy.changes("a"), needsRoom("b"), toy.changes("c"))),
       {
         change: "changed",
@@ -160,14 +160,14 @@ describe("eseqpropsUntil", () => {
     ],
   });
 
-  test("a lost connection is not what it waits for", async () => {
+  test("a lost connection never counts as expected", async () => {
     await assert.rejects(
       applied(eseqpropsUntil("FailedChange", loses("a"), toy.changes("b"))),
       new ConnectionFailed("via.local()", "the link was lost"),
     );
   });
 
-  test("what is no name of a class is refused", () => {
+  test("an invalid class name is refused", () => {
     assert.throws(
       () => eseqpropsUntil("no room", toy.rests("a")),
       new InvalidArguments(
@@ -179,11 +179,11 @@ describe("eseqpropsUntil", () => {
 
 describe("withRequirements", () =>
   table({
-    "the last of them is first": [
+    "the last one is applied first": [
       () => withRequirements(toy.changes("a"), toy.changes("b"), toy.changes("c")),
       { change: "changed", steps: ["changed c", "changed b", "changed a"] },
     ],
-    "one that fails stops all": [
+    "a failure stops the rest": [
       () => withRequirements(toy.changes("a"), toy.changes("b"), toy.fails("c")),
       {
         change: "changed",
@@ -202,7 +202,7 @@ describe("withRequirements", () =>
     ],
   }));
 
-/** Takes a while, printing at its beginning and at its end. */
+/** Takes a while, and prints at its start and end. */
 let underWay = 0;
 let most = 0;
 const takes = defprop({
@@ -243,14 +243,14 @@ describe("concurrently", () => {
     const steppers = events.flatMap((event) => (event.kind === "step-started" ? [event] : []));
     for (const name of names) {
       const { step } = steppers.find((event) => event.desc === name) ?? {};
-      const said = events.flatMap((event) =>
+      const printed = events.flatMap((event) =>
         event.kind === "step-output" && event.step === step ? [event.text] : [],
       );
-      assert.deepEqual(said, [`begin ${name}\n`, `end ${name}\n`]);
+      assert.deepEqual(printed, [`begin ${name}\n`, `end ${name}\n`]);
     }
   });
 
-  test("or as many as is said", async () => {
+  test("up to `atOnce`", async () => {
     most = 0;
     await applied(concurrently({ atOnce: 2 }, ...names.map((name) => takes(name))));
     assert.equal(most, 2);
@@ -277,7 +277,7 @@ describe("concurrently", () => {
         ],
       },
     ],
-    "what is aborted beside a change has changed nothing": [
+    "an aborted step next to a change has changed nothing": [
       () => concurrently(seqprops(toy.aborts("a")), seqprops(toy.rests("b"))),
       {
         change: "unchanged",
@@ -285,11 +285,11 @@ describe("concurrently", () => {
         steps: ["failed a: AbortedChange: a cannot begin", "unchanged b"],
       },
     ],
-    "undone, the last begins": [
+    "unapplied, the last one starts": [
       () => unapplied(concurrently({ atOnce: 1 }, toy.changes("a"), toy.changes("b"))),
       { change: "changed", steps: ["changed not: b", "changed not: a"] },
     ],
-    "given up by what is around it, those not begun are skipped": [
+    "when an expected error ends it, the steps not started are skipped": [
       () =>
         eseqpropsUntil(
           "NoRoom",
@@ -307,22 +307,22 @@ describe("concurrently", () => {
     ],
   });
 
-  test("when the link is lost, what is under way is waited for, and the rest is skipped", async () => {
+  test("when the link is lost, running steps are awaited, and the rest is skipped", async () => {
     underWay = 0;
-    const said: string[] = [];
+    const ended: string[] = [];
     await assert.rejects(
       applied(concurrently({ atOnce: 2 }, loses("a"), takes("b"), toy.changes("c"), toy.changes("d")), {
-        emit: (event) => event.kind === "step-ended" && void said.push(`${event.step} ${event.status}`),
+        emit: (event) => event.kind === "step-ended" && void ended.push(`${event.step} ${event.status}`),
       }),
       ConnectionFailed,
     );
     assert.equal(underWay, 0);
     assert.deepEqual(toy.takeDone(), []);
-    assert.deepEqual(said, ["1 failed", "2 changed", "3 skipped", "4 skipped"]);
+    assert.deepEqual(ended, ["1 failed", "2 changed", "3 skipped", "4 skipped"]);
   });
 });
 
-test("what cannot be unapplied is refused, in each of them", () => {
+test("each refuses to unapply an irreversible property", () => {
   const way = toy.oneWay("a");
   const rest = toy.rests("b");
   for (const sequence of [

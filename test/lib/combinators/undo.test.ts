@@ -10,7 +10,7 @@ beforeEach(() => void toy.takeDone());
 
 describe("reapplied", () => {
   table({
-    "undoes, and applies again, inside of one step": [
+    "unapplies and applies again, inside one step": [
       () => reapplied(toy.changes("a")),
       {
         change: "changed",
@@ -18,11 +18,11 @@ describe("reapplied", () => {
         done: ["not a", "a"],
       },
     ],
-    "comes to what applying comes to": [
+    "returns the result of applying": [
       () => reapplied(toy.rests("a")),
       { change: "unchanged", steps: ["unchanged reapplied: a", "  unchanged not: a", "  unchanged a"] },
     ],
-    "is not applied when undoing failed": [
+    "is not applied when unapplying failed": [
       () => seqprops(reapplied(toy.fails("a")), toy.rests("b")),
       {
         change: "changed",
@@ -34,7 +34,7 @@ describe("reapplied", () => {
         ],
       },
     ],
-    "of several, it names them": [
+    "its description names several": [
       () => eseqprops(toy.fails("x"), reapplied(seqprops(toy.rests("a"), toy.rests("b")))),
       {
         change: "changed",
@@ -44,7 +44,7 @@ describe("reapplied", () => {
     ],
   });
 
-  test("what cannot be undone is refused, and so is undoing it", () => {
+  test("refuses an irreversible property, and cannot be unapplied itself", () => {
     assert.throws(
       () => prepare({ name: "web1" }, reapplied(toy.oneWay("a"))),
       /: toy\.oneWay cannot be unapplied$/,
@@ -62,7 +62,7 @@ describe("withUnapply", () => {
       () => withUnapply([toy.oneWay("a"), false, toy.changes("b")], [toy.changes("c")]),
       { change: "changed", steps: ["changed a", "changed b"], done: ["a", "b"] },
     ],
-    "undone, applies the others": [
+    "unapplied, applies the others": [
       () => unapplied(withUnapply([toy.oneWay("a")], [toy.oneWay("c"), toy.rests("d")])),
       { change: "changed", steps: ["changed c", "unchanged d"], done: ["c"] },
     ],
@@ -70,7 +70,7 @@ describe("withUnapply", () => {
       () => unapplied(withUnapply([toy.changes("a"), toy.changes("b")])),
       { change: "changed", steps: ["changed not: b", "changed not: a"] },
     ],
-    "passed over, only what would have been done is told": [
+    "when skipped, only the steps that would have run are reported": [
       () =>
         eseqprops(
           toy.fails("x"),
@@ -91,13 +91,13 @@ describe("withUnapply", () => {
     ],
   });
 
-  test("the facts of what would undo it are not recorded", () => {
+  test("the facts of `instead` are not recorded", () => {
     const model = HostModel.named("web1");
     prepare({ name: "web1" }, withUnapply([toy.states("a")], [toy.states("b")]), model);
     assert.deepEqual(model.all(toy.fact), ["a"]);
   });
 
-  test("it can be undone when it says how, else when each can", () => {
+  test("can be unapplied with `instead`, else when each can", () => {
     assert.throws(
       () => prepare({ name: "web1" }, unapplied(withUnapply([toy.oneWay("a")]))),
       /: toy\.oneWay cannot be unapplied$/,

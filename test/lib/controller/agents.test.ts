@@ -12,21 +12,21 @@ import { needsMachines } from "../../support/machines";
 import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
 import { assertOk, type Rig, rig, said, selfIn, until } from "../agent/_rig";
 
-describe("agents, as a person sees them", needsMachines(), () => {
+describe("agents", needsMachines(), () => {
   let on: Rig;
   let untouched: Snapshot;
   const web1 = "web1.example.org";
   const exists = (file: string) => existsSync(path.join(on.machine.root, file));
   before(async () => {
     on = await rig();
-    // Whoever logs in for the first time leaves a trace, agent or not.
+    // The first login of a user leaves files, with or without an agent.
     assertOk(await on.deploy([said("probe.runs", "true")], [on.ssh()]));
     untouched = await snapshot(on.machine);
     assertOk(await on.deploy([said("probe.process_")]));
   });
   after(() => on?.stop());
 
-  test("one that is connected says what it is", async () => {
+  test("a connected one reports its status", async () => {
     const [supervisor = 0] = await on.pids("supervisor");
     const [info, ...others] = await agents();
     assert.deepEqual(others, []);
@@ -42,7 +42,7 @@ describe("agents, as a person sees them", needsMachines(), () => {
     await until("the spare", async () => (await agents())[0]?.status?.spare === true);
   });
 
-  test("many questions at once are each answered", async () => {
+  test("many simultaneous requests are each answered", async () => {
     const answers = await Promise.all([agents(), agents(), agents(), agents()]);
     assert.equal(new Set(answers.map(([info]) => info?.status?.pid)).size, 1);
     const deployment = on.deploy([said("probe.runs", "touch /srv/asked; sleep 0.5")]);
@@ -55,7 +55,7 @@ describe("agents, as a person sees them", needsMachines(), () => {
     assertOk(await deployment);
   });
 
-  test("one that is gone can be forgotten", async () => {
+  test("one whose host is gone can be forgotten", async () => {
     rememberAgent("gone.example.org", [via.ssh(), via.agent()]);
     assert.deepEqual(
       (await agents()).map(({ host }) => host),
@@ -66,43 +66,43 @@ describe("agents, as a person sees them", needsMachines(), () => {
       message: `no agent is known on "gone.example.org"; there are agents on ${web1}`,
     });
     await assert.rejects(forgetAgent(web1), {
-      message: `there is a connection to ${web1}; stop or remove its agent instead`,
+      message: `${web1} is still connected; stop or remove its agent instead`,
     });
   });
 
-  test("one that is not connected is known, and nobody is connected to for it", async () => {
+  test("one that is not connected is listed, without connecting", async () => {
     await session.connections.close();
     const [info] = await agents();
     assert.deepEqual([info?.host, info?.status], [web1, undefined]);
     assert.equal(session.connections.open().length, 0);
   });
 
-  test("one that nobody knows is refused by name", async () => {
+  test("an unknown one is refused, naming the known ones", async () => {
     await assert.rejects(stopAgent("web7.example.org"), {
       name: "ConsfigError",
       message: 'no agent is known on "web7.example.org"; there are agents on web1.example.org',
     });
   });
 
-  test("stopped, it ends, and is started again when needed", async () => {
+  test("a stopped one exits, and is started again when needed", async () => {
     await stopAgent(web1);
     const processes = async () => [...(await on.pids("supervisor")), ...(await on.pids("worker"))];
     await until("no process of it", async () => (await processes()).length === 0);
     selfIn(await on.deploy([said("probe.process_")]));
   });
 
-  test("it is not removed while a deployment runs", async () => {
+  test("one is not removed while a deployment runs", async () => {
     const deployment = on.deploy([said("probe.runs", "touch /srv/runs; sleep 0.5")]);
     await until("the step", () => exists("srv/runs"));
     await assert.rejects(removeAgent(web1), {
       name: "FailedChange",
       message:
-        /^deployment [0-9a-f]{12} by \S+ runs on web1\.example\.org; remove the agent when it is over$/,
+        /^deployment [0-9a-f]{12} by \S+ is running on web1\.example\.org; remove the agent when it has finished$/,
     });
     assertOk(await deployment);
   });
 
-  test("removed, nothing of it is left, neither files nor processes", async () => {
+  test("a removed one leaves neither files nor processes", async () => {
     assertOk(await on.deploy([said("probe.runs", "rm -rf /srv/*")]));
     await removeAgent(web1);
     await session.connections.close();
@@ -116,7 +116,7 @@ describe("agents, as a person sees them", needsMachines(), () => {
     assert.deepEqual(await agents(), []);
   });
 
-  test("it ends by itself when nobody needed it for a while", async () => {
+  test("one exits after it has been idle for a while", async () => {
     await on.machine.run("echo CONSFIGURATOR_AGENT_IDLE_MS=700 >>/etc/environment");
     selfIn(await on.deploy([said("probe.process_")]));
     await until("the spare", async () => (await on.pids("worker")).length === 1);
@@ -130,7 +130,7 @@ describe("agents, as a person sees them", needsMachines(), () => {
     selfIn(await on.deploy([said("probe.process_")]));
   });
 
-  test("hosts are deployed to at once, each for itself", async () => {
+  test("several hosts are deployed in parallel and independently", async () => {
     const hosts = [
       defhost("rooted.example.org", { deploy: [on.ssh("root"), via.agent()] }, said("probe.process_")),
       defhost("plain.example.org", { deploy: [on.ssh("plain"), via.agent()] }, said("probe.process_")),
@@ -159,7 +159,7 @@ describe("agents, as a person sees them", needsMachines(), () => {
     assert.equal(fleet.ok, false);
   });
 
-  test("at rest it is small, and stays so", async (t) => {
+  test("an idle one is small, and stays so", async (t) => {
     const megabytes = async (pid: number) => {
       const rollup = await on.machine.run(`cat /proc/${pid}/smaps_rollup`);
       const of = (name: string) =>

@@ -16,7 +16,7 @@ after(() => session.close());
 const host = (...applications: PropApp[]) =>
   defhost("web1.example.org", { deploy: [local()] }, ...applications);
 
-/** Says which facts are known. */
+/** Records the known facts. */
 const knows = defprop({
   name: "test.knowsAll",
   kind: "posix",
@@ -30,7 +30,7 @@ const knows = defprop({
 });
 
 describe("deployPosix", () => {
-  test("applies what stands before the first that needs an agent, and skips that and the rest", async () => {
+  test("applies the properties before the first that needs an agent, and skips that and the rest", async () => {
     const needing = toy.needsAgent("b");
     const reason = `toy.needsAgent('b') at ${needing.site} needs an agent on the host; add via.agent() to its hops`;
     const report = await deployPosix(
@@ -53,17 +53,17 @@ describe("deployPosix", () => {
     assert.deepEqual(toy.takeDone(), ["a"]);
   });
 
-  test("facts of what is skipped are known, once each", async () => {
+  test("facts of skipped properties are recorded once each", async () => {
     const report = await deployPosix(host(toy.states("x"), knows(), toy.needsAgent("b"), toy.states("y")));
     assert.equal(report.steps.find(({ desc }) => desc === "knows")?.output, "y x\n");
   });
 
-  test("where everything fits it is as deploy, of several hosts too", async () => {
+  test("without agent properties it works like deploy, also for several hosts", async () => {
     const { reports } = await deployPosix([host(toy.changes("a"))], toy.rests("b"));
     assert.deepEqual(outline(reports[0]?.steps ?? []), ["changed a", "unchanged b"]);
   });
 
-  test("what is refused for another reason is refused", async () => {
+  test("other refusals stay refusals", async () => {
     const report = await deployPosix(
       host(toy.needsAgent("a"), { property: "no.such", args: {}, site: "x:1:1" }),
     );

@@ -45,7 +45,7 @@ const refuses = defprop({
   },
 });
 
-/** A hop that leads nowhere. */
+/** A hop that cannot be opened. */
 const nowhere = defhop({
   name: "nowhere",
   args: object({}),
@@ -58,7 +58,7 @@ const host = (...applications: (PropApp | false)[]): Host =>
   defhost("web1.example.org", { deploy: [local()] }, ...applications);
 
 describe("deploy(host)", () => {
-  test("makes the machine match, and says what was changed; again, nothing is", async () => {
+  test("makes the machine match and reports the changes; the second time there are none", async () => {
     const file = path.join(dir, "motd");
     const web1 = host(contains(file, "hello\n"), toy.rests("rest"));
     const first = await deploy(web1);
@@ -77,7 +77,7 @@ describe("deploy(host)", () => {
     assert.notEqual(second.deployment, first.deployment);
   });
 
-  test("reports each step: its line, its time, what it printed", async () => {
+  test("reports each step: its site, its duration, its output", async () => {
     const runs = toy.runs("echo a; sleep 0.05; echo b");
     const { steps, ms } = await deploy(host(runs));
     const [step] = steps;
@@ -87,7 +87,7 @@ describe("deploy(host)", () => {
     assert.ok(step && step.ms > 48 && step.ms <= ms + 1, `${step?.ms} of ${ms}`);
   });
 
-  test("a failed property fails the deployment, and the next is applied all the same", async () => {
+  test("a failed property fails the deployment, but the next is applied", async () => {
     const report = await deploy(host(toy.runs("echo so; exit 3"), toy.aborts("a"), toy.changes("b")));
     assert.equal(report.ok, false);
     assert.equal(report.status, "failed");
@@ -104,13 +104,13 @@ describe("deploy(host)", () => {
     assert.deepEqual([report.ok, report.status, report.changed.length], [false, "failed", 0]);
   });
 
-  test("a failure of what is done at the end is one of the deployment", async () => {
+  test("a failure at the end fails the deployment", async () => {
     const report = await deploy(host(toy.atEnd("failing a")));
     assert.deepEqual([report.ok, report.status], [false, "failed"]);
     assert.deepEqual(outline(report.failed), ["failed at the end: FailedChange: failing a went wrong"]);
   });
 
-  test("further applications come after those of the host, strictly; its failures do not keep them back", async () => {
+  test("further applications come after those of the host, in a strict sequence; failures of the host's do not stop them", async () => {
     const web1 = host(toy.fails("a"), toy.changes("b"));
     const report = await deploy(web1, toy.changes("c"), undefined, toy.aborts("d"), false, toy.changes("e"));
     assert.deepEqual(outline(report.steps), [
@@ -122,14 +122,14 @@ describe("deploy(host)", () => {
     ]);
   });
 
-  test("hops given stand in place of the host's own", async () => {
+  test("given hops replace the host's own", async () => {
     const web1 = defhost("web1.example.org", { deploy: [nowhere()] }, toy.changes("a"));
     assert.equal((await deploy(web1)).status, "failed");
     assert.equal((await deploy(web1, local())).status, "changed");
     assert.equal((await deploy(web1, [local()], toy.changes("b"))).status, "changed");
   });
 
-  test("uses the properties as they are defined now, also for a host defined before", async () => {
+  test("uses the current definitions of properties, also for a host defined before", async () => {
     const define = (status: "changed" | "unchanged") =>
       defprop({ name: "test.redefined", kind: "posix", args: object({}), apply: async () => status });
     const web1 = host(define("unchanged")({}));
@@ -140,7 +140,7 @@ describe("deploy(host)", () => {
 });
 
 describe("the events of a deployment", () => {
-  test("tell all of it, in order, each with its host and deployment", async () => {
+  test("report everything in order, each with its host and deployment", async () => {
     const fresh = defhost("fresh.example.org", { deploy: [local()] }, toy.runs("echo a"), toy.aborts("b"));
     const deployment = deploy(fresh);
     const events: DeployEvent[] = [];
@@ -163,7 +163,7 @@ describe("the events of a deployment", () => {
     }
   });
 
-  test("are heard by whoever comes late too, and by nobody who left", async () => {
+  test("reach late subscribers too, and none that unsubscribed", async () => {
     const deployment = deploy(host(toy.changes("a")));
     const early: string[] = [];
     const left: string[] = [];
@@ -177,7 +177,7 @@ describe("the events of a deployment", () => {
     assert.deepEqual(left, []);
   });
 
-  test("the session knows what is under way", async () => {
+  test("the session knows the running deployments", async () => {
     const heard: unknown[] = [];
     const unsubscribe = session.onDeployment((each) => heard.push(each));
     const deployment = deploy(host(toy.changes("a")));
@@ -198,7 +198,7 @@ describe("several hosts", () => {
       defhost(`n${index}.example.org`, { deploy: [local()] }, application),
     );
 
-  test("are applied at once", async () => {
+  test("are deployed in parallel", async () => {
     const signal = path.join(dir, "signal");
     const hosts = fleet(
       toy.runs(`while [ ! -e ${signal} ]; do sleep 0.02; done`),
@@ -212,7 +212,7 @@ describe("several hosts", () => {
     );
   });
 
-  test("none is held up by another: not by one refused, one out of reach, one that fails", async () => {
+  test("do not hold each other up, when one is refused, unreachable, or fails", async () => {
     const hosts = [
       ...fleet(refuses(), toy.changes("a"), toy.fails("b"), toy.rests("c")),
       defhost("far.example.org", { deploy: [nowhere()] }, toy.changes("d")),
@@ -240,13 +240,13 @@ describe("several hosts", () => {
     assert.deepEqual(toy.takeDone().sort(), ["a", "b"]);
   });
 
-  test("no hosts are all well", async () => {
+  test("an empty list of hosts is ok", async () => {
     const { ok, reports } = await deploy([]);
     assert.deepEqual([ok, reports], [true, []]);
   });
 });
 
-describe("arguments that are none are refused where they are given", () => {
+describe("invalid arguments are refused at their line", () => {
   const cases: [name: string, start: () => unknown, message: string][] = [
     [
       "a property that was not called",
@@ -261,10 +261,10 @@ describe("arguments that are none are refused where they are given", () => {
     [
       "something else",
       () => deploy(host(), 3 as never, (() => {}) as never),
-      'deploy: expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got 3; expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got the function without a name',
+      'deploy: expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got 3; expected a hop, such as via.ssh({ user: "root" }), or a property, such as cmd.single("true"); got the function (anonymous)',
     ],
     [
-      "no host",
+      "not a host",
       () => deploy(undefined as never),
       "deploy: expected a host from defhost, or a list of hosts; got undefined",
     ],
@@ -274,19 +274,19 @@ describe("arguments that are none are refused where they are given", () => {
   }
 });
 
-test("a deployment that is asked for what only its report has says so", async () => {
+test("reading a report's field on a deployment throws", async () => {
   const deployment = deploy(host());
   assert.throws(
     () => (deployment as unknown as { changed: unknown }).changed,
     new InvalidArguments(
-      "a deployment has no `changed` before it is over; await its report: (await deploy(…)).changed",
+      "a running deployment has no `changed`; await its report: (await deploy(…)).changed",
     ),
   );
   assert.deepEqual((await deployment).changed, []);
 });
 
 describe("deployThese", () => {
-  /** Says which facts are known. */
+  /** Records the known facts. */
   const knows = defprop({
     name: "test.knows",
     kind: "posix",
@@ -299,12 +299,12 @@ describe("deployThese", () => {
     },
   });
 
-  test("applies only what is given", async () => {
+  test("applies only the given properties", async () => {
     const report = await deployThese(host(toy.changes("a")), toy.changes("b"));
     assert.deepEqual(outline(report.steps), ["changed b"]);
   });
 
-  test("strictly", async () => {
+  test("in a strict sequence", async () => {
     const report = await deployThese(host(), toy.fails("a"), toy.changes("b"));
     assert.deepEqual(outline(report.steps), [
       "failed a: FailedChange: a went wrong",
@@ -312,13 +312,13 @@ describe("deployThese", () => {
     ]);
   });
 
-  test("with the facts that the host's own properties state, and those given newer", async () => {
+  test("with the facts of the host's own properties, and newer ones of those given", async () => {
     const report = await deployThese(host(toy.states("old"), toy.changes("a")), toy.states("new"), knows());
     assert.equal(report.steps.at(-1)?.output, "new old\n");
     assert.deepEqual(toy.takeDone(), []);
   });
 
-  test("to a mere name", async () => {
+  test("to a name without definition", async () => {
     const report = await deployThese("203.0.113.7", local(), toy.states("blue"), knows());
     assert.deepEqual([report.host, report.ok], ["203.0.113.7", true]);
     assert.equal(report.steps.at(-1)?.output, "blue\n");

@@ -39,7 +39,7 @@ const refuses = defprop({
   },
 });
 
-/** A hop that leads nowhere. */
+/** A hop that cannot be opened. */
 const nowhere = defhop({
   name: "nowhere",
   args: object({}),
@@ -51,27 +51,27 @@ const nowhere = defhop({
 const host = (...applications: (PropApp | false)[]): Host =>
   defhost("web1.example.org", { deploy: [local()] }, ...applications);
 
-describe("what is refused, nobody being connected to", () => {
+describe("refusals before connecting", () => {
   const refusals: [name: string, start: () => PromiseLike<Report>, message: string | RegExp][] = [
     [
       "a host without hops",
       () => deploy(defhost("bare.example.org", toy.changes("a"))),
-      'bare.example.org has no hops of its own, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost',
+      'bare.example.org has no hops, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost',
     ],
     [
-      "a host that nobody defined",
+      "an undefined host",
       () => deploy("bare.exmaple.org" as unknown as Host, local()),
       "there is no host bare.exmaple.org; did you mean bare.example.org?",
     ],
     [
-      "a property that does not fit",
+      "a property that refuses",
       () => deploy(host(toy.changes("a"), refuses())),
       /^web1\.example\.org: test\.refuses\(\) at test\/lib\/controller\/host-run\.test\.ts:\d+:\d+: it does not fit$/,
     ],
     [
-      "every complaint at once",
+      "all complaints at once",
       () => deploy(host(refuses()), refuses()),
-      /^web1\.example\.org: 2 complaints\n {2}- test\.refuses\(\) at .*: it does not fit\n {2}- test\.refuses\(\) at .*: it does not fit$/,
+      /^web1\.example\.org: 2 problems\n {2}- test\.refuses\(\) at .*: it does not fit\n {2}- test\.refuses\(\) at .*: it does not fit$/,
     ],
     [
       "an agent property without an agent",
@@ -81,12 +81,12 @@ describe("what is refused, nobody being connected to", () => {
     [
       "a hop behind an agent",
       () => deploy(host(toy.changes("a")), agent(), local() as Hop),
-      "web1.example.org: via.local() can only stand first: it is about the machine that you sit at",
+      "web1.example.org: via.local() must be the first hop: it means the machine you are working on",
     ],
     [
-      "a hop that there is not",
+      "an unknown hop",
       () => deploy(host(toy.changes("a")), local(), { hop: "shh", args: {}, site: "here:1:1" } as Hop),
-      /^web1\.example\.org: there is no hop via\.shh; there are (via\.\w+, )+via\.\w+$/,
+      /^web1\.example\.org: there is no hop via\.shh; the hops are (via\.\w+, )+via\.\w+$/,
     ],
   ];
   for (const [name, start, message] of refusals) {
@@ -101,7 +101,7 @@ describe("what is refused, nobody being connected to", () => {
     });
   }
 
-  test("and there are no events but the end", async () => {
+  test("emit only the end event", async () => {
     const deployment = deploy(host(refuses()));
     const events: string[] = [];
     deployment.subscribe((event) => events.push(event.kind));
@@ -109,7 +109,7 @@ describe("what is refused, nobody being connected to", () => {
     assert.deepEqual(events, ["deployment-ended"]);
   });
 
-  test("a consfig that cannot be loaded: each host is refused for that", async (t) => {
+  test("a consfig that fails to load refuses each host", async (t) => {
     const root = path.join(dir, "consfig");
     for (const each of ["hosts", "properties"]) mkdirSync(path.join(root, each), { recursive: true });
     writeFileSync(path.join(root, "hosts", "web.ts"), "export const web = ;\n");
@@ -138,13 +138,13 @@ test("a hop that cannot be opened fails the deployment, with the reason", async 
   assert.deepEqual(toy.takeDone(), []);
 });
 
-describe("broken off", () => {
+describe("stop and cancel", () => {
   const begun = (deployment: { subscribe(listener: (event: DeployEvent) => void): unknown }, text: string) =>
     new Promise<void>((settled) =>
       deployment.subscribe((event) => event.kind === "step-output" && event.text.includes(text) && settled()),
     );
 
-  test("stop: the running step goes on to its end, the rest is skipped", async () => {
+  test("stop: the running step finishes, the rest is skipped", async () => {
     const go = path.join(dir, "go");
     const deployment = deploy(
       host(toy.runs(`echo on; while [ ! -e ${go} ]; do sleep 0.02; done`), toy.changes("b"), toy.atEnd("c")),
@@ -182,7 +182,7 @@ describe("broken off", () => {
     assert.equal(report.status, "cancelled");
   });
 
-  test("before anything was begun: nothing is", async () => {
+  test("before the first step: no step runs", async () => {
     const deployment = deploy(host(toy.changes("a")));
     deployment.stop();
     const report = await deployment;
@@ -190,7 +190,7 @@ describe("broken off", () => {
     assert.deepEqual(toy.takeDone(), []);
   });
 
-  test("when all was done, it is as if nobody had asked", async () => {
+  test("after the last step: no effect", async () => {
     const deployment = deploy(host(toy.changes("a")));
     const report = await deployment;
     deployment.stop();

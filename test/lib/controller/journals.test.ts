@@ -19,7 +19,9 @@ after(async () => {
   await discardSandbox(name).catch(() => {});
 });
 
-test("what was deployed through an agent, newest first", { skip: whyNoClone() ?? false }, async () => {
+test("the journal lists deployments through an agent, newest first", {
+  skip: whyNoClone() ?? false,
+}, async () => {
   session.consfig = openConsfig(`${__dirname}/../../bench/consfig`);
   const host = defhost("journalled.example.org", { deploy: hops }, cmd.single("true"));
   const first = await deploy(host);
@@ -37,9 +39,9 @@ test("what was deployed through an agent, newest first", { skip: whyNoClone() ??
   assert.ok(Math.abs(Date.parse(newest?.at ?? "") - Date.now()) < 600_000);
 });
 
-test("without an agent nobody remembers", async () => {
+test("without an agent there is no journal", async () => {
   await assert.rejects(journals("bare.example.org", [local()], 1), {
     name: "FailedChange",
-    message: "bare.example.org has no agent, which would remember what was deployed there",
+    message: "bare.example.org has no agent, so it has no log; add via.agent() to its hops",
   });
 });

@@ -22,7 +22,7 @@ const makesItself = defproplist({
   parts: () => [toy.changes("n"), toy.fails("o")],
 });
 
-test("again: what failed is tried again; with leaveOut it is told, and what waited for it goes on", async () => {
+test("again retries failed steps; with leaveOut they are skipped, and the steps after them run", async () => {
   const first = deploy(
     host(
       eseqprops(toy.fails("a"), toy.changes("b")),
@@ -37,10 +37,10 @@ test("again: what failed is tried again; with leaveOut it is told, and what wait
   assert.deepEqual(outline((await first.again([report])).steps), outline(report.steps));
   const second = first.again([report], { leaveOut: true });
   assert.deepEqual(outline((await second).steps), [
-    "skipped a (left out, as you asked after it failed)",
+    "skipped a (left out after it failed, as requested)",
     "changed b",
     "changed c",
-    "skipped d (left out, as you asked after it failed)",
+    "skipped d (left out after it failed, as requested)",
     "changed e",
   ]);
   const third = second.again([await second]);
@@ -48,7 +48,7 @@ test("again: what failed is tried again; with leaveOut it is told, and what wait
   assert.equal((await third).ok, true);
 });
 
-test("one line that makes several: only the one that failed is left out", async () => {
+test("of several applications made by one line, only the failed one is left out", async () => {
   const deployment = deploy(
     host(...["x", "y", "z"].map((what) => (what === "y" ? toy.fails(what) : toy.fails(`${what}!`)))),
   );
@@ -61,7 +61,7 @@ test("one line that makes several: only the one that failed is left out", async 
   );
 });
 
-test("what a property makes by itself: the property around it is left out; facts are kept", async () => {
+test("for an application that a property makes, the property around it is left out; facts are kept", async () => {
   const deployment = deploy(host(makesItself("m"), toy.changes("p")));
   const again = await deployment.again([await deployment], { leaveOut: true });
   assert.deepEqual(
@@ -70,7 +70,7 @@ test("what a property makes by itself: the property around it is left out; facts
   );
 });
 
-test("what has another description is found by its line", async () => {
+test("an application with another description is found by its site", async () => {
   const deployment = deploy(host(desc("called so", toy.fails("q")), seqprops(toy.changes("r"))));
   const again = await deployment.again([await deployment], { leaveOut: true });
   assert.deepEqual(
@@ -79,7 +79,7 @@ test("what has another description is found by its line", async () => {
   );
 });
 
-test("only the hosts of the reports are deployed to again", async () => {
+test("only the hosts of the reports are deployed again", async () => {
   const [one, two] = ["one", "two"].map((name) =>
     defhost(`${name}.example.org`, { deploy: [local()] }, toy.fails(name)),
   );

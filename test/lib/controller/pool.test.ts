@@ -11,9 +11,9 @@ import { defhop, type HopContext } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 import { object, string } from "../../../lib/model/schema";
 
-/** What happened to the connections of this test. */
+/** The connection events of this test. */
 let log: string[] = [];
-/** Cuts the link of the hop called so. */
+/** Cuts the link of the hop with this name. */
 let cut = new Map<string, () => void>();
 
 const link = defhop({
@@ -60,7 +60,7 @@ const context = (host = "web1"): Omit<HopContext, "parent"> => ({
 });
 
 describe("a chain of hops", () => {
-  test("is opened left to right, each inside the one before; the last is what is used", async () => {
+  test("is opened left to right, each hop inside the one before; the last one is used", async () => {
     const lease = await pool.lease([link("a"), link("b")], context());
     assert.equal(lease.connection.description, "b");
     assert.deepEqual(log, ["open a over via.local()", "open b over a"]);
@@ -80,7 +80,7 @@ describe("a chain of hops", () => {
     assert.equal(connection.description, "via.local()");
   });
 
-  test("that cannot be opened to its end is closed again, and tried anew the next time", async () => {
+  test("that fails to open completely is closed, and retried the next time", async () => {
     for (const _ of [1, 2]) {
       await assert.rejects(
         pool.lease([link("a"), link("broken")], context()),
@@ -91,15 +91,15 @@ describe("a chain of hops", () => {
     assert.deepEqual(pool.open(), []);
   });
 
-  test("with a hop that there is not says which there are", async () => {
+  test("with an unknown hop is refused, listing the known ones", async () => {
     await assert.rejects(pool.lease([{ hop: "shh", args: {}, site: "" }], context()), (error: Error) =>
-      /^via\.shh: there is no such hop; there are via\.link, via\.local\b/.test(error.message),
+      /^via\.shh: there is no such hop; the hops are via\.link, via\.local\b/.test(error.message),
     );
   });
 });
 
 describe("a connection is kept", () => {
-  test("and used again, also while it is in use", async () => {
+  test("and reused, also while it is in use", async () => {
     const first = await pool.lease([link("a")], context());
     const second = await pool.lease([link("a")], context());
     first.release();
@@ -113,7 +113,7 @@ describe("a connection is kept", () => {
     );
   });
 
-  test("of one opening, however many ask for it at once", async () => {
+  test("and opened once for simultaneous requests", async () => {
     const leases = await Promise.all([1, 2, 3].map(() => pool.lease([link("a")], context())));
     assert.equal(new Set(leases.map(({ connection }) => connection)).size, 1);
     assert.deepEqual(log, ["open a over via.local()"]);
@@ -133,7 +133,7 @@ describe("a connection is kept", () => {
     );
   });
 
-  test("as long as it lives: a dead one is closed and opened again", async () => {
+  test("while it is alive: a dead one is closed and opened again", async () => {
     const first = await pool.lease([link("a"), link("b")], context());
     first.release();
     cut.get("a")?.();
@@ -149,7 +149,7 @@ describe("a connection is kept", () => {
     ]);
   });
 
-  test("a dead one in use is closed when its last user gives it back", async () => {
+  test("a dead one in use is closed when its last user releases it", async () => {
     const first = await pool.lease([link("a")], context());
     cut.get("a")?.();
     assert.deepEqual(pool.open(), []);
@@ -161,7 +161,7 @@ describe("a connection is kept", () => {
   });
 });
 
-test("close ends all, innermost first, also what is in use; afterwards a lease opens anew", async () => {
+test("close closes all, innermost first, also those in use; a later lease opens a new one", async () => {
   await pool.lease([link("a"), link("b")], context());
   (await pool.lease([link("c")], context())).release();
   log = [];

@@ -6,7 +6,7 @@ import { session } from "../../../lib/controller/session";
 import { defhost } from "../../../lib/model/host";
 import * as toy from "../../support/toy";
 
-test("closing the session ends its connections, twice if need be; a later deployment opens its own", async () => {
+test("closing the session, even twice, closes its connections; a later deployment opens its own", async () => {
   const web1 = defhost("web1.example.org", { deploy: [local()] }, toy.changes("a"));
   await deploy(web1);
   assert.deepEqual(

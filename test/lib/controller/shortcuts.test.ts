@@ -17,7 +17,7 @@ const here = execFileSync("hostname", ["-f"], { encoding: "utf8" }).trim();
 describe("hostdeploy", () => {
   const web = defhost("web1.example.org", { deploy: [local()] }, toy.changes("its own"));
 
-  test("applies the host's properties and further ones by its own hops", async () => {
+  test("applies the host's properties and further ones with its own hops", async () => {
     const report = await hostdeploy(web, toy.changes("more"));
     assert.deepEqual(outline(report.steps), ["changed its own", "changed more"]);
   });
@@ -35,34 +35,31 @@ describe("hostdeploy", () => {
     ]);
   });
 
-  test("hops are refused where they are given", () => {
+  test("hops are refused at their line", () => {
     const cases: [start: () => unknown, message: string][] = [
       [
         () => hostdeploy(web, local() as never),
-        "hostdeploy: it uses the hops of the host's definition; write deploy(…) to give others",
+        "hostdeploy: it uses the hops of the host's definition; use deploy(…) to pass others",
       ],
       [
         () => hostdeployThese(web, [local()] as never),
-        "hostdeployThese: it uses the hops of the host's definition; write deployThese(…) to give others",
+        "hostdeployThese: it uses the hops of the host's definition; use deployThese(…) to pass others",
       ],
     ];
     for (const [start, message] of cases) {
       assert.throws(start, (error: Error) => {
         assert.ok(error instanceof InvalidArguments);
         assert.equal(error.message, message);
-        assert.match(error.stack?.split("\n")[1] ?? "", /entry\.test\.ts/);
+        assert.match(error.stack?.split("\n")[1] ?? "", /shortcuts\.test\.ts/);
         return true;
       });
     }
   });
 
-  test("a host without hops is refused, and nobody is connected to", async () => {
+  test("a host without hops is refused before connecting", async () => {
     const report = await hostdeploy(defhost("bare.example.org", toy.changes("a")));
     assert.equal(report.status, "refused");
-    assert.match(
-      report.failure?.message ?? "",
-      /^bare\.example\.org has no hops of its own, and none were given;/,
-    );
+    assert.match(report.failure?.message ?? "", /^bare\.example\.org has no hops, and none were given;/);
   });
 });
 
@@ -75,21 +72,21 @@ describe("this machine", () => {
     assert.equal(report.steps[0]?.output, "0\n");
   });
 
-  test("localhd wants a host of its name", () => {
+  test("localhd needs a host with its name", () => {
     assert.throws(
       () => localhd(toy.changes("a")),
       (error: Error) => {
         assert.ok(error instanceof ConsfigError);
         assert.equal(
           error.message,
-          `this machine is called ${here}, and no host of that name is defined; say defhost("${here}", …) in hosts/, or localsudo(…)`,
+          `no host is defined for this machine, ${here}; add defhost("${here}", …) in hosts/, or use localsudo(…)`,
         );
         return true;
       },
     );
   });
 
-  test("localhd applies to it what is given, by its own hops, with its facts", async () => {
+  test("localhd applies the given properties to that host, with its hops and facts", async () => {
     defhost(here, { deploy: [local()] }, toy.changes("its own"), toy.states("blue"));
     const report = await localhd(toy.changes("a"));
     assert.deepEqual([report.host, outline(report.steps)], [here, ["changed a"]]);

@@ -13,7 +13,7 @@ import * as toy from "../../support/toy";
 beforeEach(() => void toy.takeDone());
 
 describe("one property", () => {
-  /** Has the slots named, and remembers which of them were asked. */
+  /** Has the named slots, and records which of them were called. */
   const slots = ["hostattrs", "check", "apply", "unapply"] as const;
   let asked: string[] = [];
   const withSlots = (has: readonly (typeof slots)[number][], holds: boolean) => {
@@ -87,15 +87,15 @@ describe("one property", () => {
     });
   }
 
-  const answers: [slot: "check" | "apply" | "unapply", answer: unknown, said: string][] = [
-    ["apply", undefined, 'apply of test.answers came to undefined; it must be "changed" or "unchanged"'],
-    ["apply", true, 'apply of test.answers came to true; it must be "changed" or "unchanged"'],
-    ["unapply", "done", 'unapply of test.answers came to \'done\'; it must be "changed" or "unchanged"'],
-    ["check", 1, "check of test.answers came to 1; it must be true or false"],
-    ["check", undefined, "check of test.answers came to undefined; it must be true or false"],
+  const answers: [slot: "check" | "apply" | "unapply", answer: unknown, text: string][] = [
+    ["apply", undefined, 'apply of test.answers returned undefined; it must return "changed" or "unchanged"'],
+    ["apply", true, 'apply of test.answers returned true; it must return "changed" or "unchanged"'],
+    ["unapply", "done", 'unapply of test.answers returned \'done\'; it must return "changed" or "unchanged"'],
+    ["check", 1, "check of test.answers returned 1; it must return true or false"],
+    ["check", undefined, "check of test.answers returned undefined; it must return true or false"],
   ];
-  for (const [slot, answer, said] of answers) {
-    test(`${slot} that comes to ${String(answer)} has failed`, async () => {
+  for (const [slot, answer, text] of answers) {
+    test(`${slot} that returns ${String(answer)} fails`, async () => {
       const answers = defprop({
         name: "test.answers",
         kind: "posix",
@@ -109,14 +109,14 @@ describe("one property", () => {
       assertApplied(outcome, {
         change: "changed",
         failed: true,
-        steps: [`failed ${slot === "unapply" ? "not: it" : "it"}: TypeError: ${said}`],
+        steps: [`failed ${slot === "unapply" ? "not: it" : "it"}: TypeError: ${text}`],
         done: [],
       });
     });
   }
 
   for (const thrown of ["no paint", { code: 5 }, undefined]) {
-    test(`one that throws ${inspect(thrown)} has failed once`, async () => {
+    test(`one that throws ${inspect(thrown)} fails once`, async () => {
       const throws = defprop({
         name: "test.throws",
         kind: "posix",
@@ -125,17 +125,17 @@ describe("one property", () => {
         desc: () => "it",
         apply: () => Promise.reject(thrown),
       });
-      const said = typeof thrown === "string" ? thrown : inspect(thrown);
+      const text = typeof thrown === "string" ? thrown : inspect(thrown);
       assertApplied(await applied(eseqprops(throws(), toy.changes("b"))), {
         change: "changed",
         failed: true,
-        steps: [`failed it: Error: ${said}`, "skipped b (test.throws failed)"],
+        steps: [`failed it: Error: ${text}`, "skipped b (test.throws failed)"],
         done: [],
       });
     });
   }
 
-  test("told to be unapplied by a combinator that did not ask whether it can be, fails", async () => {
+  test("fails when a combinator unapplies it without checking that it can", async () => {
     const careless = defprop({
       name: "test.careless",
       kind: "posix",
@@ -153,8 +153,8 @@ describe("one property", () => {
   });
 });
 
-describe("what is announced", () => {
-  test("each step begins and ends once, with its line, its output between", async () => {
+describe("reported steps", () => {
+  test("each step starts and ends once, with its site, and its output in between", async () => {
     const runs = toy.runs("echo a; echo b >&2");
     const { events } = await applied(seqprops(runs));
     const [started, ...others] = events;
@@ -173,17 +173,17 @@ describe("what is announced", () => {
     assert.ok(last?.kind === "step-ended" && last.step === 1 && last.status === "changed" && last.ms >= 0);
   });
 
-  test("each command of a step, where that is asked for: how it ended, how long it took, and between start and end of the step", async () => {
+  test("in verbose mode each command of a step: its exit code and duration, between start and end of the step", async () => {
     const root = seqprops(toy.made("all", toy.runs("echo a"), toy.rests("b"), toy.runs("exit 3")));
     const { events } = await applied(root, { verbose: true });
-    const told = events.flatMap((event) => {
+    const reported = events.flatMap((event) => {
       if (event.kind === "step-started" || event.kind === "step-ended")
         return [`${event.kind} ${event.step}`];
       if (event.kind !== "command-ran") return [];
       assert.ok(event.ms > 0);
       return [`${event.step} ran ${event.command}: ${event.exit}`];
     });
-    assert.deepEqual(told, [
+    assert.deepEqual(reported, [
       "step-started 1",
       "step-started 2",
       "2 ran echo a: 0",
@@ -199,7 +199,7 @@ describe("what is announced", () => {
     assert.ok(!usual.some(({ kind }) => kind === "command-ran"));
   });
 
-  test("a command that was run between the steps, as of none", async () => {
+  test("a command between steps belongs to no step", async () => {
     const looks = defprop({
       name: "test.looks",
       kind: "posix",
@@ -225,7 +225,7 @@ describe("what is announced", () => {
   });
 
   table({
-    "steps inside a property made of others stand below it": [
+    "steps inside a property made of others are below it": [
       () => toy.made("all", toy.changes("a"), toy.made("some", toy.rests("b"), toy.changes("c"))),
       {
         change: "changed",
@@ -233,11 +233,11 @@ describe("what is announced", () => {
         done: ["a", "c"],
       },
     ],
-    "a combinator is not announced, what is in it is": [
+    "a combinator is not reported, the properties in it are": [
       () => seqprops(eseqprops(onChange(toy.changes("a"), toy.rests("b")))),
       { change: "changed", steps: ["changed a", "unchanged b"] },
     ],
-    "a failure is told once, where it was": [
+    "a failure is reported once, at the innermost step": [
       () => toy.made("all", toy.made("some", toy.fails("a"))),
       {
         change: "changed",
@@ -249,10 +249,10 @@ describe("what is announced", () => {
         ],
       },
     ],
-    "nothing at all": [() => seqprops(), { change: "unchanged", steps: [] }],
+    empty: [() => seqprops(), { change: "unchanged", steps: [] }],
   });
 
-  test("a combinator that fails by itself is announced after all", async () => {
+  test("a combinator that fails itself is reported", async () => {
     const clumsy = defprop({
       name: "test.clumsy",
       kind: "posix",
@@ -280,7 +280,7 @@ describe("what is announced", () => {
     );
   });
 
-  test("a command that failed has its output in the failure, and its exit code", async () => {
+  test("the failure of a command has its output and exit code", async () => {
     const { events } = await applied(toy.runs("echo so; echo no >&2; exit 3"));
     const ended = events.find((event) => event.kind === "step-ended");
     assert.ok(ended?.kind === "step-ended");
@@ -298,7 +298,7 @@ describe("what is announced", () => {
 
 describe("at the end", () => {
   table({
-    "last registered first, told what all the rest came to": [
+    "last registered first, with the result of the deployment": [
       () => seqprops(toy.atEnd("a"), toy.atEnd("b"), toy.changes("c")),
       {
         change: "changed",
@@ -314,7 +314,7 @@ describe("at the end", () => {
         done: ["a, after unchanged"],
       },
     ],
-    "also when a property failed": [
+    "also after a failed property": [
       () => seqprops(toy.atEnd("a"), toy.fails("b")),
       {
         change: "changed",
@@ -323,7 +323,7 @@ describe("at the end", () => {
         done: ["b", "a, after changed"],
       },
     ],
-    "not when the whole was broken off": [
+    "not after a failure stopped the deployment": [
       () => eseqprops(toy.atEnd("a"), toy.fails("b")),
       {
         change: "changed",
@@ -332,7 +332,7 @@ describe("at the end", () => {
         done: ["b"],
       },
     ],
-    "a failure there is one of the deployment, and does not keep the others from being done": [
+    "a failure there fails the deployment, and does not stop the others": [
       () => seqprops(toy.atEnd("a"), toy.atEnd("failing b")),
       {
         change: "unchanged",
@@ -361,7 +361,7 @@ describe("a lost connection", () => {
     },
   });
 
-  test("ends it all: nothing more is tried, nothing is done at the end", async () => {
+  test("ends the deployment: no further step runs, nor the work for the end", async () => {
     await assert.rejects(
       applied(seqprops(toy.atEnd("a"), seqprops(loses(), toy.changes("b")), toy.changes("c"))),
       new ConnectionFailed("via.ssh({ user: 'root' })", "the link was lost"),
@@ -390,7 +390,7 @@ describe("asked to stop", () => {
       ["unchanged x", "changed a", "skipped b (it was stopped)", "skipped c (it was stopped)"],
       false,
     ],
-    "in eseqprops, and outside of it": [
+    "in eseqprops, and outside it": [
       () => seqprops(eseqprops(toy.changes("a"), toy.changes("b"), toy.changes("c")), toy.changes("d")),
       ["changed a", "skipped b (it was stopped)", "skipped c (it was stopped)", "skipped d (it was stopped)"],
       false,
@@ -405,19 +405,19 @@ describe("asked to stop", () => {
       ],
       true,
     ],
-    "before what a change brings about": [
+    "before the follow-up of a change": [
       () => seqprops(onChange(toy.changes("a"), toy.changes("b")), toy.changes("c")),
       ["changed a", "skipped b (it was stopped)", "skipped c (it was stopped)"],
       false,
     ],
-    "before what is to be done at the end": [
+    "before the work for the end": [
       () => seqprops(toy.atEnd("x"), toy.changes("a")),
       ["unchanged x", "changed a"],
       false,
     ],
   };
   for (const [name, [application, steps, failed]] of Object.entries(cases)) {
-    test(`${name}: nothing more is begun, and each step left out says so`, async () => {
+    test(`${name}: no further step starts, and each is reported as skipped`, async () => {
       const outcome = await stopping(application(), "a");
       assert.deepEqual(outcome.steps, steps);
       assert.deepEqual(outcome.done, ["a"]);
@@ -427,14 +427,14 @@ describe("asked to stop", () => {
     });
   }
 
-  test("when all was done already, it was not stopped", async () => {
+  test("after the last step, the deployment does not count as stopped", async () => {
     const outcome = await stopping(seqprops(toy.changes("b"), toy.changes("a")), "a");
     assert.equal(outcome.cancelled, false);
     assert.deepEqual(outcome.done, ["b", "a"]);
   });
 });
 
-test("an unhandled error is a failed step inside the one that runs", async () => {
+test("an unhandled error is a failed step inside the running one", async () => {
   let tell: ((error: unknown) => void) | undefined;
   let listens = 0;
   const onUnhandledError = (listener: (error: unknown) => void) => {
@@ -490,7 +490,7 @@ test("cancelled, the running command is ended, and the rest is skipped", async (
   assert.equal(cancelled, true);
 });
 
-test("a property sees the arguments that its preprocess made, in every slot", async () => {
+test("every slot of a property receives the arguments returned by preprocess", async () => {
   const seen: string[] = [];
   const loud = defprop({
     name: "test.loud",
@@ -508,7 +508,7 @@ test("a property sees the arguments that its preprocess made, in every slot", as
   assert.deepEqual(seen, ["hostattrs A", "check A", "apply A"]);
 });
 
-test("parts may be chosen by what is known of the host", async () => {
+test("parts may depend on the facts of the host", async () => {
   const chosen = defproplist({
     name: "test.chosen",
     args: object({}),

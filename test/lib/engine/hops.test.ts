@@ -1,4 +1,4 @@
-/** Deployments nested in one that goes over a shell: hops are opened from where it stands, and closed again. */
+/** Deployments nested in one over a shell: hops are opened from its target, and closed again. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,23 +27,23 @@ after(async () => {
   await session.close();
   rmSync(home, { recursive: true, force: true });
 });
-const said: string[] = [];
+const opened: string[] = [];
 beforeEach(() => {
   toy.takeDone();
-  said.length = 0;
+  opened.length = 0;
 });
 
-/** Leads nowhere else, and says when it is opened and closed. */
+/** Stays on the same machine, and records when it is opened and closed. */
 const gate = defhop({
   name: "test.gate",
   args: object({ name: string() }),
   call: (name: string) => ({ name }),
   open: async ({ name }, { parent, host }) => {
-    said.push(`${name} opens for ${host.name}`);
+    opened.push(`${name} opens for ${host.name}`);
     return {
       ...parent,
       exec: (command) => parent.exec(command),
-      close: async () => void said.push(`${name} closes`),
+      close: async () => void opened.push(`${name} closes`),
     };
   },
 });
@@ -72,7 +72,7 @@ describe("hops of a deployment nested in another", () => {
         deploysThese("b.example.org", gate("three"), toy.changes("there")),
       ),
     );
-    assert.deepEqual(said, [
+    assert.deepEqual(opened, [
       "one opens for a.example.org",
       "two opens for a.example.org",
       "two closes",
@@ -82,7 +82,7 @@ describe("hops of a deployment nested in another", () => {
     ]);
     assert.deepEqual(outline(report.steps), [
       "changed before",
-      "failed behind via.test.gate('one'), via.test.gate('two') (a step inside it failed)",
+      "failed through via.test.gate('one'), via.test.gate('two') (a step inside it failed)",
       "  changed inside",
       "  failed broken: FailedChange: broken went wrong",
       "  skipped never (toy.fails failed)",
@@ -91,7 +91,7 @@ describe("hops of a deployment nested in another", () => {
     ]);
   });
 
-  test("are told in a verbose deployment, as is each command behind them, as of its step", async (t) => {
+  test("are reported in a verbose deployment, as is each command behind them, with its step", async (t) => {
     session.verbose = true;
     t.after(() => {
       session.verbose = false;
@@ -101,15 +101,15 @@ describe("hops of a deployment nested in another", () => {
       reconnects([gate("one"), gate("two")], toy.runs("echo inside"), toy.rests("b")),
     );
     session.verbose = false;
-    const told: string[] = [];
+    const reported: string[] = [];
     deployment.subscribe((event) => {
-      if (event.kind === "deployment-started") told.push(`verbose ${event.verbose}`);
+      if (event.kind === "deployment-started") reported.push(`verbose ${event.verbose}`);
       if (event.kind === "hop-opening" || event.kind === "hop-opened")
-        told.push(`${event.kind} ${event.hop}`);
-      if (event.kind === "command-ran") told.push(`${event.step} ran ${event.command}: ${event.exit}`);
+        reported.push(`${event.kind} ${event.hop}`);
+      if (event.kind === "command-ran") reported.push(`${event.step} ran ${event.command}: ${event.exit}`);
     });
     const { steps, commands = [] } = await deployment;
-    assert.deepEqual(told, [
+    assert.deepEqual(reported, [
       "verbose true",
       "hop-opened via.local()",
       "1 ran echo before: 0",
@@ -123,7 +123,7 @@ describe("hops of a deployment nested in another", () => {
       steps.map((step) => [step.desc, (step.commands ?? []).map(({ command }) => command)]),
       [
         ["echo before", ["echo before"]],
-        ["behind via.test.gate('one'), via.test.gate('two')", []],
+        ["through via.test.gate('one'), via.test.gate('two')", []],
         ["echo inside", ["echo inside"]],
         ["b", []],
       ],
@@ -131,21 +131,21 @@ describe("hops of a deployment nested in another", () => {
     assert.equal(commands.length, 2);
   });
 
-  test("one that does not open fails its step, with nothing touched; those before it are closed", async () => {
+  test("one that fails to open aborts its step; those before it are closed", async () => {
     const report = await deploy(
       seqprops(reconnects([gate("one"), wall()], toy.changes("never")), toy.changes("after")),
     );
     assert.deepEqual(outline(report.steps), [
-      "failed behind via.test.gate('one'), via.test.wall(): AbortedChange: via.test.wall(): there is a wall",
+      "failed through via.test.gate('one'), via.test.wall(): AbortedChange: via.test.wall(): there is a wall",
       "changed after",
     ]);
-    assert.deepEqual(said, ["one opens for a.example.org", "one closes"]);
+    assert.deepEqual(opened, ["one opens for a.example.org", "one closes"]);
     assert.deepEqual(toy.takeDone(), ["after"]);
   });
 });
 
-describe("what a nested deployment comes to", () => {
-  test("is what its step comes to", async () => {
+describe("the outcome of a nested deployment", () => {
+  test("is the outcome of its step", async () => {
     const report = await deploy(
       onChange(reconnects(gate("one"), toy.rests("holds")), toy.changes("no reason")),
       onChange(reconnects(gate("one"), toy.changes("inside")), toy.changes("reason")),
@@ -154,14 +154,14 @@ describe("what a nested deployment comes to", () => {
     assert.deepEqual(toy.takeDone(), ["inside", "reason"]);
   });
 
-  test("a failure in it ends a strict sequence, and is not taken for unchanged", async () => {
+  test("a failure in it stops a strict sequence, and does not count as unchanged", async () => {
     const report = await deploy(
       eseqprops(reconnects(gate("one"), reconnects(gate("two"), toy.aborts("a"))), toy.changes("never")),
     );
     assert.equal(report.status, "failed");
     assert.deepEqual(outline(report.steps), [
-      "failed behind via.test.gate('one') (a step inside it failed)",
-      "  failed behind via.test.gate('two') (a step inside it failed)",
+      "failed through via.test.gate('one') (a step inside it failed)",
+      "  failed through via.test.gate('two') (a step inside it failed)",
       "    failed a: AbortedChange: a cannot begin",
       "skipped never (reconnects failed)",
     ]);
@@ -171,21 +171,21 @@ describe("what a nested deployment comes to", () => {
     );
   });
 
-  test("one that passes failures over has not failed, and the report has them", async () => {
+  test("one that tolerates failures has not failed, and the report lists them", async () => {
     const report = await deploy(
       reconnects(gate("one"), seqprops(toy.fails("a"), toy.changes("b"))),
       toy.changes("c"),
     );
     assert.equal(report.ok, false);
     assert.deepEqual(outline(report.steps), [
-      "changed behind via.test.gate('one')",
+      "changed through via.test.gate('one')",
       "  failed a: FailedChange: a went wrong",
       "  changed b",
       "changed c",
     ]);
   });
 
-  test("what is expected around it ends it, is no failure, and goes no further", async () => {
+  test("an error expected around it ends it, is not a failure, and goes no further", async () => {
     const inside = seqprops(toy.aborts("a"), toy.changes("never"));
     const report = await deploy(
       eseqpropsUntil(
@@ -198,8 +198,8 @@ describe("what a nested deployment comes to", () => {
     assert.equal(report.status, "changed");
     assert.equal(report.ok, true);
     assert.deepEqual(outline(report.steps), [
-      "skipped behind via.test.gate('one') (a step inside it was skipped)",
-      "  skipped behind via.test.gate('two') (a step inside it was skipped)",
+      "skipped through via.test.gate('one') (a step inside it was skipped)",
+      "  skipped through via.test.gate('two') (a step inside it was skipped)",
       "    skipped a (AbortedChange: a cannot begin)",
       "    skipped never (toy.aborts: AbortedChange: a cannot begin)",
       "skipped b (reconnects: AbortedChange: a cannot begin)",
@@ -207,7 +207,7 @@ describe("what a nested deployment comes to", () => {
     ]);
   });
 
-  test("of what is expected, what was changed before counts", async () => {
+  test("changes before an expected error count", async () => {
     const inside = [toy.changes("a"), toy.aborts("b")];
     const report = await deploy(
       onChange(eseqpropsUntil("FailedChange", reconnects(gate("one"), ...inside)), toy.changes("reason")),
@@ -217,12 +217,12 @@ describe("what a nested deployment comes to", () => {
     assert.deepEqual(toy.takeDone(), ["a", "reason"]);
   });
 
-  test("what nobody expects is a failure still", async () => {
+  test("an unexpected error is still a failure", async () => {
     const report = await deploy(eseqpropsUntil("MissingData", reconnects(gate("one"), toy.aborts("a"))));
     assert.equal(report.status, "failed");
   });
 
-  test("what is for the end is done at its own end", async () => {
+  test("work registered for the end runs at its own end", async () => {
     await deploy(
       toy.atEnd("outer"),
       reconnects(gate("one"), toy.atEnd("inner"), toy.rests("x")),
@@ -234,7 +234,7 @@ describe("what a nested deployment comes to", () => {
 
 describe("stopping", () => {
   for (const signal of ["stop", "cancel"] as const)
-    test(`${signal}: nothing further is started, however deep`, async () => {
+    test(`${signal}: no further step is started, at any depth`, async () => {
       const deployment = deploy(
         reconnects(
           gate("one"),
@@ -252,12 +252,12 @@ describe("stopping", () => {
         report.steps.find(({ property }) => property === "toy.runs")?.status,
         signal === "stop" ? "changed" : "failed",
       );
-      assert.equal(said.includes("three opens for a.example.org"), false);
+      assert.equal(opened.includes("three opens for a.example.org"), false);
     });
 });
 
 describe("over a shell", () => {
-  test("a home directory of its own", async () => {
+  test("another home directory", async () => {
     const report = await deploy(reconnects(rehome(home), toy.runs("pwd; echo $HOME")));
     assert.equal(report.steps.at(-1)?.output, `${home}\n${home}\n`);
   });

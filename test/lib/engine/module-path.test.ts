@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { moduleFrom } from "../../../lib/engine/module-path";
 
-test("a module is relative to the file that says it, or stands from the consfig's directory on", () => {
-  const cases: readonly (readonly [said: string, site: string, found: string])[] = [
+test("a module path is relative to the file that uses it, or to the consfig's directory", () => {
+  const cases: readonly (readonly [module: string, site: string, found: string])[] = [
     ["../services/cool", "hosts/web.ts:3:4", "/services/cool"],
     ["./cool", "hosts/shop/web.ts:3:4", "/hosts/shop/cool"],
     ["./cool", "web.repl:3:4", "/cool"],
@@ -11,18 +11,19 @@ test("a module is relative to the file that says it, or stands from the consfig'
     ["./services/cool", "", "/services/cool"],
     ["/services/../cool", "/elsewhere/web.ts:3:4", "/cool"],
   ];
-  for (const [said, site, found] of cases) assert.equal(moduleFrom(said, site), found, `${said} at ${site}`);
+  for (const [module, site, found] of cases)
+    assert.equal(moduleFrom(module, site), found, `${module} at ${site}`);
 });
 
-test("one that is outside of the consfig is refused", () => {
+test("a module outside the consfig is refused", () => {
   assert.throws(() => moduleFrom("../../cool", "hosts/web.ts:3:4"), {
     name: "InapplicableProperty",
     message:
-      '"../../cool" is outside of the consfig, so it cannot travel to a host; move it below the consfig\'s directory',
+      '"../../cool" is outside the consfig, so it cannot be sent to a host; move it into the consfig\'s directory',
   });
   assert.throws(() => moduleFrom("./cool", "/elsewhere/web.ts:3:4"), {
     name: "InapplicableProperty",
     message:
-      '"./cool" is relative to /elsewhere/web.ts, which is outside of the consfig; name the module from the consfig\'s directory on, with / in front',
+      '"./cool" is relative to /elsewhere/web.ts, which is outside the consfig; write its path from the consfig\'s directory, starting with /',
   });
 });

@@ -1,4 +1,4 @@
-/** A property applied inside of another's `apply`. */
+/** A property applied by another's `apply`. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { ignoringHostattrs, seqprops } from "../../../lib/combinators";
@@ -13,7 +13,7 @@ import * as toy from "../../support/toy";
 let made: (steps: Steps) => Promise<unknown>;
 beforeEach(() => void toy.takeDone());
 
-/** Does what the test wants, from inside of a step. */
+/** Runs a function of the test inside a step. */
 const outer = defprop({
   name: "test.outer",
   kind: "posix",
@@ -30,7 +30,7 @@ const outer = defprop({
 const args = object({ what: string() });
 const call = (what: string) => ({ what });
 
-/** Shouts, and does not fit a host that is called quiet. */
+/** Shouts, and refuses a host called quiet. */
 const shouts = defprop({
   name: "test.shouts",
   kind: "posix",
@@ -44,7 +44,7 @@ const shouts = defprop({
   apply: async () => "changed",
 });
 
-/** Made of what the host knows. */
+/** Has parts computed from the host's facts. */
 const ofFacts = defproplist({
   name: "test.ofFacts",
   args: object({}),
@@ -69,7 +69,7 @@ async function applying(act: (steps: Steps) => Promise<unknown>, kind: "posix" |
 }
 
 describe("a property that another applies", () => {
-  test("is prepared, and a step inside of that one", async () => {
+  test("is prepared, and is a step inside that one", async () => {
     assertApplied(await applying((steps) => steps.apply(seqprops(shouts("hey"), toy.rests("b")))), {
       change: "changed",
       steps: ["unchanged outer", "  changed HEY", "  unchanged b"],
@@ -83,7 +83,7 @@ describe("a property that another applies", () => {
     });
   });
 
-  test("says what it came to, and can be undone", async () => {
+  test("returns its result, and can be unapplied", async () => {
     const came: unknown[] = [];
     await applying(async (steps) => {
       came.push(await steps.apply(toy.changes("a")), await steps.apply(toy.rests("b")));
@@ -107,7 +107,7 @@ describe("a property that another applies", () => {
     ],
   };
   for (const [name, [application, expected]] of Object.entries(refusals)) {
-    test(`${name} is aborted: nothing was touched`, async () => {
+    test(`${name} is aborted: nothing was changed`, async () => {
       const { steps, failed, change } = await applying((each) => each.attempt(application()));
       assert.equal(steps[0], "unchanged outer");
       assert.match(steps[1] ?? "", expected);
@@ -115,7 +115,7 @@ describe("a property that another applies", () => {
     });
   }
 
-  test("that needs an agent is aborted where there is none, before any part of it is applied", async () => {
+  test("that needs an agent is aborted without one, before any of its parts is applied", async () => {
     const both = () => seqprops(toy.changes("a"), toy.needsAgent("b"));
     const { steps, done } = await applying((each) => each.attempt(both()), "posix");
     assert.match(
@@ -128,24 +128,24 @@ describe("a property that another applies", () => {
 });
 
 describe("facts that it records", () => {
-  test("are lost, which is said", async () => {
+  test("are lost, with a notice", async () => {
     const { notices, steps } = await applying((each) => each.apply(needsData("key")));
     assert.deepEqual(steps, ["unchanged outer", "  unchanged key"]);
     assert.equal(notices.length, 1);
     assert.match(
       notices[0] ?? "",
-      /^test\.needsData\(\{ what: 'key' \}\) at \S+ was applied by another property, and the facts it records about the host are lost \(data\); record them in the hostattrs of that property, or wrap it in ignoringHostattrs\(…\)$/,
+      /^test\.needsData\(\{ what: 'key' \}\) at \S+ was applied by another property, so the facts it records about the host are lost \(data\); record them in the hostattrs of that property, or wrap it in ignoringHostattrs\(…\)$/,
     );
   });
 
-  test("unless the host knows them already, or it is said that this is known", async () => {
+  test("are not reported when the host has them already, or inside ignoringHostattrs", async () => {
     const known = await applying((each) => each.apply(toy.states("known")));
     assert.deepEqual(known.notices, []);
     const ignored = await applying((each) => each.apply(ignoringHostattrs(needsData("key"))));
     assert.deepEqual(ignored.notices, []);
   });
 
-  test("are not those of the host that is deployed", () => {
+  test("are not recorded on the deployed host", () => {
     const model = HostModel.named("web1");
     prepare({ name: "web1" }, outer(), model);
     assert.deepEqual(model.all(toy.fact), ["known"]);

@@ -16,7 +16,7 @@ const colours = attribute<string>("test/colour");
 const args = object({ what: string() });
 const call = (what: string) => ({ what });
 
-/** Says when each of its slots is asked. */
+/** Records when each of its slots is called. */
 const traced = defprop({
   name: "test.traced",
   kind: "posix",
@@ -32,7 +32,7 @@ const traced = defprop({
   },
 });
 
-/** Made of one property for each colour known so far. */
+/** Has one part for each colour known so far. */
 const painted = defproplist({
   name: "test.painted",
   args: object({}),
@@ -58,7 +58,7 @@ const refusing = defprop({
   apply: async () => "changed",
 });
 
-/** What is refused, without the places. */
+/** The complaints, without sites. */
 function complaintsOf(application: PropApp): readonly string[] {
   try {
     prepare(web1, application);
@@ -71,7 +71,7 @@ function complaintsOf(application: PropApp): readonly string[] {
   throw new assert.AssertionError({ message: "it was not refused" });
 }
 
-/** An application as it would arrive from elsewhere, or from a consfig that no compiler has seen. */
+/** An application as received from another process, or from a consfig without type checks. */
 const arrived = (property: string, given: unknown): PropApp => ({
   property,
   args: given,
@@ -80,8 +80,8 @@ const arrived = (property: string, given: unknown): PropApp => ({
 
 beforeEach(() => void order.splice(0));
 
-describe("the order of things", () => {
-  test("every preprocess, then every hostattrs, as they are written", () => {
+describe("the order of slots", () => {
+  test("every preprocess, then every hostattrs, in the order written", () => {
     prepare(web1, seqprops(traced("a"), onChange(traced("b"), eseqprops(traced("c"))), traced("d")));
     assert.deepEqual(order, [
       "preprocess a",
@@ -95,7 +95,7 @@ describe("the order of things", () => {
     ]);
   });
 
-  test("parts are computed once, after the own hostattrs, from the facts so far; then prepared like the rest", () => {
+  test("parts are computed once, after the property's own hostattrs, from the facts so far; then prepared like the rest", () => {
     const { application } = prepare(web1, seqprops(traced("a"), painted(), traced("b")));
     assert.deepEqual(order.slice(2), [
       "hostattrs A, after nothing",
@@ -123,23 +123,23 @@ describe("the order of things", () => {
     assert.deepEqual(order, ["preprocess a", "hostattrs A, after nothing"]);
   });
 
-  test("the application that was said is left as it was", () => {
-    const said = seqprops(traced("a"), painted());
-    const before = JSON.stringify(said);
-    const { application } = prepare(web1, said);
-    assert.equal(JSON.stringify(said), before);
-    assert.notEqual(application, said);
-    assert.equal(application.site, said.site);
+  test("the given application is not modified", () => {
+    const given = seqprops(traced("a"), painted());
+    const before = JSON.stringify(given);
+    const { application } = prepare(web1, given);
+    assert.equal(JSON.stringify(given), before);
+    assert.notEqual(application, given);
+    assert.equal(application.site, given.site);
   });
 
-  test("prepared twice, it comes out the same", () => {
-    const said = seqprops(traced("a"), painted());
-    assert.deepEqual(prepare(web1, said).application, prepare(web1, said).application);
+  test("preparing twice gives the same result", () => {
+    const given = seqprops(traced("a"), painted());
+    assert.deepEqual(prepare(web1, given).application, prepare(web1, given).application);
   });
 });
 
-describe("what is known then", () => {
-  test("the name, which a property may set", () => {
+describe("the prepared host", () => {
+  test("has its name, which a property may set", () => {
     const renamed = defprop({
       name: "test.renamed",
       kind: "posix",
@@ -151,14 +151,14 @@ describe("what is known then", () => {
     assert.equal(prepare(web1, renamed("web2.example.org")).name, "web2.example.org");
   });
 
-  test("facts given beforehand are seen by all, and added to", () => {
+  test("initial facts are visible to all properties, and are added to", () => {
     const model = HostModel.named("web1.example.org");
     model.push(colours, "red");
     prepare(web1, traced("a"), model);
     assert.deepEqual(model.all(colours), ["A", "red"]);
   });
 
-  test("what unapplied(…) says of the host is not so", () => {
+  test("facts inside unapplied(…) are not recorded", () => {
     const undoable = defprop({
       name: "test.undoable",
       kind: "posix",
@@ -172,7 +172,7 @@ describe("what is known then", () => {
     assert.deepEqual(model.all(colours), ["a"]);
   });
 
-  test("of what a property chooses among its arguments, only what it chose", () => {
+  test("of a property that chooses among its arguments, only the facts of the chosen ones", () => {
     const either = defproplist({
       name: "test.either",
       args: object({ one: propapp(), other: propapp() }),
@@ -192,23 +192,23 @@ describe("what is known then", () => {
     ["in a combinator", onChange(toy.changes("a"), as("root", toy.needsAgent("b"))), "agent", 1],
     ["as a part", seqprops(toy.made("m", toy.needsAgent("b"))), "agent", 1],
     ["undone", unapplied(toy.made("m", toy.changes("b"))), "posix", 0],
-    ["nothing at all", seqprops(), "posix", 0],
+    ["empty", seqprops(), "posix", 0],
   ];
   for (const [name, application, kind, agentOnly] of kinds) {
-    test(`the kind is the highest of all: ${name}`, () => {
+    test(`is of kind agent if any property is: ${name}`, () => {
       const prepared = prepare(web1, application);
       assert.equal(prepared.kind, kind);
       assert.equal(prepared.agentOnly.length, agentOnly);
     });
   }
 
-  test("the names of all properties in it, of parts too", () => {
+  test("has the names of all properties in it, including parts", () => {
     const { properties } = prepare(web1, onChange(toy.made("m", toy.changes("a")), painted()));
     assert.deepEqual([...properties].sort(), ["onChange", "test.painted", "toy.changes", "toy.made"]);
   });
 });
 
-describe("what is refused", () => {
+describe("refusals", () => {
   const lists = defproplist({
     name: "test.lists",
     args: object({ parts: list(propapp()) }),
@@ -257,7 +257,7 @@ describe("what is refused", () => {
     call: () => ({}),
     hostattrs: (_args, host) => host.push(attribute<unknown>("test/how"), () => 1, { since: new Date(0) }),
   });
-  const late = "is async; it is asked before anybody is connected to, and must answer at once";
+  const late = "is async; it runs before connecting and must return its result synchronously";
   const cases: [name: string, application: () => PropApp, complaints: string[]][] = [
     ...(["preprocess", "hostattrs", "parts", "nested"] as const).map(
       (slot): [string, () => PropApp, string[]] => [
@@ -267,58 +267,60 @@ describe("what is refused", () => {
       ],
     ),
     [
-      "arguments that its preprocess spoils",
+      "invalid arguments from preprocess",
       () => garbled("a"),
       [
-        "test.garbled('a') HERE: preprocess made what does not fit: args.what is 5; it must be of type string",
+        "test.garbled('a') HERE: its preprocess returned invalid arguments: args.what is 5; it must be of type string",
       ],
     ],
     [
       "a fact that cannot be sent",
       tells,
       [
-        "test.tells() HERE: the fact test/how is a function, the fact test/how.since is a Date: only text, numbers, true, false, null, lists and plain objects can be sent and stored",
+        "test.tells() HERE: the fact test/how is a function, the fact test/how.since is a Date; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored",
       ],
     ],
     ["by a property", () => refusing("a"), ["test.refusing('a') HERE: a does not fit"]],
     [
-      "everything at once",
+      "all complaints at once",
       () => seqprops(refusing("a"), toy.changes("b"), onChange(toy.changes("c"), refusing("d"))),
       ["test.refusing('a') HERE: a does not fit", "test.refusing('d') HERE: d does not fit"],
     ],
     [
-      "an unknown property, with what may be meant",
+      "an unknown property, with suggestions",
       () => seqprops(arrived("toy.chages", { what: "a" })),
       [
         "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
       ],
     ],
     [
-      "an unknown property like none",
+      "an unknown property without similar names",
       () => arrived("nowhere.tobefound", {}),
       [
         "nowhere.tobefound({}) HERE: there is no property nowhere.tobefound; is the file that defines it in the consfig?",
       ],
     ],
     [
-      "arguments that do not fit",
+      "invalid arguments",
       () => arrived("toy.changes", { wat: 1 }),
-      ['toy.changes({ wat: 1 }) HERE: args.what is missing; args has no "wat"; it takes "what"'],
+      [
+        'toy.changes({ wat: 1 }) HERE: args.what is missing; args has an unknown field "wat"; it takes "what"',
+      ],
     ],
     [
-      "what cannot be undone",
+      "unapplying the irreversible",
       () => unapplied(toy.oneWay("a")),
       ["unapplied(toy.oneWay('a')) HERE: toy.oneWay cannot be unapplied"],
     ],
     [
-      "what cannot be undone, deep inside",
+      "unapplying the irreversible, deeply nested",
       () => unapplied(seqprops(toy.changes("a"), toy.made("m", toy.oneWay("b")))),
       [
         "unapplied(seqprops(toy.changes('a'), toy.made('m', toy.oneWay('b')))) HERE: toy.oneWay cannot be unapplied",
       ],
     ],
     [
-      "an unknown property to be undone: said once",
+      "unapplying an unknown property: reported once",
       () => unapplied(arrived("toy.chages", { what: "a" })),
       [
         "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
@@ -330,17 +332,17 @@ describe("what is refused", () => {
       ["test.refusing('a') HERE: a does not fit", "test.refusing('c') HERE: c does not fit"],
     ],
     [
-      "a part that is none",
+      "a part that is not a property",
       () => mistaken(),
       ['test.mistaken() HERE: parts[0] is a function; it must be a property, such as cmd.single("true")'],
     ],
     [
-      "a mistake of its author, by its class",
+      "an error of the property's author, with its class",
       () => seqprops(buggy(), refusing("a")),
       ["test.buggy() HERE: RangeError: out of paint", "test.refusing('a') HERE: a does not fit"],
     ],
     [
-      "another user than root, and what stands inside",
+      "a user other than root, and problems inside",
       () => as("www-data", refusing("a")),
       ["test.refusing('a') HERE: a does not fit"],
     ],
@@ -349,18 +351,18 @@ describe("what is refused", () => {
     test(name, () => assert.deepEqual(complaintsOf(application()), complaints));
   }
 
-  test("with the line of each", () => {
+  test("each with its line", () => {
     const [a, b] = [refusing("a"), refusing("b")];
     assert.throws(
       () => prepare(web1, seqprops(a, b)),
       (error: Error) =>
         error.message ===
-        `web1.example.org: 2 complaints\n  - test.refusing('a') at ${a.site}: a does not fit\n  - test.refusing('b') at ${b.site}: b does not fit`,
+        `web1.example.org: 2 problems\n  - test.refusing('a') at ${a.site}: a does not fit\n  - test.refusing('b') at ${b.site}: b does not fit`,
     );
   });
 });
 
-test("definitionOf says what may be meant", () => {
+test("definitionOf suggests similar names", () => {
   assert.equal(definitionOf("seqprops"), seqprops.definition);
   assert.throws(
     () => definitionOf("seqprop"),
@@ -368,7 +370,7 @@ test("definitionOf says what may be meant", () => {
   );
 });
 
-describe("whether it can be undone", () => {
+describe("unappliable", () => {
   const cases: [application: PropApp, can: boolean][] = [
     [toy.changes("a"), true],
     [toy.oneWay("a"), false],

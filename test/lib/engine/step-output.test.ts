@@ -23,7 +23,7 @@ function outputOf(...pieces: (readonly ["stdout" | "stderr", string])[]) {
 }
 
 describe("the output of a step", () => {
-  test("comes as it is printed", () => {
+  test("is reported as it is printed", () => {
     const { events } = outputOf(["stdout", "one\n"], ["stderr", "two\n"]);
     assert.deepEqual(events, [
       { kind: "step-output", step: 7, stream: "stdout", text: "one\n" },
@@ -31,7 +31,7 @@ describe("the output of a step", () => {
     ]);
   });
 
-  test("is whole up to a megabyte", () => {
+  test("is complete up to a megabyte", () => {
     const first = "a".repeat(EXCERPT - 10);
     const second = "b".repeat(EXCERPT + 10);
     const { text, previews } = outputOf(["stdout", first], ["stdout", second]);
@@ -39,7 +39,7 @@ describe("the output of a step", () => {
     assert.equal(previews.length, 1);
   });
 
-  test("is the beginning and the end of more than that, and a line of it now and then", () => {
+  test("above that is its beginning and end, with an occasional line in between", () => {
     const line = (n: number) => `line ${n} ${"x".repeat(10_000)}\n`;
     const pieces = Array.from({ length: 1000 }, (_, n) => ["stdout", line(n)] as const);
     const { text, previews } = outputOf(...pieces);
@@ -50,7 +50,7 @@ describe("the output of a step", () => {
     assert.ok(previews.every((each) => each.length === 200 && each.startsWith("line ")));
   });
 
-  test("splits no character, and keeps the streams apart", () => {
+  test("does not split characters, and keeps the streams apart", () => {
     const { events, text } = outputOf(
       ["stdout", `${"a".repeat(EXCERPT - 1)}😀`],
       ["stderr", "no\n"],

@@ -176,7 +176,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.match(broken.failure?.message ?? "", /services\/broken\.ts:1:21: Expression expected/);
     assert.throws(() => imageDumped(at, { ...call, args: [{ port: [Number.NaN] }, () => 1] }), {
       message:
-        "imageDumped: args.call.args[0].port[0] is NaN, args.call.args[1] is a function: only text, numbers, true, false, null, lists and plain objects can be sent and stored",
+        "imageDumped: args.call.args[0].port[0] is NaN, args.call.args[1] is a function; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored",
     });
     assert.throws(() => imageDumped("cool", call), {
       message: 'imageDumped: args.path is "cool"; it must be an absolute path on the host',

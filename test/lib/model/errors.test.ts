@@ -14,7 +14,7 @@ import {
   RunFailed,
 } from "../../../lib/model/errors";
 
-describe("what may be done about each", () => {
+describe("error classes", () => {
   const result = { exit: 1, stdout: "", stderr: "" };
   const rows: [error: ConsfigError, name: string, parents: Function[]][] = [
     [new InapplicableProperty("m"), "InapplicableProperty", [ConsfigError]],
@@ -34,7 +34,7 @@ describe("what may be done about each", () => {
       assert.equal(
         error instanceof FailedChange && error instanceof InapplicableProperty,
         false,
-        "refused before connecting, or failed on the host: never both",
+        "an error is either refused before connecting or a failure on the host",
       );
     });
   }
@@ -46,32 +46,32 @@ describe("messages", () => {
   const cases: [name: string, message: string, expected: string][] = [
     ["a hop that failed", new ConnectionFailed("via.sudo()", "no").message, "via.sudo(): no"],
     ["a silent command", ran("false", "", "\n"), "`false` ended with exit code 2"],
-    ["the last word on stderr", ran("x", "out", "a\nb\n"), "`x` ended with exit code 2: b"],
-    ["else on stdout", ran("x", "a\nout\n", " "), "`x` ended with exit code 2: out"],
+    ["the last line of stderr", ran("x", "out", "a\nb\n"), "`x` ended with exit code 2: b"],
+    ["else of stdout", ran("x", "a\nout\n", " "), "`x` ended with exit code 2: out"],
     ["a long command", ran("y".repeat(300), "", ""), `\`${"y".repeat(200)}…\` ended with exit code 2`],
-    ["one complaint", new Refused("web1", ["a\nb"]).message, "web1: a\nb"],
+    ["one problem", new Refused("web1", ["a\nb"]).message, "web1: a\nb"],
     [
-      "several complaints",
+      "several problems",
       new Refused("web1", ["a", "b\nmore"]).message,
-      "web1: 2 complaints\n  - a\n  - b\n    more",
+      "web1: 2 problems\n  - a\n  - b\n    more",
     ],
   ];
   for (const [name, message, expected] of cases) test(name, () => assert.equal(message, expected));
 });
 
 describe("a failure as data", () => {
-  test("has name, message and frames, without the message above these", () => {
+  test("has name, message and frames, without the message above them", () => {
     const { name, message, stack, ...more } = failureOf(new FailedChange("it\nwent wrong"));
     assert.deepEqual({ name, message, more }, { name: "FailedChange", message: "it\nwent wrong", more: {} });
     assert.match(stack ?? "", /^ {4}at .*errors\.test\.ts:\d+:\d+\)?\n/);
   });
 
-  test("of a command has its whole output", () => {
+  test("of a command has its complete output", () => {
     const result = { exit: 2, stdout: "a\nb\n", stderr: "c\n" };
     assert.deepEqual(failureOf(new RunFailed("x", result)).command, { command: "x", ...result });
   });
 
-  test("of anything else that is thrown has its text", () => {
+  test("of a thrown non-error has its text", () => {
     assert.deepEqual(failureOf("text"), { name: "Error", message: "text" });
     assert.deepEqual(failureOf(undefined), { name: "Error", message: "undefined" });
     assert.deepEqual(failureOf({ code: 5, at: ["a"] }), {
@@ -85,36 +85,36 @@ describe("a failure as data", () => {
   const ran = new RunFailed("make", { exit: 2, stdout: "", stderr: "no rule" });
   const causes: [name: string, error: Error, message: string][] = [
     [
-      "of another, and of what that was because of",
+      "of a chain of causes",
       new FailedChange("no page", { cause: new Error("no server", { cause: "no power" }) }),
-      "no page; because of: no server; because of: no power",
+      "no page; caused by: no server; caused by: no power",
     ],
     [
-      "of what it says already",
+      "of a cause that the message contains",
       new FailedChange("cannot: EPERM", { cause: new Error("EPERM") }),
       "cannot: EPERM",
     ],
     [
-      "of several",
+      "of several causes",
       new AggregateError([new Error("first"), new Error("second"), new Error("first")], "none worked"),
-      "none worked; because of: first; because of: second",
+      "none worked; caused by: first; caused by: second",
     ],
-    ["of itself", loop, "a; because of: b"],
+    ["of a circular cause", loop, "a; caused by: b"],
     [
-      "whose message says all that there is to say",
-      new ConnectionFailed("via.ssh()", "nobody is there", { cause: new Error("ECONNREFUSED") }),
-      "via.ssh(): nobody is there",
+      "of a class with complete messages",
+      new ConnectionFailed("via.ssh()", "no answer", { cause: new Error("ECONNREFUSED") }),
+      "via.ssh(): no answer",
     ],
     [
-      "of a command",
+      "of a failed command",
       new FailedChange("not built", { cause: ran }),
-      "not built; because of: `make` ended with exit code 2: no rule",
+      "not built; caused by: `make` ended with exit code 2: no rule",
     ],
   ];
   for (const [name, error, message] of causes)
-    test(`because ${name}`, () => assert.equal(failureOf(error).message, message));
+    test(`the message ${name}`, () => assert.equal(failureOf(error).message, message));
 
-  test("because of a command has its output", () => {
+  test("caused by a command has its output", () => {
     const { command } = failureOf(new FailedChange("not built", { cause: ran }));
     assert.deepEqual(command, { command: "make", exit: 2, stdout: "", stderr: "no rule" });
   });

@@ -17,7 +17,7 @@ const tunnel = defhop({
 });
 
 describe("a hop", () => {
-  test("is a fact: which, with what, and the line that said it", () => {
+  test("is plain data: its name, arguments and site", () => {
     const hop = tunnel("gate", 22);
     assert.ok(isHop(hop));
     assert.deepEqual([hop.hop, hop.args], ["tunnel", { to: "gate", port: 22 }]);
@@ -45,23 +45,27 @@ describe("a hop", () => {
     });
   }
 
-  test("that arrived from elsewhere prints as it was typed, or with its arguments", () => {
+  test("received from another process prints as it was typed, or with its arguments", () => {
     const arrived = JSON.parse(JSON.stringify(tunnel("gate"))) as Hop;
     assert.equal(hopAsCode(arrived), "via.tunnel('gate')");
     assert.equal(hopAsCode({ hop: "tunnel", args: { to: "gate" }, site: "" }), "via.tunnel({ to: 'gate' })");
   });
 });
 
-describe("arguments that do not fit are refused at the line that gave them", () => {
+describe("invalid arguments are refused at the line that passed them", () => {
   const cases: [name: string, make: () => Hop, message: string][] = [
-    ["too many", () => local({ host: "web1" } as never), 'via.local: args has no "host"; it takes no fields'],
     [
-      "of another type",
+      "too many",
+      () => local({ host: "web1" } as never),
+      'via.local: args has an unknown field "host"; it takes no fields',
+    ],
+    [
+      "of the wrong type",
       () => sudo({ user: 7 } as never),
       "via.sudo: args.user is 7; it must be the name of a user or group",
     ],
     [
-      "of another form",
+      "in the wrong format",
       () => sandbox({ name: "../etc" }),
       'via.sandbox: args.name is "../etc"; it must be a short name',
     ],
@@ -70,12 +74,12 @@ describe("arguments that do not fit are refused at the line that gave them", () 
   for (const [name, make, message] of cases) test(name, () => refused(make, message));
 });
 
-describe("what is no definition is refused at its line", () => {
+describe("an invalid definition is refused at its line", () => {
   const right = { name: "gangway", args: object({}), open: async () => localConnection() };
   const cases: [definition: object, message: string][] = [
-    [{ ...right, opne: right.open }, "it has no slot opne; did you mean open?"],
-    [{ ...right, close: right.open }, "it has no slot close; there are call, open, enter"],
-    [{ ...right, open: undefined }, "it has no open, and would lead nowhere"],
+    [{ ...right, opne: right.open }, "unknown slot opne; did you mean open?"],
+    [{ ...right, close: right.open }, "unknown slot close; the slots are call, open, enter"],
+    [{ ...right, open: undefined }, "it has no open; add the function that connects"],
     [{ ...right, open: true }, "open is true; it must be a function"],
     [{ ...right, agent: "yes" }, 'agent is "yes"; it must be true or false'],
     [
@@ -97,7 +101,7 @@ describe("what is no definition is refused at its line", () => {
         `defhop of ${name}: name is ${JSON.stringify(name)}; it must be a name such as "ssh"`,
       ));
 
-  test("nothing of it is known afterwards", () => assert.equal(hops.get("gangway"), undefined));
+  test("a refused definition is not registered", () => assert.equal(hops.get("gangway"), undefined));
 });
 
 describe("arguments of a hop", () => {
@@ -108,7 +112,7 @@ describe("arguments of a hop", () => {
     open: async () => localConnection(),
   });
 
-  test("are a copy that nothing can change", () => {
+  test("are a frozen copy", () => {
     const stop = { name: "quay" };
     const hop = ferry(stop);
     stop.name = "elsewhere";
@@ -119,10 +123,10 @@ describe("arguments of a hop", () => {
     assert.throws(() => Object.assign(stops[0] ?? {}, { name: "other" }), TypeError);
   });
 
-  test("are refused when they could not be sent", () =>
+  test("are refused when they cannot be sent", () =>
     refused(
       () => ferry(new Date(0)),
-      "via.ferry: args.stops[0] is a Date: only text, numbers, true, false, null, lists and plain objects can be sent and stored",
+      "via.ferry: args.stops[0] is a Date; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored",
     ));
 });
 
@@ -135,7 +139,7 @@ function refused(act: () => unknown, message: string): void {
   });
 }
 
-test("every sort of hop is known by its name, which only one file may give", () => {
+test("every hop is registered under its name, which only one file may define", () => {
   for (const name of ["local", "sandbox", "sudo", "tunnel"]) assert.equal(hops.get(name)?.name, name);
   assert.equal(hops.get("local")?.agent, undefined);
   assert.equal(tunnel.name, "tunnel");
@@ -148,7 +152,7 @@ test("every sort of hop is known by its name, which only one file may give", () 
   );
 });
 
-test("what is no hop is told from one", () => {
+test("isHop distinguishes hops from other values", () => {
   for (const value of [undefined, null, "local", local, {}, { property: "a", args: {} }]) {
     assert.equal(isHop(value), false, inspect(value));
   }

@@ -26,7 +26,7 @@ describe("defhost", () => {
   const a = toy.changes("a");
   const b = toy.changes("b");
 
-  test("gives a value: name, hops, properties in order", () => {
+  test("returns a value with name, hops and properties in order", () => {
     const deploy = [local()];
     const host = defhost("web1.example.org", { deploy, desc: "the web" }, a, b);
     assert.equal(host.name, "web1.example.org");
@@ -37,7 +37,7 @@ describe("defhost", () => {
     assert.equal(hosts.get("web1.example.org"), host);
   });
 
-  test("which nothing can change afterwards", () => {
+  test("the value is frozen", () => {
     const deploy = [local()];
     const host = defhost("web1.example.org", { deploy }, a);
     deploy.push(sudo());
@@ -46,11 +46,11 @@ describe("defhost", () => {
     assert.throws(() => Object.assign(host, { name: "other" }), TypeError);
   });
 
-  test("options may be left out, and nothings are passed over", () => {
+  test("options are optional, and empty values are ignored", () => {
     const cases: [name: string, host: Host][] = [
       ["no options", defhost("web1", a, b)],
-      ["nothing first", defhost("web1", false, a, null, b)],
-      ["nothing between", defhost("web1", {}, undefined, a, false, b)],
+      ["an empty value first", defhost("web1", false, a, null, b)],
+      ["empty values in between", defhost("web1", {}, undefined, a, false, b)],
     ];
     for (const [name, host] of cases) assert.deepEqual(host.applications, [a, b], name);
     assert.equal(defhost("web1", a).deploy, undefined);
@@ -58,21 +58,21 @@ describe("defhost", () => {
   });
 
   const refused: [name: string, define: () => Host, message: string][] = [
-    ["a name that is none", () => defhost("we b", a), 'name is "we b"; it must be a host name'],
+    ["an invalid name", () => defhost("we b", a), 'name is "we b"; it must be a host name'],
     [
-      "an option that there is not",
+      "an unknown option",
       () => defhost("web1", { deplyo: [] } as never),
-      'options has no "deplyo"; it takes "deploy", "desc"',
+      'options has an unknown field "deplyo"; it takes "deploy", "desc"',
     ],
     [
       "hops that are not in a list",
       () => defhost("web1", { deploy: local() } as never),
-      'options.deploy is {"hop":"local","args":{},"site":"SITE","code":"via.local(…; it must be of type array',
+      'options.deploy is {"hop":"local","args":{},"site":"SITE","code":"via.…; it must be of type array',
     ],
     [
       "hops that cannot follow each other",
       () => defhost("web1", { deploy: [agent(), agent(), local()] as Hop[] }),
-      "via.agent() follows via.agent(): that is a process of ours already; leave one out; via.local() can only stand first: it is about the machine that you sit at",
+      "via.agent() follows via.agent(), which is already an agent; remove one of them; via.local() must be the first hop: it means the machine you are working on",
     ],
     [
       "a hop that was not called",
@@ -85,7 +85,7 @@ describe("defhost", () => {
       'properties[1] is a function; it must be a property, such as cmd.single("true")',
     ],
     [
-      "the same, first",
+      "the same as first argument",
       () => defhost("web1", toy.changes as never),
       'properties[0] is a function; it must be a property, such as cmd.single("true")',
     ],
@@ -104,7 +104,7 @@ describe("defhost", () => {
     });
   }
 
-  test("one name in two files is refused", () => {
+  test("refuses the same name in two files", () => {
     defhost("twice", a);
     assert.throws(
       () => definedBy("/consfig/hosts/other.ts", () => defhost("twice", b)),
@@ -154,7 +154,7 @@ describe("a host prints as the code that makes it", () => {
     ],
   ];
   for (const [name, define] of hostsToPrint) {
-    test(`${name}: evaluated, it is an equal host`, () => {
+    test(`${name}: evaluating it makes an equal host`, () => {
       const host = define();
       const again = evaluated(inspect(host));
       assert.equal(inspect(again), inspect(host));
@@ -162,7 +162,7 @@ describe("a host prints as the code that makes it", () => {
     });
   }
 
-  test("and is JSON from which its applications can be told", () => {
+  test("and converts to JSON with its applications", () => {
     const host = defhost("web1", { deploy: [via.local()] }, onChange(toy.changes("a"), toy.rests("b")));
     const { applications, ...rest } = JSON.parse(JSON.stringify(host)) as Host;
     assert.deepEqual(withoutSites(rest), {
@@ -188,7 +188,7 @@ describe("the facts of a host", () => {
     assert.equal(host.newest(colour), "green");
   });
 
-  test("pushNew leaves out what is there, by value", () => {
+  test("pushNew ignores values that exist already", () => {
     const host = HostModel.named("web1");
     host.push(point, { x: 1 });
     host.pushNew(point, { x: 2 }, { x: 1 });
@@ -203,7 +203,7 @@ describe("the facts of a host", () => {
     assert.deepEqual(host.all(shared.hostname), ["web2", "web1"]);
   });
 
-  test("data that is needed is asked for once", () => {
+  test("required data is listed once", () => {
     const host = HostModel.named("web1");
     for (const _ of [1, 2]) host.requireData("--user-passwd--web1", "root");
     host.requireData("web1", "/etc/key");
@@ -213,7 +213,7 @@ describe("the facts of a host", () => {
     ]);
   });
 
-  test("a copy knows what the host knew, and neither sees what the other learns", () => {
+  test("a copy has the host's facts, and later changes are independent", () => {
     const host = HostModel.named("web1");
     host.push(colour, "red");
     const copy = host.copy();
@@ -223,7 +223,7 @@ describe("the facts of a host", () => {
     assert.deepEqual(host.all(colour), ["green", "red"]);
   });
 
-  test("survive JSON, with those of the host around", () => {
+  test("survive JSON, with those of the parent host", () => {
     const parent = HostModel.named("machine");
     parent.push(colour, "red");
     const host = new HostModel({
@@ -240,6 +240,6 @@ describe("the facts of a host", () => {
   });
 });
 
-/** Where a thing was said is not part of what it says. */
+/** Sites are not compared. */
 const withoutSites = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (key, inner) => (key === "site" ? undefined : inner)));

@@ -10,7 +10,7 @@ import { integer, json, list, object, optional, string } from "../../../lib/mode
 import { as } from "../../../lib/nested/deploys";
 import * as toy from "../../support/toy";
 
-/** The line from which it is called, as sites name it. */
+/** The line that calls it, as sites name it. */
 const here = () => /property\.test\.ts:\d+/.exec(new Error().stack?.split("\n")[2] ?? "")?.[0] ?? "";
 
 const listens = defprop({
@@ -30,7 +30,7 @@ describe("an application", () => {
     assert.deepEqual(args, { port: 80, on: ["::1"] });
   });
 
-  test("keeps copies: what was given stays its owner's, who may change it", () => {
+  test("copies its arguments, so the caller may change the originals", () => {
     const on = ["::1"];
     const application = listens({ port: 80, on });
     on.push("::2");
@@ -38,29 +38,29 @@ describe("an application", () => {
     assert.equal(inspect(application), "test.listens({ port: 80, on: [ '::1' ] })");
   });
 
-  test("holds those among its arguments as they are", () => {
+  test("keeps applications among its arguments as they are", () => {
     const inner = toy.changes("a");
     assert.equal((unapplied(inner).args as { application: PropApp }).application, inner);
   });
 
-  describe("takes nothing that could not be sent", () => {
+  describe("refuses arguments that cannot be sent", () => {
     const round: { self?: unknown } = {};
     round.self = { round };
     class Port {}
-    const cases: [name: string, value: unknown, said: string][] = [
+    const cases: [name: string, value: unknown, problem: string][] = [
       ["a function", () => 1, "args.value is a function"],
-      ["what is no number", { a: [Number.NaN, 1n] }, "args.value.a[0] is NaN, args.value.a[1] is 1"],
+      ["NaN and bigint", { a: [Number.NaN, 1n] }, "args.value.a[0] is NaN, args.value.a[1] is 1"],
       [
-        "nothing in a list",
+        "undefined and symbols in a list",
         [undefined, Symbol("x")],
         "args.value[0] is undefined, args.value[1] is a symbol",
       ],
       [
-        "values of classes",
+        "class instances",
         { "a b": new Map(), port: new Port() },
         'args.value["a b"] is a Map, args.value.port is a Port',
       ],
-      ["what goes round", round, "args.value.self.round is a part of itself"],
+      ["circular values", round, "args.value.self.round contains itself"],
     ];
     const anything = defprop({
       name: "test.anything",
@@ -69,15 +69,15 @@ describe("an application", () => {
       call: (value: unknown) => ({ value }),
       apply: async () => "unchanged",
     });
-    for (const [name, value, said] of cases)
+    for (const [name, value, problem] of cases)
       test(name, () =>
         assert.throws(() => anything(value), {
           name: "InvalidArguments",
-          message: `test.anything: ${said}: only text, numbers, true, false, null, lists and plain objects can be sent and stored`,
+          message: `test.anything: ${problem}; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored`,
         }),
       );
 
-    test("but it may be made of parameters that could not", () => {
+    test("may be made from parameters that cannot be sent", () => {
       const portOf = defprop({
         name: "test.portOf",
         kind: "posix",
@@ -90,7 +90,7 @@ describe("an application", () => {
       assert.deepEqual(portOf(server).args, { port: 80 });
     });
 
-    test("but twice the same, objects of another context, and fields that are left out", () => {
+    test("accepts repeated values, objects of another context, and omitted fields", () => {
       const twice = { a: 1 };
       const value = runInNewContext("({ elsewhere: [1, null] })");
       assert.deepEqual(JSON.parse(JSON.stringify(anything([twice, twice, { a: undefined }, value]).args)), {
@@ -99,7 +99,7 @@ describe("an application", () => {
     });
   });
 
-  test("remembers the line that said it", () => {
+  test("remembers the line that made it", () => {
     const [application, line] = [toy.changes("a"), here()];
     assert.ok(application.site.startsWith(`test/lib/model/${line}:`), application.site);
   });
@@ -113,7 +113,7 @@ describe("an application", () => {
     });
   });
 
-  test("is checked when it is made, every problem at once, and the stack begins at the line that made it", () => {
+  test("is validated when it is made: all problems at once, with a stack that starts at that line", () => {
     let line = "";
     assert.throws(
       () => {
@@ -124,7 +124,7 @@ describe("an application", () => {
         assert.ok(error instanceof InvalidArguments && error instanceof InapplicableProperty);
         assert.equal(
           error.message,
-          'test.listens: args has no "onn"; it takes "port", "on"; args.port is "80"; it must be of type integer',
+          'test.listens: args has an unknown field "onn"; it takes "port", "on"; args.port is "80"; it must be of type integer',
         );
         const [, first] = error.stack?.split(/\n\s+at /) ?? [];
         const next = line.replace(/\d+$/, (number) => String(Number(number) + 1));
@@ -134,7 +134,7 @@ describe("an application", () => {
     );
   });
 
-  test("without call, takes nothing for no arguments", () => {
+  test("can be called without arguments when it has no call slot", () => {
     const nothing = defprop({
       name: "test.nothing",
       kind: "posix",
@@ -166,7 +166,7 @@ describe("prints as the code that makes it", () => {
   ];
   for (const [name, value, code] of cases) test(name, () => assert.equal(inspect(value), code));
 
-  test("on one line and whole, however deep, wide or long", () => {
+  test("on one line and unabridged, at any depth, width or length", () => {
     const wide = defprop({
       name: "test.wide",
       kind: "posix",
@@ -183,14 +183,14 @@ describe("prints as the code that makes it", () => {
 });
 
 describe("a definition", () => {
-  test("can be looked up by its name, and the function has that name", () => {
+  test("can be looked up by its name, which is also the function's name", () => {
     assert.equal(properties.get("test.listens"), listens as never);
     assert.equal(listens.name, "test.listens");
     assert.equal(listens.definition.kind, "posix");
     assert.match(String(properties.siteOf("test.listens")), /^test\/lib\/model\/property\.test\.ts:\d+:\d+$/);
   });
 
-  test("said again by the same file replaces the former, for applications that exist already", () => {
+  test("replaces the previous one of the same file, also for existing applications", () => {
     const define = (kind: "posix" | "agent") =>
       defprop({ name: "test.twice", kind, args: object({}), apply: async () => "changed" });
     define("posix");
@@ -198,7 +198,7 @@ describe("a definition", () => {
     assert.equal(properties.get("test.twice")?.definition.kind, "agent");
   });
 
-  test("of a name that another file has is refused", () => {
+  test("with the name of another file's definition is refused", () => {
     assert.throws(
       () =>
         definedBy("/consfig/properties/other.ts", () =>
@@ -213,19 +213,19 @@ describe("a definition", () => {
   });
 
   const definition = { name: "test.one", kind: "posix", args: object({}), apply: async () => "unchanged" };
-  const mistakes: [name: string, definition: object, said: string][] = [
+  const mistakes: [name: string, definition: object, problem: string][] = [
     [
       "without a name",
       { ...definition, name: "" },
       'defprop of : name is ""; it must be a name such as "file.containsLines"',
     ],
     [
-      "of a name with a space",
+      "with a space in its name",
       { ...definition, name: "a b" },
       'defprop of a b: name is "a b"; it must be a name such as "file.containsLines"',
     ],
     [
-      "of no kind",
+      "without a kind",
       { ...definition, kind: "shell" },
       'defprop of test.one: kind is "shell"; it must be "posix" or "agent"',
     ],
@@ -235,38 +235,38 @@ describe("a definition", () => {
       "defprop of test.one: args is undefined; it must be a schema, such as schema.object({ path: schema.path() })",
     ],
     [
-      "with a slot written wrong",
+      "with a misspelled slot",
       { ...definition, chek: async () => true },
-      "defprop of test.one: it has no slot chek; did you mean check?",
+      "defprop of test.one: unknown slot chek; did you mean check?",
     ],
     [
-      "with a slot that there is not",
+      "with an unknown slot",
       { ...definition, whenever: 1 },
-      "defprop of test.one: it has no slot whenever; there are call, desc, preprocess, hostattrs, parts, nested, check, apply, unapply, unappliable, skip",
+      "defprop of test.one: unknown slot whenever; the slots are call, desc, preprocess, hostattrs, parts, nested, check, apply, unapply, unappliable, skip",
     ],
     [
-      "with a slot that is no function",
+      "with a slot that is not a function",
       { ...definition, desc: "one" },
       'defprop of test.one: desc is "one"; it must be a function',
     ],
     [
-      "with a word for yes",
+      "with a flag that is not a boolean",
       { ...definition, inline: "yes" },
       'defprop of test.one: inline is "yes"; it must be true or false',
     ],
     [
-      "that would do nothing",
+      "without a slot that does anything",
       { ...definition, apply: undefined, check: async () => true },
-      "defprop of test.one: it has none of hostattrs, parts, nested, apply, unapply, and would do nothing",
+      "defprop of test.one: it needs at least one of hostattrs, parts, nested, apply, unapply; without them it does nothing",
     ],
     [
-      "with two ways to be applied",
+      "with both parts and apply",
       { ...definition, parts: () => [] },
-      "defprop of test.one: it has parts, and apply, which would never be asked: leave one of them out",
+      "defprop of test.one: it has both parts and apply, which would never be called; remove one of them",
     ],
   ];
   for (const [name, wrong, message] of mistakes) {
-    test(`${name} is refused where it stands`, () =>
+    test(`${name} is refused at its line`, () =>
       assert.throws(
         () => defprop(wrong as never),
         (error: Error) => {
@@ -278,14 +278,14 @@ describe("a definition", () => {
       ));
   }
 
-  test("made of others is of kind posix itself: its parts say what they need", () => {
+  test("made of others is of kind posix: its parts declare their own kinds", () => {
     const both = defproplist({ name: "test.both", args: object({}), parts: () => [toy.needsAgent("a")] });
     assert.equal(both.definition.kind, "posix");
   });
 });
 
-describe("nothing is a legal no-op where an application is expected", () => {
-  test("null, undefined and false go", () => {
+describe("an empty value is allowed where an application is expected", () => {
+  test("null, undefined and false are dropped", () => {
     const a = toy.changes("a");
     assert.deepEqual(withoutEmpty([null, a, undefined, false]), [a]);
     assert.deepEqual(seqprops(null, a, false).args, { applications: [a] });

@@ -13,7 +13,7 @@ const numbers = (...names: string[]) => {
 };
 
 describe("two definitions of one name", () => {
-  test("two files cannot define it, and both places are named", () => {
+  test("are refused in two files, naming both locations", () => {
     const registry = numbers("one");
     assert.throws(
       () => registry.define("one", 2, at("/consfig/other.ts", 7)),
@@ -26,14 +26,14 @@ describe("two definitions of one name", () => {
     assert.equal(registry.get("one"), 0, "the first stays");
   });
 
-  test("a file loaded again replaces what it defined, also at another line", () => {
+  test("a reloaded file replaces its definitions, also at another line", () => {
     const registry = numbers("one");
     registry.define("one", 10, at("/consfig/one.ts", 5));
     assert.equal(registry.get("one"), 10);
     assert.equal(String(registry.siteOf("one")), "/consfig/one.ts:5:3");
   });
 
-  test("the prompt replaces anything, and a file what the prompt defined", () => {
+  test("the prompt replaces any definition, and a file replaces those of the prompt", () => {
     const registry = numbers("one");
     registry.define("one", 10, at("prompt://4"));
     assert.equal(registry.get("one"), 10);
@@ -42,7 +42,7 @@ describe("two definitions of one name", () => {
     assert.equal(registry.get("one"), 20);
   });
 
-  test("what a helper in one file defines for another belongs to the file that is evaluated", () => {
+  test("a definition made by a helper in another file belongs to the evaluated file", () => {
     const registry = numbers();
     const helper = at("/consfig/helper.ts");
     definedBy("/consfig/a.ts", () => registry.define("one", 1, helper));
@@ -56,7 +56,7 @@ describe("two definitions of one name", () => {
     );
   });
 
-  test("an evaluation inside another gives the outer one its file back, also when it throws", () => {
+  test("a nested evaluation restores the outer file, also when it throws", () => {
     const registry = numbers();
     definedBy("/consfig/outer.ts", () => {
       assert.throws(() =>
@@ -72,7 +72,7 @@ describe("two definitions of one name", () => {
   });
 });
 
-test("names are sorted, values stand as they were defined", () => {
+test("names are sorted, values are in order of definition", () => {
   const registry = numbers("b", "c", "a");
   assert.deepEqual(registry.names(), ["a", "b", "c"]);
   assert.deepEqual(registry.values(), [0, 1, 2]);
@@ -81,7 +81,7 @@ test("names are sorted, values stand as they were defined", () => {
   assert.equal(registry.fileOf("d"), undefined);
 });
 
-test("forget drops what the given files defined, and nothing else", () => {
+test("forget removes the definitions of the given files only", () => {
   const registry = numbers("a", "b", "c");
   registry.forget(new Set(["/consfig/a.ts", "/consfig/c.ts", "/consfig/none.ts"]));
   assert.deepEqual(registry.names(), ["b"]);
@@ -89,7 +89,7 @@ test("forget drops what the given files defined, and nothing else", () => {
   assert.equal(registry.get("a"), 9);
 });
 
-test("restore goes back to a snapshot, as often as wanted", () => {
+test("restore returns to a snapshot, any number of times", () => {
   const registry = numbers("a", "b");
   const before = registry.snapshot();
   for (const _ of [1, 2]) {
@@ -121,7 +121,7 @@ describe("similar names, nearest first", () => {
     test(`"${wanted}"`, () => assert.deepEqual(similar(names, wanted), near));
   }
 
-  test("three at most", () => {
+  test("at most three", () => {
     assert.deepEqual(similar(["aa", "ab", "ac", "ad", "ae"], "a"), ["aa", "ab", "ac"]);
     assert.deepEqual(numbers("aa", "ab").similar("ac"), ["aa", "ab"]);
   });

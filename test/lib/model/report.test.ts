@@ -77,12 +77,12 @@ describe("a report", () => {
     );
   });
 
-  test("of another has none", () => {
+  test("of other deployments has no commands", () => {
     const { steps, ...rest } = report("changed", [beginning(false), started(1, "a"), ended(1, "changed")]);
     assert.ok(!("commands" in rest) && steps.every((step) => !("commands" in step)));
   });
 
-  test("has each step with all that was said of it", () => {
+  test("has each step with everything that its events reported", () => {
     const { steps, ...rest } = report("changed", [
       started(1, "all"),
       started(2, "a", 1),
@@ -106,7 +106,7 @@ describe("a report", () => {
     assert.deepEqual([rest.host, rest.deployment, rest.ms], ["web1", "d1", 12]);
   });
 
-  test("names among the changed and skipped those that did it, not those around them", () => {
+  test("lists as changed and skipped the innermost steps, not those around them", () => {
     const { changed, skipped, failed, ok } = report("failed", [
       started(1, "all"),
       started(2, "a", 1),
@@ -123,11 +123,11 @@ describe("a report", () => {
     assert.equal(ok, false);
   });
 
-  test("a step of which the end was not heard is unfinished", () => {
+  test("a step without an end event is unfinished", () => {
     assert.deepEqual(outline(report("failed", [started(1, "a")]).steps), ["unfinished a"]);
   });
 
-  test("other events are no steps, and what comes for a step that never began is passed over", () => {
+  test("other events make no steps, and events of a step that never started are ignored", () => {
     const events: StepEvent[] = [
       { kind: "notice", text: "a" },
       output(7, "stdout", "a"),
@@ -151,7 +151,7 @@ describe("a report", () => {
     });
   }
 
-  test("with a failed step it is not ok, whatever it is called", () => {
+  test("with a failed step it is not ok, whatever its status", () => {
     assert.equal(report("changed", [started(1, "a"), ended(1, "failed", { failure })]).ok, false);
   });
 
@@ -166,13 +166,13 @@ describe("the report of several hosts", () => {
   const idle = report("unchanged", []);
   const bad = report("refused", [], failure);
 
-  test("is ok when each is", () => {
+  test("is ok when all reports are", () => {
     assert.equal(fleetReport([well, idle], 3.6).ok, true);
     assert.equal(fleetReport([well, bad], 1).ok, false);
     assert.equal(fleetReport([], 1).ok, true);
   });
 
-  test("tells which changed, and which failed", () => {
+  test("lists the changed and failed hosts", () => {
     const fleet = fleetReport([well, idle, bad], 3.6);
     assert.deepEqual([fleet.changed, fleet.failed, fleet.ms], [[well], [bad], 4]);
     assert.deepEqual(fleet.reports, [well, idle, bad]);

@@ -33,8 +33,8 @@ const application = (property: string): PropApp => ({ property, args: {}, site: 
 interface Word {
   readonly schema: Schema<unknown>;
   readonly allows: readonly unknown[];
-  /** Each refused value, with all that is said about it. */
-  readonly refuses: readonly (readonly [value: unknown, ...said: string[]])[];
+  /** Each refused value, with its problems. */
+  readonly refuses: readonly (readonly [value: unknown, ...messages: string[]])[];
 }
 
 const words: Record<string, Word> = {
@@ -130,7 +130,7 @@ const words: Record<string, Word> = {
     refuses: [
       [{}, "args.path is missing"],
       [{ path: undefined }, "args.path is missing"],
-      [{ path: "/a", sise: "1G" }, 'args has no "sise"; it takes "path", "size"'],
+      [{ path: "/a", sise: "1G" }, 'args has an unknown field "sise"; it takes "path", "size"'],
       [
         { path: 1, size: "x" },
         "args.path is 1; it must be a path on the host",
@@ -142,7 +142,7 @@ const words: Record<string, Word> = {
   "object({})": {
     schema: object({}),
     allows: [{}],
-    refuses: [[{ a: 1 }, 'args has no "a"; it takes no fields']],
+    refuses: [[{ a: 1 }, 'args has an unknown field "a"; it takes no fields']],
   },
   "list(object(…))": {
     schema: list(object({ name: string() })),
@@ -233,12 +233,12 @@ for (const [word, { schema, allows, refuses }] of Object.entries(words)) {
   describe(word, () => {
     for (const value of allows)
       test(`allows ${shown(value)}`, () => assert.deepEqual(problems(schema, value), []));
-    for (const [value, ...said] of refuses)
-      test(`refuses ${shown(value)}`, () => assert.deepEqual(problems(schema, value), said));
+    for (const [value, ...messages] of refuses)
+      test(`refuses ${shown(value)}`, () => assert.deepEqual(problems(schema, value), messages));
   });
 }
 
-test("a message names the value by the name it is given, and abridges it", () => {
+test("a message uses the given name, and abridges the value", () => {
   assert.deepEqual(problems(integer(), "x".repeat(200), "options.port"), [
     `options.port is "${"x".repeat(79)}…; it must be of type integer`,
   ]);
@@ -255,21 +255,21 @@ describe("mapApplications", () => {
   const cases: [name: string, schema: Schema<unknown>, before: unknown, after: unknown][] = [
     ["itself", propapp(), a, A],
     ["a field", object({ one: propapp(), text: string() }), { one: a, text: "a" }, { one: A, text: "a" }],
-    ["a field that may be left out", object({ one: optional(propapp()) }), {}, {}],
-    ["the same, given", object({ one: optional(propapp()) }), { one: a }, { one: A }],
+    ["an optional field, absent", object({ one: optional(propapp()) }), {}, {}],
+    ["an optional field, present", object({ one: optional(propapp()) }), { one: a }, { one: A }],
     ["a list", list(propapp()), [a, b], [A, B]],
     ["a record", record(propapp()), { x: a, y: b }, { x: A, y: B }],
     ["null", nullable(propapp()), null, null],
     ["not null", nullable(propapp()), a, A],
     [
-      "whichever alternative fits",
+      "the alternative that matches",
       either(string(), list(propapp()), object({ only: propapp() })),
       { only: a },
       { only: A },
     ],
-    ["an alternative without any", either(string(), list(propapp())), "a", "a"],
+    ["an alternative without applications", either(string(), list(propapp())), "a", "a"],
     [
-      "deep inside",
+      "deeply nested",
       object({ cases: record(list(object({ when: string(), then: nullable(propapp()) }))), last: propapp() }),
       {
         cases: {
@@ -293,7 +293,7 @@ describe("mapApplications", () => {
       },
     ],
     [
-      "what only looks like one",
+      "an object that only looks like an application",
       object({ data: json(), one: propapp() }),
       { data: b, one: a },
       { data: b, one: A },
@@ -307,12 +307,12 @@ describe("mapApplications", () => {
     });
   }
 
-  test("a value without applications comes back as it is, not as a copy", () => {
+  test("a value without applications is returned itself, not a copy", () => {
     const value = { lines: ["a"] };
     assert.equal(renamed(object({ lines: list(string()) }), value), value);
   });
 
-  test("applicationsIn gives them in order", () => {
+  test("applicationsIn returns them in order", () => {
     const schema = object({ when: propapp(), then: list(propapp()) });
     assert.deepEqual(applicationsIn(schema, { when: a, then: [b, c] }), [a, b, c]);
     assert.deepEqual(applicationsIn(string(), "a"), []);

@@ -7,20 +7,20 @@ const own = path.relative(process.cwd(), __filename);
 const asked = () => callSite();
 const askedFromHelper = () => callSite(1);
 
-test("callSite is the place from which its caller was called, in the source as written", () => {
+test("callSite is the line that called its caller, in the original source", () => {
   const site = asked(); // line 11
   assert.equal(String(site), `${own}:11:16`);
   assert.equal(site.file, __filename);
   assert.equal(site.atPrompt, false);
 });
 
-test("frames between can be skipped", () => {
+test("callSite can skip frames in between", () => {
   const helper = () => askedFromHelper();
   const site = helper(); // line 19
   assert.equal(String(site), `${own}:19:16`);
 });
 
-test("a site prints relative to the consfig, in JSON too, and whole when it is outside of it", (t) => {
+test("a site prints relative to the consfig, in JSON too, and as an absolute path outside it", (t) => {
   t.after(() => setSiteRoot(process.cwd()));
   setSiteRoot("/srv/consfig");
   assert.equal(String(new Site("/srv/consfig/hosts/web.ts", 3, 7)), "hosts/web.ts:3:7");

@@ -16,7 +16,7 @@ import * as toy from "../../support/toy";
 
 const colour = attribute<string>("test/colour");
 
-/** Notes what it knows of the host while it is prepared. */
+/** Records the facts of the host while it is prepared. */
 const known: (readonly string[])[] = [];
 const looks = defprop({
   name: "test.looks",
@@ -48,8 +48,8 @@ const nestedIn = (application: PropApp): Nested[] =>
   [...appliedAnywhere(application)].flatMap(({ nested }) => (nested ? [nested] : []));
 const attributes = ({ host }: { host: HostState }) => host.attributes;
 
-describe("as and reconnects: the same host, further on", () => {
-  test("facts stated before are known inside, those inside are known after, all of them in the end", () => {
+describe("as and reconnects: the same host, through more hops", () => {
+  test("facts recorded before are known inside, those inside are known after, and all are known in the end", () => {
     const { application, model } = prepared(
       hasHostattrs(colour, "before"),
       as("ada", looks(), hasHostattrs(colour, "inside")),
@@ -63,7 +63,7 @@ describe("as and reconnects: the same host, further on", () => {
     ]);
   });
 
-  test("of prerequisite data only its own is known inside; the host needs it, too", () => {
+  test("inside, only its own prerequisite data is known; the host needs it, too", () => {
     const { application, model } = prepared(
       needs("outside"),
       as("ada", needs("inside"), as("bob", needs("innermost"))),
@@ -92,12 +92,12 @@ describe("as and reconnects: the same host, further on", () => {
     assert.deepEqual(nestedIn(application), []);
   });
 
-  test("they cannot be unapplied, and say so before anybody is connected to", () => {
+  test("they cannot be unapplied, which is refused before connecting", () => {
     for (const application of [as("ada", toy.changes("a")), reconnects(via.rehome("/srv"), toy.changes("a"))])
       assert.throws(() => prepared(unapplied(application)), /cannot be unapplied/);
   });
 
-  test("what is the matter inside is told with its line, all of it at once", () => {
+  test("all problems inside are reported together, with their lines", () => {
     assert.throws(
       () =>
         prepared(
@@ -112,7 +112,7 @@ describe("as and reconnects: the same host, further on", () => {
 describe("deploys: other hosts", () => {
   const b = defhost("b.example.org", { deploy: [via.ssh()], desc: "second" }, likesParent(), needs("of b"));
 
-  test("are told nothing of the host around them", () => {
+  test("do not see the facts of the host around them", () => {
     const { application, model } = prepared(
       hasHostattrs(colour, "red"),
       needs("of a"),
@@ -140,7 +140,7 @@ describe("deploys: other hosts", () => {
     assert.deepEqual(model.all(colour), ["red"]);
   });
 
-  test("but for a child host, which is inside", () => {
+  test("except a child host, which is inside it", () => {
     const child = makeChildHost({ hostattrs: { "test/size": [3] } }, likesParent());
     const { application } = prepared(hasHostattrs(colour, "red"), deploys(child, via.chroot("/srv/c")));
     const [nested] = nestedIn(application);
@@ -170,7 +170,7 @@ describe("deploys: other hosts", () => {
     );
   });
 
-  test("a mere name is enough, with hops; without, it is refused", () => {
+  test("just a name is enough with hops; without hops it is refused", () => {
     const { application } = prepared(deploysThese("c.example.org", via.ssh(), toy.changes("x")));
     assert.deepEqual(nestedIn(application)[0]?.host.attributes, { hostname: ["c.example.org"] });
     const refused = (name: string) => {
@@ -178,19 +178,21 @@ describe("deploys: other hosts", () => {
       assert.throws(
         () => prepared(application),
         (error: Error) =>
-          error.message.endsWith(`${application.site}: no hops are given, and the host ${name} ${why}`),
+          error.message.endsWith(
+            `${application.site}: no hops given, and the host ${name} ${why}; add hops, such as via.ssh({ user: "root" })`,
+          ),
       );
     };
     let why = "is not defined";
     refused("c.example.org");
-    why = "has none of its own";
+    why = "has none";
     refused(defhost("bare.example.org").name);
     assert.throws(() => deploys(makeChildHost()), {
-      message: "no hops are given, and the host has none of its own",
+      message: 'no hops given, and the host has none; add hops, such as via.ssh({ user: "root" })',
     });
   });
 
-  test("a host is found under its name wherever it is defined, also before that, or inside of itself", () => {
+  test("a host is found by name wherever it is defined, also later, or inside itself", () => {
     const application = deploysThese("late.example.org", toy.changes("x"));
     defhost(
       "late.example.org",
@@ -210,7 +212,7 @@ describe("deploys: other hosts", () => {
     });
   });
 
-  test("hops may stand in a list", () => {
+  test("hops may be in a list", () => {
     const { application } = prepared(deploys(b, [via.ssh(), via.agent()], toy.changes("x")));
     assert.deepEqual(
       nestedIn(application)[0]?.hops.map(({ hop }) => hop),
@@ -219,7 +221,7 @@ describe("deploys: other hosts", () => {
   });
 });
 
-describe("what does not fit is refused before anybody is connected to", () => {
+describe("refusals before connecting", () => {
   const cases: [
     name: string,
     application: () => PropApp,
@@ -227,24 +229,24 @@ describe("what does not fit is refused before anybody is connected to", () => {
     complaints: RegExp[],
   ][] = [
     [
-      "this machine inside of another",
+      "this machine inside another",
       () => reconnects([via.rehome("/srv"), via.local()], toy.changes("a")),
       [via.agent()],
       [
-        /^reconnects\(.*\) at test\/lib\/nested\/deploys\.test\.ts:\d+:\d+: via\.local\(\) can only stand first: it is about the machine that you sit at$/,
+        /^reconnects\(.*\) at test\/lib\/nested\/deploys\.test\.ts:\d+:\d+: via\.local\(\) must be the first hop: it means the machine you are working on$/,
       ],
     ],
     [
-      "an agent after an agent, three levels in",
+      "an agent after an agent, three levels deep",
       () =>
         as("ada", reconnects(via.chroot("/srv/c"), reconnects([via.agent(), via.agent()], toy.changes("a")))),
       [via.agent()],
       [
-        /^reconnects\(.*\) at .*: via\.agent\(\) follows via\.agent\(\): that is a process of ours already; leave one out$/,
+        /^reconnects\(.*\) at .*: via\.agent\(\) follows via\.agent\(\), which is already an agent; remove one of them$/,
       ],
     ],
     [
-      "a property for an agent over a shell, and another mistake",
+      "an agent property over a shell, and another problem",
       () =>
         seqprops(
           deploysThese("b.example.org", via.ssh(), toy.needsAgent("x")),
@@ -254,11 +256,11 @@ describe("what does not fit is refused before anybody is connected to", () => {
       [via.agent()],
       [
         /^toy\.needsAgent\('x'\) at test\/lib\/nested\/deploys\.test\.ts:\d+:\d+ needs an agent on the host; add via\.agent\(\) to its hops$/,
-        /^reconnects\(via\.sandbox\(\), toy\.changes\('a'\)\) at .*: via\.sandbox\(\) can only stand first/,
+        /^reconnects\(via\.sandbox\(\), toy\.changes\('a'\)\) at .*: via\.sandbox\(\) must be the first hop/,
       ],
     ],
     [
-      "a property for an agent as another user, without an agent around",
+      "an agent property as another user, without an agent",
       () => as("ada", toy.needsAgent("y")),
       [],
       [/^toy\.needsAgent\('y'\) at .* needs an agent on the host; add via\.agent\(\) to its hops$/],
@@ -279,7 +281,7 @@ describe("what does not fit is refused before anybody is connected to", () => {
       );
     });
 
-  test("what fits, fits", () => {
+  test("valid deployments are accepted", () => {
     const { application } = prepared(
       as("ada", toy.needsAgent("x"), reconnects(via.chroot("/srv/c"), toy.needsAgent("y"))),
       deploysThese("b.example.org", via.ssh(), via.agent(), toy.needsAgent("z")),

@@ -14,7 +14,7 @@ import * as toy from "../../support/toy";
 
 const colour = attribute<string>("test/colour");
 
-/** The host has what colour another one says it has, last of all. */
+/** The host gets the newest colour of another host. */
 const likes = defprop({
   name: "test.likes",
   kind: "posix",
@@ -26,20 +26,20 @@ const likes = defprop({
 const prepared = (host: ReturnType<typeof defhost>) => prepare(host, seqprops(...host.applications)).model;
 
 describe("facts of a host", () => {
-  test("are said with hasHostattrs, the first value being the newest", () => {
+  test("are recorded with hasHostattrs, the first value being the newest", () => {
     const model = prepared(
       defhost("a.example.org", hasHostattrs(colour, "red", "blue"), hasHostattrs("test/colour", "green")),
     );
     assert.deepEqual(model.all(colour), ["green", "red", "blue"]);
   });
 
-  test("begin with its name and its description", () => {
+  test("start with its name and description", () => {
     const model = prepared(defhost("a.example.org", { desc: "the first" }));
     assert.deepEqual(model.toJSON().attributes, { hostname: ["a.example.org"], desc: ["the first"] });
     assert.equal(model.newest(shared.desc), "the first");
   });
 
-  test("no fact, no value", () => {
+  test("without the fact there is no value", () => {
     assert.throws(() => hasHostattrs(colour), {
       message: "hasHostattrs: args.values has 0 items; it must have at least 1",
     });
@@ -47,24 +47,24 @@ describe("facts of a host", () => {
 });
 
 describe("facts of another host", () => {
-  test("are those that its properties state", () => {
+  test("are those that its properties record", () => {
     defhost("b.example.org", hasHostattrs(colour, "red"));
     assert.equal(prepared(defhost("a.example.org", likes("b.example.org"))).newest(colour), "like red");
   });
 
-  test("of a name that no host has, only the name is known", () => {
+  test("of an undefined host, only the name is known", () => {
     assert.deepEqual(factsOf("nobody.example.org").all(shared.hostname), ["nobody.example.org"]);
     assert.equal(factsOf("nobody.example.org").newest(colour), undefined);
   });
 
-  test("two that look at each other see what the other has said so far", () => {
+  test("two that inspect each other see the facts recorded so far", () => {
     defhost("b.example.org", hasHostattrs(colour, "red"), likes("a.example.org"));
     const a = defhost("a.example.org", hasHostattrs(colour, "blue"), likes("b.example.org"));
     assert.deepEqual(prepared(a).all(colour), ["like like blue", "blue"]);
     assert.equal(factsOf("b.example.org").newest(colour), "like like red");
   });
 
-  test("many that all look at all others: each is prepared once for each host that is deployed", () => {
+  test("many that all inspect each other: each is prepared once per deployed host", () => {
     let asked = 0;
     const names = Array.from({ length: 12 }, (_, index) => `many${index}.example.org`);
     const looksAround = defprop({
@@ -85,7 +85,7 @@ describe("facts of another host", () => {
     assert.equal(asked, 2 * names.length);
   });
 
-  test("one that does not fit is asked once, too", () => {
+  test("a refused one is prepared once, too", () => {
     let asked = 0;
     const refuses = defprop({
       name: "test.refusesOnce",
@@ -106,11 +106,11 @@ describe("facts of another host", () => {
     assert.equal(asked, 1);
   });
 
-  test("one that looks at itself, too", () => {
+  test("one that inspects itself, too", () => {
     assert.deepEqual(prepared(defhost("a.example.org", likes("a.example.org"))).all(colour), ["like nobody"]);
   });
 
-  test("one that does not fit is a complaint of whoever looks", () => {
+  test("a refused one is a complaint of the host that inspects it", () => {
     defhost("b.example.org", { property: "no.such", args: {}, site: "hosts/b.ts:1:1" });
     assert.throws(
       () => prepared(defhost("a.example.org", likes("b.example.org"))),
@@ -140,7 +140,7 @@ describe("hosts that a host deploys", () => {
   const shelf = makeChildHost({ name: "shelf.example.org" }, hasHostattrs(colour, "oak"));
   const room = makeChildHost({ name: "room.example.org" }, deploys(shelf, via.chroot("/srv/shelf")));
 
-  test("are known by their facts: those inside, others, and what these deploy", () => {
+  test("have their facts: those inside, others, and the hosts these deploy", () => {
     const house = defhost(
       "house.example.org",
       as("ada", onChange(deploys(room, via.chroot("/srv/room")), toy.changes("a"))),
@@ -162,7 +162,7 @@ describe("hosts that a host deploys", () => {
     assert.deepEqual(names("nobody.example.org"), []);
   });
 
-  test("of the host that is being prepared, those so far; what is sent to it has none", () => {
+  test("of a host being prepared, those so far; none are sent to the host", () => {
     const model = prepared(
       defhost("a.example.org", deploys(printer), inventory(), deploys(room, via.chroot("/r"))),
     );
@@ -171,14 +171,14 @@ describe("hosts that a host deploys", () => {
     assert.deepEqual(new HostModel(JSON.parse(JSON.stringify(model))).children, []);
   });
 
-  test("are there once, however far inside it was said", () => {
+  test("are listed once, at any depth", () => {
     const model = prepared(
       defhost("a.example.org", as("ada", as("bob", deploys(printer))), as("ada", toy.changes("a"))),
     );
     assert.deepEqual(names(model), ["printer.example.org"]);
   });
 
-  test("of one that cannot be prepared they are not known, and it says why", () => {
+  test("of a host that cannot be prepared, the reason is thrown", () => {
     defhost("broken.example.org", toy.made("x", { property: "no.such", args: {}, site: "x:1:1" }));
     assert.throws(() => childrenOf("broken.example.org"), Refused);
   });

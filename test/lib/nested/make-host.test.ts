@@ -34,14 +34,14 @@ const factsIn = (
 ) => prepare(host, seqprops(...(host.applications as never[]))).model;
 
 describe("a host as a value", () => {
-  test("is in no list, and is deployed as it is", async () => {
+  test("is not registered, and can be deployed directly", async () => {
     const made = makeHost("made.example.org", { deploy: [local()], desc: "made" }, toy.changes("a"), null);
     assert.equal(hosts.get("made.example.org"), undefined);
     const report = await deploy(made);
     assert.deepEqual([report.host, outline(report.steps)], ["made.example.org", ["changed a"]]);
   });
 
-  test("begins with the facts given", () => {
+  test("starts with the given facts", () => {
     const made = makeHost(
       "made.example.org",
       { desc: "made", hostattrs: { "test/colour": ["red"] } },
@@ -54,7 +54,7 @@ describe("a host as a value", () => {
     });
   });
 
-  test("what cannot be is refused where it stands", () => {
+  test("invalid arguments are refused at their line", () => {
     const cases: [make: () => unknown, message: string][] = [
       [() => makeHost("no name"), 'makeHost: name is "no name"; it must be a host name'],
       [
@@ -63,7 +63,7 @@ describe("a host as a value", () => {
       ],
       [
         () => makeHost("made", { hostattrs: { "test/colour": [() => "red"] } }),
-        'makeHost: options.hostattrs["test/colour"][0] is a function: only text, numbers, true, false, null, lists and plain objects can be sent and stored',
+        'makeHost: options.hostattrs["test/colour"][0] is a function; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored',
       ],
       [
         () => makeChildHost({ name: "no name" }),
@@ -89,7 +89,7 @@ describe("a host made from another", () => {
     toy.changes("its own"),
   );
 
-  test("with further properties: they come last, and the hops are gone", async () => {
+  test("with further properties: they come last, and there are no hops", async () => {
     const more = unionPropspecIntoHost(web, toy.changes("more"));
     assert.equal(more.deploy, undefined);
     assert.equal(hosts.get("web1.example.org"), web);
@@ -97,7 +97,7 @@ describe("a host made from another", () => {
     assert.deepEqual(outline(report.steps).slice(-2), ["changed its own", "changed more"]);
   });
 
-  test("with other properties: its facts are known but for the data it needs", async () => {
+  test("with other properties: its facts are known, except its prerequisite data", async () => {
     const other = replacePropspecIntoHost(web, hasHostattrs(colour, "blue"), toy.changes("other"));
     assert.deepEqual(factsIn(other).toJSON().attributes, {
       hostname: ["web1.example.org"],

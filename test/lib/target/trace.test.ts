@@ -66,7 +66,7 @@ describe("a verbose deployment", needsMachines(), () => {
       ],
       ["as plain"],
       ["echo plain", "echo plain: 0"],
-      ["behind via.chroot('/srv/c')"],
+      ["through via.chroot('/srv/c')"],
       ["echo inside", "echo inside: 0"],
       ["as plain"],
       ["echo innermost", "echo innermost: 0"],

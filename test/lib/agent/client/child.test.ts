@@ -118,9 +118,9 @@ describe("narrower contexts", needsMachines(), () => {
       ]);
       assert.deepEqual(outline(report.steps), [
         "failed as plain (a step inside it failed)",
-        "  failed behind via.as('root'): AbortedChange: via.as('root'): it takes root, and the agent runs as plain; add via.sudo() before via.agent()",
+        "  failed through via.as('root'): AbortedChange: via.as('root'): it takes root, and the agent runs as plain; add via.sudo() before via.agent()",
         "failed as plain (a step inside it failed)",
-        "  failed behind via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): it takes root; add via.sudo() before it",
+        "  failed through via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): it takes root; add via.sudo() before it",
       ]);
     });
 
@@ -143,7 +143,7 @@ describe("narrower contexts", needsMachines(), () => {
         seqprops(inChroot(as("plain", said("probe.fails"), runs("echo never"))), runs("echo on")),
       ]);
       assert.deepEqual(outline(report.steps), [
-        "failed behind via.chroot('/srv/c') (a step inside it failed)",
+        "failed through via.chroot('/srv/c') (a step inside it failed)",
         "  failed as plain (a step inside it failed)",
         "    failed probe.fails({}): FailedChange: on purpose",
         "    skipped echo never (probe.fails failed)",
@@ -296,7 +296,7 @@ describe("narrower contexts", needsMachines(), () => {
     assert.match(report.steps[1]?.output ?? "", /here\n$/);
     assert.equal(
       report.steps[2]?.failure?.message,
-      "via.chroot('/srv/bare'): no process of ours can run behind it: /srv/bare has no directory /proc",
+      "via.chroot('/srv/bare'): the agent cannot start a worker behind it: /srv/bare has no directory /proc",
     );
     assert.equal(await rig.machine.run("ls -A /srv/bare | tr '\\n' ' '"), "bin lib lib64 root sbin usr ");
   });
