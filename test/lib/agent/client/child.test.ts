@@ -296,7 +296,7 @@ describe("narrower contexts", needsMachines(), () => {
     assert.match(report.steps[1]?.output ?? "", /here\n$/);
     assert.equal(
       report.steps[2]?.failure?.message,
-      "via.chroot('/srv/bare'): no process of ours can run behind it: /srv/bare has no directory /proc",
+      "via.chroot('/srv/bare'): the agent cannot start a worker behind it: /srv/bare has no directory /proc",
     );
     assert.equal(await rig.machine.run("ls -A /srv/bare | tr '\\n' ' '"), "bin lib lib64 root sbin usr ");
   });
