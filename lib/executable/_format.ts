@@ -5,28 +5,28 @@ import { type ModuleList, treeRecord } from "../agent/shared/tree";
 import { tryOrUndefined } from "../util/attempt";
 import { launch, type Tables } from "./_launch";
 
-/** Raise this when executables are made otherwise. */
+/** Raise this when the format of executables changes. */
 const FORMAT = 1;
 const EXECUTABLE_HEADER = "// consfigurator executable";
 
-/** What an executable is made from. */
+/** The inputs of an executable. */
 export interface Source {
   readonly tree: string;
   readonly module: ModuleList;
   readonly call: string;
   readonly args: readonly unknown[];
-  /** The runtime it names in its first line, and further options for that, if any. */
+  /** The runtime in its first line, with options. */
   readonly interpreter: string;
-  /** True: it starts from a snapshot, if one can be made. */
+  /** True: it starts from a snapshot, if the code supports one. */
   readonly snapshot: boolean;
 }
 
-/** Names what goes into the executable: two of one name are the same. */
+/** A hash of all inputs: executables with the same identity are the same. */
 export function identityOf({ tree, module, call, args, interpreter, snapshot }: Source): string {
   const record = treeRecord(tree);
-  const places = new Set(placesOf(module).flatMap((place) => [place, `${place}.map`]));
+  const paths = new Set(pathsOf(module).flatMap((file) => [file, `${file}.map`]));
   const files = record.files
-    .filter((file) => places.has(file.path))
+    .filter((file) => paths.has(file.path))
     .map((file) => [file.path, file.hash])
     .sort();
   return sha256(
@@ -34,29 +34,32 @@ export function identityOf({ tree, module, call, args, interpreter, snapshot }: 
   ).slice(0, 32);
 }
 
-const placesOf = ({ files, packages, imported }: ModuleList): string[] => [
+const pathsOf = ({ files, packages, imported }: ModuleList): string[] => [
   ...new Set([...Object.keys(files), ...Object.values(packages), ...Object.values(imported)]),
 ];
 
 /**
- * The text of the executable; `cache` is what V8 has compiled of it, in base64. `interpreter` stands in its first line, if
- * it is another one than that of the source.
+ * The text of the executable. `cache` is the V8 code cache in base64. `interpreter` goes into the first line, by default
+ * that of the source.
  */
-export function assembled(source: Source, { cache = "", interpreter = source.interpreter } = {}): string {
+export function executableText(
+  source: Source,
+  { cache = "", interpreter = source.interpreter } = {},
+): string {
   const rest = `(${launch})(__filename, require).start();\n${comments(source, cache)}`;
   return `#!${interpreter}\n${EXECUTABLE_HEADER} ${identityOf(source)} ${sha256(rest)}\n${rest}`;
 }
 
-/** What Node makes a start-up snapshot from, of the executable that is going to be `shown`. */
-export const frozen = (source: Source, shown: string): string => `
-const executable = (${launch})(__filename, require, ${JSON.stringify(shown)});
+/** The script from which Node builds a start-up snapshot of the executable at `file`. */
+export const snapshotScript = (source: Source, file: string): string => `
+const executable = (${launch})(__filename, require, ${JSON.stringify(file)});
 executable.load();
 require("node:v8").startupSnapshot.setDeserializeMainFunction(() => executable.start());
 ${comments(source, "")}`;
 
 function comments({ tree, module, call, args }: Source, cache: string): string {
-  const read = (place: string) => readFileSync(path.join(tree, place), "utf8");
-  const { code, lines } = joined(Object.keys(module.files).concat(Object.values(module.packages)), read);
+  const read = (file: string) => readFileSync(path.join(tree, file), "utf8");
+  const { code, lines } = bundle(Object.keys(module.files).concat(Object.values(module.packages)), read);
   const tables: Tables = {
     main: module.main,
     call,
@@ -64,13 +67,13 @@ function comments({ tree, module, call, args }: Source, cache: string): string {
     files: module.files,
     packages: module.packages,
     imported: module.imported,
-    texts: Object.fromEntries(Object.values(module.imported).map((place) => [place, read(place)])),
+    texts: Object.fromEntries(Object.values(module.imported).map((file) => [file, read(file)])),
     lines,
   };
   const maps = Object.fromEntries(
-    Object.keys(module.files).flatMap((place) => {
-      const map = tryOrUndefined(() => read(`${place}.map`));
-      return map === undefined ? [] : [[place, JSON.parse(map) as unknown]];
+    Object.keys(module.files).flatMap((file) => {
+      const map = tryOrUndefined(() => read(`${file}.map`));
+      return map === undefined ? [] : [[file, JSON.parse(map) as unknown]];
     }),
   );
   return [
@@ -83,22 +86,22 @@ function comments({ tree, module, call, args }: Source, cache: string): string {
 }
 
 /** All files as one expression: an object with a function for each. */
-function joined(places: readonly string[], read: (place: string) => string) {
+function bundle(files: readonly string[], read: (file: string) => string) {
   const lines: (readonly [number, string])[] = [];
   const parts: string[] = ["({"];
   let line = 1;
-  for (const place of new Set(places)) {
-    const text = read(place).trimEnd();
-    const body = place.endsWith(".json") ? `module.exports = ${text}` : text;
-    const part = `${JSON.stringify(place)}: function (module, exports, require, __filename, __dirname) {\n${body}\n},`;
-    lines.push([line + 1, place]);
+  for (const file of new Set(files)) {
+    const text = read(file).trimEnd();
+    const body = file.endsWith(".json") ? `module.exports = ${text}` : text;
+    const part = `${JSON.stringify(file)}: function (module, exports, require, __filename, __dirname) {\n${body}\n},`;
+    lines.push([line + 1, file]);
     parts.push(part);
     line += part.split("\n").length;
   }
   return { code: [...parts, "})"].join("\n"), lines };
 }
 
-/** What an executable says of itself. Undefined: it is none, or somebody changed it. */
+/** The identity and interpreter of an executable; undefined when it is not one, or has been modified. */
 export function identityIn(
   text: string,
 ): { readonly identity: string; readonly interpreter: string } | undefined {

@@ -15,9 +15,8 @@ import { loadTree } from "../worker/job";
 import { BOOT, JOB } from "./places";
 
 /**
- * Applies again what the image in `directory` holds: through the agent of this host, so that it waits for a deployment
- * that runs, and is kept in the agent's journal. What came of it is printed, and goes to the system's journal. Gives the
- * exit code.
+ * Reapplies the image in `directory` through the agent of this host: so it waits for a running deployment, and the agent
+ * keeps its journal. The result is printed and sent to the system journal. Returns the exit code.
  */
 export async function reapply(directory: string): Promise<number> {
   process.env["HOME"] ??= homedir();
@@ -41,7 +40,7 @@ export async function reapply(directory: string): Promise<number> {
     (error: unknown) =>
       reporter.finish(job.host.name, deployment, "failed", elapsed(started), failureOf(error)),
   );
-  say(report);
+  print(report);
   return report.ok ? 0 : 1;
 }
 
@@ -65,15 +64,15 @@ function applied(
   return applyBehind({ hops: [agent()], host, application }, origin, context, (event) => reporter.add(event));
 }
 
-/** What a person wants to know of it: what changed, what failed, and why. */
-function say({ host, status, steps, changed, failed, failure, ms, ok }: Report): void {
-  const of = [...changed, ...failed].map(({ status: how, desc, failure: why }) =>
+/** Prints what changed, what failed, and why. */
+function print({ host, status, steps, changed, failed, failure, ms, ok }: Report): void {
+  const details = [...changed, ...failed].map(({ status: how, desc, failure: why }) =>
     [`${how}: ${desc}`, ...(why ? [why.message] : [])].join(": "),
   );
-  const whole = `${host}: ${status}, ${steps.length} steps, ${(ms / 1000).toFixed(1)} s${failure ? `: ${failure.message}` : ""}`;
-  const text = `${[...new Set(of), whole].join("\n")}\n`;
+  const summary = `${host}: ${status}, ${steps.length} steps, ${(ms / 1000).toFixed(1)} s${failure ? `: ${failure.message}` : ""}`;
+  const text = `${[...new Set(details), summary].join("\n")}\n`;
   process.stdout.write(text);
-  // Under systemd that was the journal already.
+  // Under systemd, stdout already goes to the journal.
   if (process.env["JOURNAL_STREAM"] !== undefined) return;
   const priority = ok ? "info" : "err";
   const { error, status: exit } = spawnSync("systemd-cat", ["-t", "consfigurator", "-p", priority], {

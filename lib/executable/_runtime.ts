@@ -18,12 +18,12 @@ import {
 import path from "node:path";
 import { tryOrUndefined } from "../util/attempt";
 
-/** How much of the binary's beginning and of its end goes into its name, in bytes. */
+/** Bytes of the binary's beginning and end that are hashed for its name. */
 const SAMPLE = 1024 * 1024;
 
 /**
- * The runtime that executables share: one copy for all of one Node, in a place of its own, where whoever starts an
- * executable may read it. The agent's own may go; this one stays for as long as an executable names it.
+ * The runtime shared by executables: one copy per Node version, in a directory that everyone who starts an executable can
+ * read. Unlike the agent's own copy, it stays as long as an executable refers to it.
  */
 export class SharedRuntime {
   readonly directory: string;
@@ -32,22 +32,22 @@ export class SharedRuntime {
     this.directory = directory;
   }
 
-  /** Where the runtime of this process is, or is going to be. */
+  /** The path of this process's runtime in the directory, installed or not. */
   get file(): string {
     return path.join(this.directory, `node-${process.version.slice(1)}-${fingerprint()}`);
   }
 
-  get isThere(): boolean {
+  get isInstalled(): boolean {
     return statSync(this.file, { throwIfNoEntry: false })?.size === statSync(process.execPath).size;
   }
 
-  /** Puts it there: linked, where it is the agent's own on the same file system, which costs nothing; else copied. */
+  /** Installs the runtime: a hard link to the agent's copy if that is on the same file system, else a copy. */
   install(): void {
-    if (this.isThere) return;
+    if (this.isInstalled) return;
     mkdirSync(this.directory, { recursive: true, mode: 0o755 });
     const temporary = `${this.file}.${randomBytes(6).toString("hex")}`;
     try {
-      if (!isAgents(process.execPath) || !linked(process.execPath, temporary))
+      if (!belongsToAgent(process.execPath) || !tryLink(process.execPath, temporary))
         copyFileSync(process.execPath, temporary, constants.COPYFILE_FICLONE);
       chmodSync(temporary, 0o755);
       renameSync(temporary, this.file);
@@ -57,9 +57,9 @@ export class SharedRuntime {
     this.prune(this.file);
   }
 
-  /** Remembers that `executable` may name a runtime here. */
+  /** Records that `executable` uses a runtime of this directory. */
   remember(executable: string): void {
-    mkdirSync(this.#users, { recursive: true, mode: 0o755 });
+    mkdirSync(this.#records, { recursive: true, mode: 0o755 });
     writeFileSync(this.#recordOf(executable), executable);
   }
 
@@ -68,7 +68,7 @@ export class SharedRuntime {
     this.prune();
   }
 
-  /** Where a start-up snapshot is kept that goes with this runtime. */
+  /** The path of the start-up snapshot with this identity. */
   snapshot(identity: string): string {
     return path.join(this.#snapshots, identity.slice(0, 16));
   }
@@ -77,44 +77,44 @@ export class SharedRuntime {
     return path.join(this.directory, "snapshots");
   }
 
-  /** Runtimes and snapshots that no executable names any more go, but for `keep`. */
+  /** Removes runtimes and snapshots that no executable uses, except `keep`. */
   prune(keep?: string): void {
-    const users = (tryOrUndefined(() => readdirSync(this.#users)) ?? []).flatMap(
-      (name) => tryOrUndefined(() => readFileSync(path.join(this.#users, name), "utf8")) ?? [],
+    const executables = (tryOrUndefined(() => readdirSync(this.#records)) ?? []).flatMap(
+      (name) => tryOrUndefined(() => readFileSync(path.join(this.#records, name), "utf8")) ?? [],
     );
-    const named = new Set([
+    const used = new Set([
       keep,
-      ...users.flatMap((user) => tryOrUndefined(() => interpretersOf(user)) ?? []),
+      ...executables.flatMap((executable) => tryOrUndefined(() => interpretersOf(executable)) ?? []),
     ]);
     for (const name of tryOrUndefined(() => readdirSync(this.directory)) ?? []) {
       const file = path.join(this.directory, name);
-      if (/^node-[0-9.]+-[0-9a-f]+$/.test(name) && !named.has(file)) rmSync(file, { force: true });
+      if (/^node-[0-9.]+-[0-9a-f]+$/.test(name) && !used.has(file)) rmSync(file, { force: true });
     }
     for (const name of tryOrUndefined(() => readdirSync(this.#snapshots)) ?? []) {
       const file = path.join(this.#snapshots, name);
-      if (!named.has(file)) rmSync(file, { force: true });
+      if (!used.has(file)) rmSync(file, { force: true });
     }
   }
 
-  get #users(): string {
+  get #records(): string {
     return path.join(this.directory, "executables");
   }
 
   #recordOf(executable: string): string {
-    return path.join(this.#users, createHash("sha256").update(executable).digest("hex").slice(0, 16));
+    return path.join(this.#records, createHash("sha256").update(executable).digest("hex").slice(0, 16));
   }
 }
 
-/** The files that the first line of `executable` names. */
+/** The files in the first line of `executable`. */
 function interpretersOf(executable: string): string[] {
   const [first = ""] = readFileSync(executable, "latin1").split("\n", 1);
   return first.startsWith("#!") ? first.slice(2).split(/ |=/) : [];
 }
 
-/** The agent puts Node there, whole or not at all, and never writes into it. */
-const isAgents = (file: string): boolean => /\/consfigurator\/agent\/runtime\/[^/]+$/.test(file);
+/** The agent renames its runtime into place and never modifies it, so it is safe to link. */
+const belongsToAgent = (file: string): boolean => /\/consfigurator\/agent\/runtime\/[^/]+$/.test(file);
 
-function linked(from: string, to: string): boolean {
+function tryLink(from: string, to: string): boolean {
   try {
     linkSync(from, to);
     return true;
@@ -123,25 +123,25 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-let known: string | undefined;
-/** Reading all of it would take longer than all else. */
+let cached: string | undefined;
+/** A sample only: reading the whole binary would take longer than everything else. */
 function fingerprint(): string {
-  known ??= sampled(process.execPath);
-  return known;
+  cached ??= hashSamples(process.execPath);
+  return cached;
 }
 
-function sampled(file: string): string {
+function hashSamples(file: string): string {
   const { size } = statSync(file);
   const hash = createHash("sha256").update(`${process.version} ${size}`);
-  const opened = openSync(file, "r");
+  const descriptor = openSync(file, "r");
   try {
     for (const at of [0, Math.max(0, size - SAMPLE)]) {
       const sample = Buffer.alloc(Math.min(size, SAMPLE));
-      readSync(opened, sample, 0, sample.length, at);
+      readSync(descriptor, sample, 0, sample.length, at);
       hash.update(sample);
     }
   } finally {
-    closeSync(opened);
+    closeSync(descriptor);
   }
   return hash.digest("hex").slice(0, 12);
 }

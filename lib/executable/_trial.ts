@@ -1,53 +1,53 @@
 import { writeFileSync } from "node:fs";
 import { launch, type Tables } from "./_launch";
 
-/** The file that a trial is started from, with the draft of an executable, and the file that gets its outcome. */
+/** The script of a trial. Arguments: the draft of an executable, the file for the outcome, and the call. */
 export const TRIAL = __filename;
 
-/** What loading the module of an executable came to, in a process in which nothing else has happened. */
+/** The outcome of loading the module of an executable in a fresh process. */
 export interface Outcome {
-  /** Base64: what V8 has compiled. */
+  /** The V8 code cache, in base64. */
   readonly cache?: string;
-  /** Why it cannot be used, with a stack where there is one. */
+  /** Why it cannot be used; the stack if there is one. */
   readonly refused?: { readonly message: string; readonly stack?: string };
 }
 
 if (require.main === module) {
-  const [, , draft = "", answer = "", shown = ""] = process.argv;
-  const outcome = attempt(draft, JSON.parse(shown) as Shown);
-  writeFileSync(answer, JSON.stringify(outcome));
-  // Whatever the module has begun ends with us.
+  const [, , draft = "", outcomeFile = "", call = ""] = process.argv;
+  const outcome = attempt(draft, JSON.parse(call) as TrialCall);
+  writeFileSync(outcomeFile, JSON.stringify(outcome));
+  // Also ends timers and servers that the module has started.
   process.exit(0);
 }
 
-interface Shown extends Pick<Tables, "call"> {
+interface TrialCall extends Pick<Tables, "call"> {
   readonly module: string;
 }
 
-function attempt(draft: string, { module: name, call }: Shown): Outcome {
+function attempt(draft: string, { module: name, call }: TrialCall): Outcome {
   try {
     const executable = launch(draft, require);
     const exported = executable.load();
     const found = exported[call];
     if (typeof found === "function") return { cache: executable.cache().toString("base64") };
-    return { refused: { message: missing(name, call, exported) } };
+    return { refused: { message: notAFunction(name, call, exported) } };
   } catch (error) {
-    if (!(error instanceof Error)) return { refused: { message: `${name} throws ${String(error)}` } };
+    if (!(error instanceof Error)) return { refused: { message: `${name} threw ${String(error)}` } };
     return {
       refused: {
-        message: `${name} cannot be loaded: ${error.name}: ${error.message}`,
+        message: `cannot load ${name}: ${error.name}: ${error.message}`,
         ...(error.stack !== undefined && { stack: error.stack }),
       },
     };
   }
 }
 
-function missing(name: string, call: string, exported: Record<string, unknown>): string {
+function notAFunction(name: string, call: string, exported: Record<string, unknown>): string {
   const functions = Object.keys(exported)
     .filter((key) => typeof exported[key] === "function")
     .sort();
-  const has = functions.length > 0 ? `it exports ${functions.join(", ")}` : "it exports no function";
+  const has = functions.length > 0 ? `it exports ${functions.join(", ")}` : "it exports no functions";
   return call in exported
-    ? `${call} of ${name} is ${typeof exported[call]}, and must be a function; ${has}`
+    ? `${call} of ${name} must be a function, got ${typeof exported[call]}; ${has}`
     : `${name} has no export ${call}; ${has}`;
 }

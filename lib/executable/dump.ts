@@ -6,24 +6,24 @@ import { FailedChange } from "../model/errors";
 import type { AgentTarget } from "../model/target";
 import { tryOrUndefined } from "../util/attempt";
 import { loginEnvironment } from "../util/login-environment";
-import { assembled, frozen, identityIn, identityOf, type Source } from "./_format";
+import { executableText, identityIn, identityOf, type Source, snapshotScript } from "./_format";
 import type { SharedRuntime } from "./_runtime";
 import { type Outcome, TRIAL } from "./_trial";
 import { sharedRuntime } from "./places";
 
-/** One call of a module that came with the tree. */
+/** A call of a function of a module in the tree. */
 export interface Call {
   readonly module: string;
   readonly call: string;
   readonly args: readonly unknown[];
-  /** True: started from a snapshot taken when the module had been loaded, where the code allows it. */
+  /** True: starts from a snapshot taken after the module was loaded, if the code supports that. */
   readonly snapshot?: boolean | undefined;
 }
 
-/** Seconds that a module may take to load. */
-const PATIENCE = 20;
+/** Time limit for a module to load, in seconds. */
+const LOAD_TIMEOUT_S = 20;
 
-/** An executable on this host that makes one call, built here from the sources that came along. */
+/** An executable that makes one call, built on this host from the sources in the tree. */
 export class Executable {
   readonly #target: AgentTarget;
   readonly #file: string;
@@ -33,42 +33,45 @@ export class Executable {
     this.#file = file;
   }
 
-  /** Whether it is there, whole, and made of the very same sources. */
+  /** True when the file exists, is intact, and was built from the same inputs. */
   async isCurrent(call: Call): Promise<boolean> {
     const runtime = await sharedRuntime(this.#target);
     const [stat, content] = [await this.#target.stat(this.#file), await this.#target.readBytes(this.#file)];
-    if (!runtime.isThere || stat?.mode !== MODE || !content) return false;
+    if (!runtime.isInstalled || stat?.mode !== MODE || !content) return false;
     const found = identityIn(content.toString("latin1"));
     const [, snapshot] = found?.interpreter.split("=") ?? [];
     if (snapshot?.startsWith("/") && !(await this.#target.stat(snapshot))) return false;
     return found?.identity === identityOf(sourceOf(call, runtime));
   }
 
-  /** Builds it and puts it in place in one step. Throws `FailedChange`, and leaves the old one, when it cannot run. */
+  /** Builds the file and replaces it in one step. Throws `FailedChange`, and keeps the old one, when it cannot run. */
   async dump(call: Call): Promise<void> {
     const runtime = await sharedRuntime(this.#target);
     runtime.install();
     const source = sourceOf(call, runtime);
-    const cache = await this.#tried(call, source);
+    const cache = await this.#tryLoading(call, source);
     const snapshot = call.snapshot ? await this.#snapshot(source, runtime) : undefined;
     const interpreter = snapshot && `${runtime.file} --snapshot-blob=${snapshot}`;
-    const text = assembled(source, { cache, ...(interpreter && { interpreter }) });
+    const text = executableText(source, { cache, ...(interpreter && { interpreter }) });
     await this.#target.ensureContent(this.#file, text, { mode: MODE });
     runtime.remember(this.#file);
     runtime.prune();
   }
 
-  /** Makes a start-up snapshot; undefined, and said why, where the code allows none. */
+  /** Builds a start-up snapshot. Reports why and returns undefined when the code does not support one. */
   async #snapshot(source: Source, runtime: SharedRuntime): Promise<string | undefined> {
     const file = runtime.snapshot(identityOf(source));
     const building = `${file}.${process.pid}`;
     const directory = mkdtempSync(path.join(tmpdir(), "consfigurator-snapshot-"));
     const draft = path.join(directory, path.basename(this.#file));
     try {
-      writeFileSync(draft, frozen(source, this.#file), { mode: 0o600 });
+      writeFileSync(draft, snapshotScript(source, this.#file), { mode: 0o600 });
       mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
       const build = [runtime.file, `--snapshot-blob=${building}`, "--build-snapshot", draft];
-      const { exit, stderr } = await this.#target.run([...clean(), ...build], { cwd: "/", mayFail: true });
+      const { exit, stderr } = await this.#target.run([...withCleanEnvironment(), ...build], {
+        cwd: "/",
+        mayFail: true,
+      });
       if (exit === 0) {
         chmodSync(building, 0o644);
         renameSync(building, file);
@@ -77,7 +80,7 @@ export class Executable {
       const why =
         stderr.split("\n").find((line) => /rror|global handle|not serialized/i.test(line)) ??
         `exit code ${exit}`;
-      this.#target.inform(`no start-up snapshot, for the code does not allow it: ${why.trim()}\n`);
+      this.#target.inform(`started without a snapshot: the code does not support one: ${why.trim()}\n`);
       return undefined;
     } finally {
       rmSync(building, { force: true });
@@ -91,22 +94,23 @@ export class Executable {
     return change;
   }
 
-  /** The module is loaded once, in a process that knows nothing else. Gives what V8 has compiled meanwhile. */
-  async #tried({ module, call }: Call, source: Source): Promise<string> {
+  /** Loads the module once in a fresh process. Returns the V8 code cache. */
+  async #tryLoading({ module, call }: Call, source: Source): Promise<string> {
     const directory = mkdtempSync(path.join(tmpdir(), "consfigurator-executable-"));
-    const [draft, answer] = [path.join(directory, path.basename(this.#file)), path.join(directory, "answer")];
+    const draft = path.join(directory, path.basename(this.#file));
+    const outcomeFile = path.join(directory, "outcome");
     try {
-      writeFileSync(draft, assembled(source), { mode: 0o600 });
-      const shown = JSON.stringify({ call, module: module.slice(1) });
+      writeFileSync(draft, executableText(source), { mode: 0o600 });
+      const trialCall = JSON.stringify({ call, module: module.slice(1) });
       const [node] = source.interpreter.split(" ");
       const { stdout, stderr, exit } = await this.#target.run(
-        [...clean(), node ?? "", "--no-warnings", TRIAL, draft, answer, shown],
+        [...withCleanEnvironment(), node ?? "", "--no-warnings", TRIAL, draft, outcomeFile, trialCall],
         { cwd: "/", mayFail: true },
       );
       this.#target.inform(stdout + stderr);
-      const outcome = tryOrUndefined(() => JSON.parse(readFileSync(answer, "utf8")) as Outcome);
+      const outcome = tryOrUndefined(() => JSON.parse(readFileSync(outcomeFile, "utf8")) as Outcome);
       if (outcome?.cache !== undefined) return outcome.cache;
-      throw refusal(module, outcome, exit, stderr);
+      throw loadError(module, outcome, exit, stderr);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -114,12 +118,12 @@ export class Executable {
 }
 
 const MODE = 0o755;
-/** A first line may have one option. `import()` in a script is what Node calls an experiment. */
+/** The first line of a script allows only one option. Node reports `import()` in a script as experimental. */
 const QUIET = "--disable-warning=ExperimentalWarning";
 
-/** Words before a command that give it a login's environment, and no more than its time. */
-const clean = (): string[] => [
-  ...["timeout", "-k", "2", String(PATIENCE), "env", "-i"],
+/** A command prefix: runs it with a login environment and a time limit. */
+const withCleanEnvironment = (): string[] => [
+  ...["timeout", "-k", "2", String(LOAD_TIMEOUT_S), "env", "-i"],
   ...Object.entries(loginEnvironment()).map(([name, value]) => `${name}=${value}`),
 ];
 
@@ -127,7 +131,7 @@ function sourceOf({ module, call, args, snapshot = false }: Call, runtime: Share
   const tree = ownTree();
   return {
     tree,
-    module: listOf(tree, module),
+    module: moduleList(tree, module),
     call,
     args,
     interpreter: `${runtime.file} ${QUIET}`,
@@ -135,23 +139,25 @@ function sourceOf({ module, call, args, snapshot = false }: Call, runtime: Share
   };
 }
 
-function listOf(tree: string, module: string): ModuleList {
+function moduleList(tree: string, module: string): ModuleList {
   const list = moduleIn(tree, module);
   if (list) return list;
-  throw new FailedChange(`the module ${module.slice(1)} did not come along with the sources; deploy again`);
+  throw new FailedChange(
+    `the sources on the host do not contain the module ${module.slice(1)}; deploy again`,
+  );
 }
 
-/** As an error of the user's own code: its stack is theirs. */
-function refusal(module: string, outcome: Outcome | undefined, exit: number, stderr: string): FailedChange {
-  const { message, stack } = outcome?.refused ?? { message: ended(module.slice(1), exit, stderr) };
+/** Has the stack of the error in the user's code. */
+function loadError(module: string, outcome: Outcome | undefined, exit: number, stderr: string): FailedChange {
+  const { message, stack } = outcome?.refused ?? { message: exitReason(module.slice(1), exit, stderr) };
   const [, where] = /^\s+at (?:.* \()?([^\s()]+:\d+:\d+)\)?$/m.exec(stack ?? "") ?? [];
   const error = new FailedChange(`${message}${where ? `, at ${where}` : ""}`);
   if (stack !== undefined) error.stack = stack;
   return error;
 }
 
-function ended(module: string, exit: number, stderr: string): string {
-  if (exit === 124 || exit === 137) return `${module} was still being loaded after ${PATIENCE} s`;
-  const words = stderr.trim().split("\n").slice(-5).join("\n");
-  return `${module} ends the process that loads it, with exit code ${exit}${words ? `:\n${words}` : ""}`;
+function exitReason(module: string, exit: number, stderr: string): string {
+  if (exit === 124 || exit === 137) return `loading ${module} took more than ${LOAD_TIMEOUT_S} s`;
+  const output = stderr.trim().split("\n").slice(-5).join("\n");
+  return `loading ${module} ended the process with exit code ${exit}${output ? `:\n${output}` : ""}`;
 }

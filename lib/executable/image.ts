@@ -23,14 +23,14 @@ import { tryOrUndefined } from "../util/attempt";
 import { BOOT, JOB, LATEST_IMAGE, sharedRuntime } from "./places";
 
 const IMAGE_HEADER = "// consfigurator image";
-/** The one that runs, perhaps, and the one that comes. */
-const KEPT = 2;
+/** Number of images kept: the new one, and one that may be running. */
+const MAX_IMAGES = 2;
 
-/** An executable that applies this very deployment again, without a controller. */
+/** An executable that reapplies this deployment without a controller. */
 export class DeploymentImage {
   readonly #target: AgentTarget;
   readonly #file: string;
-  /** Closed to others: what is applied is nobody else's business. */
+  /** Private to the user: the job may be confidential. */
   readonly #directory: string;
 
   static async at(target: AgentTarget, file: string | undefined): Promise<DeploymentImage> {
@@ -48,10 +48,10 @@ export class DeploymentImage {
     const tree = ownTree();
     if (tree.startsWith(ARTIFACTS_MOUNT)) {
       throw new WrongExecutionContextForImageDump(
-        "imageDumped() makes an image of a deployment to a host by itself, and here is a part of one, behind further hops",
+        "imageDumped() without a call saves the deployment of a whole host, so it does not work inside further hops; apply it directly to the host",
       );
     }
-    const { host, application } = this.#work();
+    const { host, application } = this.#running();
     const job = JSON.stringify({ host, application });
     const boot = bootFile();
     const runtime = await sharedRuntime(this.#target);
@@ -64,12 +64,12 @@ export class DeploymentImage {
     const image = path.join(this.#directory, id);
     const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${IMAGE_HEADER} ${id}\nrequire(${JSON.stringify(
       programIn(image, "image"),
-    )}).again(${JSON.stringify(image)});\n`;
-    const isThere = existsSync(path.join(image, JOB)) && runtime.isThere;
-    if (isThere) await this.#target.ensureContent(path.join(image, JOB), job);
-    if (isThere && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
+    )}).start(${JSON.stringify(image)});\n`;
+    const exists = existsSync(path.join(image, JOB)) && runtime.isInstalled;
+    if (exists) await this.#target.ensureContent(path.join(image, JOB), job);
+    if (exists && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
     runtime.install();
-    if (!isThere) this.#build(image, { tree, job, boot });
+    if (!exists) this.#build(image, { tree, job, boot });
     await this.#target.ensureContent(this.#file, launcher, { mode: 0o700 });
     runtime.remember(this.#file);
     this.#prune(id);
@@ -86,18 +86,18 @@ export class DeploymentImage {
     return "changed";
   }
 
-  #work(): Nested {
-    const work = this.#target.memory.get(WORK) as Nested | undefined;
-    if (work) return work;
-    throw new AbortedChange("it is not known here what is being deployed");
+  #running(): Nested {
+    const running = this.#target.memory.get(WORK) as Nested | undefined;
+    if (running) return running;
+    throw new AbortedChange("cannot determine the running deployment");
   }
 
-  /** The tree takes no space: its files are links. */
+  /** The tree takes no extra space: its files are hard links. */
   #build(image: string, { tree, job, boot }: { tree: string; job: string; boot: string }): void {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const { mode } = statSync(this.#directory);
     if ((mode & 0o077) !== 0)
-      throw new FailedChange(`${this.#directory} must have mode 0700; it can be read by others`);
+      throw new FailedChange(`${this.#directory} must have mode 0700; other users can read it`);
     const building = `${image}.${randomBytes(6).toString("hex")}`;
     try {
       linkTree(tree, building);
@@ -115,18 +115,18 @@ export class DeploymentImage {
     const others = readdirSync(this.#directory)
       .filter((name) => /^[0-9a-f]{32}$/.test(name) && name !== current)
       .sort((one, other) => age(other) - age(one));
-    for (const old of others.slice(KEPT - 1))
+    for (const old of others.slice(MAX_IMAGES - 1))
       rmSync(path.join(this.#directory, old), { recursive: true, force: true });
   }
 }
 
-/** Applies again what the image in `directory` holds. Ends the process. */
-export async function again(directory: string): Promise<void> {
+/** Reapplies the image in `directory` and exits. */
+export async function start(directory: string): Promise<void> {
   const { reapply } = await import("./_reapply.js");
   process.exit(await reapply(directory));
 }
 
-/** Where something was said makes no difference to what is done. */
+/** The position in the consfig does not change what is applied. */
 const withoutSites = (_key: string, value: unknown): unknown => {
   if (typeof value !== "object" || value === null || !("property" in value && "args" in value)) return value;
   return { ...value, site: "" };
@@ -138,23 +138,23 @@ const idOf = (...parts: readonly (string | Buffer)[]): string => {
   return hash.digest("hex").slice(0, 32);
 };
 
-/** The file that the agent around this worker was started from. */
+/** The boot file of the agent that started this worker. */
 function bootFile(): string {
-  const file = process.argv.find((word) => /\/boot\/[0-9a-f]+\.js$/.test(word));
+  const file = process.argv.find((argument) => /\/boot\/[0-9a-f]+\.js$/.test(argument));
   if (file !== undefined) return file;
-  throw new FailedChange("this process was not started by an agent, so no image of it can be made");
+  throw new FailedChange("cannot save an image: this process was not started by an agent");
 }
 
 function linkTree(from: string, to: string): void {
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = path.join(entry.parentPath, entry.name);
-    const place = path.join(to, path.relative(from, file));
-    mkdirSync(path.dirname(place), { recursive: true });
+    const copy = path.join(to, path.relative(from, file));
+    mkdirSync(path.dirname(copy), { recursive: true });
     try {
-      linkSync(file, place);
+      linkSync(file, copy);
     } catch {
-      cpSync(file, place);
+      cpSync(file, copy);
     }
   }
 }

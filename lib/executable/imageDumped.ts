@@ -5,14 +5,14 @@ import { Executable } from "./dump";
 import { DeploymentImage } from "./image";
 import { LATEST_IMAGE } from "./places";
 
-/** Which call an executable makes. `args` are JSON: none unless given. */
+/** The function that an executable calls. `args` are JSON, by default none. */
 export interface ImageCall {
-  /** The module, relative to the file that says it. */
+  /** The module, relative to the file with this call. */
   readonly module: string;
-  /** The function that it exports, by name. */
+  /** The name of the exported function. */
   readonly call: string;
   readonly args?: readonly unknown[];
-  /** True: started from a snapshot taken when the module had been loaded, where the code allows it. */
+  /** True: starts from a snapshot taken after the module was loaded, if the code supports that. */
   readonly snapshot?: boolean;
 }
 
@@ -24,17 +24,17 @@ const call = object({
 });
 
 /**
- * `path` is an executable which, when started, calls one function of a module of the consfig, in a process in which
- * nothing else has happened. It is built on the host from the sources, which are all that travels: the module, what it
- * imports, npm packages of pure JavaScript, and maps, so that its stacks name the lines of the sources. It is one file
- * of about the size of the code; the runtime is shared by all executables of the host. While nothing that goes into it
- * changes, the file is not touched; else it is replaced in one step, also while it runs. When the module cannot be
- * loaded, or does not export the function, the step fails with the line, and the old executable stays.
+ * `path` is an executable that calls one function of a module of the consfig, in a fresh process. It is built on the
+ * host from the sources: the module, its imports, npm packages of pure JavaScript, and source maps, so that stack traces
+ * show the lines of the sources. It is a single file of about the size of the code; all executables of the host share
+ * one runtime. The file stays untouched while its inputs do not change; otherwise it is replaced in one step, even while
+ * it runs. When the module cannot be loaded or does not export the function, the step fails with the line, and the old
+ * executable stays.
  *
- * Without a call it applies again, when started, the deployment in which this stands: without a controller, on the host
- * itself, through its agent. It asks nobody, and has of prerequisite data what the host has. Without a path it is
- * `~/.cache/consfigurator/images/latest`, in a directory that is closed to others. Further applications that were given to
- * `deploy` are in it, too. Fails with `WrongExecutionContextForImageDump` behind further hops, such as in a chroot.
+ * Without a call, the executable reapplies the deployment that contains this application: without a controller, on the
+ * host itself, through its agent. It never prompts, and uses the prerequisite data already on the host. The default path
+ * is `~/.cache/consfigurator/images/latest`, in a directory private to the user. Further applications passed to `deploy`
+ * are included. Fails with `WrongExecutionContextForImageDump` behind further hops, such as in a chroot.
  *
  * @example imageDumped("/usr/local/bin/cool-web-service", { module: "../services/cool", call: "startServer", args: [1234] })
  * @example imageDumped()
@@ -43,19 +43,18 @@ export const imageDumped = defprop({
   name: "imageDumped",
   kind: "agent",
   args: object({ path: optional(absolutePath()), call: optional(call) }),
-  call: (path?: string, said?: ImageCall) => ({
+  call: (path?: string, given?: ImageCall) => ({
     ...(path !== undefined && { path }),
-    ...(said && { call: { ...said, args: [...(said.args ?? [])] } }),
+    ...(given && { call: { ...given, args: [...(given.args ?? [])] } }),
   }),
   desc: ({ path, call }) =>
     call
-      ? `${path} is ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
-      : `${path ?? `~/${LATEST_IMAGE}`} is this deployment`,
+      ? `${path} calls ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
+      : `${path ?? `~/${LATEST_IMAGE}`} reapplies this deployment`,
   hostattrs: ({ path, call }) => {
-    if (call && path === undefined)
-      throw new InapplicableProperty("a call is given, and no path for its executable");
+    if (call && path === undefined) throw new InapplicableProperty("a call needs a path for its executable");
   },
-  // No `check`: what is there is taken away by unapplying it, of whatever sources it was made.
+  // No `check`: unapplying removes the executable regardless of its inputs.
   apply: async ({ path = "", call }, target): Promise<Change> => {
     if (!call) return (await DeploymentImage.at(target, path || undefined)).apply();
     const executable = new Executable(target, path);

@@ -2,10 +2,10 @@ import path from "node:path";
 import type { AgentTarget } from "../model/target";
 import { SharedRuntime } from "./_runtime";
 
-/** Where the executable is that applies the latest deployment again, relative to the home directory. */
+/** The path of the executable that reapplies the latest deployment, relative to the home directory. */
 export const LATEST_IMAGE = ".cache/consfigurator/images/latest";
 
-/** The runtime that all executables of the target's user share. */
+/** The runtime shared by all executables of the target's user. */
 export async function sharedRuntime(target: AgentTarget): Promise<SharedRuntime> {
   const { uid, home } = await target.identity();
   return new SharedRuntime(
@@ -13,6 +13,6 @@ export async function sharedRuntime(target: AgentTarget): Promise<SharedRuntime>
   );
 }
 
-/** What an image is made of, in its directory: the tree it came with, the agent's own file, and what is applied. */
+/** Files of an image, next to its source tree: the job, and the agent's boot file. */
 export const JOB = "job.json";
 export const BOOT = "boot.js";

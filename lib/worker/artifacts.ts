@@ -8,7 +8,7 @@ import { treeRecord } from "../agent/shared/tree";
 import type { AgentArtifacts, ArtifactFiles, Compression, Runtime } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 
-/** The kit of a worker: its own runtime, its own boot file, its own tree, handed on as they are. */
+/** The artifacts that a worker passes on to further agents: its own runtime, boot file and tree. */
 export function workerArtifacts(files: ArtifactFiles): AgentArtifacts {
   return {
     files,
@@ -19,20 +19,20 @@ export function workerArtifacts(files: ArtifactFiles): AgentArtifacts {
     runtime: (uname, compression) => ownRuntime(files.node, uname, compression),
     sources: () => {
       const record = treeRecord(files.tree);
-      const places = new Map(record.files.map((file) => [file.hash, file.path]));
+      const paths = new Map(record.files.map((file) => [file.hash, file.path]));
       return {
         manifest: {
           hash: record.tree,
           files: record.files.map((file) => ({ ...file, size: 0 })),
           entries: record.entries,
         },
-        blob: (hash) => readFileSync(path.join(files.tree, places.get(hash) ?? "")),
+        blob: (hash) => readFileSync(path.join(files.tree, paths.get(hash) ?? "")),
       };
     },
   };
 }
 
-/** What `uname -sm` says on machines for which our own runtime is right. */
+/** The output of `uname -sm` on machines that can run our own runtime. */
 const ownUname = (): string => {
   const machine = { x64: "x86_64", arm64: platform() === "darwin" ? "arm64" : "aarch64" }[
     arch() as "x64" | "arm64"
@@ -40,25 +40,25 @@ const ownUname = (): string => {
   return `${platform() === "darwin" ? "Darwin" : "Linux"} ${machine}`;
 };
 
-let made: Promise<Runtime> | undefined;
+let cached: Promise<Runtime> | undefined;
 
-/** Our own binary, compressed once for as long as this worker lives. */
+/** Our own binary, compressed once in the lifetime of this worker. */
 function ownRuntime(node: string, uname: string, compression: Compression): Promise<Runtime> {
   if (uname !== ownUname()) {
     throw new ConsfigError(
-      `the host between runs ${ownUname()} and has no Node for ${uname}; deploy to it from a controller, or install Node 24 there`,
+      `this host runs ${ownUname()} and has no Node for ${uname}; install Node 24 on the further host, or deploy to it from the controller`,
     );
   }
-  made ??= compress(node, compression);
-  return made;
+  cached ??= compress(node, compression);
+  return cached;
 }
 
-/** The file has no name, so that nothing of it stays when we are killed. */
+/** The file is unlinked, so that nothing remains when this process is killed. */
 async function compress(node: string, compression: Compression): Promise<Runtime> {
-  const place = path.join(tmpdir(), `consfigurator-runtime-${process.pid}`);
-  const unnamed = openSync(place, "wx+", 0o600);
-  unlinkSync(place);
-  const file = `/proc/self/fd/${unnamed}`;
+  const name = path.join(tmpdir(), `consfigurator-runtime-${process.pid}`);
+  const unlinked = openSync(name, "wx+", 0o600);
+  unlinkSync(name);
+  const file = `/proc/self/fd/${unlinked}`;
   await pipeline(createReadStream(node), compressorFor(compression), createWriteStream(file));
   return {
     id: `node-${process.version.slice(1)}-${platform()}-${arch()}`,

@@ -13,22 +13,22 @@ import { hopDefinition } from "../model/hop";
 import type { Job, JobOutcome, JobSignal } from "../model/job";
 import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../model/schema";
 
-/** Loads the properties of the tree, and makes the checks of those in play ready while nobody waits. */
+/** Loads the properties of the tree and compiles the schemas of those in use. */
 export function loadTree(tree: string): void {
   for (const entry of treeRecord(tree).entries) require(path.join(tree, entry));
-  rehearse(JSON.parse(readFileSync(path.join(tree, PROPERTY_NAMES), "utf8")) as string[]);
+  warmUp(JSON.parse(readFileSync(path.join(tree, PROPERTY_NAMES), "utf8")) as string[]);
 }
 
-/** What each job begins with is done once while nobody waits: what ran once runs faster. */
-function rehearse(names: readonly string[]): void {
-  const application = { property: "rehearsal", args: {}, site: "" };
+/** Runs the validation of a job once in advance: the first run is the slow one. */
+function warmUp(names: readonly string[]): void {
+  const application = { property: "warm-up", args: {}, site: "" };
   const sample = { deployment: "0", by: "", hops: [], application, host: { name: "", attributes: {} } };
   warm(jobSchema);
   problems(jobSchema, decode(encode(sample)), "job");
   for (const name of names) problems(definitionOf(name).args, {});
 }
 
-/** Does one job in this process, and can be told to stop. */
+/** Runs one job in this process. */
 export class JobRun {
   readonly #artifacts: AgentArtifacts;
   readonly #cancellation = new Cancellation();
@@ -37,7 +37,7 @@ export class JobRun {
     this.#artifacts = artifacts;
   }
 
-  /** Never rejects: what went wrong is in the outcome. */
+  /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
     const { deployment, by, verbose = false } = job;
     const context = {
@@ -49,7 +49,7 @@ export class JobRun {
       cancellation: this.#cancellation,
     };
     try {
-      refuseMalformed(job);
+      validate(job);
       return await applyBehind(job, { connection: localConnection(), ownProcess: true }, context, emit);
     } catch (error) {
       return {
@@ -76,11 +76,10 @@ const jobSchema = object({
   expected: optional(list(string())),
 });
 
-/** What arrives is checked again: the other end may have other sources, or be no controller of ours. */
-function refuseMalformed(job: Job): void {
-  const strange = problems(jobSchema, job, "job");
-  if (strange.length > 0)
-    throw new FailedChange(`what arrived is no deployment of ours: ${strange.join("; ")}`);
+/** Validates a received job: the sender may have other sources, or may not be a controller. */
+function validate(job: Job): void {
+  const found = problems(jobSchema, job, "job");
+  if (found.length > 0) throw new FailedChange(`received an invalid deployment: ${found.join("; ")}`);
   for (const { property, args, nested } of appliedAnywhere(job.application)) {
     refuse(property, problems(definitionOf(property).args, args));
     for (const each of nested?.hops ?? [])
@@ -89,7 +88,7 @@ function refuseMalformed(job: Job): void {
   for (const each of job.hops) refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));
 }
 
-function refuse(name: string, complaints: readonly string[]): void {
-  if (complaints.length === 0) return;
-  throw new FailedChange(`${name} arrived with other arguments than it takes: ${complaints.join("; ")}`);
+function refuse(name: string, found: readonly string[]): void {
+  if (found.length === 0) return;
+  throw new FailedChange(`received invalid arguments for ${name}: ${found.join("; ")}`);
 }

@@ -4,33 +4,35 @@ import { userInfo } from "node:os";
 import path from "node:path";
 import { AgentDirectory, listenPrivately } from "../agent/host/directory";
 import { eventsFrom, Journal, readJournal } from "../agent/host/journal";
-import { jobIn } from "../agent/shared/job";
+import { decodeJob } from "../agent/shared/job";
 import {
-  LEAVE,
+  EXIT_IF_IDLE,
   type WorkerAnswer,
   type WorkerRequest,
   type WorkerState,
   workerRequestShapes,
 } from "../agent/shared/messages";
 import { ownTree } from "../agent/shared/tree";
-import { converseOver, type Wire } from "../agent/shared/wire";
+import { openWireOver, type Wire } from "../agent/shared/wire";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { StepEvent } from "../model/events";
 import type { Job } from "../model/job";
 import { workerArtifacts } from "./artifacts";
 import { JobRun, loadTree } from "./job";
 
-/** How much may wait to be taken by a link before the link is given up; the journal has it all. */
+/** Bytes buffered for a connection before it is dropped; the journal has everything. */
 const MAX_PENDING = 16 * 1024 * 1024;
-/** Events are sent together when they come together. */
+/** Events within this time are sent in one message. */
 const BATCH_MS = 4;
+/** Time limit for clients to receive the outcome before this process exits. */
+const EXIT_GRACE_MS = 2000;
 
 /**
- * A fresh process with the sources loaded and nothing else in it. It applies one deployment, and ends. Losing the
- * link does not stop it.
+ * A fresh process with only the sources loaded. It applies one deployment and exits. It continues when the connection is
+ * lost.
  */
 class Worker {
-  readonly #place: AgentDirectory;
+  readonly #directory: AgentDirectory;
   readonly #socketName: string;
   readonly #links = new Set<Wire<WorkerAnswer>>();
   readonly #run: JobRun;
@@ -41,44 +43,44 @@ class Worker {
   #journal: Journal | undefined;
   #flush: NodeJS.Timeout | undefined;
 
-  constructor(place: AgentDirectory, socketName: string, artifacts: AgentArtifacts) {
-    this.#place = place;
+  constructor(directory: AgentDirectory, socketName: string, artifacts: AgentArtifacts) {
+    this.#directory = directory;
     this.#socketName = socketName;
     this.#run = new JobRun(artifacts);
   }
 
   async start(): Promise<void> {
-    process.chdir(this.#place.run);
+    process.chdir(this.#directory.run);
     await listenPrivately(
       createServer((socket) => this.#serve(socket)),
       this.#socketName,
     );
     process.chdir(userInfo().homedir);
     if (!process.connected) process.exit(0);
-    // A spare whose supervisor is gone is of no use; one at work goes on.
-    process.on("disconnect", () => this.#leave());
+    // A spare exits with its supervisor; a running deployment continues.
+    process.on("disconnect", () => this.#exitIfIdle());
     process.on("message", (message) => {
-      if (message === LEAVE) this.#leave();
+      if (message === EXIT_IF_IDLE) this.#exitIfIdle();
     });
-    this.#tell("ready");
+    this.#report("ready");
   }
 
-  #tell(state: WorkerState): void {
+  #report(state: WorkerState): void {
     if (process.connected) process.send?.(state, () => {});
   }
 
-  #leave(): void {
+  #exitIfIdle(): void {
     if (this.#job) return;
-    rmSync(path.join(this.#place.run, this.#socketName), { force: true });
+    rmSync(path.join(this.#directory.run, this.#socketName), { force: true });
     process.exit(0);
   }
 
   #serve(socket: Socket): void {
-    const link: Wire<WorkerAnswer> = converseOver<WorkerRequest, WorkerAnswer>(socket, {
+    const link: Wire<WorkerAnswer> = openWireOver<WorkerRequest, WorkerAnswer>(socket, {
       shapes: workerRequestShapes,
       refusal: ({ message }) => ({ type: "refused", message }) satisfies WorkerAnswer,
       onMessage: (request) => {
-        if (request.type === "job") void this.#work(jobIn(request.job), link);
+        if (request.type === "job") void this.#start(decodeJob(request.job), link);
         if (request.type === "follow") this.#follow(request.after, link);
         if (request.type === "signal") this.#run.signal(request.signal);
         if (request.type === "ping") this.#identify(link);
@@ -90,33 +92,33 @@ class Worker {
     });
   }
 
-  /** Somebody who lost the link hears what was missed, and is there for the rest. */
+  /** Sends the missed events to a reconnected client, and then the further ones. */
   #follow(after: number, link: Wire<WorkerAnswer>): void {
-    if (!this.#job) return this.#leave();
+    if (!this.#job) return this.#exitIfIdle();
     this.#send();
     const { deployment } = this.#job;
-    for (const run of eventsFrom(readJournal(this.#place, deployment) ?? [], after + 1))
+    for (const run of eventsFrom(readJournal(this.#directory, deployment) ?? [], after + 1))
       link.send({ type: "events", deployment, ...run });
     this.#links.add(link);
   }
 
-  /** A supervisor that came after ours wants to know who holds the host. One that is idle is of no use to it. */
+  /** Answers the ping of a later supervisor with the running deployment. An idle worker exits: it cannot be reused. */
   #identify(link: Wire<WorkerAnswer>): void {
-    if (!this.#job) return this.#leave();
+    if (!this.#job) return this.#exitIfIdle();
     const { deployment, by } = this.#job;
     link.send({ type: "working", deployment, by, since: this.#since, pid: process.pid });
   }
 
-  async #work(job: Job, link: Wire<WorkerAnswer>): Promise<void> {
+  async #start(job: Job, link: Wire<WorkerAnswer>): Promise<void> {
     if (this.#job) return;
     try {
-      this.#journal = new Journal(this.#place, job.deployment);
+      this.#journal = new Journal(this.#directory, job.deployment);
     } catch {
-      // It has begun elsewhere, and whoever asked follows that.
-      return this.#leave();
+      // Another worker has started this deployment, and the relay follows that one.
+      return this.#exitIfIdle();
     }
     this.#job = job;
-    this.#tell("begun");
+    this.#report("started");
     this.#since = Date.now();
     this.#links.add(link);
     const at = new Date(this.#since).toISOString();
@@ -125,15 +127,15 @@ class Worker {
     this.#send();
     this.#journal.write({ outcome });
     this.#journal.close();
-    // First of all, so that whoever hears of the outcome finds the host free.
-    this.#tell("over");
+    // Before the outcome is sent, so that the host is free for the next deployment by then.
+    this.#report("finished");
     for (const each of this.#links) {
       each.send({ type: "outcome", deployment: job.deployment, outcome });
       each.end();
     }
-    rmSync(path.join(this.#place.run, this.#socketName), { force: true });
-    // Whoever is still connected gets what was written; nobody can hold us longer than this.
-    setTimeout(() => process.exit(0), 2000).unref();
+    rmSync(path.join(this.#directory.run, this.#socketName), { force: true });
+    // Let connected clients receive the outcome, but not without limit.
+    setTimeout(() => process.exit(0), EXIT_GRACE_MS).unref();
     await Promise.all([...this.#links].map((each) => each.finished));
     process.exit(0);
   }
@@ -153,7 +155,7 @@ class Worker {
     this.#journal?.write(...events.map((event, index) => ({ n: first + index, event })));
     this.#sent += events.length;
     for (const link of this.#links) {
-      if (link.pending > MAX_PENDING) link.break();
+      if (link.pending > MAX_PENDING) link.destroy();
       else link.send({ type: "events", deployment: this.#job.deployment, first, events });
     }
   }
@@ -162,6 +164,6 @@ class Worker {
 process.umask(0o022);
 const [, , root = "", socketName = "", boot = ""] = process.argv;
 const tree = ownTree();
-const place = new AgentDirectory(root);
+const directory = new AgentDirectory(root);
 loadTree(tree);
-void new Worker(place, socketName, workerArtifacts({ node: process.execPath, boot, tree })).start();
+void new Worker(directory, socketName, workerArtifacts({ node: process.execPath, boot, tree })).start();

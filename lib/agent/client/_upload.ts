@@ -7,58 +7,58 @@ import type { Connection } from "../../model/connection";
 import type { Progress } from "../../model/events";
 import { shellQuote } from "../../util/shell-quote";
 
-/** How much of a file is read at once, in bytes. */
+/** Bytes read from the file at once. */
 const CHUNK = 512 * 1024;
-/** How often an upload is reported. */
-const TELL_MS = 100;
+/** Interval of progress reports. */
+const PROGRESS_MS = 100;
 
-/** Every Debian has it with apt, and it undoes zstd, by the name of the file. */
+/** Part of apt on every Debian; decompresses zstd, which it recognises by the file name. */
 export const APT_HELPER = "/usr/lib/apt/apt-helper";
-/** What a host says when what it has been sent is not what it should be. */
-export const GARBAGE = "the runtime arrived broken";
+/** Error of the host when the checksum or the size of the runtime is wrong. */
+export const CORRUPT_UPLOAD = "the uploaded runtime is corrupt";
 
-/** Where a runtime goes on the host: what has arrived of it, all of it, and the name it is started by (shell text). */
-export interface Places {
+/** Paths of a runtime on the host: the partial upload, the binary, and the symlink that starts it (as shell text). */
+export interface RuntimePaths {
   readonly part: string;
   readonly file: string;
   readonly link: string;
 }
 
-/** Sends `runtime` from its byte `from` on, and has it unpacked there. Gives undefined, or what the host complains of. */
+/** Uploads `runtime` from byte `from` on and unpacks it on the host. Returns undefined, or the host's error. */
 export async function upload(
   parent: Connection,
   runtime: Runtime,
   compression: Compression,
-  places: Places,
+  paths: RuntimePaths,
   from: number,
   progress: (event: Progress) => void,
 ): Promise<string | undefined> {
   const { file, size } = runtime.compressed;
-  const channel = await parent.exec(receiveScript(runtime, compression, places, from));
-  let told = 0;
-  const tell = (sent: number) => {
-    if (sent < size && performance.now() - told < TELL_MS) return;
-    told = performance.now();
+  const channel = await parent.exec(receiveScript(runtime, compression, paths, from));
+  let reportedAt = 0;
+  const report = (sent: number) => {
+    if (sent < size && performance.now() - reportedAt < PROGRESS_MS) return;
+    reportedAt = performance.now();
     progress({ kind: "upload", what: `Node ${runtime.id}`, sent, total: size });
   };
-  const complaint = text(channel.stderr);
+  const stderr = text(channel.stderr);
   channel.stdout.resume();
-  // The host may say that it has enough before all is sent.
-  const sending = sendFile(file, from, channel.stdin, tell).catch(() => {});
+  // The host may finish before everything is sent.
+  const sending = sendFile(file, from, channel.stdin, report).catch(() => {});
   const exit = await Promise.race([channel.exit, sending.then(() => channel.exit)]);
-  return exit === 0 ? undefined : (await complaint).trim() || `exit code ${exit}`;
+  return exit === 0 ? undefined : (await stderr).trim() || `exit code ${exit}`;
 }
 
 /**
- * Two that send at once do it one after the other. What came before is kept in the part, so that an upload that was
- * broken off goes on where it stopped. It is unpacked while it arrives. The binary gets its name only when all of it is
- * there, in both sizes, and the checksum that stands in what was compressed is right; what is broken is thrown away.
- * (ssh guards the way, and the directory is closed to others: what is guarded against here are accidents.)
+ * A lock serialises concurrent uploads. Received bytes are kept in the `.part` file, so an interrupted upload resumes
+ * there. The data is unpacked while it arrives. The binary gets its final name only when both sizes, compressed and
+ * full, and the embedded checksum are right; a corrupt part is deleted. (This guards against accidents only: ssh
+ * protects the transfer, and the directory is private to the user.)
  */
 function receiveScript(
   { size, compressed }: Runtime,
   compression: Compression,
-  { part, file, link }: Places,
+  { part, file, link }: RuntimePaths,
   from: number,
 ): string {
   const [p, f] = [shellQuote(part), shellQuote(file)];
@@ -70,16 +70,16 @@ function receiveScript(
 if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
 [ -x ${f} ] && { ln -sf ${f} ${link}; exit 0; }
 rm -f ${f}.[0-9]*.tmp*; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
-if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; elif [ "$old" -lt ${from} ]; then echo "the part that was there is gone; deploy again" >&2; exit 1; fi
+if [ "$old" -gt ${from} ]; then head -c ${from} ${p} >"$t" && mv -f "$t" ${p}; elif [ "$old" -lt ${from} ]; then echo "the partial upload is gone; deploy again" >&2; exit 1; fi
 { ${from > 0 ? `cat ${p}; ` : ""}tee -a ${p} 2>/dev/null; } | (
-  said=$({ ${unpack}; } 2>&1 >"$t"); code=$?; cat >/dev/null
+  output=$({ ${unpack}; } 2>&1 >"$t"); code=$?; cat >/dev/null
   got=$(wc -c <${p}); full=$(wc -c <"$t")
   [ $code -eq 0 ] && [ "$got" -eq ${compressed.size} ] && [ "$full" -eq ${size} ] && exit 0
   if [ "$(df -Pk ${p} | { read -r _; read -r _ _ _ free _; echo "$free"; })" -lt 1024 ]; then echo "no space left on the host"
-  elif [ "$got" -lt ${compressed.size} ]; then echo "$got of ${compressed.size} bytes arrived"
-  else case $said in
+  elif [ "$got" -lt ${compressed.size} ]; then echo "received $got of ${compressed.size} bytes"
+  else case $output in
     *"No space left"* | *"quota exceeded"*) echo "no space left on the host" ;;
-    *) rm -f ${p}; echo "${GARBAGE}: $(echo "$said" | sed -n "/./{p;q;}")" ;;
+    *) rm -f ${p}; echo "${CORRUPT_UPLOAD}: $(echo "$output" | sed -n "/./{p;q;}")" ;;
   esac; fi >&2
   exit 1
 ) && chmod 755 "$t" && mv -f "$t" ${f} && rm -f ${p} && ln -sf ${f} ${link} || exit 1
@@ -87,14 +87,14 @@ find ${shellQuote(path.dirname(file))} -type f -mtime +30 ! -newer ${f} -exec rm
 }
 
 /**
- * Writes what `file` holds from the byte `from` on, and ends `to`. Out of two buffers, in turn: a stream would take a
- * new one for each chunk, and have the collector of garbage look at all there is, again and again.
+ * Writes `file` from byte `from` on to `to`, and ends it. Alternates between two buffers: a read stream would allocate
+ * a new one for each chunk and keep the garbage collector busy.
  */
 async function sendFile(
   file: string,
   from: number,
   to: Writable,
-  tell: (sent: number) => void,
+  report: (sent: number) => void,
 ): Promise<void> {
   const source = await open(file);
   try {
@@ -106,7 +106,7 @@ async function sendFile(
       if (bytesRead === 0) break;
       sent += bytesRead;
       writing = written(to, buffer.subarray(0, bytesRead));
-      tell(sent);
+      report(sent);
     }
     to.end();
   } finally {
@@ -114,13 +114,13 @@ async function sendFile(
   }
 }
 
-/** Settles when `chunk` is taken, so that its memory may be used again; rejects when it never will be. */
+/** Settles when `chunk` is written and its memory may be reused; rejects when the stream closes first. */
 const written = (to: Writable, chunk: Buffer): Promise<void> =>
-  new Promise((taken, failed) => {
-    to.once("close", failed);
+  new Promise((resolve, reject) => {
+    to.once("close", reject);
     to.write(chunk, (error) => {
-      to.off("close", failed);
-      if (error) failed(error);
-      else taken();
+      to.off("close", reject);
+      if (error) reject(error);
+      else resolve();
     });
   });

@@ -7,7 +7,7 @@ import { programs } from "../shared/tree";
 
 let bundled: Promise<BootBundle> | undefined;
 
-/** Made by esbuild once for each content of its sources, and kept on disk. */
+/** Built by esbuild when a source file has changed, and cached on disk. */
 export const bootBundle = (): Promise<BootBundle> => {
   bundled ??= makeBundle();
   return bundled;
@@ -16,8 +16,8 @@ export const bootBundle = (): Promise<BootBundle> => {
 async function makeBundle(): Promise<BootBundle> {
   const entry = path.join(root, `${programs.boot}.ts`);
   const { version } = require("esbuild/package.json") as { version: string };
-  const kept = path.join(cacheHome, "boot", `${hashOf(`${version} ${entry}`)}.json`);
-  const code = readBuild(kept) ?? keepBuild(kept, await bundle(entry));
+  const cached = path.join(cacheHome, "boot", `${hashOf(`${version} ${entry}`)}.json`);
+  const code = readBuild(cached) ?? keepBuild(cached, await bundle(entry));
   return { hash: hashOf(code), code: Buffer.from(code) };
 }
 

@@ -6,16 +6,16 @@ import type { Progress } from "../../model/events";
 import { shellQuote } from "../../util/shell-quote";
 import { BANNER } from "../shared/messages";
 import { NODE_FLAGS } from "../shared/process";
-import { APT_HELPER, GARBAGE, upload } from "./_upload";
+import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
 
-/** The oldest Node on a host that is good enough to be used instead of ours. */
-const SUITABLE_NODE = 24;
-/** What a host must have free besides the runtime itself, in bytes: sources, journals. */
-const ELBOW_ROOM = 20 * 1024 * 1024;
-/** The first words of a host that has no agent yet. */
-const BARE = "consfigurator-bare";
+/** The oldest Node on a host that is used instead of ours. */
+const MIN_NODE = 24;
+/** Free space required on a host besides the runtime, in bytes: for sources and journals. */
+const SPACE_MARGIN = 20 * 1024 * 1024;
+/** The first line of the facts printed by a host that has no agent yet. */
+const FACTS_HEADER = "consfigurator-bare";
 
-/** What a bare host says of itself. */
+/** Facts of a host without an agent. */
 interface Facts {
   readonly uname: string;
   readonly free: number;
@@ -23,62 +23,62 @@ interface Facts {
   readonly compression: Compression;
   readonly boot: boolean;
   readonly runtime: boolean;
-  /** Bytes of a runtime of which a part arrived before. */
+  /** Sizes of partial uploads of runtimes, by file. */
   readonly parts: ReadonlyMap<string, number>;
   readonly directory: string;
 }
 
 /**
- * Starts a relay over `parent`, and gives its channel, its banner already read. A host that has everything costs one
- * command; one that has nothing is sent the runtime and the boot file first. What turns out to be broken there is
- * thrown away and sent again, once.
+ * Starts a relay over `parent` and returns its channel, positioned after the banner. This takes one command when the
+ * host has everything; otherwise the runtime and the boot file are uploaded first. Corrupt files on the host are
+ * deleted and uploaded again, once.
  */
 export async function startRelay(
   parent: Connection,
-  kit: AgentArtifacts,
+  artifacts: AgentArtifacts,
   progress: (event: Progress) => void,
 ): Promise<Channel> {
-  const boot = await kit.boot();
+  const boot = await artifacts.boot();
   const script = relayScript(boot.hash, parent.local ? process.execPath : undefined);
-  let mended = false;
+  let repaired = false;
   for (let attempt = 0; attempt < 4; attempt++) {
     const channel = await parent.exec(script);
-    const said = await firstWords(channel);
-    if (said.endsWith(BANNER)) return channel;
-    if (!said.includes(BARE)) {
+    const output = await initialOutput(channel);
+    if (output.endsWith(BANNER)) return channel;
+    if (!output.includes(FACTS_HEADER)) {
       const exit = await channel.exit;
-      const found = mended ? "" : await run(parent, MEND);
-      if (found === "")
-        throw new ConsfigError(`the agent did not start: ${said.trim() || `exit code ${exit}`}`);
-      mended = true;
+      const removed = repaired ? "" : await run(parent, REMOVE_CORRUPT);
+      if (removed === "")
+        throw new ConsfigError(`the agent did not start: ${output.trim() || `exit code ${exit}`}`);
+      repaired = true;
       progress({
         kind: "notice",
-        text: `broken on the host, sent again: ${found.trim().split("\n").join(", ")}`,
+        text: `corrupt files on the host, uploading them again: ${removed.trim().split("\n").join(", ")}`,
       });
       continue;
     }
-    const facts = factsFrom(said);
+    const facts = factsFrom(output);
     await Promise.all([
-      facts.runtime ? undefined : sendRuntime(parent, facts, kit, progress),
+      facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress),
       facts.boot ? undefined : sendBoot(parent, facts, boot),
     ]);
   }
   throw new ConsfigError(
-    "the agent's files were sent, and the host still does not have them; is its cache directory on a file system that forgets?",
+    "the agent's files were uploaded, but the host does not have them; is its cache directory on a volatile file system?",
   );
 }
 
 /** The agent's directory on a host, as shell text. */
 export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
-/** Becomes the relay when all is there; otherwise says what the host is. */
+/** Becomes the relay when the host has all files; otherwise prints the facts of the host. */
 function relayScript(boot: string, ownNode: string | undefined): string {
   const flags = NODE_FLAGS.join(" ");
   return `umask 077; d=${AGENT_DIRECTORY}
 ${ownNode ? `[ -x "$d/node" ] || { mkdir -p "$d" && [ -x ${shellQuote(ownNode)} ] && ln -sf ${shellQuote(ownNode)} "$d/node"; }` : ":"}
 [ -x "$d/node" ] && [ -f "$d/boot/${boot}.js" ] && exec "$d/node" ${flags} "$d/boot/${boot}.js" relay
 mkdir -p "$d/boot" "$d/runtime" && chmod 700 "$d" || exit 1
-echo; echo ${BARE}
+echo; echo ${FACTS_HEADER}
 echo "uname $(uname -sm)"
 df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
@@ -89,40 +89,40 @@ for p in "$d"/runtime/*.part; do [ -f "$p" ] && echo "part $(wc -c <"$p") $p"; d
 echo "directory $d"; echo end`;
 }
 
-/** Removes what is not what its name says, and names it: runtimes and boot files have their own hash in their names. */
-const MEND = `d=${AGENT_DIRECTORY}; cd "$d" 2>/dev/null || exit 0
+/** Removes and prints the files that do not match the hash in their names: runtimes and boot files. */
+const REMOVE_CORRUPT = `d=${AGENT_DIRECTORY}; cd "$d" 2>/dev/null || exit 0
 for f in boot/*.js runtime/*-[0-9a-f]*; do
   [ -f "$f" ] || continue; case $f in *.part | *.lock) continue ;; esac
   n=\${f##*[/-]}; n=\${n%.js}; s=$(sha256sum <"$f"); case $s in "$n"*) ;; *) rm -f "$f"; echo "$f" ;; esac
 done
 [ -x node ] && ! ./node -e 0 >/dev/null 2>&1 && { rm -f node; echo node; }; exit 0`;
 
-/** All that is said up to the banner, or up to the end. */
-function firstWords(channel: Channel): Promise<string> {
-  return new Promise((settled, failed) => {
-    let said = "";
-    let complaints = "";
+/** The output up to the banner, or all of it when there is no banner. */
+function initialOutput(channel: Channel): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    let errors = "";
     channel.stderr.on("data", (chunk: Buffer) => {
-      complaints = (complaints + chunk.toString()).slice(-2000);
+      errors = (errors + chunk.toString()).slice(-2000);
     });
-    const hear = () => {
+    const read = () => {
       for (let chunk: Buffer | null = channel.stdout.read(); chunk; chunk = channel.stdout.read()) {
-        said += chunk.toString("latin1");
-        const at = said.indexOf(BANNER);
+        output += chunk.toString("latin1");
+        const at = output.indexOf(BANNER);
         if (at < 0) continue;
-        const rest = said.slice(at + BANNER.length);
-        channel.stdout.off("readable", hear);
+        const rest = output.slice(at + BANNER.length);
+        channel.stdout.off("readable", read);
         if (rest) channel.stdout.unshift(Buffer.from(rest, "latin1"));
-        return settled(said.slice(0, at + BANNER.length));
+        return resolve(output.slice(0, at + BANNER.length));
       }
     };
-    channel.stdout.on("readable", hear);
-    channel.exit.then(() => settled(said + (said.includes(BARE) ? "" : complaints)), failed);
+    channel.stdout.on("readable", read);
+    channel.exit.then(() => resolve(output + (output.includes(FACTS_HEADER) ? "" : errors)), reject);
   });
 }
 
-function factsFrom(said: string): Facts {
-  const lines = said.slice(said.indexOf(BARE)).split("\n");
+function factsFrom(output: string): Facts {
+  const lines = output.slice(output.indexOf(FACTS_HEADER)).split("\n");
   const value = (key: string) =>
     lines.find((line) => line.startsWith(`${key} `))?.slice(key.length + 1) ?? "";
   const parts = lines
@@ -141,39 +141,39 @@ function factsFrom(said: string): Facts {
   };
 }
 
-/** `node` in the agent's directory is a Node that works: the host's own if it is good enough, else ours. */
+/** Installs `node` in the agent's directory: a symlink to the host's own Node if it is recent enough, else ours. */
 async function sendRuntime(
   parent: Connection,
   facts: Facts,
-  kit: AgentArtifacts,
+  artifacts: AgentArtifacts,
   progress: (event: Progress) => void,
 ): Promise<void> {
   const link = `${shellQuote(facts.directory)}/node`;
   const [version = "0", own = ""] = facts.node.split(" ");
-  if (Number.parseInt(version, 10) >= SUITABLE_NODE) {
+  if (Number.parseInt(version, 10) >= MIN_NODE) {
     await run(parent, `ln -sf ${shellQuote(own)} ${link}`);
     return;
   }
-  const runtime = await kit.runtime(facts.uname, facts.compression);
+  const runtime = await artifacts.runtime(facts.uname, facts.compression);
   const { compressed, sha256 } = runtime;
   const file = `${facts.directory}/runtime/${runtime.id}-${sha256.slice(0, 16)}`;
   const part = `${file}.${compressed.size}.${facts.compression}.part`;
-  const here = Math.min(facts.parts.get(part) ?? 0, compressed.size);
-  const needed = runtime.size + compressed.size - here + ELBOW_ROOM;
+  const resumeAt = Math.min(facts.parts.get(part) ?? 0, compressed.size);
+  const needed = runtime.size + compressed.size - resumeAt + SPACE_MARGIN;
   if (facts.free < needed) {
     throw new ConsfigError(
-      `no space for the runtime: ${facts.directory} has ${megabytes(facts.free)} free and needs ${megabytes(needed)}; free some, or leave out via.agent()`,
+      `not enough disk space for the runtime: ${facts.directory} has ${megabytes(facts.free)} free and needs ${megabytes(needed)}; free some space, or remove via.agent()`,
     );
   }
-  for (let from = here; ; from = 0) {
-    const places = { part, file, link };
-    const complaint = await upload(parent, runtime, facts.compression, places, from, progress);
-    if (complaint === undefined) return;
-    if (from === 0 || !complaint.includes(GARBAGE))
-      throw new ConsfigError(`the runtime could not be put on the host: ${complaint}`);
+  for (let from = resumeAt; ; from = 0) {
+    const paths = { part, file, link };
+    const error = await upload(parent, runtime, facts.compression, paths, from, progress);
+    if (error === undefined) return;
+    if (from === 0 || !error.includes(CORRUPT_UPLOAD))
+      throw new ConsfigError(`cannot upload the runtime: ${error}`);
     progress({
       kind: "notice",
-      text: "the part of the runtime that the host had was broken; all of it is sent again",
+      text: "the partial runtime on the host is corrupt; uploading all of it again",
     });
   }
 }
@@ -192,21 +192,21 @@ async function sendBoot(
   );
 }
 
-/** Runs `command` and gives what it prints. */
+/** Runs `command` and returns its output. */
 async function run(parent: Connection, command: string, input?: Buffer): Promise<string> {
   const channel = await parent.exec(command);
   channel.stdin.end(input);
-  const [output, complaint, exit] = await Promise.all([
+  const [output, stderr, exit] = await Promise.all([
     text(channel.stdout),
     text(channel.stderr),
     channel.exit,
   ]);
   if (exit !== 0) {
-    const said = complaint.trim();
+    const errors = stderr.trim();
     throw new ConsfigError(
-      /No space left/.test(said)
-        ? `no space left on the host: ${said.split("\n").at(-1)}`
-        : said || `a command of the agent's bootstrap ended with exit code ${exit}`,
+      /No space left/.test(errors)
+        ? `no space left on the host: ${errors.split("\n").at(-1)}`
+        : errors || `a bootstrap command of the agent exited with code ${exit}`,
     );
   }
   return output;

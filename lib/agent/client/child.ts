@@ -11,155 +11,176 @@ import { loginEnvironment } from "../../util/login-environment";
 import { type WorkerAnswer, type WorkerRequest, workerAnswerShapes } from "../shared/messages";
 import { CHILD_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
-import { converseOver, encode, type Wire } from "../shared/wire";
-import { endMarked } from "./marked";
+import { encode, openWireOver, type Wire } from "../shared/wire";
+import { killMarked } from "./marked";
 
-/** How long a child may take to load. */
-const START_MS = 20_000;
+/** Time limit for a child to load. */
+const START_TIMEOUT_MS = 20_000;
+/** Time between the end of the connection and SIGKILL. */
+const KILL_GRACE_MS = 2000;
 
 /**
- * A pristine worker in a narrower context, asked for by a worker: a new process that has the sources and nothing else.
- * It is our child, so that it can never have more than we have, and ends with us. Throws `FailedChange` when Node
- * cannot run there, `Cancelled` when `signal` is aborted before it takes work.
+ * Starts a pristine worker in a narrower context: a new process that has the sources and nothing else. It is our child
+ * process, so it never has more privileges than we have, and ends with us. Throws `FailedChange` when Node cannot run
+ * there, `Cancelled` when `signal` is aborted before the worker is ready.
  */
 export async function startChild(
-  kit: ArtifactFiles,
+  artifacts: ArtifactFiles,
   entrance: Entrance,
   signal: AbortSignal,
 ): Promise<ChildWorker> {
   if (signal.aborted) throw signal.reason;
-  const mark = randomBytes(8).toString("hex");
+  const marker = randomBytes(8).toString("hex");
   const child =
-    process.getuid?.() === 0 ? spawnIsolated(kit, entrance, mark) : spawnPlain(kit, entrance, mark);
-  let complaint = "";
+    process.getuid?.() === 0
+      ? spawnIsolated(artifacts, entrance, marker)
+      : spawnPlain(artifacts, entrance, marker);
+  let stderr = "";
   child.stderr?.on("data", (chunk: Buffer) => {
-    complaint = (complaint + chunk.toString()).slice(-4000);
+    stderr = (stderr + chunk.toString()).slice(-4000);
   });
-  const worker = new ChildWorker(child, mark);
-  const giveUp = () => child.kill("SIGKILL");
-  const patience = setTimeout(giveUp, START_MS);
-  signal.addEventListener("abort", giveUp, { once: true });
+  const worker = new ChildWorker(child, marker);
+  const kill = () => child.kill("SIGKILL");
+  const timeout = setTimeout(kill, START_TIMEOUT_MS);
+  signal.addEventListener("abort", kill, { once: true });
   const reason = await worker.ready.finally(() => {
-    clearTimeout(patience);
-    signal.removeEventListener("abort", giveUp);
+    clearTimeout(timeout);
+    signal.removeEventListener("abort", kill);
   });
   if (signal.aborted) {
     worker.end();
     throw signal.reason instanceof Cancelled ? signal.reason : new Cancelled(String(signal.reason));
   }
-  if (reason !== undefined) throw new FailedChange(complaint.trim() || reason);
+  if (reason !== undefined) throw new FailedChange(stderr.trim() || reason);
   return worker;
 }
 
-/** In a mount namespace of its own, in which the kit has its place; the processes of others hidden where that is asked. */
-function spawnIsolated(kit: ArtifactFiles, { script, ownProcesses }: Entrance, mark: string): ChildProcess {
+/** Runs the worker in its own mount namespace with the artifacts, and in its own PID namespace if requested. */
+function spawnIsolated(
+  artifacts: ArtifactFiles,
+  { script, ownProcesses }: Entrance,
+  marker: string,
+): ChildProcess {
   const flags = [
     "--mount",
     "--propagation",
     "private",
     ...(ownProcesses ? ["--pid", "--fork", "--kill-child"] : []),
   ];
-  const tree = `${ARTIFACTS_MOUNT}/trees/${path.basename(kit.tree)}`;
-  const placed = { node: `${ARTIFACTS_MOUNT}/node`, boot: `${ARTIFACTS_MOUNT}/boot.js`, tree };
+  const tree = `${ARTIFACTS_MOUNT}/trees/${path.basename(artifacts.tree)}`;
+  const mounted = { node: `${ARTIFACTS_MOUNT}/node`, boot: `${ARTIFACTS_MOUNT}/boot.js`, tree };
   return spawn(
     "unshare",
-    [...flags, "--", "/bin/sh", "-c", `${PLACE_KIT}\n${script}`, "sh", ...workerCommand(placed, mark)],
+    [
+      ...flags,
+      "--",
+      "/bin/sh",
+      "-c",
+      `${MOUNT_ARTIFACTS}\n${script}`,
+      "sh",
+      ...workerCommand(mounted, marker),
+    ],
     {
       ...options,
-      env: { ...loginEnvironment(), KIT_NODE: kit.node, KIT_BOOT: kit.boot, KIT_TREE: kit.tree },
+      env: {
+        ...loginEnvironment(),
+        ARTIFACT_NODE: artifacts.node,
+        ARTIFACT_BOOT: artifacts.boot,
+        ARTIFACT_TREE: artifacts.tree,
+      },
     },
   );
 }
 
-/** Without root there is no other context than our own: the kit is used where it is. */
-function spawnPlain(kit: ArtifactFiles, { script }: Entrance, mark: string): ChildProcess {
-  return spawn("/bin/sh", ["-c", script, "sh", ...workerCommand(kit, mark)], {
+/** Without root the worker stays in our own context and uses our artifacts directly. */
+function spawnPlain(artifacts: ArtifactFiles, { script }: Entrance, marker: string): ChildProcess {
+  return spawn("/bin/sh", ["-c", script, "sh", ...workerCommand(artifacts, marker)], {
     ...options,
     env: loginEnvironment(),
   });
 }
 
-const workerCommand = ({ node, boot, tree }: ArtifactFiles, mark: string): string[] => [
+const workerCommand = ({ node, boot, tree }: ArtifactFiles, marker: string): string[] => [
   node,
   ...NODE_FLAGS,
   programIn(tree, "childWorker"),
   boot,
-  mark,
+  marker,
 ];
 
 const options = { cwd: "/", stdio: ["ignore", "ignore", "pipe", "pipe"] as ("ignore" | "pipe")[] };
 
 /**
- * The kit is bound into a tmpfs that only this namespace sees, readable by whoever we become. Where we are in such a
- * namespace already, the copy of it that we got has the kit.
+ * Bind-mounts the artifacts into a tmpfs that only this namespace sees, readable by every user. A nested worker inherits
+ * these mounts with its copy of the namespace.
  */
-const PLACE_KIT = `set -e
+const MOUNT_ARTIFACTS = `set -e
 umask 022
 k=${ARTIFACTS_MOUNT}
-if [ "$KIT_NODE" != $k/node ]; then
+if [ "$ARTIFACT_NODE" != $k/node ]; then
   mount -t tmpfs -o mode=0755,nosuid,nodev consfigurator $k
-  t=$k/trees/\${KIT_TREE##*/}
+  t=$k/trees/\${ARTIFACT_TREE##*/}
   : >$k/node; : >$k/boot.js; mkdir -p "$t"
   bind() { mount --bind "$1" "$2"; mount -o remount,bind,ro,nosuid,nodev "$2"; }
-  bind "$KIT_NODE" $k/node; bind "$KIT_BOOT" $k/boot.js; bind "$KIT_TREE" "$t"
+  bind "$ARTIFACT_NODE" $k/node; bind "$ARTIFACT_BOOT" $k/boot.js; bind "$ARTIFACT_TREE" "$t"
   mount -o remount,ro $k
 fi
-unset KIT_NODE KIT_BOOT KIT_TREE t`;
+unset ARTIFACT_NODE ARTIFACT_BOOT ARTIFACT_TREE t`;
 
-/** The worker's end of a conversation with a child. */
+/** The parent worker's handle on a child worker. */
 export class ChildWorker {
-  /** Settles when it takes work, or with the reason why it never will. */
+  /** Settles when the worker accepts a job, or with the reason why it never will. */
   readonly ready: Promise<string | undefined>;
   readonly #process: ChildProcess;
   readonly #exit: Promise<void>;
   readonly #wire: Wire<WorkerRequest>;
-  #over = false;
+  #finished = false;
   #onEvent: (event: StepEvent) => void = () => {};
-  #settle: (outcome: JobOutcome) => void = () => {};
-  #fail: (error: Error) => void = () => {};
+  #resolve: (outcome: JobOutcome) => void = () => {};
+  #reject: (error: Error) => void = () => {};
 
-  /** `mark`: in the environment of whatever it starts. */
-  constructor(child: ChildProcess, mark: string) {
+  /** `marker`: set in the environment of every process that the worker starts. */
+  constructor(child: ChildProcess, marker: string) {
     this.#process = child;
-    let begun: (reason: string | undefined) => void = () => {};
-    this.ready = new Promise((settled) => {
-      begun = settled;
+    let settleReady: (reason: string | undefined) => void = () => {};
+    this.ready = new Promise((resolve) => {
+      settleReady = resolve;
     });
-    this.#wire = converseOver<WorkerAnswer, WorkerRequest>(child.stdio[CHILD_FD] as Duplex, {
+    this.#wire = openWireOver<WorkerAnswer, WorkerRequest>(child.stdio[CHILD_FD] as Duplex, {
       shapes: workerAnswerShapes,
       onMessage: (answer) => {
-        if (answer.type === "ready") begun(undefined);
+        if (answer.type === "ready") settleReady(undefined);
         else if (answer.type === "events") for (const event of answer.events) this.#onEvent(event);
         else if (answer.type === "outcome") {
-          this.#over = true;
-          this.#settle(answer.outcome);
+          this.#finished = true;
+          this.#resolve(answer.outcome);
         }
       },
-      onEnd: () => void this.#lost(mark),
+      onEnd: () => void this.#lost(marker),
     });
-    child.once("error", (error) => begun(error.message));
-    this.#exit = new Promise((ended) => {
+    child.once("error", (error) => settleReady(error.message));
+    this.#exit = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
-        begun(`it ended with ${signal ?? `exit code ${code}`}`);
-        ended();
+        settleReady(`the nested worker exited at startup (${signal ?? `exit code ${code}`})`);
+        resolve();
       });
     });
   }
 
-  /** Killed in the middle of a step, perhaps: what it had started would go on without anybody. */
-  async #lost(mark: string): Promise<void> {
-    if (this.#over) return;
+  /** The worker may have been killed during a step: also kills the processes that it started. */
+  async #lost(marker: string): Promise<void> {
+    if (this.#finished) return;
     this.#process.kill("SIGKILL");
     await this.#exit;
-    endMarked(mark);
-    this.#fail(new FailedChange("the worker inside ended without a word; was it killed?"));
+    killMarked(marker);
+    this.#reject(new FailedChange("the nested worker exited without a result; was it killed?"));
   }
 
   run(job: Job, onEvent: (event: StepEvent) => void): Promise<JobOutcome> {
-    return new Promise<JobOutcome>((settle, fail) => {
+    return new Promise<JobOutcome>((resolve, reject) => {
       this.#onEvent = onEvent;
-      this.#settle = settle;
-      this.#fail = fail;
+      this.#resolve = resolve;
+      this.#reject = reject;
       this.#wire.send({ type: "job", job: encode(job) });
     }).finally(() => this.end());
   }
@@ -170,8 +191,8 @@ export class ChildWorker {
 
   end(): void {
     this.#wire.end();
-    const patience = setTimeout(() => this.#process.kill("SIGKILL"), 2000);
-    patience.unref();
-    this.#process.once("exit", () => clearTimeout(patience));
+    const timeout = setTimeout(() => this.#process.kill("SIGKILL"), KILL_GRACE_MS);
+    timeout.unref();
+    this.#process.once("exit", () => clearTimeout(timeout));
   }
 }

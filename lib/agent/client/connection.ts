@@ -1,10 +1,10 @@
 import type { Connection } from "../../model/connection";
 import type { AgentLink } from "./link";
 
-/** A connection whose far end is an agent of ours. */
+/** A connection to an agent. */
 export interface AgentConnection extends Connection {
   readonly agent: AgentLink;
-  /** The hop before it, where the agent's files are. */
+  /** The connection before it, to the host with the agent's files. */
   readonly parent: Connection;
 }
 

@@ -7,8 +7,8 @@ import type { AgentConnection } from "./connection";
 import { AgentLink } from "./link";
 
 /**
- * Our own process on the host: it takes over the work, and keeps on with it when the link is lost. What it needs is put
- * there the first time: the host needs a POSIX shell, nothing else.
+ * Runs the deployment in an agent process on the host: it continues when the connection is lost. The first connection
+ * installs everything the agent needs; the host only needs a POSIX shell.
  */
 export const agent = defhop({
   name: "agent",

@@ -11,85 +11,88 @@ import {
   type Request,
   type TreeChange,
 } from "../shared/messages";
-import { converse, encode, GarbledFrame, type Wire } from "../shared/wire";
+import { encode, GarbledFrame, openWire, type Wire } from "../shared/wire";
 import { applyReconnecting, LinkLost, type Listener, type ReconnectOptions } from "./reconnect";
 import { Trees } from "./trees";
 
-/** How often a host may say that it lacks what it was sent. */
-const MOST_SENDINGS = 3;
+/** How often a job is sent again to a host that does not have it. */
+const MAX_RESENDS = 3;
+
+/** Reason when the transport gives none. */
+const CONNECTION_LOST = "lost the connection to the host";
 
 interface Running extends Listener {
-  /** How many events have been heard. */
-  heard: number;
-  settle(outcome: JobOutcome): void;
-  fail(error: Error): void;
+  /** Number of events received. */
+  received: number;
+  resolve(outcome: JobOutcome): void;
+  reject(error: Error): void;
   /** How often the job was sent again. */
-  sendings: number;
+  resends: number;
   resend(): void;
 }
 
-interface Asked {
-  settle(answer: Answer): void;
-  fail(error: Error): void;
+interface PendingRequest {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
 }
 
-/** The controller's end of one link to an agent. */
+/** The controller's end of a connection to an agent. */
 export class AgentLink {
   readonly hello: Hello;
   readonly #channel: Channel;
   readonly #wire: Wire<Request>;
   readonly #trees: Trees;
   readonly #running = new Map<string, Running>();
-  readonly #asked = new Map<number, Asked>();
-  /** What was applied over this link: to be kept ready on the host. */
+  readonly #requests = new Map<number, PendingRequest>();
+  /** The properties applied over this connection: the spare worker on the host has them loaded. */
   readonly #properties = new Set<string>();
   readonly #hops = new Set<string>();
   #modules: readonly string[] = [];
-  #refs = 0;
-  #over: Error | undefined;
-  #settleClosed: (reason: Error | undefined) => void = () => {};
-  /** Settles when the link ends. */
-  readonly closed = new Promise<Error | undefined>((settle) => {
-    this.#settleClosed = settle;
+  #lastRef = 0;
+  #closedBy: Error | undefined;
+  #resolveClosed: (reason: Error | undefined) => void = () => {};
+  /** Settles when the connection ends. */
+  readonly closed = new Promise<Error | undefined>((resolve) => {
+    this.#resolveClosed = resolve;
   });
 
-  /** Speaks with a relay whose banner has been read. Throws `FailedChange` when it is of another version. */
+  /** Connects to a relay whose banner has been read. Rejects with `FailedChange` when its protocol differs. */
   static open(channel: Channel): Promise<AgentLink> {
-    return new Promise((opened, failed) => {
+    return new Promise((resolve, reject) => {
       let link: AgentLink | undefined;
-      const wire: Wire<Request> = converse<Answer, Request>(channel.stdout, channel.stdin, {
+      const wire: Wire<Request> = openWire<Answer, Request>(channel.stdout, channel.stdin, {
         shapes: answerShapes,
         onMessage: (answer) => {
-          if (link) return link.#hear(answer);
+          if (link) return link.#handle(answer);
           if (answer.type !== "hello" || answer.protocol !== PROTOCOL) {
-            failed(
+            reject(
               new FailedChange(
-                `the agent on the host speaks version ${"protocol" in answer ? answer.protocol : "unknown"} of the protocol, and we speak ${PROTOCOL}; remove it with .agents remove`,
+                `the agent on the host uses protocol version ${"protocol" in answer ? answer.protocol : "unknown"}, this session uses ${PROTOCOL}; remove the agent with .agents remove`,
               ),
             );
             return channel.kill();
           }
           link = new AgentLink(channel, wire, answer);
-          opened(link);
+          resolve(link);
         },
         onEnd: (error) => {
           const reason =
             error instanceof GarbledFrame
               ? error
-              : new LinkLost("via.agent()", error?.message ?? "the link to the host was lost");
-          failed(reason);
+              : new LinkLost("via.agent()", error?.message ?? CONNECTION_LOST);
+          reject(reason);
           if (link) link.#end(reason);
         },
       });
-      // The link ends when its channel does, even if no byte says so.
-      const ended = (why = "the link to the host was lost") => {
+      // The channel may exit without an end of its streams.
+      const onExit = (why = CONNECTION_LOST) => {
         const reason = new LinkLost("via.agent()", why);
-        failed(reason);
+        reject(reason);
         if (link) link.#end(reason);
       };
       channel.exit.then(
-        () => ended(),
-        (error: Error) => ended(error.message),
+        () => onExit(),
+        (error: Error) => onExit(error.message),
       );
     });
   }
@@ -102,28 +105,29 @@ export class AgentLink {
   }
 
   get alive(): boolean {
-    return this.#over === undefined;
+    return this.#closedBy === undefined;
   }
 
-  /** Has `job` applied with `sources`, over further links when this one is lost: the work goes on without one. */
-  apply(job: Job, sources: Sources, following: ReconnectOptions): Promise<JobOutcome> {
-    return applyReconnecting(this, job, sources, following);
+  /** Has the agent apply `job` with `sources`; reconnects when this connection is lost. */
+  apply(job: Job, sources: Sources, options: ReconnectOptions): Promise<JobOutcome> {
+    return applyReconnecting(this, job, sources, options);
   }
 
   /**
-   * Has `job` applied with `sources`. What the host lacks of them goes along with it, so that it costs one round trip.
-   * Rejects with `LinkLost` when the link goes: the work then goes on, and `follow` on a new link hears the rest.
+   * Has the agent apply `job`. The sources that the host does not have are sent in the same message: one round trip.
+   * Rejects with `LinkLost` when the connection is lost: the job continues on the host, and `follow` on a new connection
+   * receives the rest.
    */
   deploy(job: Job, sources: Sources, listener: Listener): Promise<JobOutcome> {
     const { send, resend } = this.#sending(job, sources);
     return this.#run(job, listener, 0, resend, () => send(this.#trees.change(sources)));
   }
 
-  /** Hears the rest of a deployment of which `heard` events are known. One that never began is begun. */
-  follow(job: Job, sources: Sources, listener: Listener, heard: number): Promise<JobOutcome> {
+  /** Receives the rest of a deployment after `received` events. Starts it if it never started. */
+  follow(job: Job, sources: Sources, listener: Listener, received: number): Promise<JobOutcome> {
     const { resend } = this.#sending(job, sources);
-    return this.#run(job, listener, heard, resend, () =>
-      this.#wire.send({ type: "follow", deployment: job.deployment, after: heard - 1 }),
+    return this.#run(job, listener, received, resend, () =>
+      this.#wire.send({ type: "follow", deployment: job.deployment, after: received - 1 }),
     );
   }
 
@@ -143,61 +147,61 @@ export class AgentLink {
   #run(
     job: Job,
     listener: Listener,
-    heard: number,
+    received: number,
     resend: () => void,
-    begin: () => void,
+    start: () => void,
   ): Promise<JobOutcome> {
-    if (this.#over) return Promise.reject(this.#over);
-    return new Promise<JobOutcome>((settle, fail) => {
-      this.#running.set(job.deployment, { ...listener, heard, sendings: 0, settle, fail, resend });
-      begin();
+    if (this.#closedBy) return Promise.reject(this.#closedBy);
+    return new Promise<JobOutcome>((resolve, reject) => {
+      this.#running.set(job.deployment, { ...listener, received, resends: 0, resolve, reject, resend });
+      start();
     }).finally(() => this.#running.delete(job.deployment));
   }
 
-  /** For what is named, and all that was asked for before: so that the tree on the host stays the same. */
+  /** Sources for these and all previously requested properties and hops, so that the tree on the host stays the same. */
   sources(
-    kit: AgentArtifacts,
+    artifacts: AgentArtifacts,
     properties: Iterable<string>,
     hops: Iterable<string>,
     modules: Iterable<string>,
   ): Sources {
     for (const property of properties) this.#properties.add(property);
     for (const hop of hops) this.#hops.add(hop);
-    const asked = [...modules];
-    if (asked.length > 0) this.#modules = asked;
+    const requested = [...modules];
+    if (requested.length > 0) this.#modules = requested;
     try {
-      return kit.sources(this.#properties, this.#hops, this.#modules);
+      return artifacts.sources(this.#properties, this.#hops, this.#modules);
     } catch (error) {
-      // A module of another deployment, which has gone or cannot be read: nobody asks for it now.
-      if (asked.length > 0 || this.#modules.length === 0) throw error;
+      // A module of an earlier deployment is gone or unreadable, and this one does not need it.
+      if (requested.length > 0 || this.#modules.length === 0) throw error;
       this.#modules = [];
-      return kit.sources(this.#properties, this.#hops, []);
+      return artifacts.sources(this.#properties, this.#hops, []);
     }
   }
 
   signal(deployment: string, signal: JobSignal): void {
-    if (!this.#over) this.#wire.send({ type: "signal", deployment, signal });
+    if (!this.#closedBy) this.#wire.send({ type: "signal", deployment, signal });
   }
 
-  /** Sends what the host lacks of `sources`, and has it start a spare worker with them. */
+  /** Sends the `sources` that the host does not have; the agent then starts a spare worker with them. */
   async push(sources: Sources): Promise<void> {
     const change = this.#trees.change(sources);
     if (!change) return;
-    const answer = await this.#ask((ref) => ({ type: "sources", ref, change }));
-    if (answer.type === "lacking")
-      await this.#ask((ref) => ({ type: "sources", ref, change: this.#trees.whole(sources) }));
+    const answer = await this.#request((ref) => ({ type: "sources", ref, change }));
+    if (answer.type === "missing")
+      await this.#request((ref) => ({ type: "sources", ref, change: this.#trees.whole(sources) }));
   }
 
   async status(): Promise<AgentStatus> {
-    const answer = await this.#ask((ref) => ({ type: "status", ref }));
+    const answer = await this.#request((ref) => ({ type: "status", ref }));
     if (answer.type !== "status")
-      throw new FailedChange(`the agent answered its status with "${answer.type}"`);
+      throw new FailedChange(`the agent answered a status request with "${answer.type}"`);
     return answer.status;
   }
 
-  /** The agent on the host ends; a deployment that runs there is finished first. */
+  /** Stops the agent on the host, after the running deployment has finished. */
   async shutdown(): Promise<void> {
-    await this.#ask((ref) => ({ type: "shutdown", ref }));
+    await this.#request((ref) => ({ type: "shutdown", ref }));
     this.close();
   }
 
@@ -205,50 +209,54 @@ export class AgentLink {
     this.#end(undefined);
   }
 
-  #ask(request: (ref: number) => Request): Promise<Answer> {
-    if (this.#over) return Promise.reject(this.#over);
-    this.#refs += 1;
-    const ref = this.#refs;
-    return new Promise<Answer>((settle, fail) => {
-      this.#asked.set(ref, { settle, fail });
+  #request(request: (ref: number) => Request): Promise<Answer> {
+    if (this.#closedBy) return Promise.reject(this.#closedBy);
+    this.#lastRef += 1;
+    const ref = this.#lastRef;
+    return new Promise<Answer>((resolve, reject) => {
+      this.#requests.set(ref, { resolve, reject });
       this.#wire.send(request(ref));
-    }).finally(() => this.#asked.delete(ref));
+    }).finally(() => this.#requests.delete(ref));
   }
 
-  #hear(answer: Answer): void {
-    const asked = "ref" in answer && answer.ref !== undefined ? this.#asked.get(answer.ref) : undefined;
-    if (asked)
-      return answer.type === "refused" ? asked.fail(new FailedChange(answer.message)) : asked.settle(answer);
+  #handle(answer: Answer): void {
+    const pending = "ref" in answer && answer.ref !== undefined ? this.#requests.get(answer.ref) : undefined;
+    if (pending)
+      return answer.type === "refused"
+        ? pending.reject(new FailedChange(answer.message))
+        : pending.resolve(answer);
     const running =
       "deployment" in answer && answer.deployment ? this.#running.get(answer.deployment) : undefined;
     if (!running) {
-      // The relay could not read what we sent: it leaves, and so do we.
+      // The relay could not decode our message and exits.
       if (answer.type === "refused" && answer.deployment === undefined && answer.ref === undefined)
         this.#end(new FailedChange(`the agent on the host: ${answer.message}`));
       return;
     }
     switch (answer.type) {
       case "events": {
-        // Events are numbered: what was heard before is passed over.
-        const fresh = answer.events.slice(Math.max(0, running.heard - answer.first));
-        running.heard = Math.max(running.heard, answer.first + answer.events.length);
+        // Events are numbered: skip those already received.
+        const fresh = answer.events.slice(Math.max(0, running.received - answer.first));
+        running.received = Math.max(running.received, answer.first + answer.events.length);
         return running.onEvents(fresh);
       }
       case "waiting":
         return running.onWaiting(answer.reason);
-      case "lacking":
+      case "missing":
       case "unknown":
-        running.sendings += 1;
-        if (running.sendings <= MOST_SENDINGS) return running.resend();
-        return running.fail(new FailedChange("the host loses what it is sent; is its disk full or broken?"));
+        running.resends += 1;
+        if (running.resends <= MAX_RESENDS) return running.resend();
+        return running.reject(
+          new FailedChange("files sent to the host keep disappearing; is its disk full or failing?"),
+        );
       case "outcome":
-        return running.settle(answer.outcome);
+        return running.resolve(answer.outcome);
       case "refused":
-        return running.fail(new FailedChange(answer.message));
+        return running.reject(new FailedChange(answer.message));
       case "lost":
-        return running.fail(
+        return running.reject(
           new FailedChange(
-            `the deployment was broken off on the host: ${answer.reason}; deploy again to go on from where it stopped`,
+            `the deployment was interrupted on the host: ${answer.reason}; deploy again to continue where it stopped`,
           ),
         );
       default:
@@ -256,11 +264,11 @@ export class AgentLink {
   }
 
   #end(reason: Error | undefined): void {
-    if (this.#over) return;
-    this.#over = reason ?? new ConnectionFailed("via.agent()", "the link was closed");
+    if (this.#closedBy) return;
+    this.#closedBy = reason ?? new ConnectionFailed("via.agent()", "the connection was closed");
     this.#wire.end();
     this.#channel.kill();
-    for (const { fail } of [...this.#running.values(), ...this.#asked.values()]) fail(this.#over);
-    this.#settleClosed(reason);
+    for (const { reject } of [...this.#running.values(), ...this.#requests.values()]) reject(this.#closedBy);
+    this.#resolveClosed(reason);
   }
 }

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** The variable by which what a child worker has started is found again. */
+/** The environment variable that identifies the processes started by a child worker. */
 export const CHILD_VARIABLE = "CONSFIGURATOR_CHILD";
 
-/** Ends every process that has the mark `mark` in its environment, as far as we may see and end it. */
-export function endMarked(mark: string): void {
-  for (const pid of withMark(mark)) {
+/** Kills every process with `marker` in its environment, as far as we have the permission. */
+export function killMarked(marker: string): void {
+  for (const pid of pidsWithMarker(marker)) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // It has exited in the meantime.
     }
   }
 }
 
-function withMark(mark: string): number[] {
-  const setting = `${CHILD_VARIABLE}=${mark}`;
+function pidsWithMarker(marker: string): number[] {
+  const setting = `${CHILD_VARIABLE}=${marker}`;
   return namesIn("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => environmentOf(name).includes(setting))

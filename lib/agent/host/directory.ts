@@ -4,11 +4,11 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { ConsfigError } from "../../model/errors";
 
-/** The supervisor's socket, and what those of workers begin with. */
+/** The name of the supervisor's socket, and the prefix of the workers' sockets. */
 export const SUPERVISOR_SOCKET = "supervisor";
 export const WORKER_SOCKET = "worker-";
 
-/** Where an agent keeps what is its own on the host: one directory of the user it runs as, closed to others. */
+/** The directory with the agent's files on the host, private to the user it runs as. */
 export class AgentDirectory {
   readonly root: string;
 
@@ -26,7 +26,7 @@ export class AgentDirectory {
     const { uid, mode } = statSync(root);
     if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
       throw new ConsfigError(
-        `${root} must belong to user ${process.getuid?.()} with mode 0700, and is of user ${uid} with mode 0${(mode & 0o7777).toString(8)}`,
+        `${root} must belong to user ${process.getuid?.()} and have mode 0700; it belongs to user ${uid} and has mode 0${(mode & 0o7777).toString(8)}`,
       );
     }
   }
@@ -35,7 +35,7 @@ export class AgentDirectory {
     return path.join(this.root, "blobs");
   }
 
-  /** The file that a relay or supervisor is started from. */
+  /** The boot file of relays and supervisors. */
   boot(hash: string): string {
     return path.join(this.root, "boot", `${hash}.js`);
   }
@@ -53,8 +53,8 @@ export class AgentDirectory {
   }
 
   /**
-   * Enters the directory of the sockets. Those are named relative to it from then on: a path of a socket may have 107
-   * bytes at most, and a home directory may be longer.
+   * Changes to the directory of the sockets, so that they can be named by relative paths: a socket path is limited to 107
+   * bytes, and the path of a home directory may be longer.
    */
   enterRun(): void {
     process.chdir(this.run);
@@ -64,12 +64,12 @@ export class AgentDirectory {
     return path.join(this.root, "log");
   }
 
-  /** Names of the sockets of workers. */
+  /** The names of the workers' sockets. */
   workerSockets(): string[] {
     return readdirSync(this.run).filter((name) => name.startsWith(WORKER_SOCKET));
   }
 
-  /** Whether a worker, at work or spare, has loaded the tree `hash`. */
+  /** True when a worker, running or spare, has loaded the tree `hash`. */
   isInUse(hash: string): boolean {
     return this.workerSockets().some((name) => name.endsWith(`-${hash.slice(0, 16)}`));
   }
@@ -83,12 +83,12 @@ export class AgentDirectory {
   }
 }
 
-/** A server that only this user can reach, besides standing in a directory that is closed to others. */
+/** Listens on a socket with mode 0600; its directory is also private to the user. */
 export function listenPrivately(server: Server, socket: string): Promise<void> {
-  return new Promise((listening, failed) => {
-    server.once("error", failed);
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
     const umask = process.umask(0o177);
-    server.listen(socket, () => listening());
+    server.listen(socket, () => resolve());
     process.umask(umask);
   });
 }

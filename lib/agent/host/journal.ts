@@ -4,23 +4,23 @@ import type { StepEvent } from "../../model/events";
 import type { JournalLine } from "../shared/journal-line";
 import type { AgentDirectory } from "./directory";
 
-/** How many journals are kept on a host. */
-const KEPT_JOURNALS = 50;
+/** Number of journals kept on a host. */
+const MAX_JOURNALS = 50;
 
-/** What happened in one deployment, line by line, on the host itself: for whoever lost the link, and for later. */
+/** The log of one deployment on the host, as JSON lines: for reconnecting controllers, and for `.log`. */
 export class Journal {
   readonly #file: number | undefined;
 
-  /** Throws when there is one of `deployment` already: it has begun elsewhere. */
-  constructor(place: AgentDirectory, deployment: string) {
-    for (const old of oldest(place)) rmSync(old, { force: true });
-    this.#file = unlessFull(() => openSync(place.journal(deployment), "ax", 0o600));
+  /** Throws when `deployment` has a journal: another worker has started it. */
+  constructor(directory: AgentDirectory, deployment: string) {
+    for (const old of outdated(directory)) rmSync(old, { force: true });
+    this.#file = ignoreFullDisk(() => openSync(directory.journal(deployment), "ax", 0o600));
   }
 
   write(...lines: JournalLine[]): void {
     const file = this.#file;
     if (file === undefined) return;
-    unlessFull(() => writeSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+    ignoreFullDisk(() => writeSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
   }
 
   close(): void {
@@ -28,8 +28,8 @@ export class Journal {
   }
 }
 
-/** A full disk must not stop the work that may be there to free it. */
-function unlessFull<T>(act: () => T): T | undefined {
+/** A full or read-only disk must not stop a deployment: it may be the one that frees space. */
+function ignoreFullDisk<T>(act: () => T): T | undefined {
   try {
     return act();
   } catch (error) {
@@ -38,11 +38,11 @@ function unlessFull<T>(act: () => T): T | undefined {
   }
 }
 
-/** The lines of the journal of `deployment` so far; undefined when there is none. */
-export function readJournal(place: AgentDirectory, deployment: string): JournalLine[] | undefined {
+/** The lines written so far to the journal of `deployment`; undefined when there is none. */
+export function readJournal(directory: AgentDirectory, deployment: string): JournalLine[] | undefined {
   let text: string;
   try {
-    text = readFileSync(place.journal(path.basename(deployment)), "utf8");
+    text = readFileSync(directory.journal(path.basename(deployment)), "utf8");
   } catch {
     return undefined;
   }
@@ -50,13 +50,13 @@ export function readJournal(place: AgentDirectory, deployment: string): JournalL
     try {
       return [JSON.parse(line) as JournalLine];
     } catch {
-      // The last one may be half written, and so may one that met a full disk.
+      // Incomplete: the last line is being written, or the disk was full.
       return [];
     }
   });
 }
 
-/** The events from the one numbered `from` on, in runs without a gap. */
+/** The events from number `from` on, in runs without a gap. */
 export function eventsFrom(
   lines: readonly JournalLine[],
   from: number,
@@ -71,12 +71,12 @@ export function eventsFrom(
   return runs;
 }
 
-function oldest(place: AgentDirectory): string[] {
-  const journals = readdirSync(place.journals).map((name) => path.join(place.journals, name));
-  if (journals.length < KEPT_JOURNALS) return [];
+function outdated(directory: AgentDirectory): string[] {
+  const journals = readdirSync(directory.journals).map((name) => path.join(directory.journals, name));
+  if (journals.length < MAX_JOURNALS) return [];
   return journals
     .map((file) => ({ file, at: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => b.at - a.at)
-    .slice(KEPT_JOURNALS - 1)
+    .slice(MAX_JOURNALS - 1)
     .map(({ file }) => file);
 }

@@ -13,15 +13,15 @@ import {
   type WorkerRequest,
   workerAnswerShapes,
 } from "../shared/messages";
-import { converse, converseOver, type Wire } from "../shared/wire";
+import { openWire, openWireOver, type Wire } from "../shared/wire";
 import type { AgentDirectory } from "./directory";
 import { eventsFrom, readJournal } from "./journal";
 import { Store } from "./store";
 import { SupervisorClient } from "./supervisor-client";
 
-/** How often a deployment is offered to a supervisor that ends before it has given a worker. */
-const MOST_OFFERS = 3;
-/** How much may wait for the controller, in bytes, before a worker is no longer listened to. */
+/** How often a worker is requested from a supervisor that exits without providing one. */
+const MAX_ATTEMPTS = 3;
+/** Bytes buffered for the controller before reading from workers is paused. */
 const MAX_PENDING = 4 * 1024 * 1024;
 
 /** A deployment that waits for its worker. */
@@ -29,35 +29,35 @@ interface Waiting {
   readonly job: Buffer;
   readonly tree: string;
   readonly by: string;
-  offers: number;
+  attempts: number;
 }
 
 /**
- * The host's end of one link: keeps the sources, starts the supervisor when there is none, and passes messages between
- * the controller and the workers. It ends with the link; the work does not.
+ * The host's end of one connection: stores the sources, starts the supervisor if none is running, and forwards messages
+ * between the controller and the workers. It exits with the connection; the workers continue.
  */
 export class Relay {
-  readonly #place: AgentDirectory;
+  readonly #directory: AgentDirectory;
   readonly #store: Store;
   readonly #controller: Wire<Answer>;
-  readonly #supervised: SupervisorClient;
-  /** Questions that the supervisor has not answered yet. */
-  readonly #asked = new Map<number, "status" | "shutdown">();
+  readonly #supervisor: SupervisorClient;
+  /** Requests that the supervisor has not answered yet. */
+  readonly #requests = new Map<number, "status" | "shutdown">();
   readonly #waiting = new Map<string, Waiting>();
   readonly #workers = new Map<string, Wire<WorkerRequest>>();
-  /** Deployments whose tree was found broken, and asked for once more. */
-  readonly #mended = new Set<string>();
+  /** Deployments whose tree was corrupt and has been requested again. */
+  readonly #repaired = new Set<string>();
 
-  /** `boot`: the file that both of us are run from. */
-  constructor(place: AgentDirectory, boot: string) {
-    this.#place = place;
-    this.#store = new Store(place);
-    this.#supervised = new SupervisorClient(place, boot, {
+  /** `boot`: the boot file of this relay and of its supervisor. */
+  constructor(directory: AgentDirectory, boot: string) {
+    this.#directory = directory;
+    this.#store = new Store(directory);
+    this.#supervisor = new SupervisorClient(directory, boot, {
       onAnswer: (answer) => this.#fromSupervisor(answer),
-      onLost: () => this.#askAgain(),
+      onLost: () => this.#retry(),
     });
     process.stdout.write(BANNER);
-    this.#controller = converse<Request, Answer>(process.stdin, process.stdout, {
+    this.#controller = openWire<Request, Answer>(process.stdin, process.stdout, {
       shapes: requestShapes,
       onMessage: (request) => void this.#serve(request),
       refusal: ({ message }) => ({ type: "refused", message }) satisfies Answer,
@@ -71,8 +71,8 @@ export class Relay {
       home: process.env["HOME"] ?? "",
       trees: this.#store.trees(),
     });
-    // Started at once, so that the first deployment need not wait for it.
-    void this.#supervised.connected().catch(() => {});
+    // Start the supervisor now, so that the first deployment need not wait for it.
+    void this.#supervisor.connected().catch(() => {});
   }
 
   async #serve(request: Request): Promise<void> {
@@ -90,15 +90,15 @@ export class Relay {
       case "sources": {
         const { ref, change } = request;
         if (!this.#store.add(change))
-          return this.#controller.send({ type: "lacking", ref, tree: change.tree });
-        await this.#supervised.send({ type: "spare", tree: change.tree });
+          return this.#controller.send({ type: "missing", ref, tree: change.tree });
+        await this.#supervisor.send({ type: "spare", tree: change.tree });
         return this.#controller.send({ type: "done", ref });
       }
       case "deploy": {
         const { deployment, tree, change, by, job } = request;
-        if (!this.#hasTree(tree, change)) return this.#controller.send({ type: "lacking", deployment, tree });
-        this.#waiting.set(deployment, { job, tree, by, offers: 0 });
-        return this.#offer(deployment);
+        if (!this.#hasTree(tree, change)) return this.#controller.send({ type: "missing", deployment, tree });
+        this.#waiting.set(deployment, { job, tree, by, attempts: 0 });
+        return this.#requestWorker(deployment);
       }
       case "signal":
         return this.#signal(request.deployment, request.signal);
@@ -106,8 +106,8 @@ export class Relay {
         return this.#follow(request.deployment, request.after + 1);
       case "status":
       case "shutdown":
-        this.#asked.set(request.ref, request.type);
-        return this.#supervised.send({ type: request.type, ref: request.ref });
+        this.#requests.set(request.ref, request.type);
+        return this.#supervisor.send({ type: request.type, ref: request.ref });
     }
   }
 
@@ -116,25 +116,25 @@ export class Relay {
   }
 
   /** Asks the supervisor for a worker. */
-  async #offer(deployment: string): Promise<void> {
+  async #requestWorker(deployment: string): Promise<void> {
     const waiting = this.#waiting.get(deployment);
     if (!waiting) return;
-    waiting.offers += 1;
-    if (waiting.offers > MOST_OFFERS) return this.#lost(deployment, "the agent's supervisor ended");
+    waiting.attempts += 1;
+    if (waiting.attempts > MAX_ATTEMPTS) return this.#lost(deployment, "the agent's supervisor exited");
     const { tree, by } = waiting;
-    const wire = await this.#supervised.connected();
+    const wire = await this.#supervisor.connected();
     if (this.#waiting.has(deployment)) wire.send({ type: "worker", deployment, tree, by });
   }
 
-  /** The supervisor ended: another one is asked what this one has not answered. */
-  #askAgain(): void {
-    for (const [ref, question] of this.#asked) {
-      this.#asked.delete(ref);
-      if (question === "shutdown") this.#controller.send({ type: "done", ref });
-      else void this.#serve({ type: question, ref });
+  /** The supervisor exited: its unanswered requests go to the next one. */
+  #retry(): void {
+    for (const [ref, type] of this.#requests) {
+      this.#requests.delete(ref);
+      if (type === "shutdown") this.#controller.send({ type: "done", ref });
+      else void this.#serve({ type, ref });
     }
     for (const deployment of this.#waiting.keys())
-      void this.#offer(deployment).catch((error: Error) => this.#refuse(deployment, error.message));
+      void this.#requestWorker(deployment).catch((error: Error) => this.#refuse(deployment, error.message));
   }
 
   #fromSupervisor(answer: SupervisorAnswer): void {
@@ -148,57 +148,57 @@ export class Relay {
           reason: answer.reason,
         });
       case "broken":
-        return this.#mend(answer.deployment, answer.tree, answer.reason);
+        return this.#repair(answer.deployment, answer.tree, answer.reason);
       case "status":
-        this.#asked.delete(answer.ref);
+        this.#requests.delete(answer.ref);
         return this.#controller.send({ type: "status", ref: answer.ref, status: answer.status });
       case "done":
-        this.#asked.delete(answer.ref);
+        this.#requests.delete(answer.ref);
         return this.#controller.send({ type: "done", ref: answer.ref });
       case "refused":
       case "welcome":
     }
   }
 
-  /** A worker that does not start may have met broken files: they are sent once more before that is said. */
-  #mend(deployment: string, tree: string, reason: string): void {
+  /** Corrupt sources may be why the worker did not start: requests them once more before failing. */
+  #repair(deployment: string, tree: string, reason: string): void {
     if (!this.#waiting.has(deployment)) return;
-    if (this.#mended.has(deployment)) return this.#refuse(deployment, reason);
-    this.#mended.add(deployment);
+    if (this.#repaired.has(deployment)) return this.#refuse(deployment, reason);
+    this.#repaired.add(deployment);
     this.#waiting.delete(deployment);
     this.#store.discard(tree);
-    this.#controller.send({ type: "lacking", deployment, tree });
+    this.#controller.send({ type: "missing", deployment, tree });
   }
 
-  /** Hands the job to its worker, and from then on passes on what that says. */
+  /** Sends the job to its worker and forwards the worker's messages. */
   #start(deployment: string, socket: string): void {
     const waiting = this.#waiting.get(deployment);
     this.#waiting.delete(deployment);
-    if (waiting && !readJournal(this.#place, deployment))
+    if (waiting && !readJournal(this.#directory, deployment))
       return this.#attach(deployment, socket, { type: "job", job: waiting.job }, 0);
-    // Withdrawn meanwhile, or begun over a link that was lost: this worker goes, asked what it does while it does nothing.
-    const worker = this.#speak(socket, { type: "ping" });
+    // The deployment was cancelled, or started over an earlier connection: an idle worker exits on a ping.
+    const worker = this.#send(socket, { type: "ping" });
     worker.end();
     if (waiting) this.#follow(deployment, 0);
   }
 
   #attach(deployment: string, socketName: string, request: WorkerRequest, from: number): void {
     let next = from;
-    let over = false;
+    let finished = false;
     let connected = false;
     const socket = connect(socketName, () => {
       connected = true;
     });
-    const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(socket, {
+    const worker: Wire<WorkerRequest> = openWireOver<WorkerAnswer, WorkerRequest>(socket, {
       shapes: workerAnswerShapes,
       onMessage: (answer, frame) => {
         if (answer.type === "refused") {
-          over = true;
-          // It is of no use to anybody else.
-          void this.#supervised.send({ type: "withdraw", deployment }).catch(() => {});
+          finished = true;
+          // The worker cannot be reused.
+          void this.#supervisor.send({ type: "release", deployment }).catch(() => {});
           return this.#refuse(deployment, answer.message);
         }
-        over ||= answer.type === "outcome";
+        finished ||= answer.type === "outcome";
         if (answer.type === "events") next = Math.max(next, answer.first + answer.events.length);
         this.#controller.forward(frame);
         if (this.#controller.pending <= MAX_PENDING) return;
@@ -208,10 +208,10 @@ export class Relay {
       onEnd: () => {
         this.#workers.delete(deployment);
         socket.destroy();
-        if (over) return;
-        // It gave us up because we were slow, or it was killed: its journal knows more than we do.
+        if (finished) return;
+        // It dropped us because we were slow, or it was killed: the journal has the rest.
         if (connected) this.#follow(deployment, next);
-        else this.#lastWords(deployment, next);
+        else this.#replay(deployment, next);
       },
     });
     this.#workers.set(deployment, worker);
@@ -222,16 +222,16 @@ export class Relay {
     const worker = this.#workers.get(deployment);
     if (worker) return worker.send({ type: "signal", signal });
     if (this.#waiting.delete(deployment)) {
-      void this.#supervised.send({ type: "withdraw", deployment }).catch(() => {});
+      void this.#supervisor.send({ type: "release", deployment }).catch(() => {});
       const outcome = { change: "unchanged", failed: false, cancelled: true } as const;
       return this.#controller.send({ type: "outcome", deployment, outcome });
     }
-    const socket = startedLine(readJournal(this.#place, deployment))?.socket;
-    if (socket) this.#speak(socket, { type: "signal", signal }).end();
+    const socket = startedLine(readJournal(this.#directory, deployment))?.socket;
+    if (socket) this.#send(socket, { type: "signal", signal }).end();
   }
 
-  #speak(socket: string, request: WorkerRequest): Wire<WorkerRequest> {
-    const wire = converseOver<WorkerAnswer, WorkerRequest>(connect(socket), {
+  #send(socket: string, request: WorkerRequest): Wire<WorkerRequest> {
+    const wire = openWireOver<WorkerAnswer, WorkerRequest>(connect(socket), {
       shapes: workerAnswerShapes,
       onMessage: () => {},
       onEnd: () => {},
@@ -240,22 +240,22 @@ export class Relay {
     return wire;
   }
 
-  /** Tells what happened in `deployment` from the event numbered `from` on, up to its end. */
+  /** Sends the events of `deployment` from number `from` on, until it has finished. */
   #follow(deployment: string, from: number): void {
-    const lines = readJournal(this.#place, deployment);
+    const lines = readJournal(this.#directory, deployment);
     const socket = startedLine(lines)?.socket;
-    if (!lines || !socket || outcomeIn(lines)) return this.#lastWords(deployment, from);
+    if (!lines || !socket || outcomeIn(lines)) return this.#replay(deployment, from);
     this.#attach(deployment, socket, { type: "follow", after: from - 1 }, from);
   }
 
-  /** What the journal says when there is nobody left who could say more. */
-  #lastWords(deployment: string, from: number): void {
-    const lines = readJournal(this.#place, deployment);
+  /** Sends the rest of a deployment from its journal: its worker has exited. */
+  #replay(deployment: string, from: number): void {
+    const lines = readJournal(this.#directory, deployment);
     if (!lines) return this.#controller.send({ type: "unknown", deployment });
     for (const run of eventsFrom(lines, from)) this.#controller.send({ type: "events", deployment, ...run });
     const outcome = outcomeIn(lines);
     if (outcome) this.#controller.send({ type: "outcome", deployment, outcome });
-    else this.#lost(deployment, "the worker that applied it was killed");
+    else this.#lost(deployment, "its worker was killed");
   }
 
   #refuse(deployment: string, message: string): void {

@@ -18,39 +18,41 @@ import type { TreeChange, TreeFile } from "../shared/messages";
 import { TREE_RECORD, type TreeRecord } from "../shared/tree";
 import type { AgentDirectory } from "./directory";
 
-/** How many trees are kept: today's, and some to go back to. */
-const KEPT_TREES = 6;
-/** How long after its last change something unfinished counts as left behind. */
-const LEFT_MS = 60 * 60 * 1000;
-/** Sources are no secrets; the directory around them is closed. */
+/** Number of trees kept: the current one, and some to return to. */
+const MAX_TREES = 6;
+/** Unfinished files are stale this long after their last change. */
+const STALE_MS = 60 * 60 * 1000;
+/** Sources are not secret, and their parent directory is private. */
 const READABLE = 0o644;
 
 /**
- * The sources on a host: contents by their hash, and trees of hard links to them. Everything is made under another
- * name and renamed, so that what has its name is whole.
+ * The sources on a host: file contents by hash, and trees of hard links to them. Everything is written under a temporary
+ * name and then renamed, so that an entry with its final name is complete.
  */
 export class Store {
-  readonly #place: AgentDirectory;
+  readonly #directory: AgentDirectory;
 
-  constructor(place: AgentDirectory) {
-    this.#place = place;
+  constructor(directory: AgentDirectory) {
+    this.#directory = directory;
   }
 
   trees(): string[] {
-    return readdirSync(this.#place.trees).filter((name) => !name.includes("."));
+    return readdirSync(this.#directory.trees).filter((name) => !name.includes("."));
   }
 
   has(tree: string): boolean {
-    return existsSync(path.join(this.#place.tree(tree), TREE_RECORD));
+    return existsSync(path.join(this.#directory.tree(tree), TREE_RECORD));
   }
 
-  /** Makes the tree that `change` describes. False when something it builds on is not here: it must be sent whole. */
+  /** Builds the tree of `change`. False when its base or a file content is missing: the tree must be sent in full. */
   add(change: TreeChange): boolean {
     try {
       return this.#add(change);
     } catch (error) {
       if (!isFull(error)) throw error;
-      throw new ConsfigError(`no space for the sources in ${this.#place.root}; free some and deploy again`);
+      throw new ConsfigError(
+        `not enough disk space for the sources in ${this.#directory.root}; free some space and deploy again`,
+      );
     }
   }
 
@@ -62,7 +64,7 @@ export class Store {
     try {
       this.#build({ tree: change.tree, files, entries: change.entries });
     } catch (error) {
-      // Somebody else's pruning took a content away.
+      // A concurrent prune removed a file content.
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
       throw error;
     }
@@ -70,10 +72,10 @@ export class Store {
     return true;
   }
 
-  /** Throws a tree away, and with it the contents that turn out to be broken. */
+  /** Removes a tree, and those of its file contents that are corrupt. */
   discard(tree: string): void {
     const record = this.#record(tree);
-    rmSync(this.#place.tree(tree), { recursive: true, force: true });
+    rmSync(this.#directory.tree(tree), { recursive: true, force: true });
     for (const { hash } of record?.files ?? []) {
       const blob = this.#blob(hash);
       if (existsSync(blob) && sha256(readFileSync(blob)) !== hash) rmSync(blob);
@@ -82,7 +84,7 @@ export class Store {
 
   #keep(hash: string, content: Buffer): void {
     if (sha256(content) !== hash)
-      throw new ConsfigError(`a source arrived broken: ${hash} has other content`);
+      throw new ConsfigError(`a source file was corrupted in transit: its content does not match ${hash}`);
     const blob = this.#blob(hash);
     const temporary = `${blob}.${process.pid}`;
     try {
@@ -99,20 +101,20 @@ export class Store {
     if (change.base === undefined) return [...change.files];
     const base = this.#record(change.base);
     if (!base) return undefined;
-    const gone = new Set([...change.removed, ...change.files.map((file) => file.path)]);
-    return [...base.files.filter((file) => !gone.has(file.path)), ...change.files];
+    const replaced = new Set([...change.removed, ...change.files.map((file) => file.path)]);
+    return [...base.files.filter((file) => !replaced.has(file.path)), ...change.files];
   }
 
   #build(record: TreeRecord): void {
     const { tree } = record;
-    // Workers of other users read trees, where one is bound into their view; nobody else can reach them.
+    // Workers of other users read a tree through a bind mount; the private parent directory keeps everyone else out.
     const umask = process.umask(0o022);
-    const final = this.#place.tree(tree);
+    const final = this.#directory.tree(tree);
     const building = `${final}.${process.pid}`;
     rmSync(building, { recursive: true, force: true });
     try {
-      for (const { path: place, hash } of record.files) {
-        const file = path.join(building, path.normalize(`/${place}`));
+      for (const { path: name, hash } of record.files) {
+        const file = path.join(building, path.normalize(`/${name}`));
         mkdirSync(path.dirname(file), { recursive: true });
         linkSync(this.#blob(hash), file);
       }
@@ -128,44 +130,44 @@ export class Store {
 
   #record(tree: string): TreeRecord | undefined {
     try {
-      return JSON.parse(readFileSync(path.join(this.#place.tree(tree), TREE_RECORD), "utf8"));
+      return JSON.parse(readFileSync(path.join(this.#directory.tree(tree), TREE_RECORD), "utf8"));
     } catch {
       return undefined;
     }
   }
 
-  /** Old trees go, and contents that no tree links to any more. */
+  /** Removes old trees, and file contents without a tree. */
   #prune(current: string): void {
     const now = new Date();
-    utimesSync(this.#place.tree(current), now, now);
+    utimesSync(this.#directory.tree(current), now, now);
     const byAge = this.trees()
-      .map((tree) => ({ tree, at: statSync(this.#place.tree(tree)).mtimeMs }))
+      .map((tree) => ({ tree, at: statSync(this.#directory.tree(tree)).mtimeMs }))
       .sort((a, b) => b.at - a.at);
-    const old = byAge.slice(KEPT_TREES).filter(({ tree }) => !this.#place.isInUse(tree));
+    const old = byAge.slice(MAX_TREES).filter(({ tree }) => !this.#directory.isInUse(tree));
     for (const { tree } of old) {
       const files = this.#record(tree)?.files ?? [];
-      rmSync(this.#place.tree(tree), { recursive: true, force: true });
+      rmSync(this.#directory.tree(tree), { recursive: true, force: true });
       for (const { hash } of files) {
         if (statSync(this.#blob(hash), { throwIfNoEntry: false })?.nlink === 1)
           rmSync(this.#blob(hash), { force: true });
       }
     }
-    this.#removeLeft(this.#place.trees, (name) => name.includes("."));
-    this.#removeLeft(this.#place.blobs, (_name, links) => links === 1);
+    this.#removeStale(this.#directory.trees, (name) => name.includes("."));
+    this.#removeStale(this.#directory.blobs, (_name, links) => links === 1);
   }
 
-  /** What is unfinished and nobody has touched for long: somebody else's upload may be under way. */
-  #removeLeft(directory: string, unfinished: (name: string, links: number) => boolean): void {
+  /** Removes unfinished entries, except recent ones: another relay may be writing them. */
+  #removeStale(directory: string, unfinished: (name: string, links: number) => boolean): void {
     for (const name of readdirSync(directory)) {
       const entry = path.join(directory, name);
       const stat = statSync(entry, { throwIfNoEntry: false });
-      if (stat && unfinished(name, stat.nlink) && Date.now() - stat.ctimeMs > LEFT_MS)
+      if (stat && unfinished(name, stat.nlink) && Date.now() - stat.ctimeMs > STALE_MS)
         rmSync(entry, { recursive: true, force: true });
     }
   }
 
   #blob(hash: string): string {
-    return path.join(this.#place.blobs, path.basename(hash));
+    return path.join(this.#directory.blobs, path.basename(hash));
   }
 }
 

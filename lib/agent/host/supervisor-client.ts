@@ -6,30 +6,30 @@ import { FailedChange } from "../../model/errors";
 import { loginEnvironment } from "../../util/login-environment";
 import { type SupervisorAnswer, type SupervisorRequest, supervisorAnswerShapes } from "../shared/messages";
 import { LOCK_FD, NODE_FLAGS } from "../shared/process";
-import { converseOver, type Wire } from "../shared/wire";
+import { openWireOver, type Wire } from "../shared/wire";
 import { type AgentDirectory, SUPERVISOR_SOCKET } from "./directory";
 
-/** How long a supervisor may take to listen. */
-const START_MS = 5000;
+/** Time limit for a supervisor to listen. */
+const START_TIMEOUT_MS = 5000;
 
-interface Hearing {
+interface SupervisorEvents {
   onAnswer(answer: SupervisorAnswer): void;
-  /** The supervisor ended. What was asked and not answered must be asked again. */
+  /** The supervisor exited. Unanswered requests must be sent again. */
   onLost(): void;
 }
 
-/** A relay's conversation with a supervisor of its own version, which is started when there is none. */
+/** A relay's connection to a supervisor of its own version, which is started if none is running. */
 export class SupervisorClient {
-  readonly #place: AgentDirectory;
+  readonly #directory: AgentDirectory;
   readonly #boot: string;
-  readonly #hearing: Hearing;
+  readonly #events: SupervisorEvents;
   #wire: Promise<Wire<SupervisorRequest>> | undefined;
 
-  /** `boot`: the file that a supervisor is started from; its name is the version. */
-  constructor(place: AgentDirectory, boot: string, hearing: Hearing) {
-    this.#place = place;
+  /** `boot`: the supervisor's boot file; its name identifies the version. */
+  constructor(directory: AgentDirectory, boot: string, events: SupervisorEvents) {
+    this.#directory = directory;
     this.#boot = boot;
-    this.#hearing = hearing;
+    this.#events = events;
   }
 
   async send(request: SupervisorRequest): Promise<void> {
@@ -45,44 +45,44 @@ export class SupervisorClient {
   }
 
   async #connect(): Promise<Wire<SupervisorRequest>> {
-    const deadline = Date.now() + START_MS;
+    const deadline = Date.now() + START_TIMEOUT_MS;
     let starts = 0;
     for (let attempt = 0; Date.now() < deadline; attempt += 1) {
-      const wire = await this.#greet();
+      const wire = await this.#tryConnect();
       if (wire) return wire;
-      // Again now and then: one that finds the lock held ends, and its holder may be about to end too.
+      // Start another one from time to time: it exits when the lock is taken, and the lock's holder may exit too.
       if (attempt >= starts * 40) {
-        startSupervisor(this.#place, this.#boot);
+        startSupervisor(this.#directory, this.#boot);
         starts += 1;
       }
       await sleep(5);
     }
     throw new FailedChange(
-      `the agent's supervisor did not start within ${START_MS / 1000} s; ${this.#place.log} on the host says why`,
+      `the agent's supervisor did not start within ${START_TIMEOUT_MS / 1000} s; see ${this.#directory.log} on the host`,
     );
   }
 
-  /** Undefined when nobody listens, or one of another version, which is then asked to go. */
-  #greet(): Promise<Wire<SupervisorRequest> | undefined> {
-    return new Promise((settled) => {
+  /** Undefined when no supervisor is listening, or one of another version, which is then asked to retire. */
+  #tryConnect(): Promise<Wire<SupervisorRequest> | undefined> {
+    return new Promise((resolve) => {
       let ours = false;
-      const wire: Wire<SupervisorRequest> = converseOver<SupervisorAnswer, SupervisorRequest>(
+      const wire: Wire<SupervisorRequest> = openWireOver<SupervisorAnswer, SupervisorRequest>(
         connect(SUPERVISOR_SOCKET),
         {
           shapes: supervisorAnswerShapes,
           onMessage: (answer) => {
-            if (answer.type !== "welcome") return this.#hearing.onAnswer(answer);
+            if (answer.type !== "welcome") return this.#events.onAnswer(answer);
             ours = this.#boot.endsWith(`/${answer.boot}.js`);
-            if (ours) return settled(wire);
+            if (ours) return resolve(wire);
             wire.send({ type: "retire" });
             wire.end();
-            settled(undefined);
+            resolve(undefined);
           },
           onEnd: () => {
-            settled(undefined);
+            resolve(undefined);
             if (!ours) return;
             this.#wire = undefined;
-            this.#hearing.onLost();
+            this.#events.onLost();
           },
         },
       );
@@ -91,18 +91,18 @@ export class SupervisorClient {
 }
 
 /**
- * Starts a supervisor that outlives us, in a session of its own, with nothing of ours in its environment. It holds a
- * lock for as long as it takes work (where the host has flock), so that of two that start at once one ends.
+ * Starts a detached supervisor that outlives us, with a clean environment. It holds a lock while it accepts deployments
+ * (if the host has flock), so that of two started at once only one remains.
  */
-function startSupervisor(place: AgentDirectory, boot: string): void {
-  const log = openSync(place.log, "a", 0o600);
+function startSupervisor(directory: AgentDirectory, boot: string): void {
+  const log = openSync(directory.log, "a", 0o600);
   const script = `exec ${LOCK_FD}>lock; if command -v flock >/dev/null; then flock -n ${LOCK_FD} || exit 0; fi; exec "$@"`;
   const idle = process.env["CONSFIGURATOR_AGENT_IDLE_MS"];
   const args = [process.execPath, ...NODE_FLAGS, boot, "supervisor", ...(idle ? [idle] : [])];
   spawn("/bin/sh", ["-c", script, "sh", ...args], {
     detached: true,
     stdio: ["ignore", log, log],
-    cwd: place.run,
+    cwd: directory.run,
     env: loginEnvironment(),
   }).unref();
   closeSync(log);

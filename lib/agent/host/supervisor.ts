@@ -11,15 +11,15 @@ import {
   workerAnswerShapes,
 } from "../shared/messages";
 import { LOCK_FD } from "../shared/process";
-import { converseOver, type Wire } from "../shared/wire";
+import { openWireOver, type Wire } from "../shared/wire";
 import { type AgentDirectory, listenPrivately, SUPERVISOR_SOCKET } from "./directory";
 import { WorkerProcess } from "./worker-process";
 
-/** How long nobody may need us before we end, unless the command line says otherwise. */
+/** Default idle time after which the supervisor exits. */
 const IDLE_MS = 15 * 60 * 1000;
-/** How long a worker of an earlier supervisor may take to say who it is. */
+/** Time limit for a worker of an earlier supervisor to answer a ping. */
 const PING_TIMEOUT_MS = 1000;
-/** How long after a worker was taken the next spare is started, so that it does not slow that one down. */
+/** Delay of the next spare after a deployment, so that it does not slow down a deployment that follows. */
 const SPARE_DELAY_MS = 250;
 
 type Client = Wire<SupervisorAnswer>;
@@ -29,7 +29,7 @@ interface Waiting {
   readonly client: Client;
 }
 
-/** Who has the host, and the worker when it is one of ours. */
+/** The deployment that holds the host. `worker` is undefined when an earlier supervisor started it. */
 interface Held {
   readonly holder: Holder;
   readonly client?: Client;
@@ -37,12 +37,12 @@ interface Held {
 }
 
 /**
- * One a user and host. It keeps a warm worker ready, gives it to one deployment at a time, and sees neither
- * deployments nor secrets: relays talk to workers on sockets of their own.
+ * Runs once per user and host. It keeps a warm worker ready and assigns it to one deployment at a time. It never sees
+ * jobs or secrets: relays connect to the workers directly.
  */
 export class Supervisor {
   readonly #startedAt = Date.now();
-  readonly #place: AgentDirectory;
+  readonly #directory: AgentDirectory;
   readonly #boot: string;
   readonly #idleMs: number;
   #server: Server | undefined;
@@ -52,58 +52,58 @@ export class Supervisor {
   #lastTree: string | undefined;
   readonly #clients = new Set<Socket>();
   #retiring = false;
-  #idle: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(place: AgentDirectory, boot: string, idleMs = IDLE_MS) {
-    this.#place = place;
+  constructor(directory: AgentDirectory, boot: string, idleMs = IDLE_MS) {
+    this.#directory = directory;
     this.#boot = boot;
     this.#idleMs = idleMs;
   }
 
-  /** Listens; throws when another supervisor does. */
+  /** Starts to listen; rejects when another supervisor is listening. */
   async start(): Promise<void> {
-    await this.#adopt();
+    await this.#reclaimWorkers();
     rmSync(SUPERVISOR_SOCKET, { force: true });
     this.#server = createServer((socket) => this.#serve(socket));
     await listenPrivately(this.#server, SUPERVISOR_SOCKET);
-    this.#idleFromNow();
+    this.#restartIdleTimer();
   }
 
-  /** Workers of a supervisor that was killed go on: one that holds the host still holds it, and ends with its work. */
-  async #adopt(): Promise<void> {
-    for (const socket of this.#place.workerSockets()) {
-      const holder = await this.#ask(socket, () => this.#free());
+  /** Workers outlive a killed supervisor: one that is running a deployment still holds the host. */
+  async #reclaimWorkers(): Promise<void> {
+    for (const socket of this.#directory.workerSockets()) {
+      const holder = await this.#ping(socket, () => this.#free());
       if (holder) this.#held = { holder };
       else rmSync(socket, { force: true });
     }
   }
 
-  /** Who works behind `socket`; undefined when nobody does. `onGone` is called when that one ends. */
-  #ask(socket: string, onGone: () => void): Promise<Holder | undefined> {
-    return new Promise((settled) => {
-      let works = false;
-      const worker: Wire<WorkerRequest> = converseOver<WorkerAnswer, WorkerRequest>(connectSocket(socket), {
+  /** The deployment of the worker at `socket`; undefined when it is idle or gone. Calls `onExit` when it exits. */
+  #ping(socket: string, onExit: () => void): Promise<Holder | undefined> {
+    return new Promise((resolve) => {
+      let busy = false;
+      const worker: Wire<WorkerRequest> = openWireOver<WorkerAnswer, WorkerRequest>(connectSocket(socket), {
         shapes: workerAnswerShapes,
         onMessage: (answer) => {
           if (answer.type !== "working") return;
-          works = true;
-          settled(answer);
+          busy = true;
+          resolve(answer);
         },
-        onEnd: () => (works ? onGone() : settled(undefined)),
+        onEnd: () => (busy ? onExit() : resolve(undefined)),
       });
       worker.send({ type: "ping" });
-      // One that is too busy to answer is at work.
+      // No answer: the worker is running a step.
       setTimeout(() => {
-        works = true;
-        settled({ deployment: "unknown", by: "an earlier agent", since: Date.now(), pid: 0 });
+        busy = true;
+        resolve({ deployment: "unknown", by: "an earlier agent", since: Date.now(), pid: 0 });
       }, PING_TIMEOUT_MS).unref();
     });
   }
 
   #serve(socket: Socket): void {
     this.#clients.add(socket);
-    clearTimeout(this.#idle);
-    const client: Client = converseOver<SupervisorRequest, SupervisorAnswer>(socket, {
+    clearTimeout(this.#idleTimer);
+    const client: Client = openWireOver<SupervisorRequest, SupervisorAnswer>(socket, {
       shapes: supervisorRequestShapes,
       onMessage: (request) => this.#answer(request, client),
       refusal: ({ message }) => ({ type: "refused", message }) satisfies SupervisorAnswer,
@@ -111,8 +111,8 @@ export class Supervisor {
         this.#clients.delete(socket);
         socket.end();
         this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
-        if (this.#held?.client === client) this.#held.worker?.leave();
-        this.#idleFromNow();
+        if (this.#held?.client === client) this.#held.worker?.exitIfIdle();
+        this.#restartIdleTimer();
       },
     });
     client.send({ type: "welcome", boot: this.#boot, pid: process.pid });
@@ -123,14 +123,14 @@ export class Supervisor {
       case "worker": {
         const { deployment } = request;
         if (this.#held)
-          client.send({ type: "busy", deployment, reason: heldBy(this.#held.holder, deployment) });
-        // One that lost its link may ask again before we know that the link is lost.
-        this.#withdraw(deployment);
+          client.send({ type: "busy", deployment, reason: waitReason(this.#held.holder, deployment) });
+        // A reconnected client may repeat its request before we notice that its earlier connection is gone.
+        this.#release(deployment);
         this.#queue.push({ request, client });
-        return this.#next();
+        return this.#assignNext();
       }
-      case "withdraw":
-        return this.#withdraw(request.deployment);
+      case "release":
+        return this.#release(request.deployment);
       case "spare":
         this.#lastTree = request.tree;
         return this.#keepSpare();
@@ -144,12 +144,12 @@ export class Supervisor {
     }
   }
 
-  #withdraw(deployment: string): void {
+  #release(deployment: string): void {
     this.#queue = this.#queue.filter(({ request }) => request.deployment !== deployment);
-    if (this.#held?.holder.deployment === deployment) this.#held.worker?.leave();
+    if (this.#held?.holder.deployment === deployment) this.#held.worker?.exitIfIdle();
   }
 
-  /** Nothing new is taken, and another supervisor may start. What runs is finished. */
+  /** Accepts no new deployment and lets another supervisor start. The running deployment is finished. */
   #retire(): void {
     if (this.#retiring) return;
     this.#retiring = true;
@@ -158,37 +158,37 @@ export class Supervisor {
     try {
       closeSync(LOCK_FD);
     } catch {
-      // Started without one.
+      // Started without a lock.
     }
-    this.#endSpare();
+    this.#killSpare();
     if (!this.#held) setTimeout(() => process.exit(0), 20);
   }
 
-  /** Whoever had the host is done with it. */
+  /** The host is free again: its deployment has finished. */
   #free(): void {
     this.#held = undefined;
     setTimeout(() => this.#keepSpare(), SPARE_DELAY_MS);
-    this.#next();
+    this.#assignNext();
   }
 
-  /** Gives the host to the next that waits for it, when it is free. */
-  #next(): void {
+  /** Assigns the host, if it is free, to the next waiting deployment. */
+  #assignNext(): void {
     if (this.#held) return;
     if (this.#retiring) process.exit(0);
     const waiting = this.#queue.shift();
-    if (waiting) void this.#give(waiting);
-    else this.#idleFromNow();
+    if (waiting) void this.#assign(waiting);
+    else this.#restartIdleTimer();
   }
 
-  async #give({ request, client }: Waiting): Promise<void> {
+  async #assign({ request, client }: Waiting): Promise<void> {
     const { deployment, tree, by } = request;
     this.#lastTree = tree;
     const worker =
-      this.#spare?.tree === tree ? this.#spare : new WorkerProcess(this.#place, tree, this.#boot);
+      this.#spare?.tree === tree ? this.#spare : new WorkerProcess(this.#directory, tree, this.#boot);
     if (worker === this.#spare) this.#spare = undefined;
     const holder = { deployment, by, since: Date.now(), pid: worker.pid };
     this.#held = { holder, client, worker };
-    void worker.over.then(() => this.#free());
+    void worker.finished.then(() => this.#free());
     const reason = await worker.ready;
     client.send(
       reason === undefined
@@ -197,21 +197,21 @@ export class Supervisor {
     );
   }
 
-  /** One worker with the newest tree stands ready while nothing else goes on. */
+  /** Keeps one worker with the newest tree ready while the host is free. */
   #keepSpare(): void {
     const tree = this.#lastTree;
     if (this.#retiring || this.#held || tree === undefined || this.#spare?.tree === tree) return;
-    if (!existsSync(this.#place.tree(tree))) return;
-    this.#endSpare();
-    const spare = new WorkerProcess(this.#place, tree, this.#boot);
+    if (!existsSync(this.#directory.tree(tree))) return;
+    this.#killSpare();
+    const spare = new WorkerProcess(this.#directory, tree, this.#boot);
     this.#spare = spare;
-    void spare.over.then(() => {
+    void spare.finished.then(() => {
       if (this.#spare === spare) this.#spare = undefined;
     });
   }
 
-  #endSpare(): void {
-    this.#spare?.end();
+  #killSpare(): void {
+    this.#spare?.kill();
     this.#spare = undefined;
   }
 
@@ -229,23 +229,23 @@ export class Supervisor {
     };
   }
 
-  #idleFromNow(): void {
-    clearTimeout(this.#idle);
+  #restartIdleTimer(): void {
+    clearTimeout(this.#idleTimer);
     if (this.#clients.size > 0 || this.#held) return;
-    this.#idle = setTimeout(() => {
-      this.#endSpare();
+    this.#idleTimer = setTimeout(() => {
+      this.#killSpare();
       rmSync(SUPERVISOR_SOCKET, { force: true });
       process.exit(0);
     }, this.#idleMs);
   }
 }
 
-const heldBy = ({ deployment, by, since }: Holder, wanted: string): string =>
-  deployment === wanted
-    ? "an earlier link of this deployment is still being given up"
-    : `deployment ${deployment} by ${by} holds the host since ${new Date(since).toISOString()}; this one waits for its end`;
+const waitReason = ({ deployment, by, since }: Holder, requested: string): string =>
+  deployment === requested
+    ? "waiting for an earlier connection of this deployment to close"
+    : `deployment ${deployment} by ${by} has held the host since ${new Date(since).toISOString()}; waiting for it to finish`;
 
-/** Bytes, as Linux counts them: what a process shares with others counts for its part. 0 where that cannot be known. */
+/** Proportional set size in bytes: shared pages are divided among the processes. 0 when /proc has no figure. */
 function memoryOf(pid: number): number {
   const kilobytes = (file: string, line: RegExp) => {
     try {

@@ -4,10 +4,10 @@ import { decode, GarbledFrame } from "./wire";
 
 const shapes = { job: { deployment: "name", by: "string" } } as const;
 
-/** What a message of the type "job" brings. Throws `GarbledFrame` when a worker could not even say whose it is. */
-export function jobIn(packed: Buffer): Job {
+/** Decodes the payload of a "job" message. Throws `GarbledFrame` when it does not name its deployment and its user. */
+export function decodeJob(packed: Buffer): Job {
   const job = decode(packed);
-  const complaint = shapeMismatch({ ...(job as Job), type: "job" }, shapes);
-  if (complaint !== undefined) throw new GarbledFrame(complaint);
+  const mismatch = shapeMismatch({ ...(job as Job), type: "job" }, shapes);
+  if (mismatch !== undefined) throw new GarbledFrame(mismatch);
   return job as Job;
 }

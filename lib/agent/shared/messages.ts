@@ -2,30 +2,30 @@ import type { StepEvent } from "../../model/events";
 import type { JobOutcome, JobSignal } from "../../model/job";
 import type { Shape, ShapesOf } from "./shapes";
 
-/** Raised when a message changes: both ends say theirs, and a stranger is refused with both numbers. */
-export const PROTOCOL = 1;
+/** Raise it when a message changes: a peer with another number is refused, and the error shows both. */
+export const PROTOCOL = 2;
 
-/** Written by the relay before its first frame, so that what a login shell prints before it can be told apart. */
+/** Written by the relay before its first frame: everything before it is output of the login shell. */
 export const BANNER = `\nconsfigurator-agent ${PROTOCOL}\n`;
 
-/** One file of the sources, by its place in the tree and its content. */
+/** One file of the sources: its path in the tree and the hash of its content. */
 export interface TreeFile {
   readonly path: string;
   readonly hash: string;
 }
 
-/** A tree of sources: all of it, or what differs from one that the host has. */
+/** A source tree: complete, or as a difference from the tree `base` that the host has. */
 export interface TreeChange {
   readonly tree: string;
   readonly base?: string;
   readonly files: readonly TreeFile[];
   readonly removed: readonly string[];
   readonly entries: readonly string[];
-  /** Contents that the host does not have yet, by hash. */
+  /** File contents that the host does not have yet, by hash. */
   readonly blobs: Readonly<Record<string, Buffer>>;
 }
 
-/** Controller → relay. `ref` is given back in the answer. */
+/** Controller → relay. The answer repeats `ref`. */
 export type Request =
   | { readonly type: "sources"; readonly ref: number; readonly change: TreeChange }
   | {
@@ -46,13 +46,13 @@ export type Answer =
   | Hello
   | { readonly type: "done"; readonly ref: number }
   | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
-  /** The host lacks this tree (or found it broken): send it whole. */
-  | { readonly type: "lacking"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
+  /** The tree is missing or corrupt on the host: send it in full. */
+  | { readonly type: "missing"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
   | { readonly type: "waiting"; readonly deployment: string; readonly reason: string }
   | WorkerAnswer
-  /** The host knows nothing of this deployment: it never began. */
+  /** The host does not know this deployment: it never started. */
   | { readonly type: "unknown"; readonly deployment: string }
-  /** The worker of this deployment is gone without a word. */
+  /** The worker of this deployment died without an outcome. */
   | { readonly type: "lost"; readonly deployment: string; readonly reason: string };
 
 export interface Hello {
@@ -61,11 +61,11 @@ export interface Hello {
   readonly node: string;
   readonly pid: number;
   readonly home: string;
-  /** Trees that the host has whole. */
+  /** Trees that are complete on the host. */
   readonly trees: readonly string[];
 }
 
-/** Worker → controller, passed on by the relay as it is. */
+/** Worker → controller; the relay forwards it unchanged. */
 export type WorkerAnswer =
   | {
       readonly type: "events";
@@ -74,19 +74,19 @@ export type WorkerAnswer =
       readonly events: readonly StepEvent[];
     }
   | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome }
-  /** To whoever sends what cannot be read, or asks for what cannot be done. */
+  /** The request was malformed, or could not be carried out. */
   | {
       readonly type: "refused";
       readonly ref?: number;
       readonly deployment?: string;
       readonly message: string;
     }
-  /** A child has loaded, and takes a job. */
+  /** A child worker has loaded and accepts a job. */
   | { readonly type: "ready" }
   /** The answer to a ping. */
   | ({ readonly type: "working" } & Holder);
 
-/** Who holds a host, for what, since when (milliseconds since 1970). */
+/** The deployment that holds a host; `since` is in milliseconds since 1970. */
 export interface Holder {
   readonly deployment: string;
   readonly by: string;
@@ -97,25 +97,25 @@ export interface Holder {
 /** Relay or supervisor → worker. */
 export type WorkerRequest =
   | { readonly type: "job"; readonly job: Buffer }
-  /** Everything after the event numbered `after`, and what comes. */
+  /** Send all events after number `after`, and those still to come. */
   | { readonly type: "follow"; readonly after: number }
   | { readonly type: "signal"; readonly signal: JobSignal }
   | { readonly type: "ping" };
 
-/** Worker → supervisor, over the channel between parent and child: it can take work, has begun, is done. */
-export type WorkerState = "ready" | "begun" | "over";
-/** Supervisor → worker, the same way: end, unless you have begun. */
-export const LEAVE = "leave";
+/** Worker → supervisor, over the Node IPC channel: it accepts a job, is running one, has finished it. */
+export type WorkerState = "ready" | "started" | "finished";
+/** Supervisor → worker, over the same channel: exit, unless a job is running. */
+export const EXIT_IF_IDLE = "exit-if-idle";
 
 /** Relay → supervisor. */
 export type SupervisorRequest =
   | { readonly type: "worker"; readonly deployment: string; readonly tree: string; readonly by: string }
-  /** This deployment wants no worker any more. */
-  | { readonly type: "withdraw"; readonly deployment: string }
+  /** The deployment no longer needs a worker. */
+  | { readonly type: "release"; readonly deployment: string }
   | { readonly type: "spare"; readonly tree: string }
   | { readonly type: "status"; readonly ref: number }
   | { readonly type: "shutdown"; readonly ref: number }
-  /** Another version takes over: finish what runs, take nothing new. */
+  /** A supervisor of another version takes over: finish the running deployment, accept no new one. */
   | { readonly type: "retire" };
 
 /** Supervisor → relay. */
@@ -126,17 +126,17 @@ export type SupervisorAnswer =
   | { readonly type: "broken"; readonly deployment: string; readonly tree: string; readonly reason: string }
   | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
   | { readonly type: "done"; readonly ref: number }
-  /** Sent to whoever sends what we do not understand. */
+  /** The request was malformed. */
   | { readonly type: "refused"; readonly message: string };
 
-/** An agent as `.agents` shows it. */
+/** The status of an agent, as `.agents` shows it. */
 export interface AgentStatus {
   readonly pid: number;
   readonly node: string;
   readonly boot: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  /** Memory of supervisor and workers, in bytes; what they share is counted once. */
+  /** Memory of the supervisor and its workers, in bytes; shared memory is counted once. */
   readonly memory: number;
   readonly running: readonly Holder[];
   readonly spare: boolean;
@@ -183,11 +183,11 @@ export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
 
 export const answerShapes: ShapesOf<Answer> = {
   ...workerAnswerShapes,
-  // Whatever else another version says of itself, its number must be understood.
+  // Also sent by other versions: only the protocol number is required.
   hello: { protocol: "number", "trees?": "list" },
   done: { ref: "number" },
   status: { ref: "number", status: statusShape },
-  lacking: { "ref?": "number", "deployment?": "name", tree: "name" },
+  missing: { "ref?": "number", "deployment?": "name", tree: "name" },
   waiting: { deployment: "name", reason: "string" },
   unknown: { deployment: "name" },
   lost: { deployment: "name", reason: "string" },
@@ -202,7 +202,7 @@ export const workerRequestShapes: ShapesOf<WorkerRequest> = {
 
 export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
   worker: { deployment: "name", tree: "name", by: "string" },
-  withdraw: { deployment: "name" },
+  release: { deployment: "name" },
   spare: { tree: "name" },
   status: { ref: "number" },
   shutdown: { ref: "number" },

@@ -1,8 +1,8 @@
-/** Small heaps: an agent at rest should not be noticed. */
+/** Small heaps: an idle agent should use little memory. */
 export const NODE_FLAGS = ["--max-semi-space-size=2", "--no-warnings"];
 
-/** The descriptor on which a supervisor holds its lock. */
+/** The file descriptor of the supervisor's lock. */
 export const LOCK_FD = 9;
 
-/** The descriptor on which a child speaks with the worker that asked for it. */
+/** The file descriptor of the socket between a child worker and the worker that started it. */
 export const CHILD_FD = 3;

@@ -1,28 +1,28 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
-/** How a tree of sources is laid out: all that one end of a link writes by name and the other end looks for. */
+/** The layout of a source tree: the file names that the controller writes and the host looks up. */
 
-/** What the tree holds, beside its files. */
+/** The file with the tree's own record. */
 export const TREE_RECORD = "tree.json";
 
 export interface TreeRecord {
   readonly tree: string;
   readonly files: readonly { readonly path: string; readonly hash: string }[];
-  /** The files to require, for the properties and hops in play to be defined. */
+  /** The files to require: they define the properties and hops of the tree. */
   readonly entries: readonly string[];
 }
 
-/** The names of the properties in play: a list of strings. */
+/** The names of the tree's properties: a list of strings. */
 export const PROPERTY_NAMES = "properties.json";
 
-/** What is known of the modules that are passed to properties, by name: a `ModuleList` each. */
+/** The modules that are arguments of properties: a `ModuleList` by module name. */
 export const MODULES = "modules.json";
 
-/** This package, in a tree. */
+/** The path of this package in a tree. */
 export const ENGINE = "node_modules/consfigurator";
 
-/** The files of this package that are started by name, without their extension. */
+/** The entry files of this package, without extension. */
 export const programs = {
   boot: "lib/agent/host/boot",
   worker: "lib/worker/worker",
@@ -30,7 +30,7 @@ export const programs = {
   image: "lib/executable/image",
 } as const;
 
-/** Where a program stands in `tree`, as it is on a host. */
+/** The path of a program in `tree` on a host. */
 export const programIn = (tree: string, program: keyof typeof programs): string =>
   `${tree}/${ENGINE}/${programs[program]}.js`;
 
@@ -41,17 +41,17 @@ export const ownTree = (): string => __dirname.slice(0, __dirname.lastIndexOf(`/
 export const treeRecord = (tree: string): TreeRecord =>
   JSON.parse(readFileSync(path.join(tree, TREE_RECORD), "utf8")) as TreeRecord;
 
-/** One module, and what each of its imports refers to. Everything is named by its place in the tree. */
+/** A module and the targets of its imports. All files are given as paths in the tree. */
 export interface ModuleList {
   readonly main: string;
-  /** Its files and those of the modules that it imports: where each specifier leads. Each may have a `.map` beside it. */
+  /** The module's files, imports included, each with the targets of its specifiers. A file may have a `.map`. */
   readonly files: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** The npm packages, by specifier: those that are required, and those that are imported by `import()`. */
+  /** npm packages by specifier: those loaded with `require()`, and those loaded with `import()`. */
   readonly packages: Readonly<Record<string, string>>;
   readonly imported: Readonly<Record<string, string>>;
 }
 
-/** The module `name`, relative to the consfig's directory, as it came with the tree; undefined when it did not. */
+/** The module `name`, relative to the consfig's directory; undefined when `tree` does not contain it. */
 export function moduleIn(tree: string, name: string): ModuleList | undefined {
   const file = path.join(tree, MODULES);
   try {

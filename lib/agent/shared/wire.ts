@@ -5,25 +5,25 @@ import { FailedChange } from "../../model/errors";
 import { type Shapes, shapeMismatch } from "./shapes";
 
 /**
- * Typed messages over a stream of bytes. A frame is a header of six bytes (a mark, flags, the length of the body as
- * 32 bits, big end first) and a body of MessagePack, deflated when that pays.
+ * Typed messages over a byte stream. A frame is a header of six bytes (magic byte, flags, body length as a 32-bit
+ * big-endian integer) and a MessagePack body, deflated when that makes it smaller.
  */
 const FRAME_START = 0xc5;
 const DEFLATED = 1;
 const HEADER = 6;
-/** Bodies from this size on are deflated. */
-const WORTH_DEFLATING = 512;
-/** A body larger than this is taken for garbage: it bounds what a broken peer can make us hold. */
+/** Smaller bodies are not deflated. */
+const MIN_DEFLATE_SIZE = 512;
+/** Limits the memory that a broken peer can make us allocate. */
 const MAX_BODY = 256 * 1024 * 1024;
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
-/** The peer sent what no version of ours sends. */
+/** The peer sent something that is not a message of this protocol. */
 export class GarbledFrame extends FailedChange {}
 
 export function encode(message: unknown): Buffer {
   const plain = packr.pack(message);
-  const deflated = plain.length >= WORTH_DEFLATING ? deflateRawSync(plain, { level: 3 }) : plain;
+  const deflated = plain.length >= MIN_DEFLATE_SIZE ? deflateRawSync(plain, { level: 3 }) : plain;
   const body = deflated.length < plain.length ? deflated : plain;
   const frame = Buffer.allocUnsafe(HEADER + body.length);
   frame[0] = FRAME_START;
@@ -33,24 +33,24 @@ export function encode(message: unknown): Buffer {
   return frame;
 }
 
-/** Takes bytes as they come, gives whole frames, still encoded. Throws `GarbledFrame`. */
+/** Turns chunks of bytes into complete frames, still encoded. Throws `GarbledFrame`. */
 export class FrameSplitter {
   #chunks: Buffer[] = [];
-  #held = 0;
-  /** Bytes that must be there before it is worth looking: a large frame comes in many chunks. */
+  #buffered = 0;
+  /** Bytes needed before the next attempt: a large frame arrives in many chunks. */
   #needed = HEADER;
 
   *push(chunk: Buffer): Generator<Buffer> {
     this.#chunks.push(chunk);
-    this.#held += chunk.length;
-    while (this.#held >= this.#needed) {
+    this.#buffered += chunk.length;
+    while (this.#buffered >= this.#needed) {
       const whole = this.#joined();
-      if (whole[0] !== FRAME_START || (whole[1] ?? 0) > DEFLATED) throw new GarbledFrame(notOurs(whole));
+      if (whole[0] !== FRAME_START || (whole[1] ?? 0) > DEFLATED) throw new GarbledFrame(notAMessage(whole));
       const length = whole.readUInt32BE(2);
       if (length > MAX_BODY)
-        throw new GarbledFrame(`a message of ${length} bytes is larger than the ${MAX_BODY} allowed`);
+        throw new GarbledFrame(`a message of ${length} bytes exceeds the limit of ${MAX_BODY}`);
       this.#needed = HEADER + length;
-      if (this.#held < this.#needed) return;
+      if (this.#buffered < this.#needed) return;
       const frame = whole.subarray(0, this.#needed);
       this.#keep(whole.subarray(this.#needed));
       yield frame;
@@ -66,64 +66,64 @@ export class FrameSplitter {
 
   #keep(rest: Buffer): void {
     this.#chunks = rest.length > 0 ? [rest] : [];
-    this.#held = rest.length;
+    this.#buffered = rest.length;
     this.#needed = HEADER;
   }
 }
 
-const notOurs = (bytes: Buffer): string =>
-  `expected a message, got ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}; the other end is not an agent of ours, or something else writes to its stream`;
+const notAMessage = (bytes: Buffer): string =>
+  `expected a message, got ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}; the other end is not a Consfigurator agent, or another program writes to the same stream`;
 
-/** The message in a whole frame. */
+/** The message in a complete frame. */
 export function decode(frame: Buffer): unknown {
   const body = frame.subarray(HEADER);
   try {
     return packr.unpack(frame[1] === DEFLATED ? inflateRawSync(body, { maxOutputLength: MAX_BODY }) : body);
   } catch (error) {
-    throw new GarbledFrame(`a message could not be read: ${(error as Error).message}`);
+    throw new GarbledFrame(`cannot decode a message: ${(error as Error).message}`);
   }
 }
 
-/** Both directions of a conversation in messages. */
+/** A message connection. */
 export interface Wire<Out> {
   send(message: Out): void;
-  /** Passes on a frame as it came. */
+  /** Sends a frame that is already encoded. */
   forward(frame: Buffer): void;
   end(): void;
-  /** Gives the conversation up, with what was not taken yet. */
-  break(): void;
-  /** Bytes sent and not yet taken. */
+  /** Closes at once and drops unsent data. */
+  destroy(): void;
+  /** Bytes buffered and not yet written. */
   readonly pending: number;
-  /** Settles when all that was sent has been taken, or never will be. */
+  /** Settles when everything has been written, or the stream is closed. */
   readonly finished: Promise<void>;
 }
 
 export interface WireEvents<In> {
-  /** What may arrive: a message of another type, or without its fields, is refused. */
+  /** The accepted messages; any other is refused. */
   readonly shapes: Shapes;
   onMessage(message: In, frame: Buffer): void;
-  /** The stream ended, well or with an error; called once. */
+  /** The stream ended, with or without an error; called once. */
   onEnd(error: Error | undefined): void;
-  /** What the other end is told when it sends what it should not, before it is left. */
+  /** The message sent to the other end, before closing, when it sent an invalid one. */
   refusal?(error: Error): unknown;
 }
 
-/** Converses over a stream, or over a pair of them. */
-export function converse<In, Out>(input: Readable, output: Writable, events: WireEvents<In>): Wire<Out> {
+/** Exchanges messages over a pair of streams. */
+export function openWire<In, Out>(input: Readable, output: Writable, events: WireEvents<In>): Wire<Out> {
   const splitter = new FrameSplitter();
-  let over = false;
+  let ended = false;
   const finish = (error?: Error) => {
-    if (over) return;
-    over = true;
+    if (ended) return;
+    ended = true;
     events.onEnd(error);
   };
   input.on("data", (chunk: Buffer) => {
-    if (over) return;
+    if (ended) return;
     try {
       for (const frame of splitter.push(chunk)) {
         const message = decode(frame);
-        const complaint = shapeMismatch(message, events.shapes);
-        if (complaint !== undefined) throw new GarbledFrame(complaint);
+        const mismatch = shapeMismatch(message, events.shapes);
+        if (mismatch !== undefined) throw new GarbledFrame(mismatch);
         events.onMessage(message as In, frame);
       }
     } catch (error) {
@@ -136,16 +136,16 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
   input.on("close", () => finish());
   input.on("error", finish);
   output.on("error", finish);
-  const finished = new Promise<void>((settled) => {
-    output.once("finish", () => settled());
-    output.once("close", () => settled());
+  const finished = new Promise<void>((resolve) => {
+    output.once("finish", () => resolve());
+    output.once("close", () => resolve());
   });
   return {
     finished,
-    send: (message) => void (over || output.write(encode(message))),
-    forward: (frame) => void (over || output.write(frame)),
+    send: (message) => void (ended || output.write(encode(message))),
+    forward: (frame) => void (ended || output.write(frame)),
     end: () => void output.end(),
-    break: () => {
+    destroy: () => {
       input.destroy();
       output.destroy();
       finish();
@@ -156,5 +156,5 @@ export function converse<In, Out>(input: Readable, output: Writable, events: Wir
   };
 }
 
-export const converseOver = <In, Out>(stream: Duplex, events: WireEvents<In>): Wire<Out> =>
-  converse(stream, stream, events);
+export const openWireOver = <In, Out>(stream: Duplex, events: WireEvents<In>): Wire<Out> =>
+  openWire(stream, stream, events);

@@ -1,4 +1,4 @@
-/** Agents on real machines: a consfig of its own, a machine, and the hops to it. */
+/** A test rig for agents on real machines: a consfig, a machine, and the hops to it. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -19,12 +19,12 @@ import * as via from "../../../lib/via";
 import { bootMachine, type Machine, type MachineOptions, writeKnownHosts } from "../../support/machines";
 import { type DelayProxy, delayProxy } from "../../support/proxy";
 
-/** What the tests' own properties do. Each is a file of the consfig's `properties/`. */
+/** `properties/probe.ts` of the consfig: properties for tests. */
 export const probe = `import { AbortedChange, defprop, FailedChange, schema } from "consfigurator";
 
 let seen = 0;
 
-/** Says what process applies it, and how often that process has. */
+/** Reports on the process that applies it, and how often that process has applied it. */
 export const process_ = defprop({
   name: "probe.process_",
   kind: "agent",
@@ -37,7 +37,7 @@ export const process_ = defprop({
   },
 });
 
-/** Runs a command of the shell and shows what it prints. */
+/** Runs a shell command and shows its output. */
 export const runs = defprop({
   name: "probe.runs",
   kind: "posix",
@@ -66,25 +66,25 @@ export interface Rig {
   readonly machine: Machine;
   /** The directory of the consfig. */
   readonly consfig: string;
-  /** Where the machine's agent keeps its files, for root, as seen from here. */
+  /** The directory of root's agent, as a path on this machine. */
   readonly agent: string;
-  /** `via.ssh` to the machine, straight or through a proxy. */
+  /** `via.ssh` to the machine, directly or through a proxy. */
   ssh(user?: string, proxy?: DelayProxy): Hop;
-  /** A slow and breakable link to the machine. */
+  /** A proxy to the machine that can delay and cut connections. */
   proxy(roundTripMs?: number): Promise<DelayProxy>;
   write(files: Readonly<Record<string, string>>): void;
   /** Deploys to the machine as root, through an agent, unless other hops are given. */
   deploy(applications: readonly PropApp[], hops?: readonly Hop[], name?: string): Deployment<Report>;
-  /** Another controller, a process with a home of its own, that deploys `properties` to the machine as root. */
+  /** Starts another controller, with its own home directory, that deploys `properties` to the machine as root. */
   controller(...properties: readonly (readonly [string, ...unknown[]])[]): Controller;
-  /** Nothing of an agent is left on the machine, and no connection to it. */
+  /** Removes the agent from the machine and closes all connections. */
   bare(): Promise<void>;
-  /** Process ids, in the machine, of the agent's processes of one role. */
+  /** Process ids, on the machine, of the agent's processes with this role. */
   pids(role: "supervisor" | "worker" | "relay"): Promise<number[]>;
   stop(): Promise<void>;
 }
 
-/** A controller in a process of its own. */
+/** A controller in its own process. */
 export interface Controller {
   readonly process: ChildProcess;
   readonly events: DeployEvent[];
@@ -134,7 +134,7 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
       .filter((line) => line !== null)
       .map(([, pid, ppid, args]) => ({ pid: Number(pid), ppid: Number(ppid), args: args ?? "" }))
       .filter(({ args }) => sought.test(args));
-    // A process looks like the one that starts it until it runs a program of its own.
+    // Between fork and exec, a child shows the arguments of its parent.
     return found.filter(({ ppid }) => !found.some(({ pid }) => pid === ppid)).map(({ pid }) => pid);
   };
   return {
@@ -155,7 +155,7 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     controller: (...properties) => {
       const home = mkdtempSync(path.join(directory, "home-"));
       mkdirSync(path.join(home, ".cache/consfigurator"), { recursive: true });
-      // What is compiled already is the same for everybody; all else is their own.
+      // The controllers share the caches of compiled code, nothing else.
       for (const name of ["compiled", "bytecode", "bundles"])
         symlinkSync(path.join(cacheHome, name), path.join(home, ".cache/consfigurator", name));
       return startController(home, { consfig, ssh: ssh().args, properties });
@@ -177,51 +177,51 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
   };
 }
 
-function startController(home: string, order: unknown): Controller {
+function startController(home: string, options: unknown): Controller {
   const script = [
     "--require",
     path.join(root, "lib/source/register.js"),
     path.join(__dirname, "_controller.ts"),
   ];
   const env = { PATH: process.env["PATH"], HOME: home, USER: "ana", LOGNAME: "ana" };
-  const child = spawn(process.execPath, [...script, JSON.stringify(order)], {
+  const child = spawn(process.execPath, [...script, JSON.stringify(options)], {
     env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const events: DeployEvent[] = [];
-  const report = new Promise<Report>((settled, failed) => {
+  const report = new Promise<Report>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => {
-      const said = JSON.parse(line) as DeployEvent | { report: Report };
-      if ("report" in said) settled(said.report);
-      else events.push(said);
+      const message = JSON.parse(line) as DeployEvent | { report: Report };
+      if ("report" in message) resolve(message.report);
+      else events.push(message);
     });
-    lines.on("close", () => failed(new Error("the other controller ended without a report")));
+    lines.on("close", () => reject(new Error("the other controller exited without a report")));
   });
   report.catch(() => {});
   return { process: child, events, report };
 }
 
-/** An application of the property `name`, as a consfig would say it. */
-export function said(name: string, ...args: readonly unknown[]): PropApp {
+/** An application of the property `name`, as in a consfig. */
+export function prop(name: string, ...args: readonly unknown[]): PropApp {
   const property = properties.get(name);
   if (!property) throw new Error(`no property ${name}`);
   return (property as unknown as (...args: readonly unknown[]) => PropApp)(...args);
 }
 
-/** All events of a deployment, as they come. */
+/** The live list of a deployment's events. */
 export function eventsOf(deployment: Deployment<Report>): DeployEvent[] {
   const events: DeployEvent[] = [];
   deployment.subscribe((event) => events.push(event));
   return events;
 }
 
-/** Asserts that all went well, and shows the whole report when it did not. */
+/** Asserts that the deployment succeeded, and shows the failures otherwise. */
 export function assertOk(report: Report): void {
   assert.ok(report.ok, JSON.stringify({ failure: report.failure, failed: report.failed }, null, 2));
 }
 
-/** What `probe.process_` said. */
+/** The output of `probe.process_`. */
 export interface Self {
   readonly pid: number;
   readonly uid: number;
@@ -237,7 +237,7 @@ export function selfIn(report: Report): Self {
   return JSON.parse(step?.output ?? "") as Self;
 }
 
-/** Waits until `true` comes, for at most `seconds`. */
+/** Waits until `test` returns true, for at most `seconds`. */
 export async function until(
   what: string,
   test: () => boolean | Promise<boolean>,
@@ -245,10 +245,10 @@ export async function until(
 ): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!(await test())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
+    if (performance.now() > deadline) throw new Error(`timed out after ${seconds} s: ${what}`);
     await sleep(20);
   }
 }
 
-/** Bytes after gzip, as a limit for what a change may cost. */
+/** Size of `text` after gzip, as a limit for the cost of sending a change. */
 export const gzipped = (text: string): number => execFileSync("gzip", ["-9"], { input: text }).length;

@@ -1,14 +1,14 @@
-/** A property that looks for what it must not see, and a chroot to look from. */
+/** A property that looks for data it must not see, and a machine with a chroot to look from. */
 import type { Report } from "../../../lib/model/report";
 import { base } from "../../support/_base";
 import { type Rig, rig } from "./_rig";
 
-/** `properties/spy.ts` of the consfig. What is looked for is disguised, so that it does not find itself. */
+/** `properties/spy.ts` of the consfig. The searched words are disguised, so that the search does not find itself. */
 const spy = `import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { connect } from "node:net";
 import { defprop, schema } from "consfigurator";
 
-/** Says what can be seen of other processes, and whether the disguised words stand in memory or in what others say. */
+/** Reports what it sees of other processes, and whether memory, command lines or environments contain the words. */
 export const looks = defprop({
   name: "spy.looks",
   kind: "agent",
@@ -29,7 +29,7 @@ export const looks = defprop({
       open: others.filter((pid) => ["mem", "environ", "maps"].some((file) => opens("/proc/" + pid + "/" + file))),
       listed: others.filter((pid) => names("/proc/" + pid + "/fd").length > 0),
       found: wanted.map((word) => inMemory(word)),
-      told: pids.some((pid) => wanted.some((word) => at(read("/proc/" + pid + "/cmdline"), word) || at(read("/proc/" + pid + "/environ"), word))),
+      exposed: pids.some((pid) => wanted.some((word) => at(read("/proc/" + pid + "/cmdline"), word) || at(read("/proc/" + pid + "/environ"), word))),
       variables: Object.keys(process.env).sort(),
       descriptors: names("/proc/self/fd").map((fd) => link("/proc/self/fd/" + fd)).filter((to) => !/^(\\/dev\\/null|anon_inode:|pipe:|socket:|\\/proc\\/\\d+\\/fd)/.test(to) && to !== ""),
       caches: names("/root/.cache/consfigurator"),
@@ -41,7 +41,7 @@ export const looks = defprop({
   },
 });
 
-/** The host needs data of that name, which only workers that are told so hear of; a fact that all may know. */
+/** Requires data of this name, which only workers that need it may see, and sets a fact that all may see. */
 export const needs = defprop({
   name: "spy.needs",
   kind: "posix",
@@ -53,7 +53,7 @@ export const needs = defprop({
   },
 });
 
-/** Says who we are when all else is done. */
+/** Reports the user at the end of the deployment. */
 export const atEnd = defprop({
   name: "spy.atEnd",
   kind: "posix",
@@ -79,12 +79,12 @@ function opens(file: string): boolean {
   try { closeSync(openSync(file, "r")); return true; } catch { return false; }
 }
 
-/** Ours, and those of the worker inside of which we are as another name of the same. */
+/** Our own process, by both its names. */
 function ownPids(): Set<string> {
   return new Set([String(process.pid), "self"]);
 }
 
-/** Undisguised byte by byte, never as a whole. */
+/** Undisguises the word byte by byte, so that it is never in memory as a whole. */
 function at(bytes: Buffer, word: Buffer): boolean {
   const first = (word[0] ?? 0) ^ 0x55;
   for (let start = bytes.indexOf(first); start >= 0; start = bytes.indexOf(first, start + 1)) {
@@ -102,9 +102,9 @@ function inMemory(word: Buffer): boolean {
     for (const line of read("/proc/self/maps").toString().split("\\n")) {
       const [, from = "0", to = "0", flags = ""] = /^([0-9a-f]+)-([0-9a-f]+) (\\S+)/.exec(line) ?? [];
       if (!flags.startsWith("rw")) continue;
-      for (let place = BigInt("0x" + from); place < BigInt("0x" + to); place += BigInt(buffer.length - 64)) {
+      for (let position = BigInt("0x" + from); position < BigInt("0x" + to); position += BigInt(buffer.length - 64)) {
         try {
-          const length = readSync(memory, buffer, 0, buffer.length, place);
+          const length = readSync(memory, buffer, 0, buffer.length, position);
           if (at(buffer.subarray(0, length), word)) return true;
         } catch { break; }
       }
@@ -116,12 +116,12 @@ function inMemory(word: Buffer): boolean {
   }
 }
 
-/** Which of the sockets that the machine has, or an agent would have, let us in. */
+/** The sockets, of the machine or of an agent, that accept our connection. */
 async function reachable(): Promise<string[]> {
   const listed = read("/proc/net/unix").toString().split("\\n").map((line) => line.split(" ").at(-1) ?? "");
   const agents = listed.filter((name) => /^(supervisor|worker-)/.test(name));
-  const places = ["/root/.cache/consfigurator/agent/run", "/proc/1/cwd", "/proc/1/root/root/.cache/consfigurator/agent/run"];
-  const tried = ["supervisor", ...agents].flatMap((name) => [name, ...places.map((place) => place + "/" + name)]);
+  const directories = ["/root/.cache/consfigurator/agent/run", "/proc/1/cwd", "/proc/1/root/root/.cache/consfigurator/agent/run"];
+  const tried = ["supervisor", ...agents].flatMap((name) => [name, ...directories.map((directory) => directory + "/" + name)]);
   const answers = await Promise.all(tried.map((name) => new Promise<string>((settled) => {
     const socket = connect(name);
     socket.once("connect", () => { socket.destroy(); settled(name); });
@@ -131,33 +131,33 @@ async function reachable(): Promise<string[]> {
 }
 `;
 
-/** What \`spy.looks\` said. */
+/** The output of `spy.looks`. */
 export interface Seen {
   readonly uid: number;
   readonly user: string;
   readonly cwd: string;
   readonly root: string;
-  /** How many processes are seen at all. */
+  /** Number of visible processes. */
   readonly pids: number;
-  /** Processes of others whose memory, environment or maps can be opened. */
+  /** Other processes whose memory, environment or maps can be opened. */
   readonly open: readonly string[];
-  /** Processes of others whose descriptors can be listed. */
+  /** Other processes whose descriptors can be listed. */
   readonly listed: readonly string[];
-  /** For each word: whether it stands in our own memory. */
+  /** For each word: true when it is in our own memory. */
   readonly found: readonly boolean[];
-  /** Whether a word stands in the command line or environment of any process. */
-  readonly told: boolean;
+  /** True when a word is in the command line or environment of a process. */
+  readonly exposed: boolean;
   readonly variables: readonly string[];
   /** Open files other than pipes and sockets. */
   readonly descriptors: readonly string[];
   readonly caches: readonly string[];
-  /** Sockets of an agent that let us in. */
+  /** Sockets of an agent that accept our connection. */
   readonly sockets: readonly string[];
   readonly mounts: number;
   readonly facts: { readonly attributes: Readonly<Record<string, readonly unknown[]>> };
 }
 
-/** `word` so that it does not stand in memory as it is. */
+/** `word` in a form that does not contain it. */
 export const disguised = (word: string): string =>
   Buffer.from(Buffer.from(word).map((byte) => byte ^ 0x55)).toString("hex");
 

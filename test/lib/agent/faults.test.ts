@@ -18,13 +18,13 @@ import { session } from "../../../lib/controller/session";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import type { DelayProxy } from "../../support/proxy";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "./_rig";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "./_rig";
 
-describe("an agent where something breaks", needsMachines(), () => {
+describe("an agent after failures", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
-    assertOk(await on.deploy([said("probe.process_")]));
+    assertOk(await on.deploy([prop("probe.process_")]));
   });
   after(() => on?.stop());
 
@@ -35,18 +35,18 @@ describe("an agent where something breaks", needsMachines(), () => {
     assert.ok(pids.length > 0, `no ${role} to kill`);
     for (const pid of pids) await on.machine.exec(`kill -9 ${pid}`);
   };
-  /** Deploys in a new session, so that the relay is started anew. */
-  const anew = async () => {
+  /** Deploys over a new connection, so that a new relay is started. */
+  const redeploy = async () => {
     await session.connections.close();
-    const deployment = on.deploy([said("probe.process_")]);
+    const deployment = on.deploy([prop("probe.process_")]);
     const events = eventsOf(deployment);
     const report = await deployment;
     const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
     return { report, events, notices };
   };
 
-  test("a worker that is killed in mid-step: the report says so, and the next deployment is well", async () => {
-    const deployment = on.deploy([said("probe.runs", "echo begun; touch /srv/worker; sleep 5")]);
+  test("a worker killed during a step: the report shows it, and the next deployment works", async () => {
+    const deployment = on.deploy([prop("probe.runs", "echo begun; touch /srv/worker; sleep 5")]);
     await until("the step", () => exists("srv/worker"));
     await sleep(100);
     await kill("worker");
@@ -54,28 +54,28 @@ describe("an agent where something breaks", needsMachines(), () => {
     assert.equal(report.status, "failed");
     assert.equal(
       report.failure?.message,
-      "the deployment was broken off on the host: the worker that applied it was killed; deploy again to go on from where it stopped",
+      "the deployment was interrupted on the host: its worker was killed; deploy again to continue where it stopped",
     );
     assert.deepEqual(
       report.steps.map(({ status, output }) => [status, output]),
       [["unfinished", "begun\n"]],
     );
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
   });
 
-  test("a supervisor that is killed at rest is replaced", async () => {
+  test("an idle supervisor that is killed is replaced", async () => {
     const [former] = await on.pids("supervisor");
     await kill("supervisor");
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
     const [now] = await on.pids("supervisor");
     assert.ok(now && now !== former);
   });
 
-  test("a supervisor that is killed while a worker works: the work goes on, and the next one waits for it", async () => {
-    const working = on.deploy([said("probe.runs", "touch /srv/working; sleep 1.5; touch /srv/worked")]);
+  test("a supervisor killed during a deployment: it continues, and the next one waits for it", async () => {
+    const working = on.deploy([prop("probe.runs", "touch /srv/working; sleep 1.5; touch /srv/worked")]);
     await until("the step", () => exists("srv/working"));
     await kill("supervisor");
-    const next = on.deploy([said("probe.runs", "test -e /srv/worked")]);
+    const next = on.deploy([prop("probe.runs", "test -e /srv/worked")]);
     const events = eventsOf(next);
     assertOk(await next);
     assertOk(await working);
@@ -83,10 +83,10 @@ describe("an agent where something breaks", needsMachines(), () => {
     assert.ok(reasons[0]?.includes((await working).deployment), JSON.stringify(reasons));
   });
 
-  test("a supervisor that is killed while deployments wait: they wait on", async () => {
-    const working = on.deploy([said("probe.runs", "touch /srv/w2; sleep 1.2; touch /srv/w2-done")]);
+  test("a supervisor killed while deployments wait: they keep waiting", async () => {
+    const working = on.deploy([prop("probe.runs", "touch /srv/w2; sleep 1.2; touch /srv/w2-done")]);
     await until("the step", () => exists("srv/w2"));
-    const next = on.deploy([said("probe.runs", "test -e /srv/w2-done")]);
+    const next = on.deploy([prop("probe.runs", "test -e /srv/w2-done")]);
     const events = eventsOf(next);
     await until("waiting", () => events.some(({ kind }) => kind === "waiting"));
     await kill("supervisor");
@@ -94,8 +94,8 @@ describe("an agent where something breaks", needsMachines(), () => {
     assertOk(await working);
   });
 
-  test("a relay that is killed costs a new link, and no event", async () => {
-    const deployment = on.deploy([said("probe.runs", "for i in 1 2 3 4; do echo $i; sleep 0.2; done")]);
+  test("a relay killed during a deployment: the controller reconnects and loses no event", async () => {
+    const deployment = on.deploy([prop("probe.runs", "for i in 1 2 3 4; do echo $i; sleep 0.2; done")]);
     const events = eventsOf(deployment);
     await until("output", () => events.some(({ kind }) => kind === "step-output"));
     await kill("relay");
@@ -104,50 +104,54 @@ describe("an agent where something breaks", needsMachines(), () => {
     assert.equal(report.steps[0]?.output, "1\n2\n3\n4\n");
   });
 
-  test("a runtime of which a part is lost is sent again", async () => {
+  test("a truncated runtime is uploaded again", async () => {
     const [name = ""] = readdirSync(inAgent("runtime")).filter((each) => !/part|lock/.test(each));
     for (const bytes of [60_000_000, 5000, 0]) {
       await session.connections.close();
       await kill("supervisor");
       await until("no agent", async () => (await on.pids("worker")).length === 0);
       truncateSync(inAgent("runtime", name), bytes);
-      const { report, notices } = await anew();
+      const { report, notices } = await redeploy();
       assertOk(report);
-      assert.deepEqual(notices, [`broken on the host, sent again: runtime/${name}`], `${bytes} bytes`);
+      assert.deepEqual(
+        notices,
+        [`corrupt files on the host, uploading them again: runtime/${name}`],
+        `${bytes} bytes`,
+      );
     }
   });
 
-  test("a boot file with other content is sent again", async () => {
+  test("a corrupt boot file is uploaded again", async () => {
     const [name = ""] = readdirSync(inAgent("boot"));
     for (const damage of [
       () => truncateSync(inAgent("boot", name), 1000),
       () => writeFileSync(inAgent("boot", name), ""),
     ]) {
       damage();
-      const { report, notices } = await anew();
+      const { report, notices } = await redeploy();
       assertOk(report);
-      assert.deepEqual(notices, [`broken on the host, sent again: boot/${name}`]);
+      assert.deepEqual(notices, [`corrupt files on the host, uploading them again: boot/${name}`]);
     }
   });
 
-  test("sources that are broken on the host are sent again, once", async () => {
+  test("corrupt sources on the host are sent again, once", async () => {
     for (const damage of ["truncate -s 100", "rm -f"]) {
       await session.connections.close();
       await kill("supervisor");
       await on.machine.run(
         `cd /root/.cache/consfigurator/agent && find trees -path '*/lib/worker/worker.js' -exec ${damage} {} +`,
       );
-      const { report } = await anew();
+      const { report } = await redeploy();
       selfIn(report);
     }
     await session.connections.close();
     await kill("supervisor");
     rmSync(inAgent("blobs"), { recursive: true });
     rmSync(inAgent("trees"), { recursive: true });
-    selfIn((await anew()).report);
+    selfIn((await redeploy()).report);
   });
 
-  test("what cannot start on the host is refused with what it said there", async () => {
+  test("a worker that cannot start fails the deployment with its output", async () => {
     on.write({
       "properties/broken.ts": `import { existsSync } from "node:fs";
 import { defprop, schema } from "consfigurator";
@@ -156,21 +160,21 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
 `,
     });
     session.consfig?.refresh();
-    assertOk(await on.deploy([said("broken.here")]));
+    assertOk(await on.deploy([prop("broken.here")]));
     await on.machine.run("touch /srv/breaks");
     await session.connections.close();
     await kill("supervisor");
-    const report = await on.deploy([said("broken.here")]);
+    const report = await on.deploy([prop("broken.here")]);
     assert.equal(report.status, "failed");
     const message = report.failure?.message ?? "";
-    assert.match(message, /^the worker ended at its start \(exit code 1\):\n/);
+    assert.match(message, /^the worker exited at startup \(exit code 1\):\n/);
     assert.match(message, /Error: not on this host/);
     assert.match(message, /properties\/broken\.ts:3/);
     await on.machine.run("rm /srv/breaks");
-    assertOk(await on.deploy([said("broken.here")]));
+    assertOk(await on.deploy([prop("broken.here")]));
   });
 
-  describe("while the runtime is sent", () => {
+  describe("while the runtime is uploaded", () => {
     let proxy: DelayProxy;
     before(async () => {
       proxy = await on.proxy();
@@ -181,51 +185,52 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
         ? readdirSync(inAgent("runtime")).filter((name) => name.endsWith(".part"))
         : [];
 
-    /** Cuts the link when about a third has arrived. */
+    /** Cuts the connection when about a third has arrived. */
     const half = async () => {
       await on.bare();
       proxy.reset();
-      const deployment = on.deploy([said("probe.process_")], hops());
+      const deployment = on.deploy([prop("probe.process_")], hops());
       await until("a part", () => proxy.bytes.up > 15_000_000, 60);
       proxy.cut("refuse");
       const report = await deployment;
       assert.equal(report.status, "failed");
       assert.match(report.failure?.message ?? "", /^via\./);
       proxy.restore();
-      await until("the end of it there", async () => (await on.machine.exec("pgrep tee")).stdout === "");
+      await until(
+        "the upload to end on the host",
+        async () => (await on.machine.exec("pgrep tee")).stdout === "",
+      );
       const [part = ""] = parts();
       assert.ok(part);
       return part;
     };
 
-    test("a link that is cut: the next deployment goes on from there", async (t) => {
+    test("a cut connection: the next deployment resumes the upload", async (t) => {
       const part = await half();
       const { size } = statSync(inAgent("runtime", part));
       proxy.reset();
-      assertOk(await on.deploy([said("probe.process_")], hops()));
-      t.diagnostic(`${size} bytes were there, ${proxy.bytes.up} sent the second time`);
+      assertOk(await on.deploy([prop("probe.process_")], hops()));
+      t.diagnostic(`${size} bytes were on the host, ${proxy.bytes.up} sent the second time`);
       assert.ok(proxy.bytes.up < 46_500_000 - size + 1_000_000, `${proxy.bytes.up} bytes`);
       assert.deepEqual(parts(), []);
     });
 
     const damages: Readonly<Record<string, (part: string) => void>> = {
       "with more than was sent": (part) => appendFileSync(part, "garbage"),
-      "with a hole, as a power cut leaves it": (part) => {
+      "with a hole, as after a power failure": (part) => {
         const file = openSync(part, "r+");
         writeSync(file, Buffer.alloc(4096), 0, 4096, 8_000_000);
         closeSync(file);
       },
     };
     for (const [how, damage] of Object.entries(damages)) {
-      test(`a part ${how} is thrown away, and all is sent`, async () => {
+      test(`a part ${how} is discarded, and everything is uploaded`, async () => {
         damage(inAgent("runtime", await half()));
-        const deployment = on.deploy([said("probe.process_")], hops());
+        const deployment = on.deploy([prop("probe.process_")], hops());
         const events = eventsOf(deployment);
         assertOk(await deployment);
         const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));
-        assert.deepEqual(notices, [
-          "the part of the runtime that the host had was broken; all of it is sent again",
-        ]);
+        assert.deepEqual(notices, ["the partial runtime on the host is corrupt; uploading all of it again"]);
         assert.deepEqual(parts(), []);
         assert.match(
           await on.machine.run("cd /root/.cache/consfigurator/agent/runtime && sha256sum node-*"),
@@ -243,12 +248,12 @@ describe("an agent on a host with a full disk", needsMachines(), () => {
   });
   after(() => on?.stop());
 
-  test("says so before anything is sent", async () => {
-    const report = await on.deploy([said("probe.process_")]);
+  test("fails before anything is uploaded", async () => {
+    const report = await on.deploy([prop("probe.process_")]);
     assert.equal(report.status, "failed");
     assert.match(
       report.failure?.message ?? "",
-      /^via\.agent\(\): no space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some, or leave out via\.agent\(\)$/,
+      /^via\.agent\(\): not enough disk space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some space, or remove via\.agent\(\)$/,
     );
     assert.deepEqual(readdirSync(path.join(on.agent, "runtime")), []);
   });
@@ -258,16 +263,16 @@ describe("an agent on a host whose disk fills up later", needsMachines(), () => 
   let on: Rig;
   before(async () => {
     on = await rig({ diskLimit: 260 * 1024 * 1024 });
-    assertOk(await on.deploy([said("probe.process_")]));
+    assertOk(await on.deploy([prop("probe.process_")]));
   });
   after(() => on?.stop());
 
-  test("applies what it has, without a journal, and refuses new sources in clear words", async () => {
-    assertOk(await on.deploy([said("probe.runs", "true")]));
+  test("applies known sources, without a journal, and refuses new ones with a clear error", async () => {
+    assertOk(await on.deploy([prop("probe.runs", "true")]));
     await on.machine.exec(
       "dd if=/dev/zero of=/root/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/root/fill2 bs=512 2>/dev/null; :",
     );
-    const freeing = await on.deploy([said("probe.runs", "echo still works")]);
+    const freeing = await on.deploy([prop("probe.runs", "echo still works")]);
     assertOk(freeing);
     on.write({
       "properties/big.ts": `import { defprop, schema } from "consfigurator";
@@ -276,13 +281,13 @@ export const big = defprop({ name: "big.big", kind: "posix", args: schema.object
 `,
     });
     session.consfig?.refresh();
-    const refused = await on.deploy([said("big.big")]);
+    const refused = await on.deploy([prop("big.big")]);
     assert.equal(refused.status, "failed");
     assert.equal(
       refused.failure?.message,
-      "no space for the sources in /root/.cache/consfigurator/agent; free some and deploy again",
+      "not enough disk space for the sources in /root/.cache/consfigurator/agent; free some space and deploy again",
     );
     await on.machine.run("rm /root/fill /root/fill2");
-    assertOk(await on.deploy([said("big.big")]));
+    assertOk(await on.deploy([prop("big.big")]));
   });
 });

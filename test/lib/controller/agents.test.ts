@@ -10,7 +10,7 @@ import { defhost } from "../../../lib/model/host";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
-import { assertOk, type Rig, rig, said, selfIn, until } from "../agent/_rig";
+import { assertOk, prop, type Rig, rig, selfIn, until } from "../agent/_rig";
 
 describe("agents", needsMachines(), () => {
   let on: Rig;
@@ -20,9 +20,9 @@ describe("agents", needsMachines(), () => {
   before(async () => {
     on = await rig();
     // The first login of a user leaves files, with or without an agent.
-    assertOk(await on.deploy([said("probe.runs", "true")], [on.ssh()]));
+    assertOk(await on.deploy([prop("probe.runs", "true")], [on.ssh()]));
     untouched = await snapshot(on.machine);
-    assertOk(await on.deploy([said("probe.process_")]));
+    assertOk(await on.deploy([prop("probe.process_")]));
   });
   after(() => on?.stop());
 
@@ -45,7 +45,7 @@ describe("agents", needsMachines(), () => {
   test("many simultaneous requests are each answered", async () => {
     const answers = await Promise.all([agents(), agents(), agents(), agents()]);
     assert.equal(new Set(answers.map(([info]) => info?.status?.pid)).size, 1);
-    const deployment = on.deploy([said("probe.runs", "touch /srv/asked; sleep 0.5")]);
+    const deployment = on.deploy([prop("probe.runs", "touch /srv/asked; sleep 0.5")]);
     await until("the step", () => exists("srv/asked"));
     const [info] = await agents();
     assert.deepEqual(
@@ -88,11 +88,11 @@ describe("agents", needsMachines(), () => {
     await stopAgent(web1);
     const processes = async () => [...(await on.pids("supervisor")), ...(await on.pids("worker"))];
     await until("no process of it", async () => (await processes()).length === 0);
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
   });
 
   test("one is not removed while a deployment runs", async () => {
-    const deployment = on.deploy([said("probe.runs", "touch /srv/runs; sleep 0.5")]);
+    const deployment = on.deploy([prop("probe.runs", "touch /srv/runs; sleep 0.5")]);
     await until("the step", () => exists("srv/runs"));
     await assert.rejects(removeAgent(web1), {
       name: "FailedChange",
@@ -103,7 +103,7 @@ describe("agents", needsMachines(), () => {
   });
 
   test("a removed one leaves neither files nor processes", async () => {
-    assertOk(await on.deploy([said("probe.runs", "rm -rf /srv/*")]));
+    assertOk(await on.deploy([prop("probe.runs", "rm -rf /srv/*")]));
     await removeAgent(web1);
     await session.connections.close();
     assert.doesNotMatch(await on.machine.run("ps -eo args"), /consfigurator/);
@@ -118,7 +118,7 @@ describe("agents", needsMachines(), () => {
 
   test("one exits after it has been idle for a while", async () => {
     await on.machine.run("echo CONSFIGURATOR_AGENT_IDLE_MS=700 >>/etc/environment");
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
     await until("the spare", async () => (await on.pids("worker")).length === 1);
     await sleep(1500);
     assert.equal((await on.pids("supervisor")).length, 1, "it stays as long as somebody is connected");
@@ -127,20 +127,20 @@ describe("agents", needsMachines(), () => {
     await until("the spare's end", async () => (await on.pids("worker")).length === 0, 5);
     assert.equal(await on.machine.run("ls /root/.cache/consfigurator/agent/run"), "lock\n");
     await on.machine.run("sed -i /CONSFIGURATOR/d /etc/environment");
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
   });
 
   test("several hosts are deployed in parallel and independently", async () => {
     const hosts = [
-      defhost("rooted.example.org", { deploy: [on.ssh("root"), via.agent()] }, said("probe.process_")),
-      defhost("plain.example.org", { deploy: [on.ssh("plain"), via.agent()] }, said("probe.process_")),
-      defhost("admin.example.org", { deploy: [on.ssh("admin"), via.agent()] }, said("probe.fails")),
+      defhost("rooted.example.org", { deploy: [on.ssh("root"), via.agent()] }, prop("probe.process_")),
+      defhost("plain.example.org", { deploy: [on.ssh("plain"), via.agent()] }, prop("probe.process_")),
+      defhost("admin.example.org", { deploy: [on.ssh("admin"), via.agent()] }, prop("probe.fails")),
       defhost(
         "gone.example.org",
         { deploy: [via.ssh({ user: "root", hop: "127.0.0.1", port: 1 }), via.agent()] },
-        said("probe.process_"),
+        prop("probe.process_"),
       ),
-      defhost("refused.example.org", { deploy: [on.ssh()] }, said("probe.process_")),
+      defhost("refused.example.org", { deploy: [on.ssh()] }, prop("probe.process_")),
     ];
     const fleet = await deploy(hosts);
     assert.deepEqual(
@@ -177,7 +177,7 @@ describe("agents", needsMachines(), () => {
       return { supervisor: await megabytes(Number(supervisor)), spare: await megabytes(Number(spare)) };
     };
     const several = async (times: number) => {
-      for (let i = 0; i < times; i++) assertOk(await on.deploy([said("file.hasContent", "/srv/same", "x")]));
+      for (let i = 0; i < times; i++) assertOk(await on.deploy([prop("file.hasContent", "/srv/same", "x")]));
       return memory();
     };
     const early = await several(20);

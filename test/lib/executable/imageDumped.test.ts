@@ -15,7 +15,7 @@ import { assertOk, type Rig, rig } from "../agent/_rig";
 const cool = `import { shout } from "./words";
 import { pad } from "padding";
 
-/** Says what it is called with. */
+/** Prints its arguments. */
 export function say(...words: unknown[]): void {
   console.log(pad(shout(JSON.stringify(words))));
 }
@@ -71,7 +71,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
   const inode = () => statSync(path.join(on.machine.root, at)).ino;
   const failureIn = (report: Report) => report.failed.at(-1)?.failure?.message ?? report.failure?.message;
 
-  test("the call is evaluated by a process in which nothing else has happened, with what it imports inside", async () => {
+  test("the function is called in a fresh process, with its imports included", async () => {
     const report = await dumped();
     assertOk(report);
     assert.equal(report.status, "changed");
@@ -82,7 +82,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.deepEqual(await run("/opt/later"), { exit: 0, stdout: "  (later)\n", stderr: "" });
   });
 
-  test("unchanged inputs: unchanged, and the file is not touched", async () => {
+  test("with the same inputs it is unchanged, and the file is left alone", async () => {
     const before = inode();
     const again = await dumped();
     assertOk(again);
@@ -90,22 +90,22 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.equal(inode(), before);
   });
 
-  test("all executables share one runtime, which is the agent's own file; the executable is as small as its code", () => {
+  test("all executables share one runtime, a hard link to the agent's; an executable is as small as its code", () => {
     const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
     const text = readFileSync(path.join(on.machine.root, at), "utf8");
     const [, runtime = ""] = /^#!\/usr\/local\/lib\/consfigurator\/(node-24\S+) /m.exec(text) ?? [];
-    assert.ok(statSync(path.join(shared, runtime)).nlink >= 2, "a link, and no copy");
+    assert.ok(statSync(path.join(shared, runtime)).nlink >= 2, "a link, not a copy");
     assert.ok(text.length < 40_000, `${text.length} bytes`);
   });
 
-  test("a host's own line names the module relative to its file; only what changed travels", async () => {
+  test("a host names the module relative to its file; only changed sources are sent", async () => {
     session.consfig?.refresh();
     const proxy = await on.proxy();
     const web = session.consfig?.scope()["web"] as Host;
     const hops = [on.ssh("root", proxy), via.agent()];
     const first = await deploy(web, ...hops);
     assertOk(first);
-    assert.equal(first.status, "unchanged", "the same call as said in another way is the same executable");
+    assert.equal(first.status, "unchanged", "the same call written differently makes the same executable");
     proxy.reset();
     on.write({ "services/words.ts": "export const shout = (text: string): string => `${text}!`;\n" });
     const second = await deploy(web, ...hops);
@@ -130,7 +130,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.equal((await run()).stdout, '  ["HELLO",{"OF":[1,NULL]}]\n');
   });
 
-  test("its stacks name the lines of the sources", async () => {
+  test("its stack traces show the lines of the sources", async () => {
     assertOk(await dumped({ call: "fail", args: [] }, "/opt/fail"));
     const { exit, stderr } = await run("/opt/fail");
     assert.equal(exit, 1);
@@ -138,14 +138,14 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.match(stderr, /at fail \(services\/cool\.ts:12:58\)/);
   });
 
-  test("what cannot run is refused with the line, and the old executable stays", async () => {
+  test("an invalid module is refused with the line, and the old executable stays", async () => {
     const before = inode();
     const none = await dumped({ call: "sai" });
     assert.equal(failureIn(none), "services/cool has no export sai; it exports fail, known, later, say");
     const noFunction = await dumped({ call: "number" });
     assert.equal(
       failureIn(noFunction),
-      "number of services/cool is number, and must be a function; it exports fail, known, later, say",
+      "number of services/cool must be a function, got number; it exports fail, known, later, say",
     );
     on.write({
       "services/bad.ts": "const x: string[] = [];\nconsole.log(x[0].length);\nexport const say = 1;\n",
@@ -153,17 +153,17 @@ describe("imageDumped on a real host", needsMachines(), () => {
     const throws = await dumped({ module: "/services/bad" });
     assert.equal(
       failureIn(throws),
-      "services/bad cannot be loaded: TypeError: Cannot read properties of undefined (reading 'length'), at services/bad.ts:2:18",
+      "cannot load services/bad: TypeError: Cannot read properties of undefined (reading 'length'), at services/bad.ts:2:18",
     );
     on.write({ "services/exits.ts": "process.exit(3);\nexport const say = 1;\n" });
     assert.equal(
       failureIn(await dumped({ module: "/services/exits" })),
-      "services/exits ends the process that loads it, with exit code 3",
+      "loading services/exits ended the process with exit code 3",
     );
     assert.equal(inode(), before);
   });
 
-  test("what cannot travel is refused before anybody is connected to", async () => {
+  test("modules and arguments that cannot be sent are refused before connecting", async () => {
     const missing = await dumped({ module: "/services/col" });
     assert.equal(missing.status, "refused");
     assert.match(
@@ -185,11 +185,11 @@ describe("imageDumped on a real host", needsMachines(), () => {
       message:
         'imageDumped: args.call.module is "cool"; it must be a module of the consfig, such as "../services/web"',
     });
-    // The deployments that come next are not held up by it.
+    // Later deployments are not affected.
     assertOk(await dumped());
   });
 
-  test("one that somebody changed, or may no longer start, is made again", async () => {
+  test("an executable that was modified or cannot start is built again", async () => {
     const file = path.join(on.machine.root, at);
     for (const harm of [
       `sed -i 's/start()/stop()/' ${at}`,
@@ -206,7 +206,7 @@ describe("imageDumped on a real host", needsMachines(), () => {
     assert.ok(existsSync(file));
   });
 
-  test("snapshot: true starts from what was there when the module had been loaded, where the code allows it", async () => {
+  test("snapshot: true starts from the state after loading the module, if the code supports that", async () => {
     on.write({
       "services/slow.ts": `import http from "node:http";
 import { platform } from "node:os";
@@ -235,7 +235,7 @@ export const say = () => console.log(typeof server);
     assertOk(unfit);
     assert.match(
       unfit.steps.at(-1)?.output ?? "",
-      /no start-up snapshot, for the code does not allow it: .+\n/,
+      /started without a snapshot: the code does not support one: .+\n/,
     );
     assert.equal((await run("/opt/unfit")).stdout, "object\n");
     for (const file of ["/opt/slow", "/opt/unfit"])
@@ -254,7 +254,7 @@ export const say = (): void => console.log(schema.problems(schema.line(), 7).joi
     assert.equal(stdout, "args is 7; it must be one line, without its newline\n", stderr);
   });
 
-  test("unapplied it is gone, and the runtime with the last one", async () => {
+  test("unapplying removes it, and the runtime with the last executable", async () => {
     const shared = path.join(on.machine.root, "usr/local/lib/consfigurator");
     const runtimes = async () =>
       (await on.machine.exec(`ls ${"/usr/local/lib/consfigurator"} | grep -c node-`)).stdout;

@@ -11,19 +11,19 @@ import { hasContent } from "../../../properties/file";
 import { debianStable } from "../../../properties/os";
 import * as systemd from "../../../properties/systemd";
 import { needsMachines } from "../../support/machines";
-import { assertOk, type Rig, rig, said } from "../agent/_rig";
+import { assertOk, prop, type Rig, rig } from "../agent/_rig";
 
 const latest = "/root/.cache/consfigurator/images/latest";
 const bookworm = debianStable("bookworm", "amd64");
 
-describe("a deployment that is applied again on the host itself", needsMachines(), () => {
+describe("reapplying a deployment on the host itself", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
   });
   after(() => on?.stop());
 
-  test("imageDumped() applies this deployment again, without the controller, and nobody else can read it", async () => {
+  test("imageDumped() reapplies this deployment without the controller, and other users cannot read it", async () => {
     assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "in its place"), imageDumped()]));
     await on.machine.run("echo strayed >/etc/strays");
     const { exit, stdout, stderr } = await on.machine.exec(`env -i ${latest}`);
@@ -36,7 +36,7 @@ describe("a deployment that is applied again on the host itself", needsMachines(
     assert.match(await on.machine.run("journalctl -q -t consfigurator -o cat"), /^changed: \/etc\/strays/m);
   });
 
-  test("nothing changed: unchanged, and not touched; two images are kept", async () => {
+  test("an unchanged deployment leaves the image alone; two images are kept", async () => {
     const inode = () => statSync(path.join(on.machine.root, latest)).ino;
     const before = inode();
     const again = [bookworm, hasContent("/etc/strays", "in its place"), imageDumped()];
@@ -49,15 +49,15 @@ describe("a deployment that is applied again on the host itself", needsMachines(
     assert.match((await on.machine.exec(latest)).stdout, /unchanged/);
   });
 
-  test("a failure is said, in the journal too, and by the exit code", async () => {
-    await on.deploy([bookworm, imageDumped(), said("probe.fails")]);
+  test("a failure is printed, and in the journal and the exit code", async () => {
+    await on.deploy([bookworm, imageDumped(), prop("probe.fails")]);
     const { exit, stdout } = await on.machine.exec(latest);
     assert.equal(exit, 1);
     assert.match(stdout, /^failed: probe\.fails.*: on purpose\nweb1\.example\.org: failed/);
     assert.match(await on.machine.run("journalctl -q -t consfigurator -p err -o cat"), /on purpose/);
   });
 
-  test("it needs nothing that the agent may have lost", async () => {
+  test("it does not need the files of the agent", async () => {
     assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "in its place"), imageDumped()]));
     await session.connections.close();
     for (const role of ["relay", "supervisor", "worker"] as const)
@@ -69,7 +69,7 @@ describe("a deployment that is applied again on the host itself", needsMachines(
     assert.equal(await on.machine.run("cat /etc/strays"), "in its place\n");
   });
 
-  test("in a part of a deployment it is refused by an error of its own, which can be passed over", async () => {
+  test("in a nested deployment it fails with its own error class, which can be expected", async () => {
     const report = await on.deploy([bookworm, as("admin", imageDumped())]);
     assert.equal(report.ok, false);
     const failure = report.failed.find(({ property }) => property === "imageDumped")?.failure;
@@ -82,7 +82,7 @@ describe("a deployment that is applied again on the host itself", needsMachines(
     );
   });
 
-  test("systemd.runsConfigurator: a timer, and the results in the journal", async () => {
+  test("systemd.runsConfigurator: a timer, with results in the journal", async () => {
     const timed = systemd.runsConfigurator("daily");
     assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "timed"), timed]));
     const again = await on.deploy([bookworm, hasContent("/etc/strays", "timed"), timed]);
@@ -98,7 +98,7 @@ describe("a deployment that is applied again on the host itself", needsMachines(
     assert.equal((await on.machine.exec("ls /etc/systemd/system | grep consfig")).stdout, "");
   });
 
-  test("cron.runsConfigurator: a nice job that does the same", async () => {
+  test("cron.runsConfigurator: a cron job that does the same", async () => {
     const job = cron.runsConfigurator("daily");
     assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "by cron"), job]));
     await on.machine.run("rm /etc/strays; env -i /etc/cron.daily/consfigurator");

@@ -8,7 +8,7 @@ import type { Report } from "../../../lib/model/report";
 import { as, reconnects } from "../../../lib/nested/deploys";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
-import { assertOk, eventsOf, type Rig, said } from "../agent/_rig";
+import { assertOk, eventsOf, prop, type Rig } from "../agent/_rig";
 import { rigWithChroot } from "../agent/_spy";
 
 describe("a verbose deployment", needsMachines(), () => {
@@ -19,8 +19,8 @@ describe("a verbose deployment", needsMachines(), () => {
   });
   after(() => rig?.stop());
 
-  const runs = (script: string) => said("probe.runs", script);
-  const content = (text: string) => said("file.hasContent", "/srv/told", [text]);
+  const runs = (script: string) => prop("probe.runs", script);
+  const content = (text: string) => prop("file.hasContent", "/srv/told", [text]);
 
   function deployed(applications: PropApp[], over: "agent" | "shell", verbose = false) {
     session.verbose = verbose;

@@ -1,4 +1,4 @@
-/** One host as the controller of others: the second is reached by the first only, the third by the second, with a shell alone. */
+/** A host that deploys others: only the first reaches the second, and only the second reaches the third, over a shell. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -12,7 +12,7 @@ import { as, deploys, deploysThese } from "../../../lib/nested/deploys";
 import * as via from "../../../lib/via";
 import { bootMachines, type Machine, needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, probe, type Rig, said, until } from "../agent/_rig";
+import { assertOk, eventsOf, rig as makeRig, probe, prop, type Rig, until } from "../agent/_rig";
 
 describe("a host that deploys others", needsMachines(), () => {
   let rig: Rig;
@@ -24,9 +24,9 @@ describe("a host that deploys others", needsMachines(), () => {
     const refresh = session.consfig?.refresh();
     if (refresh?.error) throw refresh.error;
     [second, third] = (await bootMachines(2)) as [Machine, Machine];
-    await letIn(rig.machine, second);
-    await letIn(second, third);
-    // Whoever sits at the controller gets no answer from these.
+    await authorize(rig.machine, second);
+    await authorize(second, third);
+    // The controller gets no answer from these.
     for (const machine of [second, third]) await machine.run("ip route add blackhole 198.18.0.1");
   });
   after(async () => {
@@ -34,7 +34,7 @@ describe("a host that deploys others", needsMachines(), () => {
     await rig?.stop();
   });
 
-  const runs = (script: string) => said("probe.runs", script);
+  const runs = (script: string) => prop("probe.runs", script);
   const ssh = (machine: Machine): Hop =>
     via.ssh({ user: "root", hop: machine.address, identity: "/root/.ssh/id_test" });
   const shellOnly = (...applications: PropApp[]) =>
@@ -42,7 +42,7 @@ describe("a host that deploys others", needsMachines(), () => {
   const onSecond = (...applications: PropApp[]): Host =>
     defhost("second.example.org", { deploy: [ssh(second), via.agent()] }, ...applications);
 
-  test("nobody but the first reaches the second", async () => {
+  test("only the first reaches the second", async () => {
     const report = await deployThese(
       "second.example.org",
       via.ssh({ user: "root", hop: second.address, identity: second.identity, connectTimeoutSeconds: 2 }),
@@ -52,20 +52,20 @@ describe("a host that deploys others", needsMachines(), () => {
     assert.equal(report.failure?.name, "ConnectionFailed");
   });
 
-  test("each property acts where it should, in a process of ours or over a shell", async () => {
+  test("each property is applied on its host, in an agent or over a shell", async () => {
     const report = await rig.deploy([
       runs("hostname"),
       deploys(
-        onSecond(runs("hostname"), said("probe.process_"), as("plain", runs("id -un; hostname"))),
+        onSecond(runs("hostname"), prop("probe.process_"), as("plain", runs("id -un; hostname"))),
         shellOnly(runs("hostname")),
       ),
       runs("hostname -s"),
     ]);
     assertOk(report);
-    const said_ = report.steps
+    const output = report.steps
       .filter(({ property }) => property === "probe.runs")
-      .map(({ output }) => output);
-    assert.deepEqual(said_, [
+      .map((step) => step.output);
+    assert.deepEqual(output, [
       "web1\n",
       `${second.name}\n`,
       `plain\n${second.name}\n`,
@@ -87,12 +87,12 @@ describe("a host that deploys others", needsMachines(), () => {
     assert.equal((await third.exec("ls /root/.cache/consfigurator")).exit, 2);
   });
 
-  test("what was edited is passed on", async () => {
-    rig.write({ "properties/probe.ts": probe.replace("on purpose", "on purpose, since it was edited") });
+  test("edited sources are passed on", async () => {
+    rig.write({ "properties/probe.ts": probe.replace("on purpose", "on purpose, after an edit") });
     const report = await rig.deploy([
-      seqprops(deploys(onSecond(said("probe.fails"), shellOnly(said("probe.fails"))))),
+      seqprops(deploys(onSecond(prop("probe.fails"), shellOnly(prop("probe.fails"))))),
     ]);
-    const why = "FailedChange: on purpose, since it was edited";
+    const why = "FailedChange: on purpose, after an edit";
     assert.deepEqual(outline(report.steps), [
       "changed deploys second.example.org",
       `  failed probe.fails({}): ${why}`,
@@ -109,10 +109,10 @@ describe("a host that deploys others", needsMachines(), () => {
       );
   });
 
-  test("neither knows the facts of the host that deploys it", async () => {
+  test("a deployed host does not see the facts of the deploying host", async () => {
     const report = await rig.deploy([
-      deploys(onSecond(said("spy.facts")), shellOnly(runs("true"))),
-      said("spy.facts"),
+      deploys(onSecond(prop("spy.facts")), shellOnly(runs("true"))),
+      prop("spy.facts"),
     ]);
     assertOk(report);
     const [there, here] = report.steps
@@ -122,12 +122,12 @@ describe("a host that deploys others", needsMachines(), () => {
     assert.deepEqual(here, { name: "web1.example.org", attributes: { hostname: ["web1.example.org"] } });
   });
 
-  test("cancelling reaches a shell two hosts away, and nothing goes on there", async () => {
+  test("cancelling reaches a shell two hosts away, and its command ends", async () => {
     const deployment = rig.deploy([
       deploys(onSecond(shellOnly(runs("echo begun; sleep 78"), runs("echo never")))),
     ]);
     const events = eventsOf(deployment);
-    await until("it has begun", () =>
+    await until("the command to start", () =>
       events.some((event) => event.kind === "step-output" && event.text.includes("begun")),
     );
     deployment.cancel();
@@ -140,7 +140,7 @@ describe("a host that deploys others", needsMachines(), () => {
     await until("the command ends", async () => (await third.exec("pgrep -f '[s]leep 78'")).exit !== 0);
   });
 
-  test("a second that is out of reach fails its step, and the first goes on", async () => {
+  test("an unreachable second host fails its step, and the first continues", async () => {
     await second.run("systemctl stop ssh.socket ssh.service 2>/dev/null; systemctl stop ssh");
     try {
       const report = await rig.deploy([
@@ -157,7 +157,7 @@ describe("a host that deploys others", needsMachines(), () => {
   });
 });
 
-/** Says what is known of the host. */
+/** Prints the facts of the host. */
 const spy = `import { defprop, schema } from "consfigurator";
 
 export const facts = defprop({
@@ -172,10 +172,10 @@ export const facts = defprop({
 });
 `;
 
-/** From `one` there is a way to `other`. */
-async function letIn(one: Machine, other: Machine): Promise<void> {
-  await one.run("mkdir -p -m 0700 /root/.ssh && cat >/root/.ssh/id_test && chmod 0600 /root/.ssh/id_test", {
-    input: readFileSync(other.identity, "utf8"),
+/** Lets root on `from` log in to `to`. */
+async function authorize(from: Machine, to: Machine): Promise<void> {
+  await from.run("mkdir -p -m 0700 /root/.ssh && cat >/root/.ssh/id_test && chmod 0600 /root/.ssh/id_test", {
+    input: readFileSync(to.identity, "utf8"),
   });
-  await one.run(`echo '${other.address} ${other.hostKey}' >>/root/.ssh/known_hosts`);
+  await from.run(`echo '${to.address} ${to.hostKey}' >>/root/.ssh/known_hosts`);
 }

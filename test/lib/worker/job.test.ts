@@ -1,4 +1,4 @@
-/** Properties that others apply, and what should follow a change, on a host with an agent. */
+/** Nested properties, and follow-ups of a change, on a host with an agent. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eseqpropsUntil, onChange, seqprops } from "../../../lib/combinators";
@@ -6,7 +6,7 @@ import { session } from "../../../lib/controller/session";
 import { as } from "../../../lib/nested/deploys";
 import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { assertOk, type Rig, rig, said } from "../agent/_rig";
+import { assertOk, prop, type Rig, rig } from "../agent/_rig";
 
 const outer = `import { defprop, schema } from "consfigurator";
 import { file } from "consfigurator/properties";
@@ -21,18 +21,18 @@ export const writes = defprop({
   apply: ({ text }, _target, steps) => steps.apply(file.hasContent("/root/inner", text)),
 });
 
-/** Leaves something to itself, which fails. */
+/** Causes an unhandled error. */
 export const forgets = defprop({
   name: "outer.forgets",
   kind: "posix",
-  args: schema.object({ way: schema.oneOf("promise", "timer") }),
-  call: (way: "promise" | "timer") => ({ way }),
+  args: schema.object({ from: schema.oneOf("promise", "timer") }),
+  call: (from: "promise" | "timer") => ({ from }),
   desc: () => "forgets",
-  apply: async ({ way }, target) => {
+  apply: async ({ from }, target) => {
     const fail = () => {
-      throw new Error("of a " + way);
+      throw new Error("from a " + from);
     };
-    if (way === "timer") setTimeout(fail, 1);
+    if (from === "timer") setTimeout(fail, 1);
     else void target.identity().then(fail);
     await target.run("sleep 0.2");
     return "changed";
@@ -49,26 +49,26 @@ describe("on a host with an agent", needsMachines(), () => {
   });
   after(() => on?.stop());
 
-  test("what a property applies travels with it, and is a step inside of it, at the line that says it", async () => {
-    const report = await on.deploy([said("outer.writes", "hello")]);
+  test("a property applied by another is sent with it, and is a nested step with its own line", async () => {
+    const report = await on.deploy([prop("outer.writes", "hello")]);
     assertOk(report);
     assert.deepEqual(outline(report.steps), ["changed outer", "  changed /root/inner has its content"]);
     assert.equal(await on.machine.run("cat /root/inner"), "hello\n");
     assert.match(report.steps[1]?.site ?? "", /^properties\/outer\.ts:11:57$/);
-    assert.deepEqual(outline((await on.deploy([said("outer.writes", "hello")])).steps), [
+    assert.deepEqual(outline((await on.deploy([prop("outer.writes", "hello")])).steps), [
       "unchanged outer",
       "  unchanged /root/inner has its content",
     ]);
   });
 
-  test("what is expected around a pristine worker is no failure in it", async () => {
+  test("an expected error in a pristine worker is not a failure", async () => {
     const report = await on.deploy([
       eseqpropsUntil(
         "FailedChange",
-        as("plain", seqprops(said("probe.fails"))),
-        said("probe.runs", "exit 1"),
+        as("plain", seqprops(prop("probe.fails"))),
+        prop("probe.runs", "exit 1"),
       ),
-      said("probe.runs", "true"),
+      prop("probe.runs", "true"),
     ]);
     assertOk(report);
     assert.deepEqual(outline(report.steps), [
@@ -79,32 +79,33 @@ describe("on a host with an agent", needsMachines(), () => {
     ]);
   });
 
-  for (const way of ["promise", "timer"])
-    test(`an error that nobody waited for, of a ${way}, is a failure of its own, and the work goes on`, async () => {
-      const report = await on.deploy([said("outer.forgets", way), said("probe.runs", "true")]);
+  for (const from of ["promise", "timer"])
+    test(`an unhandled error from a ${from} is reported as a failure, and the deployment continues`, async () => {
+      const report = await on.deploy([prop("outer.forgets", from), prop("probe.runs", "true")]);
       assert.equal(report.status, "failed");
       assert.equal(report.failure, undefined);
       assert.deepEqual(outline(report.steps), [
         "changed forgets",
-        `  failed unhandled error: Error: of a ${way}`,
+        `  failed unhandled error: Error: from a ${from}`,
         "changed true",
       ]);
       assert.match(report.failed[0]?.failure?.stack ?? "", /properties\/outer\.ts:\d+/);
     });
 
-  test("what should have followed a change follows it in the next deployment", async () => {
-    const marks = "ls /root/.local/state/consfigurator/pending";
-    const whole = (script: string) => onChange(said("outer.writes", "new"), said("probe.runs", script));
-    const first = await on.deploy([whole("exit 3")]);
+  test("the missed follow-up of a change is done in the next deployment", async () => {
+    const pending = "ls /root/.local/state/consfigurator/pending";
+    const withFollowUp = (script: string) =>
+      onChange(prop("outer.writes", "new"), prop("probe.runs", script));
+    const first = await on.deploy([withFollowUp("exit 3")]);
     assert.equal(first.status, "failed");
-    assert.notEqual(await on.machine.run(marks), "");
-    const second = await on.deploy([whole("echo mended")]);
+    assert.notEqual(await on.machine.run(pending), "");
+    const second = await on.deploy([withFollowUp("echo fixed")]);
     assert.deepEqual(outline(second.steps), [
       "unchanged outer",
       "  unchanged /root/inner has its content",
-      "changed echo mended",
+      "changed echo fixed",
     ]);
     assert.equal(second.status, "changed");
-    assert.equal(await on.machine.run(marks), "");
+    assert.equal(await on.machine.run(pending), "");
   });
 });

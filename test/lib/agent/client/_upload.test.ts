@@ -23,25 +23,25 @@ import { needsMachines } from "../../../support/machines";
 
 for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {
   describe(`a runtime sent by ${compression}`, needsMachines(), () => {
-    let place: string;
+    let directory: string;
     let runtime: Runtime;
     before(async () => {
-      place = realpathSync(mkdtempSync(path.join(tmpdir(), "upload-test-")));
+      directory = realpathSync(mkdtempSync(path.join(tmpdir(), "upload-test-")));
       runtime = await runtimeFor(process.arch === "arm64" ? "Linux aarch64" : "Linux x86_64", compression);
     });
-    after(() => rmSync(place, { recursive: true }));
+    after(() => rmSync(directory, { recursive: true }));
 
-    const sent = (directory: string, from = 0) => {
-      const [part, file] = [path.join(directory, "x.part"), path.join(directory, "x")];
-      const places = { part, file, link: path.join(directory, "node") };
-      return upload(localConnection(), runtime, compression, places, from, () => {});
+    const send = (to: string, from = 0) => {
+      const [part, file] = [path.join(to, "x.part"), path.join(to, "x")];
+      const paths = { part, file, link: path.join(to, "node") };
+      return upload(localConnection(), runtime, compression, paths, from, () => {});
     };
     const fresh = (): string => {
-      rmSync(place, { recursive: true });
-      mkdirSync(place);
-      return place;
+      rmSync(directory, { recursive: true });
+      mkdirSync(directory);
+      return directory;
     };
-    const assertWhole = (directory: string) => {
+    const assertComplete = () => {
       assert.deepEqual(readdirSync(directory).sort(), ["node", "x", "x.lock"]);
       const hash = createHash("sha256")
         .update(readFileSync(path.join(directory, "node")))
@@ -50,15 +50,15 @@ for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {
     };
     const packed = (bytes?: number) => readFileSync(runtime.compressed.file).subarray(0, bytes);
 
-    test("is there, under both its names, and nothing else", async () => {
-      assert.equal(await sent(fresh()), undefined);
-      assertWhole(place);
+    test("exists under both its names, without other files", async () => {
+      assert.equal(await send(fresh()), undefined);
+      assertComplete();
     });
 
-    test("by two at once is there once", async () => {
+    test("by two uploads at once exists once", async () => {
       fresh();
-      assert.deepEqual(await Promise.all([sent(place), sent(place)]), [undefined, undefined]);
-      assertWhole(place);
+      assert.deepEqual(await Promise.all([send(directory), send(directory)]), [undefined, undefined]);
+      assertComplete();
     });
 
     for (const [what, bytes] of [
@@ -66,33 +66,33 @@ for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {
       ["a part", 20_000_000],
       ["all", undefined],
     ] as const) {
-      test(`of which ${what} had arrived goes on from there`, async () => {
+      test(`of which ${what} had arrived is resumed there`, async () => {
         const part = packed(bytes);
         writeFileSync(path.join(fresh(), "x.part"), part);
-        assert.equal(await sent(place, part.length), undefined);
-        assertWhole(place);
+        assert.equal(await send(directory, part.length), undefined);
+        assertComplete();
       });
     }
 
-    test("of which the part has changed is known to be broken, and the part goes", async () => {
+    test("of which the part is corrupt is refused, and the part is deleted", async () => {
       const part = Buffer.from(packed(20_000_000));
       part.fill(0, 9_000_000, 9_004_096);
       writeFileSync(path.join(fresh(), "x.part"), part);
-      assert.match((await sent(place, part.length)) ?? "", /^the runtime arrived broken: .+$/);
-      assert.deepEqual(readdirSync(place), ["x.lock"]);
+      assert.match((await send(directory, part.length)) ?? "", /^the uploaded runtime is corrupt: .+$/);
+      assert.deepEqual(readdirSync(directory), ["x.lock"]);
     });
 
-    test("of which the part is longer than was known is cut to that", async () => {
+    test("of which the part is longer than expected is truncated to the expected size", async () => {
       writeFileSync(path.join(fresh(), "x.part"), packed(20_000_000));
-      appendFileSync(path.join(place, "x.part"), "more, by one who was faster");
-      assert.equal(await sent(place, 20_000_000), undefined);
-      assertWhole(place);
+      appendFileSync(path.join(directory, "x.part"), "more, by a concurrent upload");
+      assert.equal(await send(directory, 20_000_000), undefined);
+      assertComplete();
     });
 
-    test("of which the part is shorter than was known is not sent", async () => {
+    test("of which the part is shorter than expected is refused", async () => {
       writeFileSync(path.join(fresh(), "x.part"), packed(20_000_000));
-      truncateSync(path.join(place, "x.part"), 1000);
-      assert.equal(await sent(place, 20_000_000), "the part that was there is gone; deploy again");
+      truncateSync(path.join(directory, "x.part"), 1000);
+      assert.equal(await send(directory, 20_000_000), "the partial upload is gone; deploy again");
     });
 
     for (const megabytes of [20, 110]) {
@@ -103,7 +103,7 @@ for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {
           const disk = fresh();
           execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "upload-test", disk]);
           try {
-            assert.equal(await sent(disk), "no space left on the host");
+            assert.equal(await send(disk), "no space left on the host");
             assert.deepEqual(readdirSync(disk).sort(), ["x.lock", "x.part"]);
           } finally {
             execFileSync("umount", [disk]);

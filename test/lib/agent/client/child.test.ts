@@ -1,4 +1,4 @@
-/** Workers in narrower contexts: what they know, what they can reach, and what is left of them. */
+/** Workers in narrower contexts: what they know, what they can access, and what they leave behind. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -11,10 +11,10 @@ import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import { outline } from "../../../support/outline";
 import { changedPaths, ownCaches, snapshot } from "../../../support/snapshot";
-import { assertOk, eventsOf, type Rig, said, until } from "../_rig";
+import { assertOk, eventsOf, prop, type Rig, until } from "../_rig";
 import { disguised, rigWithChroot, type Seen, seenIn } from "../_spy";
 
-/** Stands in an instruction of the deployment around, and in the name of data that only that one needs. */
+/** Words in an instruction of the outer deployment, and in the name of data that only it needs. */
 const INSTRUCTION = ["outer", "instruction", "7c1e"].join("-");
 const DATA = ["outer", "data", "a40b"].join("-");
 
@@ -24,16 +24,16 @@ describe("narrower contexts", needsMachines(), () => {
     rig = await rigWithChroot();
     const refresh = session.consfig?.refresh();
     if (refresh?.error) throw refresh.error;
-    // Made once: the agent itself, and what a first login leaves.
+    // Creates the agent, and the files of a first login.
     assertOk(await rig.deploy([as("plain", runs("true")), inChroot(runs("true"))]));
   });
   after(() => rig?.stop());
 
-  const runs = (script: string) => said("probe.runs", script);
-  const looks = () => said("spy.looks", disguised(INSTRUCTION), disguised(DATA));
+  const runs = (script: string) => prop("probe.runs", script);
+  const looks = () => prop("spy.looks", disguised(INSTRUCTION), disguised(DATA));
   const inChroot = (...inside: Parameters<typeof seqprops>) => reconnects(via.chroot("/srv/c"), ...inside);
 
-  /** What is left of it all: processes, mounts, and files. */
+  /** Remaining processes and mounts. */
   const leftovers = async () => ({
     processes: await settled(rig),
     mounts: await rig.machine.run("sort /proc/1/mounts"),
@@ -47,7 +47,7 @@ describe("narrower contexts", needsMachines(), () => {
     before(async () => {
       const report = await rig.deploy([
         runs(`echo ${INSTRUCTION}`),
-        said("spy.needs", DATA),
+        prop("spy.needs", DATA),
         looks(),
         as("plain", looks()),
         inChroot(looks(), as("plain", looks())),
@@ -56,13 +56,13 @@ describe("narrower contexts", needsMachines(), () => {
       [outside, user, root, inner] = seenIn(report) as [Seen, Seen, Seen, Seen];
     });
 
-    test("the worker around knows its instructions, so the search would find them", () => {
+    test("the outer worker knows its instructions: the search does find them", () => {
       assert.deepEqual(outside.found, [true, true]);
       assert.ok(outside.open.length > 5);
       assert.ok(outside.sockets.length > 0);
     });
 
-    test("each is who it should be, where it should be", () => {
+    test("each has the right user and directory", () => {
       assert.deepEqual(
         [user, root, inner].map((seen) => [seen.uid, seen.user, seen.cwd]),
         [
@@ -73,20 +73,20 @@ describe("narrower contexts", needsMachines(), () => {
       );
     });
 
-    test("not the instructions around: neither in memory, nor in what processes say of themselves", () => {
+    test("not the outer instructions: neither in memory, nor in command lines or environments", () => {
       for (const seen of [user, root, inner])
-        assert.deepEqual([seen.found, seen.told], [[false, false], false]);
+        assert.deepEqual([seen.found, seen.exposed], [[false, false], false]);
     });
 
-    test("nor the memory, environment or descriptors of others", () => {
+    test("nor the memory, environment or descriptors of other processes", () => {
       for (const seen of [user, root, inner]) assert.deepEqual([seen.open, seen.listed], [[], []]);
     });
 
-    test("in the chroot not even that there are others", () => {
+    test("in the chroot no other processes at all", () => {
       assert.deepEqual([root.pids, inner.pids], [1, 2]);
     });
 
-    test("nor files of the agent, open or by name, nor its sockets", () => {
+    test("nor files of the agent, open or by path, nor its sockets", () => {
       for (const seen of [user, root, inner])
         assert.deepEqual([seen.descriptors, seen.caches, seen.sockets], [[], [], []]);
     });
@@ -100,7 +100,7 @@ describe("narrower contexts", needsMachines(), () => {
       );
     });
 
-    test("of prerequisite data only what they need; other facts of the host are known to all", () => {
+    test("of prerequisite data only what they need; other facts of the host are visible to all", () => {
       for (const seen of [user, root, inner]) {
         assert.equal(seen.facts.attributes["data"]?.length ?? 0, 0);
         assert.deepEqual(seen.facts.attributes["spy/fact"], ["known to all"]);
@@ -109,7 +109,7 @@ describe("narrower contexts", needsMachines(), () => {
   });
 
   describe("what they can do", () => {
-    test("get no wider", async () => {
+    test("not widen their context", async () => {
       const report = await rig.deploy([
         seqprops(
           as("plain", reconnects(via.as("root"), runs("id"))),
@@ -124,7 +124,7 @@ describe("narrower contexts", needsMachines(), () => {
       ]);
     });
 
-    test("root in a chroot finds no way to the tree outside", async () => {
+    test("root in a chroot cannot reach the tree outside", async () => {
       const report = await rig.deploy([
         inChroot(
           runs(
@@ -138,9 +138,9 @@ describe("narrower contexts", needsMachines(), () => {
       assert.equal(output.match(/Read-only file system/g)?.length, 2, output);
     });
 
-    test("a failure inside is in the report, with the line of the consfig", async () => {
+    test("a nested failure is in the report, with the line of the consfig", async () => {
       const report = await rig.deploy([
-        seqprops(inChroot(as("plain", said("probe.fails"), runs("echo never"))), runs("echo on")),
+        seqprops(inChroot(as("plain", prop("probe.fails"), runs("echo never"))), runs("echo on")),
       ]);
       assert.deepEqual(outline(report.steps), [
         "failed through via.chroot('/srv/c') (a step inside it failed)",
@@ -160,7 +160,7 @@ describe("narrower contexts", needsMachines(), () => {
       assert.match(failed?.site ?? "", /_rig\.ts:\d+:\d+$/);
     });
 
-    test("output comes live through every level", async () => {
+    test("output is streamed through every level", async () => {
       const deployment = rig.deploy([inChroot(as("plain", runs("echo one; sleep 3; echo two")))]);
       const at = new Map<string, number>();
       deployment.subscribe((event) => {
@@ -170,10 +170,10 @@ describe("narrower contexts", needsMachines(), () => {
       assert.ok((at.get("two") ?? 0) - (at.get("one") ?? 0) > 1000);
     });
 
-    test("what is for the end is done at the end of each", async () => {
+    test("atEnd actions run at the end of each nested deployment", async () => {
       const report = await rig.deploy([
-        said("spy.atEnd", "outer"),
-        as("plain", said("spy.atEnd", "inner"), runs("echo inside")),
+        prop("spy.atEnd", "outer"),
+        as("plain", prop("spy.atEnd", "inner"), runs("echo inside")),
         runs("echo outside"),
       ]);
       assertOk(report);
@@ -192,7 +192,7 @@ describe("narrower contexts", needsMachines(), () => {
     });
   });
 
-  describe("what is left of them", () => {
+  describe("what they leave behind", () => {
     test("nothing: no process, no mount, no file", async () => {
       const earlier = await snapshot(rig.machine, { except: ownCaches });
       const left = await leftovers();
@@ -208,7 +208,7 @@ describe("narrower contexts", needsMachines(), () => {
     });
 
     for (const signal of ["stop", "cancel"] as const)
-      test(`${signal} reaches the innermost`, async () => {
+      test(`${signal} reaches the innermost worker`, async () => {
         const left = await leftovers();
         const deployment = rig.deploy([
           inChroot(as("plain", runs("echo begun; sleep 3; echo over"), runs("echo never"))),
@@ -232,7 +232,7 @@ describe("narrower contexts", needsMachines(), () => {
         assert.deepEqual(await leftovers(), left);
       });
 
-    test("nothing after any of them was killed", async () => {
+    test("nothing after one of them was killed", async () => {
       const left = await leftovers();
       const asUser = as("plain", runs(SLEEPS));
       const cases = [
@@ -251,11 +251,11 @@ describe("narrower contexts", needsMachines(), () => {
         assert.match(describeFailures(report), /killed/, name);
         assert.deepEqual(await leftovers(), left, `after ${name} was killed`);
       }
-      // And all goes on as if nothing had been.
+      // Later deployments work as usual.
       assertOk(await rig.deploy([as("plain", runs("true")), inChroot(runs("true"))]));
     });
 
-    test("nor after one of them was killed while they begin or end", async () => {
+    test("nor after one of them was killed while it starts or exits", async () => {
       const left = await leftovers();
       for (const name of ["child worker", "unshare", "inner child worker", "child worker"]) {
         const deployment = rig.deploy([
@@ -265,13 +265,13 @@ describe("narrower contexts", needsMachines(), () => {
         await sleep(100 + Math.random() * 900);
         await rig.machine.exec(`pkill -9 ${PROCESSES[name]}`);
         const report = await deployment;
-        if (!report.ok) assert.match(describeFailures(report), /killed|ended with SIGKILL/);
+        if (!report.ok) assert.match(describeFailures(report), /killed|exited at startup \(SIGKILL\)/);
         assert.deepEqual(await leftovers(), left, `after ${name} was killed`);
       }
     });
 
     for (const role of ["relay", "supervisor"] as const)
-      test(`and the work goes on when the ${role} is killed`, async () => {
+      test(`and the deployment continues when the ${role} is killed`, async () => {
         const left = await leftovers();
         const deployment = rig.deploy([inChroot(as("plain", runs("echo begun; sleep 1; echo over")))]);
         await begun(deployment);
@@ -283,14 +283,14 @@ describe("narrower contexts", needsMachines(), () => {
       });
   });
 
-  test("a chroot without /proc has no place for a worker, and a shell is used", async () => {
+  test("a chroot without /proc cannot run a worker, and a shell is used", async () => {
     await rig.machine.run(
       "mkdir -p /srv/bare/usr/lib /srv/bare/root && cp -a /bin /sbin /lib /lib64 /srv/bare && cp -a /usr/bin /usr/sbin /usr/lib64 /srv/bare/usr && cp -a /usr/lib/x86_64-linux-gnu /srv/bare/usr/lib",
     );
     const report = await rig.deploy([
       seqprops(
         reconnects(via.chroot("/srv/bare"), runs("ls -d /proc 2>&1; echo here")),
-        reconnects(via.chroot("/srv/bare"), said("probe.process_")),
+        reconnects(via.chroot("/srv/bare"), prop("probe.process_")),
       ),
     ]);
     assert.match(report.steps[1]?.output ?? "", /here\n$/);
@@ -301,7 +301,7 @@ describe("narrower contexts", needsMachines(), () => {
     assert.equal(await rig.machine.run("ls -A /srv/bare | tr '\\n' ' '"), "bin lib lib64 root sbin usr ");
   });
 
-  test("a host out of reach fails one step", async () => {
+  test("an unreachable host fails one step", async () => {
     const report = await rig.deploy([
       seqprops(
         deploysThese("nowhere.example.org", via.ssh({ hop: "127.0.0.1", port: 1 }), runs("true")),
@@ -316,9 +316,9 @@ describe("narrower contexts", needsMachines(), () => {
   });
 });
 
-/** It does not end by itself in time, and what it starts would outlive it. */
+/** A script that runs longer than the test, with a background process that would outlive it. */
 const SLEEPS = "echo begun; sleep 77 & sleep 77; wait";
-/** What pkill(1) finds each by. */
+/** The pkill(1) arguments for each process. */
 const PROCESSES: Readonly<Record<string, string>> = {
   "child worker": "-o -f '^/proc/tty/ldisc/node .*child-worker.js'",
   "inner child worker": "-n -f '^/proc/tty/ldisc/node .*child-worker.js'",
@@ -331,16 +331,16 @@ const describeFailures = (report: Report): string =>
 
 function begun(deployment: Parameters<typeof eventsOf>[0]): Promise<void> {
   const events = eventsOf(deployment);
-  return until("the innermost step has begun", () =>
+  return until("the innermost step has started", () =>
     events.some((event) => event.kind === "step-output" && event.text.includes("begun")),
   );
 }
 
-/** What runs on the machine once all workers have ended, without what belongs to the agent and the link. */
+/** The processes on the machine after all workers have exited, without those of the agent and the connection. */
 async function settled(rig: Rig): Promise<string> {
   let now = "";
   await until(
-    "workers and their commands end",
+    "workers and their commands exit",
     async () => {
       now = await rig.machine.run("ps axo user,args --no-headers | sort");
       return !/sleep|child-worker|unshare/.test(now);

@@ -8,13 +8,13 @@ import { session } from "../../../../lib/controller/session";
 import type { DeployEvent } from "../../../../lib/model/events";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
 
 describe("deployments through an agent", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
-    assertOk(await on.deploy([said("probe.runs", "rm -rf /srv/*")]));
+    assertOk(await on.deploy([prop("probe.runs", "rm -rf /srv/*")]));
   });
   after(() => on?.stop());
 
@@ -26,7 +26,7 @@ describe("deployments through an agent", needsMachines(), () => {
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as JournalLine);
-  /** What was printed, and that no event came twice or out of order. */
+  /** The output of all steps. Asserts that no event is duplicated or out of order. */
   const outputIn = (events: readonly DeployEvent[]) => {
     const started = events.flatMap((event) => (event.kind === "step-started" ? [event.step] : []));
     assert.deepEqual(
@@ -39,16 +39,16 @@ describe("deployments through an agent", needsMachines(), () => {
   const ticks = 'for i in 1 2 3 4 5 6; do echo "tick $i"; sleep 0.25; done';
   const allTicks = [1, 2, 3, 4, 5, 6].map((i) => `tick ${i}\n`).join("");
 
-  test("one that changes nothing costs one round trip", async (t) => {
+  test("an unchanged one takes one round trip", async (t) => {
     const proxy = await on.proxy();
     const hops = [on.ssh("root", proxy), via.agent()];
-    const same = [1, 2, 3, 4, 5, 6].map((i) => said("file.hasContent", `/srv/same-${i}`, `content ${i}`));
+    const same = [1, 2, 3, 4, 5, 6].map((i) => prop("file.hasContent", `/srv/same-${i}`, `content ${i}`));
     assertOk(await on.deploy(same, hops));
     const spare = async () =>
       (await session.connections.open().length) > 0 && (await on.pids("worker")).length === 1;
     await until("a spare worker", spare);
     await sleep(300);
-    // Long enough that two of them cannot be taken for one on a busy machine.
+    // Long enough to tell two round trips from one on a busy machine.
     proxy.setRoundTrip(1000);
     proxy.reset();
     const started = performance.now();
@@ -63,20 +63,20 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.ok(proxy.bytes.down < 3000, `${proxy.bytes.down} bytes`);
   });
 
-  test("each has a process that never saw another", async () => {
-    const one = selfIn(await on.deploy([said("probe.process_")]));
-    const two = selfIn(await on.deploy([said("probe.process_")]));
+  test("each has a fresh process", async () => {
+    const one = selfIn(await on.deploy([prop("probe.process_")]));
+    const two = selfIn(await on.deploy([prop("probe.process_")]));
     assert.deepEqual([one.seen, two.seen], [1, 1]);
     assert.notEqual(one.pid, two.pid);
   });
 
-  test("a cancelled one ends the running command with all its children", async () => {
+  test("cancelling one kills the running command with all its children", async () => {
     const deployment = on.deploy([
-      said(
+      prop(
         "probe.runs",
         "sh -c 'trap \"\" TERM; touch /srv/began; sleep 4711; sleep 4712' & sleep 4713; wait",
       ),
-      said("probe.runs", "touch /srv/never"),
+      prop("probe.runs", "touch /srv/never"),
     ]);
     await until("the step", () => exists("srv/began"));
     const started = performance.now();
@@ -89,10 +89,10 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.ok(!exists("srv/never"));
   });
 
-  test("a stopped one finishes its step and skips the rest", async () => {
+  test("stopping one finishes the running step and skips the rest", async () => {
     const deployment = on.deploy([
-      said("probe.runs", "touch /srv/stoppable; sleep 0.5; touch /srv/finished"),
-      said("probe.runs", "touch /srv/never"),
+      prop("probe.runs", "touch /srv/stoppable; sleep 0.5; touch /srv/finished"),
+      prop("probe.runs", "touch /srv/never"),
     ]);
     await until("the step", () => exists("srv/stoppable"));
     deployment.stop();
@@ -108,12 +108,12 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.ok(exists("srv/finished") && !exists("srv/never"));
   });
 
-  test("two of one session to one host come one after the other", async () => {
+  test("two deployments of one session to one host run one after the other", async () => {
     const script = (name: string) =>
       `echo begin ${name} >>/srv/order; sleep 0.3; echo end ${name} >>/srv/order`;
-    const first = on.deploy([said("probe.runs", script("a"))]);
+    const first = on.deploy([prop("probe.runs", script("a"))]);
     await until("the first", () => exists("srv/order"));
-    const second = on.deploy([said("probe.runs", script("b"))]);
+    const second = on.deploy([prop("probe.runs", script("b"))]);
     const events = eventsOf(second);
     assertOk(await first);
     assertOk(await second);
@@ -121,26 +121,26 @@ describe("deployments through an agent", needsMachines(), () => {
     const waiting = events.find((event) => event.kind === "waiting");
     assert.match(
       waiting?.kind === "waiting" ? waiting.reason : "",
-      /^deployment [0-9a-f]{12} by \S+@\S+ holds the host since 20\S+Z; this one waits for its end$/,
+      /^deployment [0-9a-f]{12} by \S+@\S+ has held the host since 20\S+Z; waiting for it to finish$/,
     );
   });
 
-  test("one that waits can be cancelled, and holds nobody up", async () => {
-    const first = on.deploy([said("probe.runs", "touch /srv/holds; sleep 1")]);
+  test("a waiting one can be cancelled, and blocks no other", async () => {
+    const first = on.deploy([prop("probe.runs", "touch /srv/holds; sleep 1")]);
     await until("the first", () => exists("srv/holds"));
-    const second = on.deploy([said("probe.runs", "touch /srv/never")]);
+    const second = on.deploy([prop("probe.runs", "touch /srv/never")]);
     const events = eventsOf(second);
     await until("the second", () => events.some(({ kind }) => kind === "waiting"));
     second.cancel();
     assert.equal((await second).status, "cancelled");
     assertOk(await first);
     assert.ok(!exists("srv/never"));
-    assertOk(await on.deploy([said("probe.process_")]));
+    assertOk(await on.deploy([prop("probe.process_")]));
   });
 
-  test("another controller waits, and is told who holds the host", async () => {
+  test("another controller waits, and sees which deployment holds the host", async () => {
     const held = "touch /srv/mine; while ! [ -e /srv/go ]; do sleep 0.1; done; touch /srv/mine-done";
-    const first = on.deploy([said("probe.runs", held)]);
+    const first = on.deploy([prop("probe.runs", held)]);
     await until("the first", () => exists("srv/mine"));
     const other = on.controller(["probe.runs", "test -e /srv/mine-done && echo after"]);
     await until("the other", () => other.events.some(({ kind }) => kind === "waiting"));
@@ -154,7 +154,7 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.equal(report.steps[0]?.output, "after\n");
   });
 
-  test("a controller that is killed leaves work that ends by itself", async () => {
+  test("a deployment finishes after its controller was killed", async () => {
     const other = on.controller(["probe.runs", ticks], ["probe.runs", "touch /srv/orphan"]);
     await until("output", () => other.events.some(({ kind }) => kind === "step-output"));
     other.process.kill("SIGKILL");
@@ -168,13 +168,13 @@ describe("deployments through an agent", needsMachines(), () => {
     });
   });
 
-  test("a step may print 200 MB: neither the host nor we keep more than its beginning and its end", async (t) => {
+  test("a step may print 200 MB: only its beginning and its end are kept", async (t) => {
     const proxy = await on.proxy();
     proxy.reset();
     const begins =
       "echo the beginning; head -c 200000000 /dev/zero | tr '\\0' x | fold -w 99; printf '\\nthe end\\n'";
     const report = await on.deploy(
-      [said("probe.runs", begins), said("cmd.single", "sh", "-c", `${begins}; exit 3`)],
+      [prop("probe.runs", begins), prop("cmd.single", "sh", "-c", `${begins}; exit 3`)],
       [on.ssh("root", proxy), via.agent()],
     );
     const [shown, failed] = report.steps;
@@ -189,10 +189,10 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.ok(proxy.bytes.down < 5_000_000, `${proxy.bytes.down} bytes down`);
   });
 
-  test("a link that is cut in mid-step is opened again, and nothing is missed or heard twice", async () => {
+  test("a connection cut during a step is reopened, and no event is lost or duplicated", async () => {
     const proxy = await on.proxy();
     const deployment = on.deploy(
-      [said("probe.runs", ticks), said("probe.runs", "echo last")],
+      [prop("probe.runs", ticks), prop("probe.runs", "echo last")],
       [on.ssh("root", proxy), via.agent()],
     );
     const events = eventsOf(deployment);
@@ -209,14 +209,14 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.deepEqual(notices, Array(2).fill(notices[0]));
     assert.equal(
       notices[0],
-      "the link to web1.example.org was lost; the work there goes on, connecting again",
+      "lost the connection to web1.example.org; the deployment continues there; reconnecting",
     );
   });
 
-  test("a deployment that ends while the link is cut is heard to its end", async () => {
+  test("the end of a deployment while disconnected is received after reconnecting", async () => {
     const proxy = await on.proxy();
     const deployment = on.deploy(
-      [said("probe.runs", "touch /srv/cut; sleep 0.5; echo done; exit 3")],
+      [prop("probe.runs", "touch /srv/cut; sleep 0.5; echo done; exit 3")],
       [on.ssh("root", proxy), via.agent()],
     );
     const events = eventsOf(deployment);
@@ -230,10 +230,10 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.equal(report.failed[0]?.failure?.command?.exit, 3);
   });
 
-  test("a cancel that is said while the link is cut is the end here, and says what goes on there", async () => {
+  test("cancelling while disconnected ends the deployment here, and says that the step continues there", async () => {
     const proxy = await on.proxy();
     const deployment = on.deploy(
-      [said("probe.runs", "touch /srv/far; sleep 0.8")],
+      [prop("probe.runs", "touch /srv/far; sleep 0.8")],
       [on.ssh("root", proxy), via.agent()],
     );
     await until("the step", () => exists("srv/far"));
@@ -245,19 +245,19 @@ describe("deployments through an agent", needsMachines(), () => {
       [report.status, report.failure?.message],
       [
         "cancelled",
-        "the deployment was cancelled while the link to web1.example.org was lost; the step that ran goes on there",
+        "the deployment was cancelled while web1.example.org was disconnected; the running step continues there",
       ],
     );
   });
 
-  test("much output arrives whole, and the journal has it too", async () => {
-    const report = await on.deploy([said("probe.runs", "seq 70000")]);
+  test("long output is complete, in the report and in the journal", async () => {
+    const report = await on.deploy([prop("probe.runs", "seq 70000")]);
     assertOk(report);
     assert.equal(report.steps[0]?.output.length, 408894);
     assert.ok(journal(report.deployment).length > 3);
   });
 
-  test("journals are kept, closed to others", async () => {
+  test("journals are kept, private to the user", async () => {
     const names = readdirSync(path.join(on.agent, "journal"));
     assert.ok(names.length > 5);
     assert.equal(

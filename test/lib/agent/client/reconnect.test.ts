@@ -1,4 +1,4 @@
-/** The links by which a host deploys a further one, and what becomes of the work when they break. */
+/** Deploying a further host from a host, and what happens when the connection between them is lost. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { deploys } from "../../../../lib/nested/deploys";
 import * as via from "../../../../lib/via";
 import { bootMachine, type Machine, needsMachines } from "../../../support/machines";
 import { outline } from "../../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, type Rig, said, until } from "../_rig";
+import { assertOk, eventsOf, rig as makeRig, prop, type Rig, until } from "../_rig";
 
 describe("a host that deploys a further one", needsMachines(), () => {
   let rig: Rig;
@@ -18,18 +18,21 @@ describe("a host that deploys a further one", needsMachines(), () => {
   before(async () => {
     rig = await makeRig();
     second = await bootMachine();
-    const letIn =
+    const installKey =
       "mkdir -p -m 0700 /root/.ssh && cat >/root/.ssh/id_test && chmod 0600 /root/.ssh/id_test && ";
-    await rig.machine.run(`${letIn} echo '${second.address} ${second.hostKey}' >>/root/.ssh/known_hosts`, {
-      input: readFileSync(second.identity, "utf8"),
-    });
+    await rig.machine.run(
+      `${installKey} echo '${second.address} ${second.hostKey}' >>/root/.ssh/known_hosts`,
+      {
+        input: readFileSync(second.identity, "utf8"),
+      },
+    );
   });
   after(async () => {
     await second?.stop();
     await rig?.stop();
   });
 
-  const runs = (script: string) => said("probe.runs", script);
+  const runs = (script: string) => prop("probe.runs", script);
   const chain = (): readonly [Hop, Hop] => [
     via.ssh({ user: "root", hop: second.address, identity: "/root/.ssh/id_test" }),
     via.agent(),
@@ -38,7 +41,7 @@ describe("a host that deploys a further one", needsMachines(), () => {
     defhost(`${name}.example.org`, { deploy: chain() }, ...applications);
   const exists = (file: string) => existsSync(path.join(second.root, file));
 
-  test("comes to it twice in one deployment, and each time does what is asked then", async () => {
+  test("can deploy it twice in one deployment, with different properties", async () => {
     const report = await rig.deploy([
       deploys(on("second", runs("echo one"))),
       deploys(on("again", runs("echo two"))),
@@ -53,15 +56,15 @@ describe("a host that deploys a further one", needsMachines(), () => {
   });
 
   const breaks: Readonly<Record<string, () => Promise<unknown>>> = {
-    "the other end hangs up": () => second.run("pkill -9 -f '^sshd(-session)?: root'"),
-    "the other end hangs up, and answers nobody for a while": async () => {
+    "the other end closes the connection": () => second.run("pkill -9 -f '^sshd(-session)?: root'"),
+    "the other end closes the connection and is down for a while": async () => {
       await second.run("systemctl stop ssh.socket 2>/dev/null; systemctl stop ssh");
       await second.run("pkill -9 -f '^sshd(-session)?: root'; :");
       setTimeout(() => void second.run("systemctl start ssh"), 1500);
     },
   };
   for (const [index, [how, break_]] of Object.entries(breaks).entries()) {
-    test(`${how}: the step goes on there, and nothing of it is missed`, async () => {
+    test(`${how}: the step continues there, and no output is lost`, async () => {
       const begun = `srv/begun-${index}`;
       const released = `/srv/released-${index}`;
       const deployment = rig.deploy([
@@ -79,8 +82,8 @@ describe("a host that deploys a further one", needsMachines(), () => {
         events.some((event) => event.kind === "notice" && event.text === text);
       await until("the step", () => exists(begun), 60);
       await break_();
-      await until("the loss is noticed", () =>
-        noticed("the link to second.example.org was lost; the work there goes on, connecting again"),
+      await until("the notice of the lost connection", () =>
+        noticed("lost the connection to second.example.org; the deployment continues there; reconnecting"),
       );
       await second.run(`touch ${released}`);
       const report = await deployment;
@@ -92,7 +95,7 @@ describe("a host that deploys a further one", needsMachines(), () => {
     });
   }
 
-  test("cancelling while the link is lost ends the waiting", async () => {
+  test("cancelling while disconnected ends the wait", async () => {
     const deployment = rig.deploy([
       deploys(on("second", runs("touch /srv/held; until [ -e /srv/let-go ]; do sleep 0.05; done"))),
     ]);
@@ -101,7 +104,7 @@ describe("a host that deploys a further one", needsMachines(), () => {
     await second.run("systemctl stop ssh.socket 2>/dev/null; systemctl stop ssh");
     try {
       await second.run("pkill -9 -f '^sshd(-session)?: root'; :");
-      await until("the loss is noticed", () => events.some(({ kind }) => kind === "notice"));
+      await until("the notice of the lost connection", () => events.some(({ kind }) => kind === "notice"));
       deployment.cancel();
       const report = await deployment;
       assert.equal(report.status, "cancelled");

@@ -9,15 +9,15 @@ import { session } from "../../../../lib/controller/session";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import type { DelayProxy } from "../../../support/proxy";
-import { assertOk, gzipped, type Rig, rig, said, until } from "../_rig";
+import { assertOk, gzipped, prop, type Rig, rig, until } from "../_rig";
 
 const greeting = (words: string) => `import { defprop, schema } from "consfigurator";
 import { shout } from "shout";
 import { mark } from "./_mark";
 
 /** Greets. */
-export const said = defprop({
-  name: "greet.said",
+export const greets = defprop({
+  name: "greet.greets",
   kind: "posix",
   args: schema.object({ name: schema.string() }),
   call: (name: string) => ({ name }),
@@ -28,10 +28,10 @@ export const said = defprop({
 });
 `;
 
-describe("sources of the user's own, on a host", needsMachines(), () => {
+describe("the user's sources on a host", needsMachines(), () => {
   let on: Rig;
   let proxy: DelayProxy;
-  const deploy = () => on.deploy([said("greet.said", "ana")], [on.ssh("root", proxy), via.agent()]);
+  const deploy = () => on.deploy([prop("greet.greets", "ana")], [on.ssh("root", proxy), via.agent()]);
   before(async () => {
     on = await rig();
     proxy = await on.proxy();
@@ -46,13 +46,13 @@ describe("sources of the user's own, on a host", needsMachines(), () => {
   });
   after(() => on?.stop());
 
-  test("travel with the npm packages they import", async () => {
+  test("are sent with the npm packages they import", async () => {
     const report = await deploy();
     assertOk(report);
     assert.equal(report.steps[0]?.output, "HELLO ANA!1\n");
   });
 
-  test("an edit reaches the host with the next deployment, and costs no more than itself", async (t) => {
+  test("an edit is sent with the next deployment, and nothing else", async (t) => {
     const edited = greeting("good morning");
     on.write({ "properties/greet.ts": edited });
     proxy.reset();
@@ -63,12 +63,12 @@ describe("sources of the user's own, on a host", needsMachines(), () => {
     assert.ok(proxy.bytes.up < gzipped(edited) + 2000, `${proxy.bytes.up} bytes`);
   });
 
-  test("an edit of what a property imports reaches it too", async () => {
+  test("an edit of a module that a property imports is sent too", async () => {
     on.write({ "properties/_mark.ts": 'export const mark = "?";\n' });
     assert.equal((await deploy()).steps[0]?.output, "GOOD MORNING ANA?1\n");
   });
 
-  test("what is pushed when a file is saved need not be sent, and a worker has loaded it", async () => {
+  test("sources pushed when a file is saved are not sent again, and a worker has loaded them", async () => {
     on.write({ "properties/greet.ts": greeting("good night") });
     await pushSources();
     const newest = () =>
@@ -85,16 +85,16 @@ describe("sources of the user's own, on a host", needsMachines(), () => {
     await until("its end", async () => !(await on.pids("worker")).includes(spare ?? 0));
   });
 
-  test("an edit that breaks is refused, and what was loaded stays", async () => {
+  test("an edit with a syntax error is refused, and the previous sources stay loaded", async () => {
     on.write({ "properties/greet.ts": `${greeting("broken")}\nconst = 1;\n` });
     const report = await deploy();
     assert.equal(report.status, "refused");
     assert.match(report.failure?.message ?? "", /properties\/greet\.ts:17/);
-    on.write({ "properties/greet.ts": greeting("mended") });
-    assert.equal((await deploy()).steps[0]?.output, "MENDED ANA?1\n");
+    on.write({ "properties/greet.ts": greeting("fixed") });
+    assert.equal((await deploy()).steps[0]?.output, "FIXED ANA?1\n");
   });
 
-  test("an error on the host names the user's own line", async () => {
+  test("an error on the host shows the line of the user's source", async () => {
     on.write({
       "properties/greet.ts": greeting("hello").replace(
         "await target.run",
@@ -108,7 +108,7 @@ describe("sources of the user's own, on a host", needsMachines(), () => {
     assert.doesNotMatch(failure?.stack ?? "", /\/trees\//);
   });
 
-  test("only a few trees are kept on the host, those in use among them", async () => {
+  test("only a few trees are kept on the host, including those in use", async () => {
     for (let i = 0; i < 8; i++) {
       on.write({ "properties/greet.ts": greeting(`edit ${i}`) });
       await pushSources();
@@ -132,7 +132,7 @@ describe("sources of the user's own, on a host", needsMachines(), () => {
     );
   });
 
-  test("a tree that a deployment uses stays while it runs, however many come after it", async () => {
+  test("the tree of a running deployment is kept, however many trees follow", async () => {
     on.write({
       "properties/late.ts": `import { defprop, schema } from "consfigurator";
 export const required = defprop({
@@ -150,7 +150,7 @@ export const required = defprop({
 `,
     });
     session.consfig?.refresh();
-    const running = on.deploy([said("late.required")], [on.ssh("root", proxy), via.agent()]);
+    const running = on.deploy([prop("late.required")], [on.ssh("root", proxy), via.agent()]);
     await until("the step", async () => (await on.machine.exec("test -e /srv/late")).exit === 0);
     for (let i = 0; i < 8; i++) {
       on.write({ "properties/greet.ts": greeting(`later ${i}`) });
@@ -161,7 +161,7 @@ export const required = defprop({
     assert.equal(report.steps[0]?.output, "?\n");
   });
 
-  test("a push while the link is gone is no error", async () => {
+  test("a push without a connection is not an error", async () => {
     for (const { connection } of session.connections.open())
       if (isAgentConnection(connection)) connection.agent.close();
     on.write({ "properties/greet.ts": greeting("unheard") });

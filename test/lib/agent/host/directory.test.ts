@@ -8,20 +8,20 @@ import { ConsfigError } from "../../../../lib/model/errors";
 
 let dir: string;
 before(() => {
-  dir = mkdtempSync(path.join(tmpdir(), "place-"));
+  dir = mkdtempSync(path.join(tmpdir(), "directory-"));
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-test("all directories are there, closed to others", () => {
-  const place = new AgentDirectory(path.join(dir, "deep", "agent"));
-  for (const directory of [place.root, place.blobs, place.trees, place.run, place.journals]) {
+test("all directories are created, private to the user", () => {
+  const agent = new AgentDirectory(path.join(dir, "deep", "agent"));
+  for (const directory of [agent.root, agent.blobs, agent.trees, agent.run, agent.journals]) {
     const { mode } = statSync(directory);
     assert.equal((mode & 0o7777).toString(8), "700", directory);
   }
-  assert.doesNotThrow(() => new AgentDirectory(place.root), "and may be there already");
+  assert.doesNotThrow(() => new AgentDirectory(agent.root), "they may exist already");
 });
 
-test("a directory that others may enter is refused, and named", () => {
+test("a directory that other users can access is refused by name", () => {
   const root = path.join(dir, "open");
   mkdirSync(root);
   chmodSync(root, 0o755);
@@ -29,12 +29,12 @@ test("a directory that others may enter is refused, and named", () => {
   assert.throws(
     () => new AgentDirectory(root),
     new ConsfigError(
-      `${root} must belong to user ${uid} with mode 0700, and is of user ${uid} with mode 0755`,
+      `${root} must belong to user ${uid} and have mode 0700; it belongs to user ${uid} and has mode 0755`,
     ),
   );
 });
 
-test("unless told otherwise it is in the user's cache", (t) => {
+test("the default is in the user's cache directory", (t) => {
   const before = process.env["XDG_CACHE_HOME"];
   t.after(() => {
     if (before === undefined) delete process.env["XDG_CACHE_HOME"];
@@ -44,12 +44,12 @@ test("unless told otherwise it is in the user's cache", (t) => {
   assert.equal(new AgentDirectory().root, path.join(dir, "cache", "consfigurator", "agent"));
 });
 
-test("the sockets of workers are told from that of the supervisor, and named relative to where they are", (t) => {
+test("worker sockets are listed without the supervisor's, by relative names", (t) => {
   const cwd = process.cwd();
   t.after(() => process.chdir(cwd));
-  const place = new AgentDirectory(path.join(dir, "a-home-directory-with-a-name".repeat(5), "agent"));
-  place.enterRun();
-  assert.equal(process.cwd(), place.run);
+  const agent = new AgentDirectory(path.join(dir, "a-home-directory-with-a-name".repeat(5), "agent"));
+  agent.enterRun();
+  assert.equal(process.cwd(), agent.run);
   for (const name of ["supervisor", "worker-1", "worker-2", "lock"]) writeFileSync(name, "");
-  assert.deepEqual(place.workerSockets().sort(), ["worker-1", "worker-2"]);
+  assert.deepEqual(agent.workerSockets().sort(), ["worker-1", "worker-2"]);
 });

@@ -16,10 +16,10 @@ import { eventsFrom, Journal, readJournal } from "../../../../lib/agent/host/jou
 import type { JournalLine } from "../../../../lib/agent/shared/journal-line";
 
 let dir: string;
-let place: AgentDirectory;
+let agentDirectory: AgentDirectory;
 before(() => {
   dir = mkdtempSync(path.join(tmpdir(), "journal-"));
-  place = new AgentDirectory(path.join(dir, "agent"));
+  agentDirectory = new AgentDirectory(path.join(dir, "agent"));
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -29,54 +29,59 @@ const outcome: JournalLine = { outcome: { change: "changed", failed: false, canc
 
 describe("a journal", () => {
   test("can be read while it is written", () => {
-    const journal = new Journal(place, "d1");
-    assert.deepEqual(readJournal(place, "d1"), []);
+    const journal = new Journal(agentDirectory, "d1");
+    assert.deepEqual(readJournal(agentDirectory, "d1"), []);
     journal.write(started);
-    assert.deepEqual(readJournal(place, "d1"), [started]);
+    assert.deepEqual(readJournal(agentDirectory, "d1"), [started]);
     journal.write(notice("a\nb"), notice("é\u2028"));
-    assert.deepEqual(readJournal(place, "d1"), [started, notice("a\nb"), notice("é\u2028")]);
+    assert.deepEqual(readJournal(agentDirectory, "d1"), [started, notice("a\nb"), notice("é\u2028")]);
     journal.write(outcome);
     journal.close();
-    assert.deepEqual(readJournal(place, "d1"), [started, notice("a\nb"), notice("é\u2028"), outcome]);
+    assert.deepEqual(readJournal(agentDirectory, "d1"), [
+      started,
+      notice("a\nb"),
+      notice("é\u2028"),
+      outcome,
+    ]);
   });
 
-  test("is closed to others", () => {
-    new Journal(place, "d2").close();
-    assert.equal(statSync(place.journal("d2")).mode & 0o777, 0o600);
+  test("is private to the user", () => {
+    new Journal(agentDirectory, "d2").close();
+    assert.equal(statSync(agentDirectory.journal("d2")).mode & 0o777, 0o600);
   });
 
-  test("belongs to one deployment: a second of that name is refused", () => {
-    new Journal(place, "d3").close();
-    assert.throws(() => new Journal(place, "d3"), { code: "EEXIST" });
+  test("is created once per deployment: a second one is refused", () => {
+    new Journal(agentDirectory, "d3").close();
+    assert.throws(() => new Journal(agentDirectory, "d3"), { code: "EEXIST" });
   });
 
-  test("that is not there is told from an empty one", () => {
-    assert.equal(readJournal(place, "d4"), undefined);
-    writeFileSync(path.join(place.root, "other.jsonl"), "");
-    assert.equal(readJournal(place, "../other"), undefined, "and only journals are read");
+  test("that does not exist is undefined, not empty", () => {
+    assert.equal(readJournal(agentDirectory, "d4"), undefined);
+    writeFileSync(path.join(agentDirectory.root, "other.jsonl"), "");
+    assert.equal(readJournal(agentDirectory, "../other"), undefined, "only journals are read");
   });
 
-  test("a last line that is not whole yet is left for later", () => {
-    const journal = new Journal(place, "d5");
+  test("an incomplete last line is ignored until it is complete", () => {
+    const journal = new Journal(agentDirectory, "d5");
     journal.write(started);
     const line = JSON.stringify(notice("later"));
-    appendFileSync(place.journal("d5"), line.slice(0, 10));
-    assert.deepEqual(readJournal(place, "d5"), [started]);
-    appendFileSync(place.journal("d5"), `${line.slice(10)}\n`);
-    assert.deepEqual(readJournal(place, "d5"), [started, notice("later")]);
+    appendFileSync(agentDirectory.journal("d5"), line.slice(0, 10));
+    assert.deepEqual(readJournal(agentDirectory, "d5"), [started]);
+    appendFileSync(agentDirectory.journal("d5"), `${line.slice(10)}\n`);
+    assert.deepEqual(readJournal(agentDirectory, "d5"), [started, notice("later")]);
     journal.close();
   });
 
-  test("a line that a full disk has torn for good is passed over", () => {
+  test("a line truncated by a full disk is skipped", () => {
     writeFileSync(
-      place.journal("d6"),
+      agentDirectory.journal("d6"),
       `${JSON.stringify(started)}\n{"event":{"kin${JSON.stringify(notice("a"))}\n${JSON.stringify(outcome)}\n`,
     );
-    assert.deepEqual(readJournal(place, "d6"), [started, outcome]);
+    assert.deepEqual(readJournal(agentDirectory, "d6"), [started, outcome]);
   });
 });
 
-test("events are told from a number on, in runs without a gap", () => {
+test("events are returned from a number on, in runs without a gap", () => {
   const lines = [started, notice("a"), notice("b", 1), notice("d", 3), outcome];
   const event = (text: string) => ({ kind: "notice", text });
   assert.deepEqual(eventsFrom(lines, 1), [
@@ -86,7 +91,7 @@ test("events are told from a number on, in runs without a gap", () => {
   assert.deepEqual(eventsFrom(lines, 4), []);
 });
 
-test("fifty journals are kept, the latest", () => {
+test("the latest fifty journals are kept", () => {
   const many = new AgentDirectory(path.join(dir, "many"));
   for (let day = 1; day <= 60; day++) {
     const file = many.journal(`d${day}`);

@@ -6,69 +6,73 @@ import { after, before, describe, test } from "node:test";
 import { encode } from "../../../../lib/agent/shared/wire";
 import { session } from "../../../../lib/controller/session";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, type Rig, rig, said, selfIn, until } from "../_rig";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
 
-describe("an agent, and who does not belong to it", needsMachines(), () => {
+describe("an agent, and unauthorized or malformed input", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
-    assertOk(await on.deploy([said("probe.process_")]));
+    assertOk(await on.deploy([prop("probe.process_")]));
   });
   after(() => on?.stop());
 
   const exists = (file: string) => existsSync(path.join(on.machine.root, file));
   const inAgent = (...names: string[]) => path.join(on.agent, ...names);
   const bootFile = () => readdirSync(inAgent("boot"))[0] ?? "";
-  /** Says `bytes` to a socket of the agent, and gives all that it answers up to the end. */
-  const say = (socket: string, bytes: Buffer) =>
+  /** Sends `bytes` to a socket of the agent and returns the whole answer. */
+  const send = (socket: string, bytes: Buffer) =>
     on.machine.run(
       `cd /root/.cache/consfigurator/agent/run && timeout 5 ../node -e '
 const socket = require("node:net").connect("${socket}");
 socket.write(Buffer.from("${bytes.toString("base64")}", "base64"));
 socket.pipe(process.stdout);'`,
     );
-  const strangers: readonly (readonly [string, Buffer, RegExp])[] = [
+  const malformed: readonly (readonly [string, Buffer, RegExp])[] = [
     ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n"), /expected a message, got/],
-    ["a message of another version", encode({ type: "later" }), /a message of type "later" came, and/],
+    [
+      "a message of another version",
+      encode({ type: "later" }),
+      /unknown message type "later", expected one of/,
+    ],
     [
       "a message without its fields",
       encode({ type: "worker" }),
-      /a message of type "worker"|the message "worker" came with deployment undefined/,
+      /unknown message type "worker"|invalid message "worker": deployment is undefined/,
     ],
     [
       "a message that is too large",
       Buffer.from([0xc5, 0, 255, 255, 255, 255]),
-      /is larger than the 268435456 allowed/,
+      /exceeds the limit of 268435456/,
     ],
-    ["nothing at all in a frame", encode(null), /a message has no type: null/],
+    ["a frame with null", encode(null), /a message without a type: null/],
   ];
 
-  for (const [name, bytes, words] of strangers) {
-    test(`${name} on the supervisor's socket is refused, and nothing else happens`, async () => {
+  for (const [name, bytes, words] of malformed) {
+    test(`${name} on the supervisor's socket is refused without other effects`, async () => {
       const before = await on.pids("supervisor");
-      assert.match(await say("supervisor", bytes), words);
+      assert.match(await send("supervisor", bytes), words);
       assert.deepEqual(await on.pids("supervisor"), before);
-      selfIn(await on.deploy([said("probe.process_")]));
+      selfIn(await on.deploy([prop("probe.process_")]));
     });
   }
 
-  test("none of that hurts a worker at work", async () => {
+  test("malformed input does not disturb a running worker", async () => {
     const deployment = on.deploy([
-      said("probe.runs", "touch /srv/step; while ! [ -e /srv/go ]; do sleep 0.1; done; echo done"),
+      prop("probe.runs", "touch /srv/step; while ! [ -e /srv/go ]; do sleep 0.1; done; echo done"),
     ]);
     await until("the step", () => exists("srv/step"));
-    // The worker of the deployment before may not be gone yet.
+    // The worker of the previous deployment may still be exiting.
     const [socket = ""] = readdirSync(inAgent("run"))
       .filter((name) => name.startsWith("worker-"))
       .sort((one, other) => statSync(inAgent("run", other)).ctimeMs - statSync(inAgent("run", one)).ctimeMs);
-    for (const [, bytes, words] of strangers) assert.match(await say(socket, bytes), words);
+    for (const [, bytes, words] of malformed) assert.match(await send(socket, bytes), words);
     await on.machine.run("touch /srv/go");
     const report = await deployment;
     assertOk(report);
     assert.equal(report.steps[0]?.output, "done\n");
   });
 
-  test("a relay refuses garbage, and ends", async () => {
+  test("a relay refuses garbage and exits", async () => {
     const { stdout, exit } = await on.machine.exec(
       `cd /root/.cache/consfigurator/agent && { echo garbage; sleep 1; } | ./node boot/${bootFile()} relay`,
     );
@@ -76,44 +80,44 @@ socket.pipe(process.stdout);'`,
     assert.equal(exit, 1);
   });
 
-  test("a job that cannot be read is refused by its worker, which makes room for the next", async () => {
+  test("a malformed job is refused by its worker, which exits", async () => {
     const [tree = ""] = readdirSync(inAgent("trees"));
-    const asked = {
+    const request = {
       type: "deploy",
       deployment: "d1",
       tree,
-      by: "nobody",
+      by: "ana",
       job: encode({ deployment: "../d1" }),
     };
     const { stdout } = await on.machine.exec(
-      `cd /root/.cache/consfigurator/agent && { echo ${encode(asked).toString("base64")} | base64 -d; sleep 2; } | ./node $PWD/boot/${bootFile()} relay`,
+      `cd /root/.cache/consfigurator/agent && { echo ${encode(request).toString("base64")} | base64 -d; sleep 2; } | ./node $PWD/boot/${bootFile()} relay`,
     );
     assert.match(stdout, /refused/);
-    assert.match(stdout, /the message "job" came with deployment "\.\.\/d1", no name/);
-    selfIn(await on.deploy([said("probe.process_")]));
+    assert.match(stdout, /invalid message "job": deployment is "\.\.\/d1", expected name/);
+    selfIn(await on.deploy([prop("probe.process_")]));
   });
 
-  test("a deployment whose sources are no sources is refused by the relay", async () => {
-    const asked = { type: "deploy", deployment: "d2", tree: "t", by: "nobody", job: encode({}) };
-    const bytes = encode({ ...asked, change: { tree: "t", files: 7 } }).toString("base64");
+  test("a deployment with malformed sources is refused by the relay", async () => {
+    const request = { type: "deploy", deployment: "d2", tree: "t", by: "ana", job: encode({}) };
+    const bytes = encode({ ...request, change: { tree: "t", files: 7 } }).toString("base64");
     const { stdout } = await on.machine.exec(
       `cd /root/.cache/consfigurator/agent && { echo ${bytes} | base64 -d; sleep 1; } | ./node $PWD/boot/${bootFile()} relay`,
     );
-    assert.match(stdout, /the message "deploy" came with change\.files 7, no list/);
+    assert.match(stdout, /invalid message "deploy": change\.files is 7, expected list/);
   });
 
-  test("another user has no way in", async () => {
+  test("another user has no access", async () => {
     const { exit } = await on.machine.exec("ls /root/.cache/consfigurator/agent/run", { user: "plain" });
     assert.notEqual(exit, 0);
   });
 
-  test("an agent of another version takes over while a deployment runs, which is not disturbed", async () => {
+  test("an agent of another version takes over without disturbing the running deployment", async () => {
     const code = Buffer.concat([
       readFileSync(inAgent("boot", bootFile())),
       Buffer.from("\n// another version\n"),
     ]);
     const other = `${createHash("sha256").update(code).digest("hex").slice(0, 32)}.js`;
-    const running = on.deploy([said("probe.runs", "touch /srv/long; sleep 2.5; touch /srv/long-done")]);
+    const running = on.deploy([prop("probe.runs", "touch /srv/long; sleep 2.5; touch /srv/long-done")]);
     await until("the step", () => exists("srv/long"));
     const [ours] = await on.pids("supervisor");
     writeFileSync(inAgent("boot", other), code, { mode: 0o600 });
@@ -121,9 +125,9 @@ socket.pipe(process.stdout);'`,
       `cd /root/.cache/consfigurator/agent && sleep 1 | ./node $PWD/boot/${other} relay`,
     );
     await until("the other supervisor", async () => (await on.pids("supervisor")).length === 2);
-    assert.ok((await on.pids("supervisor")).includes(ours ?? 0), "ours finishes what runs");
-    // Ours again takes over from the other, and knows of the worker that neither of the two has started.
-    const next = on.deploy([said("probe.runs", "test -e /srv/long-done")]);
+    assert.ok((await on.pids("supervisor")).includes(ours ?? 0), "ours finishes the running deployment");
+    // Our version takes over again, and finds the worker that the first supervisor has started.
+    const next = on.deploy([prop("probe.runs", "test -e /srv/long-done")]);
     const events = eventsOf(next);
     await relay;
     assertOk(await running);
@@ -131,6 +135,6 @@ socket.pipe(process.stdout);'`,
     assert.ok(events.some(({ kind }) => kind === "waiting"));
     await until("one supervisor", async () => (await on.pids("supervisor")).length === 1);
     await session.connections.close();
-    selfIn(await on.deploy([said("probe.process_")]));
+    selfIn(await on.deploy([prop("probe.process_")]));
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { jobIn } from "../../../../lib/agent/shared/job";
+import { decodeJob } from "../../../../lib/agent/shared/job";
 import {
   answerShapes,
   BANNER,
@@ -19,26 +19,26 @@ import { HostModel } from "../../../../lib/model/host";
 import { type Job, stoppedBy } from "../../../../lib/model/job";
 import * as toy from "../../../support/toy";
 
-test("the banner stands on a line of its own and says which protocol is spoken", () => {
+test("the banner is on its own line and contains the protocol version", () => {
   assert.equal(BANNER, `\nconsfigurator-agent ${PROTOCOL}\n`);
 });
 
-test("a job arrives as it was: host, tree with its parts, who asked", () => {
-  const said = onChange(toy.made("m", toy.states("blue"), toy.changes("a\0é")), toy.rests("b"));
-  const { model, application } = prepare({ name: "web1" }, said);
+test("a job is decoded unchanged: host, application tree, user", () => {
+  const given = onChange(toy.made("m", toy.states("blue"), toy.changes("a\0é")), toy.rests("b"));
+  const { model, application } = prepare({ name: "web1" }, given);
   const job: Job = { deployment: "d1", host: model.toJSON(), application, hops: [], by: "ana@laptop" };
   const arrived = decode(encode(job)) as Job;
   assert.deepEqual(arrived, JSON.parse(JSON.stringify(job)));
   assert.equal(new HostModel(arrived.host).newest(toy.fact), "blue");
 });
 
-test("what is skipped says which signal came", () => {
+test("the reason of a skipped step names the signal", () => {
   assert.equal(stoppedBy("stop"), "the deployment was stopped");
   assert.equal(stoppedBy("cancel"), "the deployment was cancelled");
 });
 
-/** One that is right for each kind, and some that are not. */
-const right: Readonly<Record<string, unknown>> = {
+/** A valid value of each kind, and some invalid ones. */
+const valid: Readonly<Record<string, unknown>> = {
   string: "é€ with blanks",
   number: 0,
   boolean: false,
@@ -47,7 +47,7 @@ const right: Readonly<Record<string, unknown>> = {
   object: {},
   name: "a5_0-f.x",
 };
-const strange: Readonly<Record<string, readonly unknown[]>> = {
+const invalid: Readonly<Record<string, readonly unknown[]>> = {
   string: [undefined, null, 7, ["a"], Buffer.from("a")],
   number: [undefined, null, "7", NaN, Infinity, {}],
   boolean: [undefined, null, 0, "true"],
@@ -57,36 +57,36 @@ const strange: Readonly<Record<string, readonly unknown[]>> = {
   name: [undefined, null, 7, "", ".", "..", "../up", "a/b", ".hidden", "a\0b", "a\nb", "x".repeat(300)],
 };
 const shown = (value: unknown) => {
-  if (Buffer.isBuffer(value)) return `of ${value.length} bytes`;
+  if (Buffer.isBuffer(value)) return `<${value.length} bytes>`;
   const text = JSON.stringify(value) ?? "undefined";
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 };
 
-/** A message that is as `shape` says, without what may be left out. */
+/** A message of this shape, without the optional fields. */
 const wellShaped = (shape: Shape): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(shape)
       .filter(([key]) => !key.endsWith("?"))
-      .map(([key, kind]) => [key, rightOf(kind)]),
+      .map(([key, kind]) => [key, validOf(kind)]),
   );
-const rightOf = (kind: Shape[string]): unknown =>
-  typeof kind === "string" ? right[kind] : Array.isArray(kind) ? kind[0] : wellShaped(kind as Shape);
+const validOf = (kind: Shape[string]): unknown =>
+  typeof kind === "string" ? valid[kind] : Array.isArray(kind) ? kind[0] : wellShaped(kind as Shape);
 
-/** Every way in which one field is not as `shape` says: where, with what, and what is then said. */
-function* wrongs(shape: Shape, above = ""): Generator<[path: string[], value: unknown, said: string]> {
+/** Invalid values for each field of `shape`, with the expected error. */
+function* mistakes(shape: Shape, prefix = ""): Generator<[path: string[], value: unknown, error: string]> {
   for (const [key, kind] of Object.entries(shape)) {
     const field = key.replace(/\?$/, "");
-    const place = `${above}${field}`;
+    const name = `${prefix}${field}`;
     const word = typeof kind === "string" ? kind : Array.isArray(kind) ? kind.join(" or ") : "object";
     const values =
-      strange[Array.isArray(kind) ? "string" : word]?.filter(
+      invalid[Array.isArray(kind) ? "string" : word]?.filter(
         (value) => value !== undefined || key === field,
       ) ?? [];
     for (const value of [...values, ...(Array.isArray(kind) ? ["later"] : [])])
-      yield [[field], value, `${place} ${shown(value)}, no ${word}`];
+      yield [[field], value, `${name} is ${shown(value)}, expected ${word}`];
     if (typeof kind === "string" || Array.isArray(kind)) continue;
-    for (const [path, value, said] of wrongs(kind as Shape, `${place}.`))
-      yield [[field, ...path], value, said];
+    for (const [path, value, error] of mistakes(kind as Shape, `${name}.`))
+      yield [[field, ...path], value, error];
   }
 }
 
@@ -99,12 +99,12 @@ function put(
   if (rest.length === 0) message[field] = value;
   else {
     const inner = (shape[field] ?? shape[`${field}?`]) as Shape;
-    const holder = (message[field] ??= wellShaped(inner)) as Record<string, unknown>;
-    put(holder, rest, value, inner);
+    const object = (message[field] ??= wellShaped(inner)) as Record<string, unknown>;
+    put(object, rest, value, inner);
   }
 }
 
-const conversations: Readonly<Record<string, Shapes>> = {
+const directions: Readonly<Record<string, Shapes>> = {
   "controller to relay": requestShapes,
   "relay to controller": answerShapes,
   "relay or supervisor to worker": workerRequestShapes,
@@ -113,45 +113,45 @@ const conversations: Readonly<Record<string, Shapes>> = {
   "supervisor to relay": supervisorAnswerShapes,
 };
 
-for (const [way, shapes] of Object.entries(conversations)) {
-  describe(`what goes from ${way}`, () => {
+for (const [direction, shapes] of Object.entries(directions)) {
+  describe(`messages from ${direction}`, () => {
     for (const [type, shape] of Object.entries(shapes)) {
-      test(`${type}: is taken when it is well shaped, also after it has travelled`, () => {
+      test(`${type}: is accepted when valid, also after encoding and decoding`, () => {
         const message = { type, ...wellShaped(shape), more: "of a later version" };
         assert.equal(shapeMismatch(message, shapes), undefined);
         assert.equal(shapeMismatch(decode(encode(message)), shapes), undefined);
       });
 
-      test(`${type}: is refused when any field of it is strange`, () => {
-        for (const [path, value, said] of wrongs(shape)) {
+      test(`${type}: is refused when a field is invalid`, () => {
+        for (const [path, value, error] of mistakes(shape)) {
           const message: Record<string, unknown> = { type, ...wellShaped(shape) };
           put(message, path, value, shape);
-          assert.equal(shapeMismatch(message, shapes), `the message "${type}" came with ${said}`);
+          assert.equal(shapeMismatch(message, shapes), `invalid message "${type}": ${error}`);
         }
       });
     }
 
-    test("what is of no type that is known there is refused", () => {
+    test("a message of an unknown type is refused", () => {
       const known = Object.keys(shapes).join(", ");
       for (const type of ["later", "", "__proto__", "toString", 7, null, ["deploy"], "x".repeat(500)])
         assert.equal(
           shapeMismatch({ type }, shapes),
-          `a message of type ${shown(type)} came, and ${known} are understood here; is the other end of another version?`,
+          `unknown message type ${shown(type)}, expected one of ${known}; is the other end running a different version?`,
         );
       for (const message of [undefined, null, 7, "deploy", [], {}])
-        assert.equal(shapeMismatch(message, shapes), `a message has no type: ${shown(message)}`);
+        assert.equal(shapeMismatch(message, shapes), `a message without a type: ${shown(message)}`);
     });
   });
 }
 
-test("a job that does not say whose it is is refused", () => {
+test("a job without its deployment or user is refused", () => {
   const cases: readonly [unknown, string][] = [
-    [7, "deployment undefined, no name"],
-    [{ deployment: "../../up", by: "ana" }, 'deployment "../../up", no name'],
-    [{ deployment: "d1" }, "by undefined, no string"],
+    [7, "deployment is undefined, expected name"],
+    [{ deployment: "../../up", by: "ana" }, 'deployment is "../../up", expected name'],
+    [{ deployment: "d1" }, "by is undefined, expected string"],
   ];
-  for (const [job, said] of cases)
-    assert.throws(() => jobIn(encode(job)), { message: `the message "job" came with ${said}` });
+  for (const [job, error] of cases)
+    assert.throws(() => decodeJob(encode(job)), { message: `invalid message "job": ${error}` });
   const cut = encode({ deployment: "d1", by: "ana" }).subarray(0, -1);
-  assert.throws(() => jobIn(cut), { message: /^a message could not be read: / });
+  assert.throws(() => decodeJob(cut), { message: /^cannot decode a message: / });
 });

@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import type { Shapes } from "../../../../lib/agent/shared/shapes";
-import { converse, decode, encode, FrameSplitter, GarbledFrame } from "../../../../lib/agent/shared/wire";
+import { decode, encode, FrameSplitter, GarbledFrame, openWire } from "../../../../lib/agent/shared/wire";
 import { FailedChange } from "../../../../lib/model/errors";
 
 const messages = [
@@ -13,7 +13,7 @@ const messages = [
   { type: "done", ref: null, ratio: 0.5, big: 2 ** 40, yes: true, nothing: {} },
 ];
 
-/** The messages in `bytes`, given in these pieces. */
+/** The messages decoded from these chunks. */
 function received(...pieces: Buffer[]): unknown[] {
   const splitter = new FrameSplitter();
   return pieces.flatMap((piece) => [...splitter.push(piece)].map(decode));
@@ -21,11 +21,11 @@ function received(...pieces: Buffer[]): unknown[] {
 
 describe("a message", () => {
   for (const message of messages) {
-    test(`of type ${message.type} comes back equal`, () =>
+    test(`of type ${message.type} is decoded unchanged`, () =>
       assert.deepEqual(decode(encode(message)), message));
   }
 
-  test("has its bytes as bytes", () => {
+  test("keeps bytes as a Buffer", () => {
     const { job } = decode(encode({ job: Buffer.from("x") })) as { job: unknown };
     assert.ok(Buffer.isBuffer(job));
   });
@@ -40,15 +40,15 @@ describe("a message", () => {
     );
     const twice = deflateRawSync(packed);
     const frame = encode(twice);
-    assert.ok(frame.length <= twice.length + 12, "never larger than it is");
+    assert.ok(frame.length <= twice.length + 12, "never larger than the original");
   });
 
-  test("leaves out fields that are undefined, as JSON does", () => {
+  test("omits undefined fields, like JSON", () => {
     assert.equal(JSON.stringify(decode(encode({ a: 1, b: undefined }))), '{"a":1}');
   });
 });
 
-describe("frames arrive whole, wherever the stream was cut", () => {
+describe("frames are complete, however the stream was split", () => {
   const stream = Buffer.concat(messages.map(encode));
 
   test("all at once", () => assert.deepEqual(received(stream), messages));
@@ -56,55 +56,55 @@ describe("frames arrive whole, wherever the stream was cut", () => {
   test("byte by byte", () =>
     assert.deepEqual(received(...[...stream].map((byte) => Buffer.from([byte]))), messages));
 
-  test("in two, at every place", () => {
+  test("in two chunks, split at every position", () => {
     for (let at = 0; at <= stream.length; at++) {
       assert.deepEqual(received(stream.subarray(0, at), stream.subarray(at)), messages, `cut at ${at}`);
     }
   });
 
-  test("cut short, the last one does not arrive", () => {
+  test("truncated: the last one is not returned", () => {
     assert.deepEqual(received(stream.subarray(0, stream.length - 1)), messages.slice(0, -1));
   });
 });
 
-describe("what is no message", () => {
-  const header = (mark: number, flags: number, length: number) => {
+describe("invalid data", () => {
+  const header = (magic: number, flags: number, length: number) => {
     const bytes = Buffer.alloc(6);
-    bytes[0] = mark;
+    bytes[0] = magic;
     bytes[1] = flags;
     bytes.writeUInt32BE(length, 2);
     return bytes;
   };
   const foreign = (shown: string) =>
-    `expected a message, got ${JSON.stringify(shown)}; the other end is not an agent of ours, or something else writes to its stream`;
+    `expected a message, got ${JSON.stringify(shown)}; the other end is not a Consfigurator agent, or another program writes to the same stream`;
   const cases: [name: string, bytes: Buffer, message: string | RegExp][] = [
     ["the banner of a login shell", Buffer.from("Last login: Mon\r\n"), foreign("Last login: Mon\r\n")],
-    ["a long text, of which the beginning is shown", Buffer.from("x".repeat(1000)), foreign("x".repeat(40))],
-    ["flags of no version of ours", header(0xc5, 2, 0), foreign("Å\u0002\0\0\0\0")],
+    ["a long text (the error shows its beginning)", Buffer.from("x".repeat(1000)), foreign("x".repeat(40))],
+    ["unknown flags", header(0xc5, 2, 0), foreign("Å\u0002\0\0\0\0")],
     [
-      "a length that nobody sends",
+      "an impossible length",
       header(0xc5, 0, 0xffffffff),
-      "a message of 4294967295 bytes is larger than the 268435456 allowed",
+      "a message of 4294967295 bytes exceeds the limit of 268435456",
     ],
     [
-      "a body that is cut",
+      "a truncated body",
       Buffer.concat([header(0xc5, 0, 2), Buffer.from([0x93, 1])]),
-      /^a message could not be read: /,
+      /^cannot decode a message: /,
     ],
     [
       "more than one value",
       Buffer.concat([header(0xc5, 0, 2), Buffer.from([1, 2])]),
-      /^a message could not be read: /,
+      /^cannot decode a message: /,
     ],
     [
-      "a body that is not deflated though it says so",
+      "a body that is flagged as deflated but is not",
       Buffer.concat([header(0xc5, 1, 2), Buffer.from("xx")]),
-      /^a message could not be read: /,
+      /^cannot decode a message: /,
     ],
-    ["no body at all", header(0xc5, 0, 0), /^a message could not be read: /],
+    ["an empty body", header(0xc5, 0, 0), /^cannot decode a message: /],
   ];
   for (const [name, bytes, message] of cases) {
-    test(`${name} is refused, also after a good message`, () => {
+    test(`${name} is refused, also after a valid message`, () => {
       for (const before of [Buffer.alloc(0), encode({ type: "hello" })]) {
         assert.throws(
           () => received(before, bytes),
@@ -119,128 +119,127 @@ describe("what is no message", () => {
     });
   }
 
-  test("a header that is not whole yet is waited for", () =>
-    assert.deepEqual(received(Buffer.from("hi")), []));
+  test("an incomplete header waits for more data", () => assert.deepEqual(received(Buffer.from("hi")), []));
 
-  test("a little that unpacks to very much is refused", () => {
+  test("a decompression bomb is refused", () => {
     const bomb = deflateRawSync(Buffer.alloc(257 * 1024 * 1024), { level: 1 });
     assert.throws(() => received(Buffer.concat([header(0xc5, 1, bomb.length), bomb])), GarbledFrame);
   });
 });
 
-describe("a conversation", () => {
+describe("a wire", () => {
   const shapes = Object.fromEntries(messages.map(({ type }) => [type, {}]));
 
-  /** Two ends, each hearing what the other sends. */
-  function conversation(more: Shapes = {}) {
+  /** Two connected ends. */
+  function connect(more: Shapes = {}) {
     const [there, back] = [new PassThrough(), new PassThrough()];
-    const heard: unknown[] = [];
+    const incoming: unknown[] = [];
     const ended: (Error | undefined)[] = [];
-    const over = new Promise<void>((settled) => {
+    const closed = new Promise<void>((resolve) => {
       const events = {
         shapes: { ...shapes, ...more },
-        onMessage: (message: unknown) => void heard.push(message),
+        onMessage: (message: unknown) => void incoming.push(message),
         onEnd: (error: Error | undefined) => {
           ended.push(error);
-          settled();
+          resolve();
         },
       };
-      converse(there, back, events);
+      openWire(there, back, events);
     });
-    const far = converse(back, there, { shapes, onMessage: () => {}, onEnd: () => {} });
-    return { there, far, heard, ended, over };
+    const far = openWire(back, there, { shapes, onMessage: () => {}, onEnd: () => {} });
+    return { there, far, incoming, ended, closed };
   }
 
-  test("hears every message, then the end, once", async () => {
-    const { far, heard, ended, over } = conversation();
+  test("receives every message, then the end, once", async () => {
+    const { far, incoming, ended, closed } = connect();
     for (const message of messages) far.send(message);
     far.end();
-    await over;
+    await closed;
     await far.finished;
-    assert.deepEqual(heard, messages);
+    assert.deepEqual(incoming, messages);
     assert.deepEqual(ended, [undefined]);
     assert.equal(far.pending, 0);
   });
 
-  test("passes frames on as they came", async () => {
-    const { far, heard, over } = conversation();
+  test("forwards frames unchanged", async () => {
+    const { far, incoming, closed } = connect();
     far.forward(encode({ type: "done" }));
     far.end();
-    await over;
-    assert.deepEqual(heard, [{ type: "done" }]);
+    await closed;
+    assert.deepEqual(incoming, [{ type: "done" }]);
   });
 
-  test("ends with the reason when garbage comes, after what came before it", async () => {
-    const { there, heard, ended, over } = conversation();
+  test("ends with an error at garbage, after the messages before it", async () => {
+    const { there, incoming, ended, closed } = connect();
     there.write(Buffer.concat([encode({ type: "hello" }), Buffer.from("Segmentation fault")]));
-    await over;
-    assert.deepEqual(heard, [{ type: "hello" }]);
+    await closed;
+    assert.deepEqual(incoming, [{ type: "hello" }]);
     assert.equal(ended.length, 1);
     assert.ok(ended[0] instanceof GarbledFrame);
-    assert.ok(there.destroyed, "the rest is not listened to");
+    assert.ok(there.destroyed, "the rest is not read");
   });
 
-  test("ends with the reason when a message is none of ours", async () => {
-    const { there, heard, ended, over } = conversation();
+  test("ends with an error when a message has no type", async () => {
+    const { there, incoming, ended, closed } = connect();
     there.write(Buffer.concat([encode({ type: "hello" }), encode(["hello"])]));
-    await over;
-    assert.deepEqual(heard, [{ type: "hello" }]);
-    assert.deepEqual(ended, [new GarbledFrame('a message has no type: ["hello"]')]);
+    await closed;
+    assert.deepEqual(incoming, [{ type: "hello" }]);
+    assert.deepEqual(ended, [new GarbledFrame('a message without a type: ["hello"]')]);
   });
 
-  test("ends with the reason when a message is of a type that is not understood here, or lacks what it needs", async () => {
+  test("ends with an error when a message has an unknown type or an invalid field", async () => {
     const cases = [
       [
         { type: "later" },
-        'a message of type "later" came, and hello, deploy, events, done are understood here; is the other end of another version?',
+        'unknown message type "later", expected one of hello, deploy, events, done; is the other end running a different version?',
       ],
       [
         { type: "constructor" },
-        'a message of type "constructor" came, and hello, deploy, events, done are understood here; is the other end of another version?',
+        'unknown message type "constructor", expected one of hello, deploy, events, done; is the other end running a different version?',
       ],
-      [{ type: "deploy", text: 7 }, 'the message "deploy" came with text 7, no string'],
-      [{ type: "deploy" }, 'the message "deploy" came with text undefined, no string'],
+      [{ type: "deploy", text: 7 }, 'invalid message "deploy": text is 7, expected string'],
+      [{ type: "deploy" }, 'invalid message "deploy": text is undefined, expected string'],
     ] as const;
     for (const [message, reason] of cases) {
-      const { there, ended, over } = conversation({ deploy: { text: "string" } });
+      const { there, ended, closed } = connect({ deploy: { text: "string" } });
       there.write(encode(message));
-      await over;
+      await closed;
       assert.equal(ended[0]?.message, reason);
     }
   });
 
-  test("tells the other end why it is left, when there is something to say", async () => {
+  test("sends the refusal to the other end before closing", async () => {
     const [there, back] = [new PassThrough(), new PassThrough()];
-    const heard: unknown[] = [];
-    converse(back, there, {
+    const incoming: unknown[] = [];
+    openWire(back, there, {
       shapes: { refused: { message: "string" } },
-      onMessage: (m) => heard.push(m),
+      onMessage: (m) => incoming.push(m),
       onEnd: () => {},
     });
-    const over = new Promise<void>((settled) => {
+    const closed = new Promise<void>((resolve) => {
       const refusal = ({ name }: Error) => ({ type: "refused", message: name });
-      converse(there, back, { shapes, onMessage: () => {}, onEnd: () => settled(), refusal });
+      openWire(there, back, { shapes, onMessage: () => {}, onEnd: () => resolve(), refusal });
     });
     there.write("garbage");
-    await over;
+    await closed;
     await new Promise(setImmediate);
-    assert.deepEqual(heard, [{ type: "refused", message: "GarbledFrame" }]);
+    assert.deepEqual(incoming, [{ type: "refused", message: "GarbledFrame" }]);
   });
 
   test("ends when the stream breaks", async () => {
-    const { there, ended, over } = conversation();
+    const { there, ended, closed } = connect();
     there.destroy(new Error("ECONNRESET"));
-    await over;
+    await closed;
     assert.deepEqual(
       ended.map((error) => error?.message),
       ["ECONNRESET"],
     );
   });
 
-  test("once it is over, what is sent goes nowhere, and nobody is hurt", async () => {
-    const { far, there, over } = conversation();
+  test("sending after the end does nothing", async () => {
+    const { far, there, closed } = connect();
     there.destroy();
-    await over;
+    await closed;
     far.send({ type: "late" });
     far.forward(encode({ type: "late" }));
     far.end();
