@@ -52,12 +52,12 @@ describe("on a host with an agent", needsMachines(), () => {
   test("what a property applies travels with it, and is a step inside of it, at the line that says it", async () => {
     const report = await on.deploy([said("outer.writes", "hello")]);
     assertOk(report);
-    assert.deepEqual(outline(report.steps), ["changed outer", "  changed /root/inner has its content"]);
+    assert.deepEqual(outline(report.steps), ["changed outer", "  changed content of /root/inner"]);
     assert.equal(await on.machine.run("cat /root/inner"), "hello\n");
     assert.match(report.steps[1]?.site ?? "", /^properties\/outer\.ts:11:57$/);
     assert.deepEqual(outline((await on.deploy([said("outer.writes", "hello")])).steps), [
       "unchanged outer",
-      "  unchanged /root/inner has its content",
+      "  unchanged content of /root/inner",
     ]);
   });
 
@@ -101,7 +101,7 @@ describe("on a host with an agent", needsMachines(), () => {
     const second = await on.deploy([whole("echo mended")]);
     assert.deepEqual(outline(second.steps), [
       "unchanged outer",
-      "  unchanged /root/inner has its content",
+      "  unchanged content of /root/inner",
       "changed echo mended",
     ]);
     assert.equal(second.status, "changed");
