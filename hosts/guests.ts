@@ -1,7 +1,7 @@
 import { defhost, eseqprops, imageDumped, onChange, via } from "consfigurator";
 import { apt, daemon, file, os, systemd } from "consfigurator/properties";
 
-/** nginx takes what comes from outside, and passes it on to the service. */
+/** nginx accepts connections from outside and passes requests on to the service. */
 const site = `server {
     listen 80;
     server_name guests.example.org;
@@ -13,8 +13,8 @@ const site = `server {
 }`;
 
 /**
- * A web service of our own, `services/cool.ts`, behind nginx. Only its source travels: the host makes the executable of
- * it, runs it, and goes back to the one before when a new one is not healthy. `guests.repl` shows it.
+ * A custom web service, `services/cool.ts`, behind nginx. Only its source is sent: the host builds the executable, runs
+ * it, and rolls back to the previous version when a new one is not healthy. `guests.repl` deploys it.
  */
 export const guests = defhost(
   "guests.example.org",

@@ -2,13 +2,13 @@ import { readFileSync } from "node:fs";
 import { canClone, defhost, onChange, via } from "consfigurator";
 import { apt, cmd, file, os, ssh, timezone, user } from "consfigurator/properties";
 
-/** What this machine runs, since the clone runs the same. */
+/** The release of this machine, which its clone runs too. */
 const suite =
   /^VERSION_CODENAME=(\w+)/m.exec(readFileSync("/etc/os-release", { encoding: "utf8" }))?.[1] ?? "stable";
 
 /**
- * A copy-on-write clone of the machine you sit at. Deploy to it as often as you like: nothing outside is changed, and
- * `.sandbox diff` shows what was.
+ * A copy-on-write clone of this machine. Deploy to it as often as you like: nothing outside changes, and
+ * `.sandbox diff` shows what did.
  */
 export const sandbox = canClone()
   ? defhost(
@@ -22,7 +22,7 @@ export const sandbox = canClone()
       file.containsConfEquals("/etc/sysctl.d/10-sandbox.conf", "vm.swappiness", "10"),
       onChange(
         file.existsWithContent("/srv/hello/greeting", "Hello from a property."),
-        cmd.single('hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/said'),
+        cmd.single('hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/output'),
       ),
       timezone.configured("Etc/UTC"),
     )
@@ -30,7 +30,7 @@ export const sandbox = canClone()
       "sandbox",
       {
         deploy: [via.sandbox()],
-        desc: "a scratch home directory: a clone of this machine takes Linux and root",
+        desc: "a scratch home directory: a clone of this machine needs Linux and root",
       },
       file.directoryExists("notes"),
       file.hasContent("notes/today", ["Deployed from hosts/sandbox.ts."]),

@@ -2,8 +2,8 @@ import { as, defhost, eseqprops, onChange, via } from "consfigurator";
 import { apt, cron, file, hostname, os, ssh, systemd, timezone, user } from "consfigurator/properties";
 
 /**
- * A web server on Debian, reached over ssh. The first deployment brings the agent along; from then on only what
- * changed travels. While DNS does not know it: `deploy(web1, via.ssh({ user: "root", hop: "192.0.2.7" }), via.agent())`.
+ * A web server on Debian, reached over ssh. The first deployment installs the agent; later ones send only changes.
+ * While its name is not in DNS: `deploy(web1, via.ssh({ user: "root", hop: "192.0.2.7" }), via.agent())`.
  */
 export const web1 = defhost(
   "web1.example.org",
@@ -13,7 +13,7 @@ export const web1 = defhost(
   timezone.configured("Europe/London"),
   apt.periodicUpdates(),
 
-  // Ada looks after it. Nobody logs in with a password.
+  // Ada maintains it. Nobody logs in with a password.
   user.hasAccount("ada"),
   user.hasGroups("ada", "adm", "sudo"),
   user.hasLoginShell("ada", "/bin/bash"),
@@ -28,7 +28,7 @@ export const web1 = defhost(
     systemd.reloaded("ssh"),
   ),
 
-  // One site. Should a step of it fail, those after it are not tried.
+  // One site. If a step fails, the following ones are skipped.
   eseqprops(
     apt.installed("nginx"),
     onChange(

@@ -1,4 +1,4 @@
-/** Where apt gets packages from, and how. */
+/** apt's package sources and configuration files. */
 import { attribute, type Change, defprop, type HostFacts, type PosixTarget, schema } from "consfigurator";
 import { conflictsWith, debianSources } from "./_aptSources";
 import { needsRoot } from "./_needs";
@@ -18,14 +18,14 @@ const declaredMirrors = attribute<string>("apt.mirrors");
 const declaredProxy = attribute<string>("apt.proxy");
 const declaredSuites = attribute<string>("apt.additionalSuites");
 
-/** The mirrors declared for `host`, else those of its operating system. */
+/** The mirrors declared for `host`, or the default of its operating system. */
 export function getMirrors(host: HostFacts): readonly string[] {
   const declared = host.all(declaredMirrors);
   return declared.length > 0 ? declared : ["http://deb.debian.org/debian"];
 }
 
 /**
- * Packages come from `uris`, the first one preferred. Only declared: see `apt.standardSourcesList`.
+ * Declares the package mirrors `uris`, the preferred one first. `apt.standardSourcesList` writes them to the host.
  *
  * @example apt.mirrors("http://ftp.de.debian.org/debian")
  */
@@ -34,7 +34,7 @@ export const mirrors = defprop({
   kind: "posix",
   args: object({ uris: list(uri(), { minItems: 1 }) }),
   call: (...uris: string[]) => ({ uris }),
-  desc: ({ uris }) => `packages from ${uris.join(", ")}`,
+  desc: ({ uris }) => `package mirrors ${uris.join(", ")}`,
   hostattrs: ({ uris }, host) => {
     os.required(host, "debianlike");
     host.pushNew(declaredMirrors, ...uris);
@@ -42,7 +42,7 @@ export const mirrors = defprop({
 });
 
 /**
- * apt fetches over HTTP through the proxy `uri`.
+ * apt uses the HTTP proxy `uri`.
  *
  * @example apt.proxy("http://proxy.example.org:3142")
  */
@@ -51,7 +51,7 @@ export const proxy = defprop({
   kind: "posix",
   args: object({ uri: uri() }),
   call: (uri: string) => ({ uri }),
-  desc: ({ uri }) => `packages through the proxy ${uri}`,
+  desc: ({ uri }) => `apt proxy ${uri}`,
   hostattrs: ({ uri }, host) => {
     os.required(host, "debianlike");
     host.pushNew(declaredProxy, uri);
@@ -61,7 +61,7 @@ export const proxy = defprop({
 });
 
 /**
- * apt fetches lists of packages as a whole, not as differences: faster where the link is.
+ * apt downloads whole package lists instead of diffs, which is faster on a fast connection.
  *
  * @example apt.noPdiffs()
  */
@@ -70,14 +70,14 @@ export const noPdiffs = defprop({
   kind: "posix",
   args: object({}),
   call: () => ({}),
-  desc: () => "package lists fetched as a whole",
+  desc: () => "whole package lists instead of diffs",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   apply: (_args, target) => configuration(target, "20pdiffs", ['Acquire::PDiffs "false";']),
   unapply: (_args, target) => target.remove(configurationFile("20pdiffs")),
 });
 
 /**
- * The lists are updated and upgrades fetched every day. Nothing is upgraded by it.
+ * apt updates its package lists and downloads upgrades daily. It does not install them.
  *
  * @example apt.periodicUpdates()
  */
@@ -86,7 +86,7 @@ export const periodicUpdates = defprop({
   kind: "posix",
   args: object({}),
   call: () => ({}),
-  desc: () => "package lists updated every day",
+  desc: () => "package lists updated daily",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   apply: (_args, target) => {
     const keys = ["Enable", "Update-Package-Lists", "Download-Upgradeable-Packages", "Verbose"];
@@ -100,7 +100,7 @@ export const periodicUpdates = defprop({
 });
 
 /**
- * Packages come from `suites` too. Only declared: see `apt.standardSourcesList`.
+ * Declares further `suites` that packages come from. `apt.standardSourcesList` writes them to the host.
  *
  * @example apt.additionalSuites("bookworm-proposed-updates")
  */
@@ -109,7 +109,7 @@ export const additionalSuites = defprop({
   kind: "posix",
   args: object({ suites: list(suite(), { minItems: 1 }) }),
   call: (...suites: string[]) => ({ suites }),
-  desc: ({ suites }) => `packages from the suites ${suites.join(", ")} too`,
+  desc: ({ suites }) => `additional package suites ${suites.join(", ")}`,
   hostattrs: ({ suites }, host) => {
     os.required(host, "debianlike");
     host.pushNew(declaredSuites, ...suites);
@@ -117,10 +117,10 @@ export const additionalSuites = defprop({
 });
 
 /**
- * Packages come from Debian's archive for the suite of the host, its updates, backports and security fixes where there
- * are such, with what `apt.mirrors` and `apt.additionalSuites` declare, all of it in
- * /etc/apt/sources.list.d/debian.sources. /etc/apt/sources.list is emptied; other files that name the same archive are
- * moved to /etc/apt/sources.list.d.replaced, since apt refuses one archive that is said in two ways.
+ * Debian's standard sources are configured in /etc/apt/sources.list.d/debian.sources: the suite of the host, its
+ * updates, backports and security fixes where they exist, the mirrors of `apt.mirrors` and the suites of
+ * `apt.additionalSuites`. /etc/apt/sources.list is emptied. Other files that list the same archive are moved to
+ * /etc/apt/sources.list.d.replaced, since apt refuses conflicting entries for one archive.
  *
  * @example apt.standardSourcesList()
  */
@@ -164,7 +164,7 @@ function sources(host: HostFacts): string {
   });
 }
 
-/** Names of files beside ours that say what ours says. */
+/** Names of other source files that list an archive and suite of ours. */
 async function conflictingSources(target: PosixTarget): Promise<string[]> {
   const names = ((await target.list(sourcesDirectory)) ?? []).filter(
     (name) => /\.(list|sources)$/.test(name) && `${sourcesDirectory}/${name}` !== sourcesFile,
@@ -175,9 +175,9 @@ async function conflictingSources(target: PosixTarget): Promise<string[]> {
 
 async function setAside(target: PosixTarget, name: string): Promise<void> {
   await target.makeDirectory(replaced);
-  const there = new Set(await target.list(replaced));
+  const taken = new Set(await target.list(replaced));
   let unique = name;
-  for (let number = 2; there.has(unique); number++) unique = `${name}.${number}`;
+  for (let number = 2; taken.has(unique); number++) unique = `${name}.${number}`;
   await target.rename(`${sourcesDirectory}/${name}`, `${replaced}/${unique}`);
   target.inform(`moved ${sourcesDirectory}/${name} to ${replaced}/${unique}\n`);
 }

@@ -1,4 +1,4 @@
-/** Running apt-get and dpkg, and telling whether they changed anything. */
+/** Runs apt-get and dpkg, and detects whether they changed anything. */
 
 import { createHash } from "node:crypto";
 import {
@@ -12,12 +12,12 @@ import {
 import { packages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 
-/** Nobody is there to answer. */
+/** Keeps apt and dpkg from asking questions. */
 export const noninteractive = { DEBIAN_FRONTEND: "noninteractive", APT_LISTCHANGES_FRONTEND: "none" };
 
 /**
- * A configuration file that was changed on the host stays as it is: very likely a property changed it, and without an
- * answer dpkg would give up.
+ * Keeps configuration files that were changed on the host, most likely by a property: without an answer dpkg would
+ * fail.
  */
 const keepConfiguration = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"];
 const withOptions = (args: readonly string[]) => [
@@ -29,9 +29,9 @@ const withOptions = (args: readonly string[]) => [
 ];
 
 /**
- * Runs apt-get with `args`; when that fails, sets up what dpkg left half done, updates the lists, and runs it once
- * more. Changed when dpkg's record of packages is another one than before all of this. `wanted` are the packages among
- * `args`, for the message when apt does not know one: that is an `AbortedChange`.
+ * Runs apt-get with `args`. When that fails, it configures half-installed packages, updates the lists and tries once
+ * more. Changed when dpkg's status file differs from before. `wanted` are the packages among `args`: one that apt does
+ * not know is an `AbortedChange`.
  */
 export async function changePackages(
   target: PosixTarget,
@@ -40,28 +40,28 @@ export async function changePackages(
   wanted: readonly string[] = [],
 ): Promise<Change> {
   await needsRoot(target, property);
-  const before = await recordOfPackages(target);
+  const before = await packagesFingerprint(target);
   if ((await aptGet(target, args)).exit !== 0) {
     await configurePending(target);
     await aptGet(target, updateArgs);
     const second = await aptGet(target, args);
-    if (second.exit !== 0) throw await explained(target, withOptions(args), second, wanted);
+    if (second.exit !== 0) throw await installFailure(target, withOptions(args), second, wanted);
   }
-  return changedSince(before, await recordOfPackages(target));
+  return changedSince(before, await packagesFingerprint(target));
 }
 
-/** Runs apt-get with `args`, its output shown live; waits while another process has apt's or dpkg's lock. */
+/** Runs apt-get with `args` and shows its output live; waits while another process holds a lock of apt or dpkg. */
 export const aptGet = (target: PosixTarget, args: readonly string[]): Promise<CommandResult> =>
-  unlocked(target, withOptions(args));
+  runUnlocked(target, withOptions(args));
 
 const updateArgs = ["update"];
 
-/** Sets up what is unpacked only. */
+/** Configures packages that are only unpacked. */
 export const configurePending = (target: PosixTarget): Promise<CommandResult> =>
-  unlocked(target, ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]);
+  runUnlocked(target, ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]);
 
-/** The lines of what apt-get would do, without doing it: `Inst …`, `Remv …`, `Conf …`. Needs no root. */
-export async function simulated(target: PosixTarget, args: readonly string[]): Promise<string[]> {
+/** The steps of a dry run: lines `Inst …`, `Remv …`, `Conf …`. Needs no root. */
+export async function simulate(target: PosixTarget, args: readonly string[]): Promise<string[]> {
   const { stdout } = await target.run(["apt-get", "-s", "-o", "Debug::NoLocking=1", ...args], {
     env: noninteractive,
   });
@@ -72,8 +72,8 @@ export async function simulated(target: PosixTarget, args: readonly string[]): P
 export const failed = (words: readonly string[], result: CommandResult): RunFailed =>
   new RunFailed(shellWords(words), result);
 
-/** A fingerprint of dpkg's record; undefined when there is none. */
-export async function recordOfPackages(target: PosixTarget): Promise<string | undefined> {
+/** A fingerprint of dpkg's status file; undefined when there is none. */
+export async function packagesFingerprint(target: PosixTarget): Promise<string | undefined> {
   if (target.kind === "agent") {
     const bytes = await target.readBytes("/var/lib/dpkg/status");
     return bytes && createHash("sha256").update(bytes).digest("hex");
@@ -85,35 +85,35 @@ export async function recordOfPackages(target: PosixTarget): Promise<string | un
 export const changedSince = (before: string | undefined, after: string | undefined): Change =>
   before !== undefined && before === after ? "unchanged" : "changed";
 
-/** apt waits for dpkg's lock by itself, and nobody does for that of the lists or dpkg's own. */
-async function unlocked(target: PosixTarget, words: readonly string[]): Promise<CommandResult> {
+/** Retries for 60 s: apt waits for dpkg's lock itself, but not for the lock of its lists, and dpkg never waits. */
+async function runUnlocked(target: PosixTarget, words: readonly string[]): Promise<CommandResult> {
   const end = Date.now() + 60_000;
   for (;;) {
     const result = await target.run(words, { env: noninteractive, mayFail: true, inform: true });
     if (result.exit === 0 || Date.now() > end || !isLocked(result)) return result;
-    await new Promise((awake) => setTimeout(awake, 2_000));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
   }
 }
 
 const isLocked = ({ stdout, stderr }: CommandResult): boolean =>
   /Could not get lock \/var\/lib\/apt\/lists|locked by another process/.test(stdout + stderr);
 
-/** Why installing failed: names that apt does not know, or what it said. */
-async function explained(
+/** The reason why an installation failed: packages that apt does not know, else the error of apt. */
+async function installFailure(
   target: PosixTarget,
   words: readonly string[],
   result: CommandResult,
   wanted: readonly string[],
 ) {
-  const unknown = wanted.length > 0 ? await unknownTo(target, wanted) : [];
+  const unknown = wanted.length > 0 ? await unknownPackages(target, wanted) : [];
   if (unknown.length === 0) return failed(words, result);
   const names = unknown.map((name) => `"${name}"`).join(", ");
   return new AbortedChange(
-    `apt on ${target.host.name} knows no package ${names}, also after an update; correct the name, or put the source that has it before this property`,
+    `apt on ${target.host.name} finds no package ${names}, even after an update; correct the name, or put the source that provides it before this property`,
   );
 }
 
-async function unknownTo(target: PosixTarget, wanted: readonly string[]): Promise<string[]> {
+async function unknownPackages(target: PosixTarget, wanted: readonly string[]): Promise<string[]> {
   const known = await packages(target);
   const unknown: string[] = [];
   for (const name of wanted) {
@@ -129,10 +129,10 @@ async function unknownTo(target: PosixTarget, wanted: readonly string[]): Promis
   return unknown;
 }
 
-/** Answers for debconf: `<template> <type> <value>`. */
+/** An answer for debconf: `<template> <type> <value>`. */
 export type DebconfAnswer = readonly [template: string, type: string, value: string];
 
-/** Gives debconf the `answers` for `name`, and has the package set up again with them. */
+/** Gives debconf the `answers` for `name`, and reconfigures the package with them. */
 export async function reconfigure(
   target: PosixTarget,
   name: string,

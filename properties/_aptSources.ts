@@ -1,18 +1,18 @@
-/** What stands in apt's lists of sources. */
+/** The content of apt's source lists. */
 
 export interface DebianSources {
   readonly suite: string;
   readonly stable: boolean;
   readonly testing: boolean;
   readonly mirrors: readonly string[];
-  /** Further suites, oldest request first. */
+  /** Further suites, in the order of declaration. */
   readonly additional: readonly string[];
 }
 
 /** Releases whose backports have left the archive: apt could not fetch their lists. */
 const withoutBackports = new Set(["stretch", "buster", "bullseye"]);
 
-/** Debian's archive in deb822 form. */
+/** The sources of Debian's archive, in deb822 format. */
 export function debianSources({ suite, stable, testing, mirrors, additional }: DebianSources): string {
   const old = suite === "stretch" || suite === "buster";
   const archive = [
@@ -41,22 +41,22 @@ function stanza(uris: readonly string[], suites: readonly string[]): string {
   ].join("\n");
 }
 
-/** On one line while it is short, else one a line. */
+/** On one line if it is short, else one suite per line. */
 function folded(suites: readonly string[]): string {
   const width = suites.reduce((sum, suite) => sum + suite.length + 1, 0);
   return suites.map((suite) => (width > 63 ? `\n ${suite}` : ` ${suite}`)).join("");
 }
 
 /**
- * Whether the sources in `text`, of either form, name a suite of an archive that `ours` names: apt refuses that when
- * one says how it is signed and the other does not, and fetches it twice otherwise.
+ * Whether the sources in `text`, in either format, share an archive and suite with `ours`: apt refuses that when only
+ * one of them names its signing key, and downloads the lists twice otherwise.
  */
 export function conflictsWith(text: string, ours: string): boolean {
   const mine = new Set(pairs(ours));
   return pairs(text).some((pair) => mine.has(pair));
 }
 
-/** Each archive and suite that is named, as one text. */
+/** Each archive and suite in `text`, as one string. */
 function pairs(text: string): string[] {
   const oneLine = text.split("\n").flatMap((line) => {
     const [, uri, suite] = /^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)/.exec(line) ?? [];

@@ -1,12 +1,12 @@
-/** Settings files with one `key value` a line, in the five manners that there are. Pure: lines in, lines out. */
+/** Settings files with one `key value` per line, in five styles. Pure: lines in, lines out. */
 
-/** How settings are written. */
+/** The syntax of a settings file. */
 export interface ConfStyle {
   /** Matches a setting, without its comment marker: key, then value. */
   readonly setting: RegExp;
   /** `key` and `value` as a line. */
   render(key: string, value: string): string;
-  /** The value as it stands in the file. */
+  /** `value` as it is written in the file. */
   quote(value: string): string;
   /** True: any comment of two words looks like a setting. */
   readonly looksLikeProse: boolean;
@@ -39,16 +39,16 @@ export const shell: ConfStyle = {
 };
 
 /**
- * `lines` with each of `pairs` set. Of the lines of a key the first becomes the active one, also when it was commented
- * out, so that a value stays beside its documentation; later active ones are commented out. A key whose one active
- * line has the value already is left as it is, and so is every line of any other key. New keys go to the end.
+ * `lines` with each of `pairs` set. The first line of a key becomes the active one, even if it was commented out, so
+ * that a value stays next to its documentation; later active lines are commented out. A key is left alone if its only
+ * active line already has the value, and so are all other keys. New keys are appended.
  */
 export function withSettings(lines: readonly string[], style: ConfStyle, pairs: readonly Pair[]): string[] {
   const result = [...lines];
   for (const [key, value] of lastWins(pairs)) {
     const found = result.flatMap((line, at) => {
       const setting = parse(line, style);
-      return setting?.key === key && mayBecome(setting, value, style) ? [{ ...setting, at }] : [];
+      return setting?.key === key && canActivate(setting, value, style) ? [{ ...setting, at }] : [];
     });
     const rendered = style.render(key, value);
     if (found.length === 0) result.push(rendered);
@@ -75,11 +75,11 @@ export function holds(settings: readonly Setting[], wanted: string): boolean {
   return active.length === 1 && active[0]?.value === wanted.trim();
 }
 
-/** Of several values for one key the last, at the place of the first. */
+/** Keeps the last of several values for a key, at the position of the first. */
 export const lastWins = (pairs: readonly Pair[]): Pair[] => [...new Map(pairs)];
 
 interface ConfSetting extends Setting {
-  /** Nothing stands between the comment marker and the key. */
+  /** The key follows the comment marker directly. */
   readonly attached: boolean;
 }
 
@@ -91,18 +91,18 @@ function parse(line: string, { setting }: ConfStyle): ConfSetting | undefined {
   return { key, value: value.trim(), commented: marker !== "", attached: !/\s$/.test(marker) };
 }
 
-/** Whether that line may become the active one: a sentence that begins with the key's name may not. */
-function mayBecome({ commented, attached, value }: ConfSetting, wanted: string, style: ConfStyle): boolean {
+/** Whether this line may become the active one: a sentence that starts with the key may not. */
+function canActivate({ commented, attached, value }: ConfSetting, wanted: string, style: ConfStyle): boolean {
   if (!commented || !style.looksLikeProse || attached) return true;
   return wordsIn(value) === wordsIn(wanted);
 }
 
 const wordsIn = (text: string): number => text.trim().split(/\s+/).length;
 
-/** A value that was read from the file is quoted already. */
+/** Values read from the file are already quoted. */
 const unquotedRender = (style: ConfStyle, key: string, value: string): string =>
   style === shell ? `${key}=${value}` : style.render(key, value);
 
-/** `value` as one word of shell, in the manner of /etc/default: bare where that can be, else in double quotes. */
+/** `value` as one shell word, as in /etc/default: bare if possible, else in double quotes. */
 const doubleQuoted = (value: string): string =>
   /^[\p{L}0-9%+,\-./:=@_]+$/u.test(value) ? value : `"${value.replace(/["$`\\]/g, "\\$&")}"`;

@@ -1,27 +1,27 @@
-/** The doing of daemon.running: units, restarts, health, and the way back. */
+/** Applies daemon.running: units, restarts, health checks and rollback. */
 
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { AbortedChange, type AgentTarget, type Change, FailedChange, sharedRuntime } from "consfigurator";
-import { type Described, serviceUnit, socketUnit } from "./_daemonUnits";
-import { type Health, PATIENCE, unhealthy } from "./_health";
+import { serviceUnit, socketUnit, type UnitOptions } from "./_daemonUnits";
+import { DEFAULT_PATIENCE, type Health, unhealthy } from "./_health";
 import { linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
 
-export type DaemonSpec = Described & Health;
+export type DaemonSpec = UnitOptions & Health;
 
-/** What is kept of the service that was healthy last, besides its files. */
+/** The record of the last healthy version, stored next to its files. */
 interface LastHealthy extends Health {
-  /** Names the content of its executable. */
+  /** Identifies the content of its executable. */
   readonly release: string;
 }
 
 const UNITS = "/etc/systemd/system";
-/** What was healthy last, and what was not, with its units: `<directory>/<name>`. */
 const RECORD = "record.json";
-const KEPT = "/usr/local/lib/consfigurator";
-/** Lines of the journal that are shown of what failed. */
-const LAST_LINES = 20;
+/** Has the last healthy and the last broken version of each service, with its units: `<healthy|broken>/<name>`. */
+const VERSIONS = "/usr/local/lib/consfigurator";
+/** Journal lines that a failure shows. */
+const JOURNAL_LINES = 20;
 
 /** A service on a host, and its executable. */
 export class Daemon {
@@ -40,21 +40,22 @@ export class Daemon {
   async apply(): Promise<Change> {
     const release = await this.#release();
     const last = await this.#lastHealthy();
-    const reached = await this.#write(this.#socket, this.#listens ? socketUnit(this.#spec) : undefined);
-    const described = await this.#write(this.#service, serviceUnit(this.#spec));
-    const isNew = reached === "changed" || described === "changed";
-    // What was begun and not finished is found by whoever comes next.
-    if (isNew && !isInhibited(this.#target)) await this.#target.state.set(this.#mark, release);
+    const socketChange = await this.#write(this.#socket, this.#listens ? socketUnit(this.#spec) : undefined);
+    const serviceChange = await this.#write(this.#service, serviceUnit(this.#spec));
+    const isNew = socketChange === "changed" || serviceChange === "changed";
+    // If this deployment is interrupted, the flag makes the next one finish it.
+    if (isNew && !isInhibited(this.#target)) await this.#target.state.set(this.#pendingFlag, release);
     if (isNew) await this.#systemctl("daemon-reload");
     const enabled = await this.#enable();
     if (isInhibited(this.#target)) return isNew ? "changed" : enabled;
-    const isOwed = isNew || release !== last?.release || (await this.#target.state.has(this.#mark));
-    if (!isOwed) return this.#start(enabled);
-    await this.#restart(reached === "changed");
+    const needsRestart =
+      isNew || release !== last?.release || (await this.#target.state.has(this.#pendingFlag));
+    if (!needsRestart) return this.#start(enabled);
+    await this.#restart(socketChange === "changed");
     const reason = await this.#unhealthy(this.#spec);
-    if (reason !== undefined) throw await this.#goBack(reason, last);
-    await this.#keep("healthy", release);
-    await this.#target.state.clear(this.#mark);
+    if (reason !== undefined) throw await this.#rollBack(reason, last);
+    await this.#save("healthy", release);
+    await this.#target.state.clear(this.#pendingFlag);
     return "changed";
   }
 
@@ -67,9 +68,9 @@ export class Daemon {
       await this.#systemctl("daemon-reload");
     }
     for (const kind of ["healthy", "broken"] as const)
-      await this.#target.remove(this.#keptIn(kind), { recursive: true });
-    (await sharedRuntime(this.#target)).forget(this.#keptExecutable("healthy"));
-    await this.#target.state.clear(this.#mark);
+      await this.#target.remove(this.#directoryOf(kind), { recursive: true });
+    (await sharedRuntime(this.#target)).forget(this.#savedExecutable("healthy"));
+    await this.#target.state.clear(this.#pendingFlag);
     return there.length > 0 ? "changed" : "unchanged";
   }
 
@@ -81,17 +82,17 @@ export class Daemon {
     return [this.#service, this.#socket];
   }
 
-  get #mark(): string {
+  get #pendingFlag(): string {
     return `daemon-${this.#spec.name}`;
   }
 
-  /** What the executable is, by its content. */
+  /** A hash of the executable. */
   async #release(): Promise<string> {
     const { executable, name } = this.#spec;
     const content = await this.#target.readBytes(executable);
     if (content) return createHash("sha256").update(content).digest("hex").slice(0, 32);
     throw new AbortedChange(
-      `there is no ${executable} for ${this.#service} to run; put imageDumped("${executable}", …) before daemon.running("${name}")`,
+      `${this.#service} cannot run ${executable}: no such file; put imageDumped("${executable}", …) before daemon.running("${name}")`,
     );
   }
 
@@ -111,7 +112,7 @@ export class Daemon {
     return "changed";
   }
 
-  /** For a service of which nothing has changed: it runs. */
+  /** Starts a service that has not changed, unless it is running. */
   async #start(enabled: Change): Promise<Change> {
     const wanted = this.#listens ? this.#units : [this.#service];
     const { exit } = await systemctl(
@@ -120,13 +121,13 @@ export class Daemon {
       {},
       { mayFail: true },
     );
-    // With several it is enough that one is active.
-    const all = exit === 0 && (wanted.length === 1 || (await this.#areActive(wanted)));
-    if (all) return enabled;
+    // With several units, exit code 0 only means that one of them is active.
+    const allActive = exit === 0 && (wanted.length === 1 || (await this.#areActive(wanted)));
+    if (allActive) return enabled;
     await this.#systemctl("start", ...wanted.toReversed());
     const reason = await this.#unhealthy(this.#spec);
     if (reason !== undefined)
-      throw new FailedChange(`${this.#service} was started and is not healthy: ${reason}`);
+      throw new FailedChange(`${this.#service} was started but is not healthy: ${reason}`);
     return "changed";
   }
 
@@ -138,14 +139,14 @@ export class Daemon {
       .every((state) => state === "active");
   }
 
-  /** Who connects meanwhile waits at the socket, which stays open unless it is to be another. */
-  async #restart(elsewhere: boolean): Promise<void> {
+  /** Clients wait at the socket meanwhile: it stays open unless its unit has changed. */
+  async #restart(socketChanged: boolean): Promise<void> {
     if (this.#listens) {
-      if (elsewhere)
+      if (socketChanged)
         await systemctl(this.#target, ["stop", this.#service, this.#socket], {}, { mayFail: true });
       await this.#systemctl("start", this.#socket);
     }
-    // One that cannot even be started is found to be not healthy.
+    // The health check reports a failed start.
     await systemctl(this.#target, ["restart", this.#service], {}, { mayFail: true });
   }
 
@@ -153,55 +154,55 @@ export class Daemon {
     return unhealthy(this.#target, this.#service, health);
   }
 
-  /** Undefined: none was, or it is not known any more. */
+  /** Undefined when no healthy version is on record. */
   async #lastHealthy(): Promise<LastHealthy | undefined> {
-    const text = await this.#target.readBytes(`${this.#keptIn("healthy")}/${RECORD}`);
+    const text = await this.#target.readBytes(`${this.#directoryOf("healthy")}/${RECORD}`);
     return text && (JSON.parse(text.toString("utf8")) as LastHealthy);
   }
 
-  /** The executable and units that were healthy last run again; what was not is kept to be looked at. */
-  async #goBack(reason: string, last: LastHealthy | undefined): Promise<FailedChange> {
-    const said = await this.#lastWords();
-    await this.#keep("broken");
-    const evidence = `; ${this.#keptExecutable("broken")} is what failed${said}`;
+  /** Restores and restarts the last healthy version; keeps the failed one for inspection. */
+  async #rollBack(reason: string, last: LastHealthy | undefined): Promise<FailedChange> {
+    const log = await this.#recentLog();
+    await this.#save("broken");
+    const evidence = `; the failed executable is kept as ${this.#savedExecutable("broken")}${log}`;
     if (!last) {
       await systemctl(this.#target, ["stop", this.#service], {}, { mayFail: true });
       return new FailedChange(
-        `${this.#service} is not healthy: ${reason}; there is none to go back to, and it was stopped${evidence}`,
+        `${this.#service} is not healthy: ${reason}; no previous version to roll back to, so the service was stopped${evidence}`,
       );
     }
-    const changedSocket = await this.#restore();
+    const socketChanged = await this.#restore();
     await this.#systemctl("daemon-reload");
-    await this.#restart(changedSocket);
+    await this.#restart(socketChanged);
     const still = await this.#unhealthy(last);
-    if (still === undefined) await this.#target.state.clear(this.#mark);
+    if (still === undefined) await this.#target.state.clear(this.#pendingFlag);
     const outcome =
       still === undefined
-        ? "the one before runs again"
-        : `the one before was put back, and is not healthy either: ${still}`;
+        ? "rolled back to the previous version"
+        : `rolled back to the previous version, which is not healthy either: ${still}`;
     return new FailedChange(`${this.#service} is not healthy: ${reason}; ${outcome}${evidence}`);
   }
 
-  /** Puts back what was healthy. True: the socket is another one. */
+  /** Restores the last healthy version. True: the socket unit has changed. */
   async #restore(): Promise<boolean> {
     const { executable } = this.#spec;
-    const kept = await this.#target.readBytes(this.#keptExecutable("healthy"));
+    const kept = await this.#target.readBytes(this.#savedExecutable("healthy"));
     if (kept) await this.#target.ensureContent(executable, kept, { mode: 0o755 });
-    let changedSocket = false;
+    let socketChanged = false;
     for (const unit of this.#units) {
-      const text = await this.#target.readBytes(`${this.#keptIn("healthy")}/${unit}`);
+      const text = await this.#target.readBytes(`${this.#directoryOf("healthy")}/${unit}`);
       const changed = await this.#write(unit, text?.toString("utf8"));
-      if (unit === this.#socket) changedSocket = changed === "changed";
+      if (unit === this.#socket) socketChanged = changed === "changed";
     }
-    return changedSocket;
+    return socketChanged;
   }
 
-  /** A copy: it has the size of the code. */
-  async #keep(kind: "healthy" | "broken", release?: string): Promise<void> {
-    const directory = this.#keptIn(kind);
+  /** Copies the executable, which is small since it shares its runtime, and the units. */
+  async #save(kind: "healthy" | "broken", release?: string): Promise<void> {
+    const directory = this.#directoryOf(kind);
     await this.#target.makeDirectory(directory, { mode: 0o755 });
     const content = await this.#target.readBytes(this.#spec.executable);
-    if (content) await this.#target.ensureContent(this.#keptExecutable(kind), content, { mode: 0o755 });
+    if (content) await this.#target.ensureContent(this.#savedExecutable(kind), content, { mode: 0o755 });
     for (const unit of this.#units) {
       const text = await this.#target.readBytes(`${UNITS}/${unit}`);
       if (text) await this.#target.ensureContent(`${directory}/${unit}`, text, { mode: 0o644 });
@@ -211,21 +212,21 @@ export class Daemon {
     const { healthy, patience } = this.#spec;
     const record: LastHealthy = { release, healthy, patience };
     await this.#target.ensureContent(`${directory}/${RECORD}`, JSON.stringify(record), { mode: 0o644 });
-    (await sharedRuntime(this.#target)).remember(this.#keptExecutable(kind));
+    (await sharedRuntime(this.#target)).remember(this.#savedExecutable(kind));
   }
 
-  #keptIn(kind: "healthy" | "broken"): string {
-    return `${KEPT}/${kind}/${this.#spec.name}`;
+  #directoryOf(kind: "healthy" | "broken"): string {
+    return `${VERSIONS}/${kind}/${this.#spec.name}`;
   }
 
-  #keptExecutable(kind: "healthy" | "broken"): string {
-    return `${this.#keptIn(kind)}/${path.posix.basename(this.#spec.executable)}`;
+  #savedExecutable(kind: "healthy" | "broken"): string {
+    return `${this.#directoryOf(kind)}/${path.posix.basename(this.#spec.executable)}`;
   }
 
-  /** What the service said, since it was started last. */
-  async #lastWords(): Promise<string> {
-    const since = `--since=-${(this.#spec.patience ?? PATIENCE) + 5}s`;
-    const words = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", String(LAST_LINES), since];
+  /** The last journal lines since the service was last started. */
+  async #recentLog(): Promise<string> {
+    const since = `--since=-${(this.#spec.patience ?? DEFAULT_PATIENCE) + 5}s`;
+    const command = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", String(JOURNAL_LINES), since];
     const ids = await systemctl(
       this.#target,
       ["show", this.#service, "-P", "InvocationID"],
@@ -233,10 +234,10 @@ export class Daemon {
       { mayFail: true },
     );
     const id = ids.stdout.trim();
-    const of = id ? [`_SYSTEMD_INVOCATION_ID=${id}`] : ["-u", this.#service];
+    const filter = id ? [`_SYSTEMD_INVOCATION_ID=${id}`] : ["-u", this.#service];
     await this.#target.run(["journalctl", "--sync"], { mayFail: true });
-    const { stdout } = await this.#target.run([...words, ...of], { mayFail: true });
-    return stdout.trim() ? `; it said:\n${stdout.trim()}` : "";
+    const { stdout } = await this.#target.run([...command, ...filter], { mayFail: true });
+    return stdout.trim() ? `; its log:\n${stdout.trim()}` : "";
   }
 
   async #systemctl(...words: string[]): Promise<void> {

@@ -1,6 +1,6 @@
-/** The units of a daemon, as text. */
+/** The text of a daemon's systemd units. */
 
-export interface Described {
+export interface UnitOptions {
   readonly name: string;
   readonly executable: string;
   readonly description?: string | undefined;
@@ -11,9 +11,9 @@ export interface Described {
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
-const NOTE = "# Made by daemon.running, which undoes what is edited here.";
+const NOTE = "# Written by daemon.running, which overwrites edits.";
 
-export function serviceUnit(daemon: Described): string {
+export function serviceUnit(daemon: UnitOptions): string {
   const { name, description = name, listen = [] } = daemon;
   const sockets = listen.length > 0 ? [["Requires", `${name}.socket`] as const] : [];
   const after = ["network.target", ...sockets.map(([, socket]) => socket)].join(" ");
@@ -29,16 +29,16 @@ export function serviceUnit(daemon: Described): string {
       ...Object.entries(daemon.environment ?? {}).map(
         ([key, value]) => ["Environment", quoted(`${key}=${value}`)] as const,
       ),
-      ...Object.entries({ ...usual, ...identity(daemon), ...hardening, ...daemon.settings }),
+      ...Object.entries({ ...defaults, ...identity(daemon), ...hardening, ...daemon.settings }),
     ],
     Install: [["WantedBy", "multi-user.target"]],
   });
 }
 
-/** Connections wait here while there is nobody to take them, and are never refused. */
-export const socketUnit = ({ name, description = name, listen = [] }: Described): string =>
+/** Connections wait here while the service restarts; they are never refused. */
+export const socketUnit = ({ name, description = name, listen = [] }: UnitOptions): string =>
   unit({
-    Unit: [["Description", `${escaped(description)}: where it is reached`]],
+    Unit: [["Description", `${escaped(description)} (socket)`]],
     Socket: [
       ...listen.map((address) => ["ListenStream", address] as const),
       ["Backlog", "4096"],
@@ -56,7 +56,7 @@ const unit = (sections: Readonly<Record<string, Settings>>): string =>
     )
     .join("")}`;
 
-const usual = {
+const defaults = {
   Type: "exec",
   Restart: "always",
   RestartSec: "1",
@@ -64,12 +64,12 @@ const usual = {
   LimitNOFILE: "65536",
 };
 
-const identity = ({ name, user, state }: Described): Record<string, string> => ({
+const identity = ({ name, user, state }: UnitOptions): Record<string, string> => ({
   ...(user === undefined ? { DynamicUser: "yes" } : { User: user }),
   ...(state && { StateDirectory: name, StateDirectoryMode: "0700" }),
 });
 
-/** All that a process which serves and computes can do without. V8 writes code into its memory, and must be let. */
+/** Restrictions that a network service does not notice. Not MemoryDenyWriteExecute: V8 generates code at run time. */
 const hardening: Readonly<Record<string, string>> = {
   CapabilityBoundingSet: "",
   NoNewPrivileges: "yes",
@@ -99,7 +99,7 @@ const hardening: Readonly<Record<string, string>> = {
   UMask: "0077",
 };
 
-/** A percent sign begins a specifier. */
+/** A percent sign starts a specifier. */
 const escaped = (text: string): string => text.replaceAll("%", "%%");
 
 const quoted = (text: string): string =>

@@ -1,4 +1,4 @@
-/** Which packages a Debian system has, as dpkg and apt have written it down. */
+/** The packages of a Debian system, from the records of dpkg and apt. */
 import { FailedChange, type PosixTarget } from "consfigurator";
 
 /** One package as dpkg knows it. `status` is "installed", "config-files", "half-configured" and so on. */
@@ -7,7 +7,7 @@ export interface Package {
   readonly arch: string;
   readonly version: string;
   readonly status: string;
-  /** True when it was only installed because another package needs it. */
+  /** True when it was only installed as a dependency. */
   readonly auto: boolean;
 }
 
@@ -20,7 +20,7 @@ export class Packages {
     const all = [...packages];
     this.#native = all.find(({ name, arch }) => name === "dpkg" && arch !== "all")?.arch ?? "all";
     for (const each of all) {
-      // apt writes down what has no architecture under that of the system.
+      // apt records a package of architecture "all" under the architecture of the system.
       const arch = each.arch === "all" ? this.#native : each.arch;
       this.#byName.set(`${each.name}:${arch}`, { ...each, auto: autoInstalled.has(`${each.name}:${arch}`) });
     }
@@ -31,7 +31,10 @@ export class Packages {
     return this.#byName.get(name.includes(":") ? name : `${name}:${this.#native}`);
   }
 
-  /** Whether what apt-get install takes, `foo`, `foo:i386` or `foo=1.2`, is installed. A suite cannot be told: false. */
+  /**
+   * Whether an argument of apt-get install (`foo`, `foo:i386`, `foo=1.2`) is installed. With a suite, which dpkg does
+   * not record: false.
+   */
   isInstalled(wanted: string): boolean {
     const { name, version, suite } = parseWanted(wanted);
     const found = this.get(name);
@@ -42,20 +45,20 @@ export class Packages {
     );
   }
 
-  /** Whether something of the package is there besides its configuration. */
+  /** Whether the package is at least partly installed. Configuration files alone do not count. */
   isPresent(name: string): boolean {
     const found = this.get(name);
     return found !== undefined && found.status !== "config-files" && found.status !== "not-installed";
   }
 
-  /** Those that dpkg has unpacked and not set up. */
+  /** Packages that dpkg has unpacked but not configured. */
   unconfigured(): Package[] {
     const pending = new Set(["unpacked", "half-configured", "triggers-awaited", "triggers-pending"]);
     return [...this.#byName.values()].filter(({ status }) => pending.has(status));
   }
 }
 
-/** The parts of what apt-get install takes: `name[:arch][=version | /suite]`. */
+/** The parts of an argument of apt-get install: `name[:arch][=version | /suite]`. */
 export function parseWanted(wanted: string): { name: string; version?: string; suite?: string } {
   const [, name = wanted, sign, rest = ""] = /^([^=/]+)([=/])(.*)$/.exec(wanted) ?? [];
   return { name, ...(sign === "=" && { version: rest }), ...(sign === "/" && { suite: rest }) };
@@ -64,41 +67,41 @@ export function parseWanted(wanted: string): { name: string; version?: string; s
 const statusFile = "/var/lib/dpkg/status";
 const statesFile = "/var/lib/apt/extended_states";
 
-/** The packages of the machine. Read once, and again when something was installed in between. */
+/** The packages of the machine. Cached until the records change. */
 export function packages(target: PosixTarget): Promise<Packages> {
   return target.kind === "agent" ? fromFiles(target) : fromCommand(target);
 }
 
-interface Remembered {
+interface CachedPackages {
   readonly key: string;
   readonly packages: Packages;
 }
-const remembered = "apt/packages";
+const cacheKey = "apt/packages";
 
 async function fromFiles(target: PosixTarget): Promise<Packages> {
   const [status, states] = await Promise.all([target.stat(statusFile), target.stat(statesFile)]);
   const key = [status, states].map((stat) => stat && `${stat.id} ${stat.size} ${stat.mtime}`).join("\n");
-  const known = target.memory.get(remembered) as Remembered | undefined;
+  const known = target.memory.get(cacheKey) as CachedPackages | undefined;
   if (known?.key === key) return known.packages;
   if (!status) throw noDpkg(target);
   const [text, extended] = await Promise.all([
     target.readFile(statusFile),
     states ? target.readFile(statesFile) : "",
   ]);
-  return remember(target, key, new Packages(parseStatus(text), parseExtendedStates(extended)));
+  return cache(target, key, new Packages(parseStatus(text), parseExtendedStates(extended)));
 }
 
 async function fromCommand(target: PosixTarget): Promise<Packages> {
-  const known = target.memory.get(remembered) as Remembered | undefined;
+  const known = target.memory.get(cacheKey) as CachedPackages | undefined;
   const { stdout, exit } = await target.run(listing, { env: { KNOWN: known?.key ?? "" }, mayFail: true });
   if (exit !== 0) throw noDpkg(target);
   const [key = "", ...rest] = stdout.split("\n");
   if (known?.key === key) return known.packages;
   const [listed = "", extended = ""] = rest.join("\n").split("\n--\n");
-  return remember(target, key, new Packages(parseListing(listed), parseExtendedStates(extended)));
+  return cache(target, key, new Packages(parseListing(listed), parseExtendedStates(extended)));
 }
 
-/** One command, which answers with little when nothing was installed since. */
+/** Prints only the key when the records have not changed. */
 const listing = `
 key=$(stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} 2>/dev/null | tr '\\n' ' ')
 [ -n "$key" ] || exit 1
@@ -109,17 +112,17 @@ echo --
 cat ${statesFile} 2>/dev/null
 true`;
 
-function remember(target: PosixTarget, key: string, packages: Packages): Packages {
-  target.memory.set(remembered, { key, packages } satisfies Remembered);
+function cache(target: PosixTarget, key: string, packages: Packages): Packages {
+  target.memory.set(cacheKey, { key, packages } satisfies CachedPackages);
   return packages;
 }
 
 const noDpkg = (target: PosixTarget): FailedChange =>
   new FailedChange(
-    `${target.host.name} has no ${statusFile}; is it really a Debian system, as its os property says?`,
+    `${target.host.name} has no ${statusFile}; is it a Debian system, as its os property declares?`,
   );
 
-/** dpkg's status file. */
+/** Parses dpkg's status file. */
 export function parseStatus(text: string): Omit<Package, "auto">[] {
   return stanzas(text).map((stanza) => ({
     name: field(stanza, "Package"),
@@ -129,7 +132,7 @@ export function parseStatus(text: string): Omit<Package, "auto">[] {
   }));
 }
 
-/** What dpkg-query was asked for. */
+/** Parses the output of dpkg-query. */
 export function parseListing(text: string): Omit<Package, "auto">[] {
   return text
     .split("\n")
@@ -140,7 +143,7 @@ export function parseListing(text: string): Omit<Package, "auto">[] {
     });
 }
 
-/** apt's record of what was installed only for others, as `name:arch`. */
+/** Parses apt's record of packages that were only installed as dependencies, as `name:arch`. */
 export function parseExtendedStates(text: string): Set<string> {
   return new Set(
     stanzas(text)
@@ -151,7 +154,7 @@ export function parseExtendedStates(text: string): Set<string> {
 
 const stanzas = (text: string): string[] => text.split(/\n{2,}/).filter((stanza) => stanza.trim() !== "");
 
-/** The value of a field that has one line. Not a regular expression: the file is read at each deployment. */
+/** The value of a field with one line. Not a regular expression, for speed: every deployment parses the file. */
 function field(stanza: string, name: string): string {
   const label = `${name}: `;
   const at = stanza.startsWith(label) ? 0 : stanza.indexOf(`\n${label}`) + 1;

@@ -1,6 +1,6 @@
 /**
- * `text` as the name of a file that cron and run-parts look at: letters and digits stay, all else becomes its code point
- * in hexadecimal between two "_". A dot, which could stay anywhere else, would make them pass the file over.
+ * `text` as a file name that cron and run-parts accept: letters and digits stay, any other character becomes its
+ * hexadecimal code point between two "_". They ignore names with a dot.
  */
 export const encodedName = (text: string): string =>
   [...text]

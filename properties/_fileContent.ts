@@ -11,12 +11,12 @@ const callWithContent = (path: string, content: Lines, options: { mode?: number 
 });
 
 /**
- * `path` has exactly `content`: a text, or its lines. Missing parent directories are made. The permission bits are
- * those of `mode`; without it those that the file had, 0o644 for a new one.
+ * `path` has exactly `content`: a string, or a list of lines. Missing parent directories are created. The file gets the
+ * permission bits `mode`; without it, it keeps its own, and a new file gets 0o644.
  *
- * As everything that writes files here, it replaces the file in one step: whoever reads sees the old content or the new,
- * whole. A symbolic link is followed to its file. A further name of the same file (a hard link) is not: it keeps the old
- * content, as with rsync and Ansible; say `file.symlinked` where two names must go on being one file.
+ * Like everything that writes files here, it replaces the file in one step: a reader sees the old content or the new,
+ * never a mixture. A symbolic link is followed to its file. A hard link is not: the other name keeps the old content,
+ * as with rsync and Ansible; use `file.symlinked` where two names must remain one file.
  *
  * @example file.hasContent("/etc/motd", ["Welcome.", "Be nice."])
  */
@@ -25,13 +25,14 @@ export const hasContent = defprop({
   kind: "posix",
   args: contentArgs,
   call: callWithContent,
-  desc: ({ path }) => `${path} has its content`,
+  desc: ({ path }) => `content of ${path}`,
   apply: ({ path, content, mode }, target) =>
     target.ensureContent(path, wholeText(content), mode === undefined ? {} : { mode }),
 });
 
 /**
- * As `file.hasContent`, for a file that is wholly ours: unapplied, it is deleted. What it had before is not restored.
+ * Like `file.hasContent`, for a file that only this property manages: unapplying it deletes the file. Previous content
+ * is not restored.
  *
  * @example file.existsWithContent("/etc/cron.d/backup", "0 3 * * * root /usr/local/bin/backup", { mode: 0o600 })
  */
@@ -40,7 +41,7 @@ export const existsWithContent = defprop({
   kind: "posix",
   args: contentArgs,
   call: callWithContent,
-  desc: ({ path }) => `${path} exists with its content`,
+  desc: ({ path }) => `content of ${path}`,
   apply: ({ path, content, mode }, target) =>
     target.ensureContent(path, wholeText(content), mode === undefined ? {} : { mode }),
   unapply: ({ path }, target) => target.remove(path),
@@ -50,8 +51,8 @@ const linesArgs = object({ path: path(), lines: list(fileLine(), { minItems: 1 }
 const callWithLines = (path: string, ...lines: Lines[]) => ({ path, lines: lines.flat() });
 
 /**
- * `path` contains each of `lines`, as a whole line. Missing ones go to the end, in their order; the rest is left alone.
- * Missing parent directories are made. Unapplied, these lines are deleted.
+ * `path` contains each of `lines`, as a whole line. Missing lines are appended in order; the rest is left alone.
+ * Missing parent directories are created. Unapplying it deletes these lines.
  *
  * @example file.containsLines("/etc/some.conf", "FOO=bar")
  */
@@ -68,7 +69,7 @@ export const containsLines = defprop({
 });
 
 /**
- * `path` has none of `lines`, each compared with whole lines. There may be no such file.
+ * `path` has none of `lines`, each compared with whole lines. The file need not exist.
  *
  * @example file.lacksLines("/etc/modules", "floppy")
  */
@@ -93,16 +94,16 @@ const pattern = (): schema.Schema<Pattern> =>
     source: string({ description: "a regular expression" }),
     flags: string({
       pattern: "^[imsuv]*$",
-      description: "flags of a regular expression, of i, m, s, u and v",
+      description: "flags of a regular expression: any of i, m, s, u and v",
     }),
   });
 
-const patternOf = (said: string | RegExp): Pattern =>
-  said instanceof RegExp ? { source: said.source, flags: said.flags } : { source: said, flags: "" };
+const patternOf = (regex: string | RegExp): Pattern =>
+  regex instanceof RegExp ? { source: regex.source, flags: regex.flags } : { source: regex, flags: "" };
 
 const regexOf = ({ source, flags }: Pattern): RegExp => new RegExp(source, flags);
 
-/** Refuses what is no regular expression, before anybody is connected to. */
+/** Refuses an invalid regular expression before connecting. */
 function refuseBadPatterns(patterns: readonly Pattern[]): void {
   for (const each of patterns) {
     try {
@@ -114,8 +115,8 @@ function refuseBadPatterns(patterns: readonly Pattern[]): void {
 }
 
 /**
- * `path` has no line in which one of `patterns` matches, anywhere in it. Patterns are regular expressions of JavaScript,
- * as such or as text. There may be no such file.
+ * `path` has no line in which any of `patterns` matches. Patterns are JavaScript regular expressions, as objects or as
+ * strings. The file need not exist.
  *
  * @example file.lacksLinesMatching("/etc/hosts", /^127\.0\.1\.1\s/)
  */
@@ -134,9 +135,9 @@ export const lacksLinesMatching = defprop({
 });
 
 /**
- * In each line of `path` the first match of `regex` is replaced by `replacement`, in which `$&`, `$1` and `$<name>` mean
- * what they mean to `String.replace`. Let `regex` not match what it leaves behind: otherwise it changes the file at
- * each deployment. There may be no such file.
+ * In each line of `path`, the first match of `regex` is replaced by `replacement`, in which `$&`, `$1` and `$<name>`
+ * work as in `String.replace`. `regex` must not match the result, or the file changes at each deployment. The file need
+ * not exist.
  *
  * @example file.regexReplacedLines("/etc/ssh/sshd_config", /^#?PermitRootLogin .+/, "PermitRootLogin no")
  */

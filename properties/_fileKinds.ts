@@ -11,8 +11,8 @@ import { parentOf } from "./_paths";
 const { account, list, mode, object, optional, path } = schema;
 
 /**
- * The permission bits of `path` are `mode`, setuid, setgid and sticky included. A link is followed. Fails when there is
- * no such file.
+ * `path` has the permission bits `mode`, setuid, setgid and sticky included. A symbolic link is followed. Fails when
+ * the file does not exist.
  *
  * @example file.hasMode("/etc/ssl/private", 0o710)
  */
@@ -26,8 +26,8 @@ export const hasMode = defprop({
 });
 
 /**
- * `path` belongs to `user`, `group`, or both: names or numbers. A link itself is meant, not its file. Fails when there
- * is no such file, user or group.
+ * `path` belongs to `user`, `group`, or both, given as names or numbers. A symbolic link itself is changed, not its
+ * target. Fails when the file, user or group does not exist.
  *
  * @example file.hasOwnership("/srv/www", { user: "www-data", group: "www-data" })
  */
@@ -49,7 +49,7 @@ export const hasOwnership = defprop({
 });
 
 /**
- * There is nothing at any of `paths`. Files and links are deleted, dangling ones too; a directory is refused, see
+ * None of `paths` exists. Files and links are deleted, dangling links too; a directory is refused: see
  * `file.directoryDoesNotExist`.
  *
  * @example file.doesNotExist("/etc/nologin")
@@ -73,7 +73,7 @@ export const doesNotExist = defprop({
 });
 
 /**
- * `directory` and its parents are directories. New ones have mode 0755.
+ * `directory` and its parents exist. New directories get mode 0755.
  *
  * @example file.directoryExists("/srv/backup")
  */
@@ -88,7 +88,7 @@ export const directoryExists = defprop({
 });
 
 /**
- * The directory in which `path` is exists, and its parents.
+ * The directory that contains `path` exists, and so do its parents.
  *
  * @example file.containingDirectoryExists("/etc/consfig/flags/done")
  */
@@ -105,8 +105,8 @@ export const containingDirectoryExists = defprop({
 const directoriesArgs = object({ directories: list(path(), { minItems: 1 }) });
 
 /**
- * None of `directories` is a directory: they are deleted with all that is in them. A file of that name is left alone; a
- * link to a directory is refused.
+ * None of `directories` exists: each is deleted with everything in it. A file of that name is left alone; a link to a
+ * directory is refused.
  *
  * @example file.directoryDoesNotExist("/var/lib/old-service")
  */
@@ -116,13 +116,15 @@ export const directoryDoesNotExist = defprop({
   args: directoriesArgs,
   call: (...directories: string[]) => ({ directories }),
   desc: ({ directories }) =>
-    `${directories.join(", ")} ${directories.length > 1 ? "are" : "is"} no directory`,
+    directories.length > 1
+      ? `directories ${directories.join(", ")} do not exist`
+      : `directory ${directories.join()} does not exist`,
   check: async ({ directories }, target) =>
     (await Promise.all(directories.map((each) => target.stat(each)))).every(
       (found) => found?.type !== "directory",
     ),
   apply: async ({ directories }, target) => {
-    const found = await Promise.all(directories.map((each) => kindsOf(each, target)));
+    const found = await Promise.all(directories.map((each) => typesOf(each, target)));
     const link = found.find(({ own, followed }) => own === "symlink" && followed === "directory");
     if (link)
       throw new AbortedChange(`${link.path} is a link to a directory; delete it with file.doesNotExist`);
@@ -132,7 +134,8 @@ export const directoryDoesNotExist = defprop({
 });
 
 /**
- * None of `directories` is an empty directory. One with something in it, hidden files too, stays.
+ * None of `directories` is an empty directory: empty ones are deleted. A directory with anything in it, hidden files
+ * included, stays.
  *
  * @example file.emptyDirectoryDoesNotExist("/etc/sudoers.d/old")
  */
@@ -142,16 +145,18 @@ export const emptyDirectoryDoesNotExist = defprop({
   args: directoriesArgs,
   call: (...directories: string[]) => ({ directories }),
   desc: ({ directories }) =>
-    `${directories.join(", ")} ${directories.length > 1 ? "are" : "is"} no empty directory`,
-  check: async ({ directories }, target) => (await emptyOnes(directories, target)).length === 0,
+    directories.length > 1
+      ? `empty directories ${directories.join(", ")} do not exist`
+      : `empty directory ${directories.join()} does not exist`,
+  check: async ({ directories }, target) => (await emptyDirectories(directories, target)).length === 0,
   apply: async ({ directories }, target) => {
-    const empty = await emptyOnes(directories, target);
+    const empty = await emptyDirectories(directories, target);
     if (empty.length === 0) return "unchanged";
     return anyChanged(empty, (each) => target.removeEmptyDirectory(each));
   },
 });
 
-async function emptyOnes(directories: readonly string[], target: PosixTarget): Promise<string[]> {
+async function emptyDirectories(directories: readonly string[], target: PosixTarget): Promise<string[]> {
   const found = await Promise.all(
     directories.map(async (path) => {
       const [itself, names] = await Promise.all([target.lstat(path), target.list(path)]);
@@ -161,7 +166,7 @@ async function emptyOnes(directories: readonly string[], target: PosixTarget): P
   return directories.filter((_, at) => found[at]);
 }
 
-async function kindsOf(path: string, target: PosixTarget) {
+async function typesOf(path: string, target: PosixTarget) {
   const [own, followed] = await Promise.all([target.lstat(path), target.stat(path)]);
   return { path, own: own?.type, followed: followed?.type };
 }

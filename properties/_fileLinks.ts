@@ -4,9 +4,9 @@ import { parentOf } from "./_paths";
 const { boolean, object, path } = schema;
 
 /**
- * `from` is a symbolic link with the text `to`; a relative one is relative to the directory of `from`. A link that
- * points elsewhere is changed, in one step; what is no link is refused. Missing parent directories are made. Unapplied,
- * a link at `from` is deleted, wherever it points.
+ * `from` is a symbolic link to `to`; a relative `to` is relative to the directory of `from`. A link that points
+ * elsewhere is changed in one step; anything else at `from` is refused. Missing parent directories are created.
+ * Unapplying it deletes a link at `from`, wherever it points.
  *
  * @example file.symlinked({ from: "/etc/nginx/sites-enabled/blog", to: "../sites-available/blog" })
  */
@@ -26,9 +26,9 @@ export const symlinked = defprop({
 });
 
 /**
- * `destination` is a regular file with the content that `source`, on the same host, has now. It is made with the mode,
- * owner, ACLs and times of `source`; later differences in these matter only with `compareMetadata`. The directory
- * must exist. A link at `destination` is replaced; one at `source` is followed.
+ * `destination` is a regular file with the current content of `source`, on the same host. The copy gets the mode,
+ * owner, ACLs and times of `source`; later differences in mode and owner count only with `compareMetadata`. The
+ * directory must exist. A link at `destination` is replaced; a link at `source` is followed.
  *
  * @example file.isCopyOf("/etc/resolv.conf", "/old-os/etc/resolv.conf")
  */
@@ -61,7 +61,7 @@ export const isCopyOf = defprop({
   apply: async ({ destination, source }, target) => {
     const found = await target.lstat(destination);
     if (found?.type === "directory")
-      throw new FailedChange(`${destination} is a directory, and cannot be a copy of ${source}`);
+      throw new FailedChange(`cannot copy ${source} to ${destination}: it is a directory`);
     await target.copyFile(source, destination);
     return "changed";
   },

@@ -11,8 +11,8 @@ const desc = ({ path, pairs }: { path: string; pairs: readonly Pair[] }) =>
   `${path} sets ${pairs.map(([key, value]) => `${key}=${value}`).join(", ")}`;
 
 /**
- * `path` sets each key to its value, in lines `key value`. Of the lines of a key the first becomes the active one, also
- * when it was commented out with `#`, and later ones are commented out; new keys go to the end. Other lines are left alone.
+ * `path` sets each key to its value, in lines `key value`. The first line of a key becomes the active one, even if it
+ * was commented out with `#`; later ones are commented out. New keys are appended. Other lines are left alone.
  *
  * @example file.containsConfSpace("/etc/ssh/sshd_config", "PermitRootLogin", "no", "X11Forwarding", "no")
  */
@@ -26,7 +26,7 @@ export const containsConfSpace = defprop({
 });
 
 /**
- * As `file.containsConfSpace`, with a tab between key and value.
+ * Like `file.containsConfSpace`, with a tab between key and value.
  *
  * @example file.containsConfTab("/etc/login.defs", { UMASK: "027" })
  */
@@ -40,7 +40,7 @@ export const containsConfTab = defprop({
 });
 
 /**
- * As `file.containsConfSpace`, in lines `key = value`.
+ * Like `file.containsConfSpace`, in lines `key = value`.
  *
  * @example file.containsConfEquals("/etc/sysctl.d/90-local.conf", "net.ipv4.ip_forward", "1")
  */
@@ -54,7 +54,7 @@ export const containsConfEquals = defprop({
 });
 
 /**
- * As `file.containsConfSpace`, in lines `key=value` without blanks.
+ * Like `file.containsConfSpace`, in lines `key=value` without spaces.
  *
  * @example file.containsConfUnspaced("/etc/systemd/journald.conf.d/size.conf", "SystemMaxUse", "1G")
  */
@@ -68,7 +68,7 @@ export const containsConfUnspaced = defprop({
 });
 
 /**
- * As `file.containsConfSpace`, in lines `key=value` that a shell reads: a value that needs it is quoted.
+ * Like `file.containsConfSpace`, in lines `key=value` for a shell to read: values are quoted where needed.
  *
  * @example file.containsConfShell("/etc/default/grub", "GRUB_CMDLINE_LINUX", "console=ttyS0 quiet")
  */
@@ -84,14 +84,14 @@ export const containsConfShell = defprop({
 const iniKey = () =>
   string({
     pattern: "^[^\\s=#;\\[]([^=\\n\\r]*[^\\s=])?$",
-    description: "a key: without =, not beginning with #, ; or [",
+    description: "a key without =, not starting with #, ; or [",
   });
 const section = () => string({ pattern: "^[^\\n\\r]+$", description: "the name of a section" });
 
 /**
- * `path` sets each key of each section to its value, in lines `key=value`; the section is null for what stands before
- * the first. Of the lines of a key in its section the first becomes the active one, also when it was commented out, and
- * later ones are commented out; a new key goes after the last of its section, new sections to the end.
+ * `path` sets each key of each section to its value, in lines `key=value`; the section is null for settings before the
+ * first section header. The first line of a key in its section becomes the active one, even if it was commented out;
+ * later ones are commented out. A new key goes after the last setting of its section, a new section to the end.
  *
  * @example file.containsIniSettings("/etc/systemd/journald.conf", ["Journal", "SystemMaxUse", "1G"])
  */

@@ -1,12 +1,12 @@
 /** INI files: `key=value` below `[section]`. Pure: lines in, lines out. */
 import { holds, lastWins, type Setting } from "./_conf";
 
-/** `section` is null for settings that stand before any header. */
+/** `section` is null for settings before the first header. */
 export type Triple = readonly [section: string | null, key: string, value: string];
 
 /**
- * `lines` with each of `triples` set, by the rules of `withSettings` within each section, all parts of a section being
- * one. A new key goes after the last setting of its section; a new section to the end, in the order of names.
+ * `lines` with each of `triples` set, by the rules of `withSettings` within each section; all parts of a section count
+ * as one. A new key goes after the last setting of its section; new sections go to the end, sorted by name.
  */
 export function withIniSettings(lines: readonly string[], triples: readonly Triple[]): string[] {
   const rows = parse(lines);
@@ -27,7 +27,7 @@ export function withIniSettings(lines: readonly string[], triples: readonly Trip
 interface Row {
   text: string;
   readonly below: string[];
-  /** The section that it begins or belongs to. */
+  /** The section that it starts or belongs to. */
   readonly section: string | null;
   readonly header: boolean;
   readonly setting: Setting | undefined;
@@ -63,7 +63,7 @@ function bySection(triples: readonly Triple[]): [string | null, readonly (readon
   return [...sections].map(([section, pairs]) => [section, lastWins(pairs)]);
 }
 
-/** Sets a key that has a line already; false when it has none. */
+/** Sets a key that already has a line; false when it has none. */
 function set(rows: readonly Row[], section: string | null, key: string, value: string): boolean {
   const found = rows.flatMap((row) =>
     row.section === section && row.setting?.key === key ? [{ row, setting: row.setting }] : [],
@@ -84,20 +84,20 @@ function set(rows: readonly Row[], section: string | null, key: string, value: s
 }
 
 /**
- * Puts new lines into sections that are there, and takes these out of `missing`. Answers with what must stand before
+ * Inserts new lines into existing sections, and removes these from `missing`. Returns the lines that must come before
  * everything else.
  */
 function insert(rows: readonly Row[], missing: Map<string | null, string[]>): string[] {
   for (const [section, added] of missing) {
     const own = rows.filter((row) => row.section === section);
-    const place =
+    const anchor =
       own.findLast(({ setting }) => setting) ??
       own.find(({ header }) => header) ??
       (section === null ? own.at(-1) : undefined);
-    if (!place && section !== null) continue;
+    if (!anchor && section !== null) continue;
     missing.delete(section);
-    if (!place) return added;
-    place.below.push(...added);
+    if (!anchor) return added;
+    anchor.below.push(...added);
   }
   return [];
 }

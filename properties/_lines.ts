@@ -2,18 +2,18 @@ import { schema } from "consfigurator";
 
 const { either, line, list, string } = schema;
 
-/** Content as it may be said: a text, or its lines. */
+/** Content as a string, or as a list of lines. */
 export type Lines = string | readonly string[];
 
 export const content = (): schema.Schema<Lines> => either(string(), list(line()));
 
-/** One line as it stands in a file: the end of the line is the file's own matter. */
-export const fileLine = () => string({ pattern: "^[^\\n\\r]*$", description: "one line, without its end" });
+/** One line of a file. The file determines the line ending. */
+export const fileLine = () => string({ pattern: "^[^\\n\\r]*$", description: "one line, without a newline" });
 
-/** `said` as a whole text: each line is ended, and so is the last line of a text. */
-export const wholeText = (said: Lines): string =>
-  typeof said !== "string"
-    ? said.map((each) => `${each}\n`).join("")
-    : said === "" || said.endsWith("\n")
-      ? said
-      : `${said}\n`;
+/** `lines` as one string. Each line ends with a newline, and so does a string that is not empty. */
+export const wholeText = (lines: Lines): string =>
+  typeof lines !== "string"
+    ? lines.map((each) => `${each}\n`).join("")
+    : lines === "" || lines.endsWith("\n")
+      ? lines
+      : `${lines}\n`;

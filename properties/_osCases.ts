@@ -1,6 +1,6 @@
 /**
- * Choosing by the operating system. The choice is made once, while the host is prepared, by the system declared so
- * far; only what is chosen becomes part of the host: its facts, its kind, its code.
+ * Choices by operating system. A choice is made once, while the host is prepared, by the system declared so far. Only
+ * the chosen case becomes part of the host: its facts, its kind, its code.
  */
 import {
   attribute,
@@ -19,7 +19,7 @@ import { declared, isA, type OsTypeName, type OsValue, of, osTypeNames, osValue,
 
 const { list, object, oneOf, optional, string } = schema;
 
-/** What is chosen among, by name; the first that fits wins. */
+/** The cases by name; the first match wins. */
 export type Cases<K extends string> = Readonly<Partial<Record<K, MaybePropApp | readonly MaybePropApp[]>>>;
 
 interface Case {
@@ -27,14 +27,14 @@ interface Case {
   readonly then: readonly PropApp[];
 }
 
-/** The host whose system is looked at, when it is another one: as said, and once its system is known. */
+/** Another host whose system decides: as given, then with its system known. */
 interface Other {
   readonly name: string;
   readonly applications?: readonly PropApp[] | undefined;
   readonly os?: OsValue | undefined;
 }
 
-/** Not `propapp()`: what is not chosen must not be visited, nor decide the kind. */
+/** Not `propapp()`: a case that is not chosen must not be visited, nor affect the kind. */
 const branch = (): schema.Schema<PropApp> => ({
   type: "object",
   required: ["property", "args"],
@@ -51,7 +51,7 @@ const bySuite = casesBy(
 const bySuiteOnly = casesBy(
   string({
     pattern: "^(?!default$)[a-z][a-z0-9._-]*$",
-    description: 'a suite, such as "bookworm"; there is no default here',
+    description: 'a suite, such as "bookworm", but not "default"',
   }),
 );
 
@@ -62,8 +62,8 @@ const others = (host: Host, cases: Cases<string>) => ({
 });
 
 /**
- * What `cases` has for the operating system of the host: the first whose type is that of the host or one that the
- * host's is a sort of; else `default`; else nothing. The system has to be declared before.
+ * Applies the case for the operating system of the host: the first whose type is that of the host or a parent of it;
+ * else `default`; else nothing. The system must be declared before this.
  *
  * @example os.typecase({ debianStable: apt.updated(), debian: [apt.updated(), apt.upgraded()], default: null })
  */
@@ -71,14 +71,14 @@ export const typecase = defproplist({
   name: "os.typecase",
   args: object({ cases: byType }),
   call: (cases: Cases<OsTypeName | "default">) => own(cases),
-  desc: ({ cases }) => `by the system: ${names(cases)}`,
+  desc: ({ cases }) => `by operating system: ${names(cases)}`,
   inline: true,
   hostattrs: (_args, host) => decide(host, "os.typecase"),
-  parts: ({ cases }, host) => choose(cases, of(host), fitsType),
+  parts: ({ cases }, host) => choose(cases, of(host), matchesType),
 });
 
 /**
- * As `os.typecase` without a `default`: when no case fits, the host is refused with `InapplicableProperty`.
+ * Like `os.typecase`, without a `default`: if no case matches, the host is refused with `InapplicableProperty`.
  *
  * @example os.etypecase({ debianlike: apt.installed("cron"), freebsd: null })
  */
@@ -86,14 +86,14 @@ export const etypecase = defproplist({
   name: "os.etypecase",
   args: object({ cases: byTypeOnly }),
   call: (cases: Cases<OsTypeName>) => own(cases),
-  desc: ({ cases }) => `by the system: ${names(cases)}`,
+  desc: ({ cases }) => `by operating system: ${names(cases)}`,
   inline: true,
   hostattrs: (_args, host) => decide(host, "os.etypecase"),
-  parts: ({ cases }, host) => chooseOrRefuse(cases, of(host), fitsType, host.name),
+  parts: ({ cases }, host) => chooseOrRefuse(cases, of(host), matchesType, host.name),
 });
 
 /**
- * What `cases` has for the Debian suite of the host; else, and for what is no Debian, `default`; else nothing.
+ * Applies the case for the Debian suite of the host; else, and on any other system, `default`; else nothing.
  *
  * @example os.debianSuiteCase({ bookworm: apt.installed("neofetch"), default: apt.installed("fastfetch") })
  */
@@ -101,14 +101,14 @@ export const debianSuiteCase = defproplist({
   name: "os.debianSuiteCase",
   args: object({ cases: bySuite }),
   call: (cases: Cases<string>) => own(cases),
-  desc: ({ cases }) => `by the suite: ${names(cases)}`,
+  desc: ({ cases }) => `by suite: ${names(cases)}`,
   inline: true,
   hostattrs: (_args, host) => decide(host, "os.debianSuiteCase"),
-  parts: ({ cases }, host) => choose(cases, of(host), fitsSuite),
+  parts: ({ cases }, host) => choose(cases, of(host), matchesSuite),
 });
 
 /**
- * As `os.debianSuiteCase` without a `default`: when no case fits, the host is refused with `InapplicableProperty`.
+ * Like `os.debianSuiteCase`, without a `default`: if no case matches, the host is refused with `InapplicableProperty`.
  *
  * @example os.debianSuiteEcase({ bookworm: apt.installed("neofetch"), trixie: apt.installed("fastfetch") })
  */
@@ -116,14 +116,14 @@ export const debianSuiteEcase = defproplist({
   name: "os.debianSuiteEcase",
   args: object({ cases: bySuiteOnly }),
   call: (cases: Cases<string>) => own(cases),
-  desc: ({ cases }) => `by the suite: ${names(cases)}`,
+  desc: ({ cases }) => `by suite: ${names(cases)}`,
   inline: true,
   hostattrs: (_args, host) => decide(host, "os.debianSuiteEcase"),
-  parts: ({ cases }, host) => chooseOrRefuse(cases, of(host), fitsSuite, host.name),
+  parts: ({ cases }, host) => chooseOrRefuse(cases, of(host), matchesSuite, host.name),
 });
 
 /**
- * As `os.typecase`, by the system of `host` instead of the one that is deployed.
+ * Like `os.typecase`, by the system of `host` instead of the system of the deployed host.
  *
  * @example os.hostTypecase(web1, { debian: apt.installed("debootstrap") })
  */
@@ -131,15 +131,15 @@ export const hostTypecase = defproplist({
   name: "os.hostTypecase",
   args: object({ other, cases: byType }),
   call: (host: Host, cases: Cases<OsTypeName | "default">) => others(host, cases),
-  desc: ({ other, cases }) => `by the system of ${other.name}: ${names(cases)}`,
+  desc: ({ other, cases }) => `by operating system of ${other.name}: ${names(cases)}`,
   inline: true,
-  preprocess: ({ other, cases }) => ({ other: known(other), cases }),
+  preprocess: ({ other, cases }) => ({ other: withSystem(other), cases }),
   hostattrs: () => {},
-  parts: ({ other, cases }) => choose(cases, other.os, fitsType),
+  parts: ({ other, cases }) => choose(cases, other.os, matchesType),
 });
 
 /**
- * As `os.etypecase`, by the system of `host` instead of the one that is deployed.
+ * Like `os.etypecase`, by the system of `host` instead of the system of the deployed host.
  *
  * @example os.hostEtypecase(web1, { debian: apt.installed("debootstrap") })
  */
@@ -147,15 +147,15 @@ export const hostEtypecase = defproplist({
   name: "os.hostEtypecase",
   args: object({ other, cases: byTypeOnly }),
   call: (host: Host, cases: Cases<OsTypeName>) => others(host, cases),
-  desc: ({ other, cases }) => `by the system of ${other.name}: ${names(cases)}`,
+  desc: ({ other, cases }) => `by operating system of ${other.name}: ${names(cases)}`,
   inline: true,
-  preprocess: ({ other, cases }) => ({ other: known(other), cases }),
+  preprocess: ({ other, cases }) => ({ other: withSystem(other), cases }),
   hostattrs: () => {},
-  parts: ({ other, cases }) => chooseOrRefuse(cases, other.os, fitsType, other.name),
+  parts: ({ other, cases }) => chooseOrRefuse(cases, other.os, matchesType, other.name),
 });
 
 /**
- * As `os.debianSuiteCase`, by the suite of `host` instead of the one that is deployed.
+ * Like `os.debianSuiteCase`, by the suite of `host` instead of the suite of the deployed host.
  *
  * @example os.hostDebianSuiteCase(web1, { bookworm: apt.installed("debootstrap") })
  */
@@ -163,15 +163,15 @@ export const hostDebianSuiteCase = defproplist({
   name: "os.hostDebianSuiteCase",
   args: object({ other, cases: bySuite }),
   call: (host: Host, cases: Cases<string>) => others(host, cases),
-  desc: ({ other, cases }) => `by the suite of ${other.name}: ${names(cases)}`,
+  desc: ({ other, cases }) => `by suite of ${other.name}: ${names(cases)}`,
   inline: true,
-  preprocess: ({ other, cases }) => ({ other: known(other), cases }),
+  preprocess: ({ other, cases }) => ({ other: withSystem(other), cases }),
   hostattrs: () => {},
-  parts: ({ other, cases }) => choose(cases, other.os, fitsSuite),
+  parts: ({ other, cases }) => choose(cases, other.os, matchesSuite),
 });
 
 /**
- * As `os.debianSuiteEcase`, by the suite of `host` instead of the one that is deployed.
+ * Like `os.debianSuiteEcase`, by the suite of `host` instead of the suite of the deployed host.
  *
  * @example os.hostDebianSuiteEcase(web1, { bookworm: apt.installed("debootstrap") })
  */
@@ -179,14 +179,14 @@ export const hostDebianSuiteEcase = defproplist({
   name: "os.hostDebianSuiteEcase",
   args: object({ other, cases: bySuiteOnly }),
   call: (host: Host, cases: Cases<string>) => others(host, cases),
-  desc: ({ other, cases }) => `by the suite of ${other.name}: ${names(cases)}`,
+  desc: ({ other, cases }) => `by suite of ${other.name}: ${names(cases)}`,
   inline: true,
-  preprocess: ({ other, cases }) => ({ other: known(other), cases }),
+  preprocess: ({ other, cases }) => ({ other: withSystem(other), cases }),
   hostattrs: () => {},
-  parts: ({ other, cases }) => chooseOrRefuse(cases, other.os, fitsSuite, other.name),
+  parts: ({ other, cases }) => chooseOrRefuse(cases, other.os, matchesSuite, other.name),
 });
 
-/** A list, because the order decides. Written with `never` so that each `call` keeps the names its schema has. */
+/** A list, because the order matters. `never` lets each `call` keep the names of its schema. */
 const listed = <K extends string>(cases: Cases<K>): { when: never; then: PropApp[] }[] =>
   Object.entries<Cases<K>[K]>(cases).map(([when, then]) => ({
     when: when as never,
@@ -195,46 +195,51 @@ const listed = <K extends string>(cases: Cases<K>): { when: never; then: PropApp
 
 const names = (cases: readonly Case[]): string => cases.map(({ when }) => when).join(", ");
 
-/** `other` with its system instead of its properties. Its own preparation says what is wrong with it. */
-function known({ name, applications, os }: Other): { name: string; os: OsValue | undefined } {
+/** Replaces the properties of `other` by its system. Its own preparation reports its errors. */
+function withSystem({ name, applications, os }: Other): { name: string; os: OsValue | undefined } {
   if (!applications) return { name, os };
   return { name, os: of(factsOf(makeHost(name, {}, ...applications))) };
 }
 
-type Fits = (when: string, os: OsValue | undefined) => boolean;
-const fitsType: Fits = (when, os) => os !== undefined && when !== "default" && isA(os, when as OsTypeName);
-const fitsSuite: Fits = (when, os) => os !== undefined && isA(os, "debian") && when === os.suite;
+type Matches = (when: string, os: OsValue | undefined) => boolean;
+const matchesType: Matches = (when, os) =>
+  os !== undefined && when !== "default" && isA(os, when as OsTypeName);
+const matchesSuite: Matches = (when, os) => os !== undefined && isA(os, "debian") && when === os.suite;
 
-function choose(cases: readonly Case[], os: OsValue | undefined, fits: Fits): readonly PropApp[] {
-  const chosen = cases.find(({ when }) => fits(when, os)) ?? cases.find(({ when }) => when === "default");
+function choose(cases: readonly Case[], os: OsValue | undefined, matches: Matches): readonly PropApp[] {
+  const chosen = cases.find(({ when }) => matches(when, os)) ?? cases.find(({ when }) => when === "default");
   return chosen?.then ?? [];
 }
 
 function chooseOrRefuse(
   cases: readonly Case[],
   os: OsValue | undefined,
-  fits: Fits,
+  matches: Matches,
   host: string,
 ): readonly PropApp[] {
-  const chosen = cases.find(({ when }) => fits(when, os));
+  const chosen = cases.find(({ when }) => matches(when, os));
   if (chosen) return chosen.then;
-  const subject = os ? `${host} runs ${shown(os)}` : `${host} has no system declared so far`;
-  throw new InapplicableProperty(`${subject}, and there are only cases for ${names(cases) || "nothing"}`);
+  const reason = os
+    ? `${host} runs ${shown(os)}, which matches no case`
+    : `${host} has no operating system declared yet`;
+  throw new InapplicableProperty(`${reason}; the cases are: ${names(cases) || "none"}`);
 }
 
-/** What was chosen by the system as it was known then. */
+/** The choices made so far, each with the system known at that time. */
 const decided = attribute<{ readonly os: OsValue | null; readonly by: string }>("os/decided");
 
 function decide(host: HostModel, by: string): void {
   host.pushNew(decided, { os: of(host) ?? null, by });
 }
 
-/** Records that `host` runs `value`. What was chosen before by another system would no longer be right: refused. */
+/** Records that `host` runs `value`. Refused if an earlier choice was made for another system. */
 export function declare(host: HostModel, value: OsValue): void {
   const other = host.all(decided).find(({ os }) => os === null || shown(os) !== shown(value));
   if (other) {
-    const then = other.os ? `was declared to run ${shown(other.os)}` : "had no system declared";
-    throw new InapplicableProperty(`${other.by} before it chose when ${host.name} ${then}; put this first`);
+    const then = other.os ? `was declared to run ${shown(other.os)}` : "had no operating system declared";
+    throw new InapplicableProperty(
+      `${other.by} before it already chose a case, when ${host.name} ${then}; put this first`,
+    );
   }
   host.push(declared, value);
 }

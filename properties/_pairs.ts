@@ -1,13 +1,13 @@
-/** Keys and values as arguments of properties. */
+/** Settings as arguments of properties. */
 import { schema } from "consfigurator";
 import type { ConfStyle, Pair } from "./_conf";
 
 const { list, object, path, string } = schema;
 
-/** Settings as they may be said: keys and values in turn, one object, or one list of pairs. */
+/** Settings: keys and values in turn, one object, or one list of pairs. */
 export type Pairs = string[] | [settings: Readonly<Record<string, string>>] | [settings: readonly Pair[]];
 
-/** `pairs` as a list of pairs. A key without a value gets none, which the schema then refuses. */
+/** `pairs` as a list of pairs. A key without a value becomes a pair without one, which the schema refuses. */
 export function pairsOf(pairs: Pairs): Pair[] {
   const [first] = pairs;
   if (Array.isArray(first)) return [...first];
@@ -16,7 +16,7 @@ export function pairsOf(pairs: Pairs): Pair[] {
   return words.flatMap((key, at) => (at % 2 === 0 ? [[key, words[at + 1]] as unknown as Pair] : []));
 }
 
-/** A list of as many items as there are schemas, each of its own. */
+/** A list with one item for each of the schemas. */
 export const tuple = <T>(...items: schema.Schema<unknown>[]): schema.Schema<T> => ({
   type: "array",
   items,
@@ -24,19 +24,19 @@ export const tuple = <T>(...items: schema.Schema<unknown>[]): schema.Schema<T> =
   maxItems: items.length,
 });
 
-/** Neither a comment nor, by its end, another key. */
+/** A key that is not read as a comment, or as a key and a value. */
 const wordKey = () =>
-  string({ pattern: "^[^\\s#]\\S*$", description: "a key: one word that does not begin with #" });
+  string({ pattern: "^[^\\s#]\\S*$", description: "a key: one word, not starting with #" });
 const keyBeforeEquals = () =>
   string({
     pattern: "^[^\\s=#][^\\s=]*$",
-    description: "a key: one word without =, which does not begin with #",
+    description: "a key: one word without =, not starting with #",
   });
-export const value = () => string({ pattern: "^[^\\n\\r]*$", description: "a value, which is one line" });
+export const value = () => string({ pattern: "^[^\\n\\r]*$", description: "a value on one line" });
 const someValue = () =>
-  string({ pattern: "^[^\\n\\r]*\\S[^\\n\\r]*$", description: "a value, which is one line and not empty" });
+  string({ pattern: "^[^\\n\\r]*\\S[^\\n\\r]*$", description: "a non-empty value on one line" });
 
-/** The arguments of a property that sets pairs in the manner of `style`. */
+/** The arguments of a property that sets pairs in a style. */
 export const settingsArgs = ({ looksLikeProse }: ConfStyle) =>
   object({
     path: path(),

@@ -1,4 +1,4 @@
-/** The directory in which `path` is; "." when it says none. A slash at the end means nothing. */
+/** The parent directory of `path`; "." if it names none. A trailing slash is ignored. */
 export function parentOf(path: string): string {
   const [, parent] = /^(.*?)\/+[^/]+\/*$/.exec(path) ?? [];
   return parent === undefined ? (path.startsWith("/") ? "/" : ".") : parent || "/";

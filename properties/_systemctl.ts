@@ -1,4 +1,4 @@
-/** Running systemctl, and knowing what it would say without running it. */
+/** Runs systemctl, or predicts its answer without running it. */
 
 import path from "node:path";
 import { AbortedChange, type CommandResult, type PosixTarget, type RunOptions } from "consfigurator";
@@ -11,7 +11,7 @@ interface Unit extends Instance {
   readonly unit: string;
 }
 
-/** Runs systemctl for the system's instance, or for that of the connected user. */
+/** Runs systemctl for the system instance, or for the connected user's. */
 export async function systemctl(
   target: PosixTarget,
   words: readonly string[],
@@ -29,28 +29,28 @@ export async function systemctl(
   return target.run(["systemctl", "--user", ...words], { ...options, env });
 }
 
-/** Throws `AbortedChange` unless the connected user's manager runs. */
-export async function canBeReached(target: PosixTarget): Promise<void> {
+/** Throws `AbortedChange` unless the connected user's instance of systemd runs. */
+export async function needsUserInstance(target: PosixTarget): Promise<void> {
   if (await target.stat(`${await runtimeDirectory(target)}/systemd/private`)) return;
   const { user } = await target.identity();
   throw new AbortedChange(
-    `no systemd runs for the user ${user}; put systemd.lingeringEnabled("${user}"), applied as root, before this property`,
+    `no systemd instance runs for the user ${user}; put systemd.lingeringEnabled("${user}"), applied as root, before this property`,
   );
 }
 
 const runtimeDirectory = async (target: PosixTarget): Promise<string> =>
   `/run/user/${(await target.identity()).uid}`;
 
-/** What systemctl is-enabled says: its word, and whether it counts that as enabled. */
+/** The answer of systemctl is-enabled, and whether it counts as enabled. */
 export async function enabledState(
   target: PosixTarget,
   args: Unit,
-): Promise<{ word: string; holds: boolean }> {
+): Promise<{ state: string; holds: boolean }> {
   const { stdout, exit } = await systemctl(target, ["is-enabled", args.unit], args, { mayFail: true });
-  return { word: stdout.trim(), holds: exit === 0 };
+  return { state: stdout.trim(), holds: exit === 0 };
 }
 
-/** Where the system's instance finds units, in its order. */
+/** The directories where the system instance finds units, in order. */
 const searchPath = [
   "/etc/systemd/system.control",
   "/run/systemd/system.control",
@@ -69,8 +69,8 @@ const searchPath = [
 const ownUnits = "/etc/systemd/system";
 
 /**
- * In the agent, what is-enabled would say, as far as the links that it would look at leave no doubt: "enabled" for a
- * unit of its own that is linked by its own name, "masked". Undefined: ask systemctl.
+ * In the agent, the answer of is-enabled as far as the links on disk leave no doubt: "enabled" for a unit file that is
+ * linked by its own name, or "masked". Undefined: ask systemctl.
  */
 export async function linkedState(
   target: PosixTarget,

@@ -25,10 +25,9 @@ const SERVICE = "consfigurator.service";
 const TIMER = "consfigurator.timer";
 
 /**
- * This deployment is applied again at the times `when`, on the host itself, without a controller: so that what strays
- * comes back between deployments. A time that was missed is made up for. What is applied is the last deployment in which
- * this stood, further applications that were given to `deploy` included. What came of it stands in the journal of
- * consfigurator.service.
+ * The host repeats this deployment at the times `when`, without a controller, to correct drift between deployments. A
+ * missed run is caught up on. The host repeats the last deployment that included this property, with any further
+ * applications given to `deploy`. The outcome is in the journal of consfigurator.service.
  *
  * @example systemd.runsConfigurator("daily")
  */
@@ -36,7 +35,7 @@ export const runsConfigurator = defproplist({
   name: "systemd.runsConfigurator",
   args: when,
   call: (when: string) => ({ when }),
-  desc: ({ when }) => `${when}: this deployment again`,
+  desc: ({ when }) => `${when}: repeat this deployment`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   parts: ({ when }) => [imageDumped(), timer({ when })],
   unapply: ({ when }, _target, steps) => steps.unapply(timer({ when })),
@@ -75,7 +74,7 @@ const timer = defprop({
 const nowUnless = (target: PosixTarget): string[] => (isInhibited(target) ? [] : ["--now"]);
 
 const service = (image: string): string => `[Unit]
-Description=The last deployment to this host, applied again
+Description=Repeat the last deployment to this host
 After=network-online.target
 Wants=network-online.target
 
@@ -87,7 +86,7 @@ IOSchedulingClass=idle
 `;
 
 const timerText = (when: string): string => `[Unit]
-Description=Applies the last deployment to this host again
+Description=Repeat the last deployment to this host on a schedule
 
 [Timer]
 OnCalendar=${when}

@@ -1,22 +1,22 @@
-/** Tables of words, one entry a line, such as fstab(5) and crypttab(5). Pure: lines in, lines out. */
+/** Tables of words, one entry per line, such as fstab(5) and crypttab(5). Pure: lines in, lines out. */
 import { FailedChange } from "consfigurator";
 
-/** Says of an entry: whatever source the line has that is there. */
+/** As the source of an entry: keep the source of the existing line. */
 export const PLACEHOLDER = "PLACEHOLDER";
 
-/** Which word of a line is what, counted from 0. */
+/** The columns of a table, counted from 0. */
 export interface Columns {
   readonly source: number;
   readonly target: number;
-  /** The source of a line that has none. */
+  /** The word for no source; "none" unless given. */
   readonly noSource?: string;
 }
 
 /**
- * `lines` with each of `entries`. The first line of the same target (of swap space: of the same source) becomes the
- * entry, but keeps its source when the entry names none; the others are added at the end. A line then stands after
- * each line on whose target its own target or source lies. Comments are never taken for entries. Throws `FailedChange`
- * for a `PLACEHOLDER` that nothing is known of.
+ * `lines` with each of `entries`. The first line with the same target (for swap space: the same source) becomes the
+ * entry, but keeps its source when the entry names none; other entries are appended. A line then comes after every line
+ * whose target contains its own target or source. Comments never count as entries. Throws `FailedChange` for a
+ * `PLACEHOLDER` without a source to keep.
  */
 export function updatedTable(
   lines: readonly string[],
@@ -46,10 +46,10 @@ const wordsOf = (line: string): string[] => line.trim().split(/\s+/);
 
 const isEntry = (line: string): boolean => line.trim() !== "" && !line.trimStart().startsWith("#");
 
-/** What tells one line from another: where it is mounted; swap space is nowhere, so its source. */
+/** Identifies a line: by its mount point, or for swap space, which has none, by its source. */
 function keyOf(words: readonly string[], { source, target }: Columns): string {
-  const place = words[target] ?? "";
-  return place === "none" || place === "swap" ? `from ${words[source]}` : withoutSlash(place);
+  const mountPoint = words[target] ?? "";
+  return mountPoint === "none" || mountPoint === "swap" ? `from ${words[source]}` : withoutSlash(mountPoint);
 }
 
 function withSource(
@@ -64,29 +64,31 @@ function withSource(
   const namesNone = own === PLACEHOLDER || own === noSource;
   if (namesNone && known !== undefined && known !== noSource) return words.with(source, known);
   if (own === PLACEHOLDER)
-    throw new FailedChange(`nothing says what stands for ${PLACEHOLDER} in the entry "${entry}"`);
+    throw new FailedChange(
+      `the entry "${entry}" needs a source: no existing line has one for ${PLACEHOLDER}`,
+    );
   return words;
 }
 
-/** Each line after those on which it depends, moved no more than that takes. Lines in a circle stay as they are. */
+/** Each line after the lines it depends on, with as few moves as possible. Lines in a cycle stay in place. */
 function inOrder(lines: readonly string[], columns: Columns): string[] {
   const words = lines.map((line) => (isEntry(line) ? wordsOf(line) : undefined));
   const under = words.map((own) =>
-    words.flatMap((other, at) => (own && other && own !== other && liesOn(own, other, columns) ? [at] : [])),
+    words.flatMap((other, at) => (own && other && own !== other && isBelow(own, other, columns) ? [at] : [])),
   );
   const ordered: string[] = [];
   const seen = new Set<number>();
-  const place = (at: number): void => {
+  const append = (at: number): void => {
     if (seen.has(at)) return;
     seen.add(at);
-    for (const other of under[at] ?? []) if (!reachable(under, other).has(at)) place(other);
+    for (const other of under[at] ?? []) if (!reachable(under, other).has(at)) append(other);
     ordered.push(lines[at] ?? "");
   };
-  for (const at of lines.keys()) place(at);
+  for (const at of lines.keys()) append(at);
   return ordered;
 }
 
-/** All that `from` depends on, also through others. */
+/** All lines that `from` depends on, directly or indirectly. */
 function reachable(
   under: readonly (readonly number[])[],
   from: number,
@@ -97,7 +99,7 @@ function reachable(
 }
 
 /** Whether the target or the source of `words` is a path strictly below the target of `other`. */
-function liesOn(words: readonly string[], other: readonly string[], { source, target }: Columns): boolean {
+function isBelow(words: readonly string[], other: readonly string[], { source, target }: Columns): boolean {
   const mountPoint = other[target] ?? "";
   if (!mountPoint.startsWith("/")) return false;
   const top = withoutSlash(mountPoint);

@@ -1,4 +1,4 @@
-/** Packages of Debian and what descends from it, through apt-get and dpkg. */
+/** Packages on Debian and its derivatives, through apt-get and dpkg. */
 import { defprop, defproplist, type PosixTarget, schema } from "consfigurator";
 import {
   aptGet,
@@ -6,9 +6,9 @@ import {
   changePackages,
   configurePending,
   failed,
+  packagesFingerprint,
   reconfigure,
-  recordOfPackages,
-  simulated,
+  simulate,
 } from "./_aptGet";
 import { packages, parseWanted } from "./_dpkg";
 import { needsRoot } from "./_needs";
@@ -19,11 +19,11 @@ const { list, object, string } = schema;
 
 export * from "./_aptConfig";
 
-/** Names of packages; lists are spliced in. */
+/** Names of packages; nested lists are flattened. */
 export type Names = string | readonly Names[];
 const flat = (names: Names): string[] => (typeof names === "string" ? [names] : names.flatMap(flat));
 
-/** What apt-get install takes, without what would mean something else to it: options, globs, a final "-". */
+/** An argument of apt-get install, except what it would take for an option, a glob or a removal (a final "-"). */
 const packageName = () =>
   string({
     pattern: "^[a-z0-9][a-z0-9+.-]*(?<!-)(:[a-z0-9-]+)?(=[A-Za-z0-9.+~:-]+|/[a-z0-9./-]+)?$",
@@ -34,45 +34,45 @@ const plainName = () =>
     pattern: "^[a-z0-9][a-z0-9+.-]*(?<!-)(:[a-z0-9-]+)?$",
     description: 'a package, such as "git" or "libc6:i386"',
   });
-const several = object({ names: list(packageName()) });
-const named = (...names: Names[]) => ({ names: flat(names) });
+const packageArgs = object({ names: list(packageName()) });
+const byNames = (...names: Names[]) => ({ names: flat(names) });
 
 /**
- * Each of the packages `names` is installed, and marked as wanted for itself, so that it is not removed with what
- * needed it. Only those that are missing are given to apt-get.
+ * Each of the packages `names` is installed and marked as manually installed, so that it is not removed with packages
+ * that depend on it. Only missing packages are passed to apt-get.
  *
  * @example apt.installed("nginx", "postgresql")
  */
 export const installed = defprop({
   name: "apt.installed",
   kind: "posix",
-  args: several,
-  call: named,
+  args: packageArgs,
+  call: byNames,
   desc: ({ names }) => `installed: ${names.join(", ")}`,
   hostattrs: (_args, host) => os.required(host, "debianlike"),
-  check: ({ names }, target) => areWantedAndInstalled(target, names),
+  check: ({ names }, target) => areManuallyInstalled(target, names),
   apply: ({ names }, target) => install(target, "apt.installed", names, []),
 });
 
 /**
- * As `apt.installed`, without packages that are only recommended by these.
+ * Like `apt.installed`, without recommended packages.
  *
  * @example apt.installedMinimally("postfix")
  */
 export const installedMinimally = defprop({
   name: "apt.installedMinimally",
   kind: "posix",
-  args: several,
-  call: named,
+  args: packageArgs,
+  call: byNames,
   desc: ({ names }) => `installed without recommendations: ${names.join(", ")}`,
   hostattrs: (_args, host) => os.required(host, "debianlike"),
-  check: ({ names }, target) => areWantedAndInstalled(target, names),
+  check: ({ names }, target) => areManuallyInstalled(target, names),
   apply: ({ names }, target) => install(target, "apt.installedMinimally", names, ["--no-install-recommends"]),
 });
 
 /**
- * None of the packages `names` is installed. Their configuration files stay, and so do packages that were installed
- * for them: see `apt.autoremoved`. A name that nobody knows is not installed.
+ * None of the packages `names` is installed. Their configuration files and their dependencies stay: see
+ * `apt.autoremoved`. A name that apt does not know counts as not installed.
  *
  * @example apt.removed("exim4-base")
  */
@@ -80,7 +80,7 @@ export const removed = defprop({
   name: "apt.removed",
   kind: "posix",
   args: object({ names: list(plainName()) }),
-  call: named,
+  call: byNames,
   desc: ({ names }) => `not installed: ${names.join(", ")}`,
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   check: ({ names }, target) => noneInstalled(target, ...names),
@@ -95,7 +95,7 @@ export const removed = defprop({
 });
 
 /**
- * What dpkg has unpacked is set up too.
+ * All unpacked packages are configured.
  *
  * @example apt.allConfigured()
  */
@@ -104,21 +104,21 @@ export const allConfigured = defprop({
   kind: "posix",
   args: object({}),
   call: () => ({}),
-  desc: () => "all packages set up",
+  desc: () => "all packages configured",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   check: async (_args, target) => (await packages(target)).unconfigured().length === 0,
   apply: async (_args, target) => {
     await needsRoot(target, "apt.allConfigured");
-    const before = await recordOfPackages(target);
+    const before = await packagesFingerprint(target);
     const result = await configurePending(target);
     if (result.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], result);
-    return changedSince(before, await recordOfPackages(target));
+    return changedSince(before, await packagesFingerprint(target));
   },
 });
 
 /**
- * The lists of available packages are those that the sources have now, and what dpkg has unpacked is set up. Changed
- * when the lists are others than before.
+ * The package lists are up to date with the sources, and all unpacked packages are configured. Changed when the lists
+ * differ from before.
  *
  * @example apt.updated()
  */
@@ -131,22 +131,22 @@ export const updated = defprop({
   hostattrs: (_args, host) => os.required(host, "debian"),
   apply: async (_args, target) => {
     await needsRoot(target, "apt.updated");
-    const before = await recordOfLists(target);
+    const before = await listsFingerprint(target);
     const pending = (await packages(target)).unconfigured().length > 0;
-    // What cannot be set up must not keep the lists, which may have the cure, from being updated.
+    // A package that cannot be configured must not block the update: new lists may have the fix.
     const configured = pending ? await configurePending(target) : undefined;
     const stable = os.runs(target.host, "debianStable");
     const args = ["update", ...(stable ? [] : ["--allow-releaseinfo-change"])];
     const result = await aptGet(target, args);
     if (result.exit !== 0) throw failed(["apt-get", ...args], result);
     if (configured && configured.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], configured);
-    return pending ? "changed" : changedSince(before, await recordOfLists(target));
+    return pending ? "changed" : changedSince(before, await listsFingerprint(target));
   },
 });
 
 /**
- * Every installed package is the newest that the lists have; others are installed or removed where that needs it.
- * Does not update the lists: see `apt.updated`.
+ * Every installed package is the newest version in the lists; other packages are installed or removed as needed. Does
+ * not update the lists: see `apt.updated`.
  *
  * @example apt.upgraded()
  */
@@ -157,12 +157,12 @@ export const upgraded = defprop({
   call: () => ({}),
   desc: () => "packages up to date",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
-  check: async (_args, target) => (await simulated(target, ["dist-upgrade"])).length === 0,
+  check: async (_args, target) => (await simulate(target, ["dist-upgrade"])).length === 0,
   apply: (_args, target) => changePackages(target, "apt.upgraded", ["-y", "dist-upgrade"]),
 });
 
 /**
- * No package is installed that was only installed for others which are gone.
+ * No package is installed that was only a dependency of removed packages.
  *
  * @example apt.autoremoved()
  */
@@ -171,14 +171,14 @@ export const autoremoved = defprop({
   kind: "posix",
   args: object({}),
   call: () => ({}),
-  desc: () => "no packages that nothing needs",
+  desc: () => "no unneeded packages",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
-  check: async (_args, target) => (await simulated(target, ["autoremove"])).length === 0,
+  check: async (_args, target) => (await simulate(target, ["autoremove"])).length === 0,
   apply: (_args, target) => changePackages(target, "apt.autoremoved", ["-y", "autoremove"]),
 });
 
 /**
- * apt keeps no packages that it has downloaded.
+ * apt's cache of downloaded packages is empty.
  *
  * @example apt.cacheCleaned()
  */
@@ -187,7 +187,7 @@ export const cacheCleaned = defprop({
   kind: "posix",
   args: object({}),
   call: () => ({}),
-  desc: () => "no downloaded packages kept",
+  desc: () => "empty cache of downloaded packages",
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   apply: async (_args, target) => {
     await needsRoot(target, "apt.cacheCleaned");
@@ -197,8 +197,8 @@ export const cacheCleaned = defprop({
 });
 
 /**
- * The package `name` has been set up again, with `answers` to debconf's questions: `[template, type, value]` each. For
- * `onChange`: it is done, and counts as a change, each time.
+ * Reconfigures the package `name` with `answers` to debconf's questions: `[template, type, value]` each. Runs and
+ * counts as a change each time, so use it in `onChange`.
  *
  * @example onChange(apt.installed("unattended-upgrades"), apt.reconfigured("unattended-upgrades", ["unattended-upgrades/enable_auto_updates", "boolean", "true"]))
  */
@@ -210,7 +210,7 @@ export const reconfigured = defprop({
     answers: list(list(string({ pattern: "^[^\\n]*$" }), { minItems: 3, maxItems: 3 })),
   }),
   call: (name: string, ...answers: [template: string, type: string, value: string][]) => ({ name, answers }),
-  desc: ({ name }) => `${name} set up again`,
+  desc: ({ name }) => `${name} reconfigured`,
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   apply: async ({ name, answers }, target) => {
     await needsRoot(target, "apt.reconfigured");
@@ -220,7 +220,7 @@ export const reconfigured = defprop({
 });
 
 /**
- * The package `name` is installed, and the service of that name runs.
+ * The package `name` is installed, and the service of the same name runs.
  *
  * @example apt.serviceInstalledRunning("cron")
  */
@@ -238,13 +238,13 @@ export async function allInstalled(target: PosixTarget, ...names: string[]): Pro
   return names.every((name) => known.isInstalled(name));
 }
 
-/** Whether none of the packages `names` is installed, not even in part, for use by other properties. */
+/** Whether none of the packages `names` is installed, even partly, for use by other properties. */
 export async function noneInstalled(target: PosixTarget, ...names: string[]): Promise<boolean> {
   const known = await packages(target);
   return !names.some((name) => known.isPresent(name));
 }
 
-async function areWantedAndInstalled(target: PosixTarget, names: readonly string[]): Promise<boolean> {
+async function areManuallyInstalled(target: PosixTarget, names: readonly string[]): Promise<boolean> {
   const known = await packages(target);
   return names.every((name) => known.isInstalled(name) && !known.get(parseWanted(name).name)?.auto);
 }
@@ -263,14 +263,14 @@ async function install(
       ? await changePackages(target, property, ["-y", ...options, "install", ...missing], missing)
       : "unchanged";
   const after = await packages(target);
-  const marked = names.map((name) => parseWanted(name).name).filter((name) => after.get(name)?.auto);
-  if (marked.length === 0) return change;
-  await target.run(["apt-mark", "manual", ...marked]);
+  const automatic = names.map((name) => parseWanted(name).name).filter((name) => after.get(name)?.auto);
+  if (automatic.length === 0) return change;
+  await target.run(["apt-mark", "manual", ...automatic]);
   return "changed";
 }
 
-/** A fingerprint of the lists: apt gives each the time that its source gives it. */
-async function recordOfLists(target: PosixTarget): Promise<string> {
+/** A fingerprint of the lists: apt gives each list the modification time of its source. */
+async function listsFingerprint(target: PosixTarget): Promise<string> {
   const directory = "/var/lib/apt/lists";
   if (target.kind !== "agent") {
     const files = `find ${directory} -maxdepth 1 -type f ! -name lock -printf '%f %s %T@\\n'`;

@@ -1,4 +1,4 @@
-/** Commands as properties: for what no property says yet. */
+/** Commands, for cases that no other property covers. */
 import {
   defprop,
   FailedChange,
@@ -11,29 +11,29 @@ import {
 
 const { boolean, either, integer, list, nullable, object, optional, path, record, string } = schema;
 
-/** A word of a command; lists are spliced in, and nothing is left out. */
+/** A word of a command. Lists are flattened; null, undefined and false are left out. */
 export type Word = string | null | undefined | false | readonly Word[];
 
 const options = {
-  /** Exported before the command runs; null unsets. */
+  /** Environment variables of the command; null unsets one. */
   env: optional(record(nullable(string()))),
-  /** Where the command runs; the home directory of the connected user unless given. */
+  /** The working directory; the home directory of the connected user unless given. */
   cwd: optional(path()),
-  /** Given to the command on its standard input. */
+  /** The standard input of the command. */
   input: optional(string()),
-  /** True: the output is shown live. */
+  /** True: show the output live. */
   inform: optional(boolean()),
-  /** True: a non-zero exit code is no failure. */
+  /** True: a non-zero exit code is not a failure. */
   mayFail: optional(boolean()),
-  /** Seconds after which the command is ended, which is a failure. */
+  /** Seconds after which the command is killed, which is a failure. */
   timeout: optional(integer({ minimum: 1 })),
-  /** The command holds already when there is something at this path. */
+  /** Do not run the command if this path exists. */
   creates: optional(path()),
-  /** The command holds already when there is nothing at this path. */
+  /** Do not run the command if this path does not exist. */
   removes: optional(path()),
-  /** The command holds already unless this shell command ends with exit code 0. */
+  /** Run the command only if this shell command succeeds. */
   onlyIf: optional(string()),
-  /** The command holds already when this shell command ends with exit code 0. */
+  /** Do not run the command if this shell command succeeds. */
   unless: optional(string()),
 };
 const args = object({
@@ -44,9 +44,9 @@ type Args = schema.Infer<typeof args>;
 export type CommandOptions = Omit<Args, "command">;
 
 /**
- * The command has been run. One word is shell text, taken as it is; several are each quoted. It is run at every
- * deployment, and counts as a change each time, unless one of the options `creates`, `removes`, `onlyIf`, `unless`
- * says that it holds already. Options stand last: those, `env`, `cwd`, `input`, `inform`, `mayFail`, `timeout`.
+ * Runs a command. A single word is shell text, used as it is; several words are quoted. The command runs at every
+ * deployment and counts as a change each time, unless one of the options `creates`, `removes`, `onlyIf` and `unless`
+ * prevents it. Options come last: these, `env`, `cwd`, `input`, `inform`, `mayFail` and `timeout`.
  *
  * @example cmd.single("mysqladmin", "create", "shop", { unless: "mysqlshow shop" })
  * @example cmd.single("zcat /srv/dump.gz | mysql shop", { timeout: 600 })
@@ -56,7 +56,7 @@ export const single = defprop({
   kind: "posix",
   args,
   call: (...params: (Word | CommandOptions)[]): Args => {
-    const words = params.filter((param): param is Word => !isOptions(param)).flatMap(spliced);
+    const words = params.filter((param): param is Word => !isOptions(param)).flatMap(flattened);
     const [options = {}] = params.filter(isOptions);
     const [only] = words;
     return { command: words.length <= 1 ? (only ?? "") : words, ...options };
@@ -78,8 +78,8 @@ export const single = defprop({
 const isOptions = (param: Word | CommandOptions): param is CommandOptions =>
   typeof param === "object" && param !== null && !Array.isArray(param);
 
-const spliced = (word: Word): string[] =>
-  typeof word === "string" ? [word] : Array.isArray(word) ? (word as readonly Word[]).flatMap(spliced) : [];
+const flattened = (word: Word): string[] =>
+  typeof word === "string" ? [word] : Array.isArray(word) ? (word as readonly Word[]).flatMap(flattened) : [];
 
 const asText = (command: string | readonly string[]): string =>
   typeof command === "string" ? command : shellWords(command);
@@ -102,10 +102,9 @@ async function runOne(
   }
   const limited = shellWords(["timeout", "-k", "5", String(timeout), "sh", "-c", text]);
   const result = await target.run(limited, { ...options, mayFail: true });
-  if (result.exit === timedOut)
-    throw new FailedChange(`\`${text}\` was ended: it took longer than ${timeout} s`);
+  if (result.exit === timedOut) throw new FailedChange(`\`${text}\` timed out after ${timeout} s`);
   if (result.exit !== 0 && !mayFail) throw new RunFailed(text, result);
 }
 
-/** What timeout(1) answers when it had to end the command. */
+/** The exit code of timeout(1) when it killed the command. */
 const timedOut = 124;

@@ -1,4 +1,4 @@
-/** Whether changing some aspect of the running system could leak out of the container that properties run in. */
+/** Containers: which changes stay inside them, and which would affect the machine outside. */
 import {
   attribute,
   defprop,
@@ -11,17 +11,17 @@ import {
 
 const { list, object, oneOf, propapp } = schema;
 
-/** What can be a container's own. A factor that is not listed here can be neither declared nor asked for. */
+/** What a container may have to itself. Other factors can be neither declared nor queried. */
 const factors = [
-  /** Its files are not those of the machine around it. */
+  /** Its files are not those of the machine outside. */
   "filesystem",
-  /** Setting its host name does not rename the machine around it. */
+  /** Setting its host name does not rename the machine outside. */
   "hostname",
-  /** Rebooting it does not reboot the machine around it. */
+  /** Rebooting it does not reboot the machine outside. */
   "reboot",
   /** It has its own EFI variables, or may write those of the machine. */
   "efiNvram",
-  /** The disks it sees are those it is meant to be on. */
+  /** The disks it sees are those it is meant to use. */
   "physicalDisks",
 ] as const;
 export type Factor = (typeof factors)[number];
@@ -31,7 +31,7 @@ const containedFactors = attribute<Factor>("container.contained");
 const isContainer = attribute<true>("container/isContainer");
 
 /**
- * The host is a container, and each of `factors` is its own. Said by the properties that build containers.
+ * The host is a container and has each of `factors` to itself. Properties that build containers declare this.
  *
  * @example container.contained("filesystem", "hostname")
  */
@@ -48,8 +48,8 @@ export const contained = defprop({
 });
 
 /**
- * Whether changing what `factors` name stays inside of `host`: true for what is no container, else when each of them
- * has been declared with `container.contained`.
+ * Whether changes to `factors` stay inside `host`: true if it is not a container, or if each factor is declared with
+ * `container.contained`.
  */
 export function isContained(host: HostFacts, ...factors: Factor[]): boolean {
   if (!host.newest(isContainer)) return true;
@@ -58,8 +58,8 @@ export function isContained(host: HostFacts, ...factors: Factor[]): boolean {
 }
 
 /**
- * Each of `applications` in order, where each of `factors` is contained; elsewhere they are skipped, and only their
- * static facts count.
+ * Applies `applications` in order if each of `factors` is contained. Otherwise they are skipped, and only their static
+ * facts count.
  *
  * @example container.whenContained(["hostname"], cmd.single("hostname", "web1"))
  */
@@ -71,7 +71,7 @@ export const whenContained = defprop({
     factors,
     applications: withoutEmpty(applications),
   }),
-  desc: ({ factors }) => `where it is contained: ${factors.join(", ")}`,
+  desc: ({ factors }) => `where contained: ${factors.join(", ")}`,
   inline: true,
   apply: async ({ factors, applications }, target, steps) => {
     if (isContained(target.host, ...factors)) return untilFailure(applications, "apply", steps);
@@ -87,6 +87,5 @@ export const whenContained = defprop({
   unappliable: ({ applications }, each) => applications.every(each),
 });
 
-/** Why something is skipped in a container. */
-export const notContained = (factors: readonly Factor[]): string =>
-  `${factors.join(", ")}: not contained here`;
+/** The reason why a step is skipped in a container. */
+export const notContained = (factors: readonly Factor[]): string => `not contained: ${factors.join(", ")}`;

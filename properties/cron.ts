@@ -1,4 +1,4 @@
-/** Commands that run at set times. */
+/** Scheduled commands. */
 
 import { defproplist, imageDumped, LATEST_IMAGE, schema, shellWords } from "consfigurator";
 import { encodedName } from "./_encoded";
@@ -23,7 +23,7 @@ const job = object({
   command: string({ minLength: 1, description: "a shell command" }),
 });
 type Job = schema.Infer<typeof job>;
-const said = (desc: string, when: string, user: string, command: string): Job => ({
+const jobOf = (desc: string, when: string, user: string, command: string): Job => ({
   desc,
   when,
   user,
@@ -31,16 +31,17 @@ const said = (desc: string, when: string, user: string, command: string): Job =>
 });
 
 /**
- * `command` runs as `user` at the times `when`: "hourly", "daily", "weekly", "monthly", or a time as in crontab(5). While
- * it runs it is not started again. Its output is mailed when it fails, and only then. `desc` is what the job is known by
- * on the host: two jobs of one `desc` are one. cron and moreutils are installed, and stay when this is unapplied.
+ * `command` runs as `user` at the times `when`: "hourly", "daily", "weekly", "monthly", or a time as in crontab(5). It
+ * is not started again while it is running. Its output is mailed only when it fails. `desc` identifies the job on the
+ * host: two jobs with the same `desc` are the same job. cron and moreutils are installed, and stay when this is
+ * unapplied.
  *
  * @example cron.systemJob("dump of the shop", "30 4 * * *", "postgres", "pg_dump shop | gzip > /srv/dumps/shop.gz")
  */
 export const systemJob = defproplist({
   name: "cron.systemJob",
   args: job,
-  call: said,
+  call: jobOf,
   desc: ({ desc, when }) => `${when}: ${desc}`,
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   parts: (args) => {
@@ -62,14 +63,14 @@ export const systemJob = defproplist({
 });
 
 /**
- * As `cron.systemJob`, but the command gets the processor and the disks only when nothing else wants them.
+ * Like `cron.systemJob`, but the command uses the processor and the disks only when they are idle otherwise.
  *
  * @example cron.niceSystemJob("search index", "daily", "search", "update-index --all")
  */
 export const niceSystemJob = defproplist({
   name: "cron.niceSystemJob",
   args: job,
-  call: said,
+  call: jobOf,
   desc: ({ desc, when }) => `${when}, when idle: ${desc}`,
   parts: ({ desc, when, user, command }) => [systemJob(desc, when, user, nice(command))],
   unapply: ({ desc, when, user, command }, _target, steps) =>
@@ -79,9 +80,9 @@ export const niceSystemJob = defproplist({
 const nice = (command: string): string => shellWords(["nice", "ionice", "-c", "3", "sh", "-c", command]);
 
 /**
- * This deployment is applied again at the times `when`, on the host itself, without a controller: so that what strays
- * comes back between deployments. What is applied is the last deployment in which this stood, further applications that
- * were given to `deploy` included. What came of it stands in the system's journal, under "consfigurator".
+ * The host repeats this deployment at the times `when`, without a controller, to correct drift between deployments. It
+ * repeats the last deployment that included this property, with any further applications given to `deploy`. The outcome
+ * is in the system journal, under "consfigurator".
  *
  * @example cron.runsConfigurator("daily")
  */
@@ -89,36 +90,37 @@ export const runsConfigurator = defproplist({
   name: "cron.runsConfigurator",
   args: object({ when: time() }),
   call: (when: string) => ({ when }),
-  desc: ({ when }) => `${when}: this deployment again`,
-  parts: ({ when }) => [imageDumped(), again(when)],
-  unapply: ({ when }, _target, steps) => steps.unapply(again(when)),
+  desc: ({ when }) => `${when}: repeat this deployment`,
+  parts: ({ when }) => [imageDumped(), repeatedDeployment(when)],
+  unapply: ({ when }, _target, steps) => steps.unapply(repeatedDeployment(when)),
 });
 
-const again = (when: string) => niceSystemJob("consfigurator", when, "root", `~root/${LATEST_IMAGE}`);
+const repeatedDeployment = (when: string) =>
+  niceSystemJob("consfigurator", when, "root", `~root/${LATEST_IMAGE}`);
 
-/** The file by which cron knows the job, and those where it would be for other times. */
+/** The file of the job for cron, and the files it would have at other times. */
 export function places({ desc, when }: Pick<Job, "desc" | "when">): { file: string; others: string[] } {
   const name = encodedName(desc);
   const directory = (keyword: string) => `/etc/cron.${keyword}/${name}`;
   const all = ["d", ...keywords].map(directory);
   const file = directory(keywords.includes(when) ? when : "d");
-  return { file, others: all.filter((place) => place !== file) };
+  return { file, others: all.filter((path) => path !== file) };
 }
 
 const scriptFile = ({ desc }: Pick<Job, "desc">): string => `/usr/local/bin/${encodedName(desc)}_cronjob`;
 
 const environment = "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n";
 
-/** A line of cron.d. */
+/** A file of /etc/cron.d. */
 export const timedJob = (args: Job): string =>
   `${environment}\n${args.when}\t${args.user}\tchronic ${scriptFile(args)}\n`;
 
-/** What run-parts runs as root. */
+/** A script that run-parts runs as root. */
 export const keywordJob = (args: Job): string => {
   const as = args.user === "root" ? "" : `runuser -u ${args.user} -- `;
   return `#!/bin/sh\n\nset -e\n\n${environment}\nchronic ${as}${scriptFile(args)}\n`;
 };
 
-/** The job itself, to be run by hand too. The job file is its lock: one that runs already ends another one. */
+/** The job itself, which can also be run by hand. The job file is its lock: a second run exits at once. */
 export const script = (args: Job): string =>
   `#!/bin/sh\n\nset -e\n\n${shellWords(["flock", "-n", places(args).file, "sh", "-c", args.command])}\n`;

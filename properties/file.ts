@@ -1,4 +1,4 @@
-/** Single files, directories and links. */
+/** Files, directories and links. */
 export * from "./_fileContent";
 export * from "./_fileKinds";
 export * from "./_fileLinks";

@@ -1,4 +1,4 @@
-/** What a host calls itself. */
+/** The name of a host. */
 import { defprop, defproplist, onChange, schema, seqprops, shared } from "consfigurator";
 import { single } from "./cmd";
 import { whenContained } from "./container";
@@ -7,8 +7,8 @@ import { containsConfTab, hasContent } from "./file";
 const { hostname, object, optional } = schema;
 
 /**
- * The host is called `name`, for the properties after this one. For a container that is made in place; nothing is done
- * on the machine: see `hostname.configured`.
+ * Declares that the host is named `name`, for the properties after this one. For a container that is built in place. It
+ * does not change the machine: see `hostname.configured`.
  *
  * @example hostname.is("build.example.org")
  */
@@ -17,13 +17,13 @@ export const is = defprop({
   kind: "posix",
   args: object({ name: hostname() }),
   call: (name: string) => ({ name }),
-  desc: ({ name }) => `is ${name}`,
+  desc: ({ name }) => `is named ${name}`,
   hostattrs: ({ name }, host) => host.push(shared.hostname, name),
 });
 
 /**
- * The machine calls itself by the first part of `name`, which is the name of the host unless given: now (in a container
- * only where the host name is its own) and after a reboot. /etc/hosts has the addresses for it.
+ * The machine's host name is the first part of `name`, which is the name of the host unless given. It takes effect at
+ * once (in a container only if its host name is contained) and after a reboot. /etc/hosts has an entry for it.
  *
  * @example hostname.configured()
  */

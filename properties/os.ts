@@ -1,4 +1,4 @@
-/** Which operating system a host runs: declared, asked for, and chosen by. */
+/** The operating system of a host: declarations, queries, and choices by it. */
 import { defprop, schema } from "consfigurator";
 import { declare } from "./_osCases";
 
@@ -24,7 +24,7 @@ const archOnly = object({ arch: arch() });
 const byArch = (arch: string) => ({ arch });
 
 /**
- * The host runs some Linux; which one is not known.
+ * The host runs Linux; the distribution is not known.
  *
  * @example os.linux()
  */
@@ -80,7 +80,7 @@ export const debianUnstable = defprop({
 });
 
 /**
- * The host runs the FreeBSD release `version`, its number alone, on `arch`.
+ * The host runs the FreeBSD release `version`, given as its number alone, on `arch`.
  *
  * @example os.freebsdRelease("14.1", "amd64")
  */
@@ -97,7 +97,7 @@ export const freebsdRelease = defprop({
 });
 
 /**
- * The host runs a FreeBSD that is no release (CURRENT, STABLE, ALPHA, BETA) on `arch`.
+ * The host runs a development version of FreeBSD (CURRENT, STABLE, ALPHA, BETA) on `arch`.
  *
  * @example os.freebsdDevel("amd64")
  */

@@ -1,4 +1,4 @@
-/** Rebooting. */
+/** Reboots. */
 import { defprop, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import { isContained } from "./container";
@@ -6,9 +6,9 @@ import { isContained } from "./container";
 const { object } = schema;
 
 /**
- * The host reboots one minute after the end of this deployment, so that there is time to report; once, however often
- * this is said. In a container whose reboot is not its own (`container.contained`) nothing is done. It counts as a change
- * each time, so it stands in `onChange`.
+ * The host reboots one minute after the end of this deployment, which leaves time to report; only once, however often
+ * this is applied. Does nothing in a container that does not contain reboots (see `container.contained`). Counts as a
+ * change each time, so use it in `onChange`.
  *
  * @example onChange(apt.upgraded(), reboot.atEnd())
  */
@@ -20,18 +20,18 @@ export const atEnd = defprop({
   desc: () => "reboot at the end",
   apply: async (_args, target) => {
     if (!isContained(target.host, "reboot")) {
-      target.inform("no reboot: it would be that of the machine around this container\n");
+      target.inform("not rebooting: that would reboot the machine outside this container\n");
       return "unchanged";
     }
     await needsRoot(target, "reboot.atEnd");
     target.atEnd("reboot.atEnd", async (target) => {
-      // Right after an operating system was replaced in place, shutdown(8) may have nobody to talk to.
+      // Right after the operating system was replaced in place, shutdown(8) may not reach an init process.
       if (!(await target.succeeds("shutdown -r +1"))) {
         await target.run(
           'nohup sh -c "(sleep 60; shutdown -r now || reboot -f) </dev/null >/dev/null 2>&1 &" >/dev/null 2>&1',
         );
       }
-      target.inform(`${target.host.name} REBOOTS IN ONE MINUTE; "shutdown -c" there calls it off\n`);
+      target.inform(`${target.host.name} REBOOTS IN ONE MINUTE; run "shutdown -c" there to cancel\n`);
     });
     return "changed";
   },

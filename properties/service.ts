@@ -1,4 +1,4 @@
-/** Services through service(8), and hosts on which none may be started. */
+/** Services through service(8), and hosts that must not start any. */
 
 import { attribute, type Change, defprop, type PosixTarget, schema, shellQuote } from "consfigurator";
 import { needsRoot } from "./_needs";
@@ -13,15 +13,15 @@ const byName = (name: string) => ({ name });
 
 const inhibited = attribute<true>("service.noServices");
 
-/** Under this name, true in the memory of a deployment that must not start services. */
+/** A key of a deployment's memory: true means that the deployment must not start services. */
 export const INHIBITED = "service.noServices";
 
-/** Whether no service may be started: by `service.noServices`, or for the length of this deployment. */
+/** Whether services must not be started: because of `service.noServices`, or during this deployment. */
 export const isInhibited = (target: PosixTarget): boolean =>
   target.host.newest(inhibited) === true || target.memory.get(INHIBITED) === true;
 
 /**
- * The service `name` runs, as far as service(8) can tell; where services are inhibited nothing is done.
+ * The service `name` runs, according to service(8). Does nothing where services are inhibited.
  *
  * @example service.running("postgresql")
  */
@@ -34,22 +34,22 @@ export const running = defprop({
   check: async ({ name }, target) => isInhibited(target) || isRunning(target, name),
   apply: async ({ name }, target) => {
     await needsRoot(target, "service.running");
-    // A script that knows no "status" fails to start what runs already: no change, and no failure.
+    // A script without "status" may fail to start a service that is running: not a change, not a failure.
     const { exit, stdout, stderr } = await target.run(["service", name, "start"], { mayFail: true });
     if (exit === 0) return "changed";
-    target.inform(`service ${name} start ended with exit code ${exit}: ${stderr.trim() || stdout.trim()}\n`);
+    target.inform(`service ${name} start exited with code ${exit}: ${stderr.trim() || stdout.trim()}\n`);
     return "unchanged";
   },
 });
 
-/** Where systemd runs it is what service(8) would ask, and says too much of. */
+/** Asks systemd directly where it runs: service(8) would ask it too, but prints its whole status. */
 const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
   target.succeeds(
     `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`,
   );
 
 /**
- * The service `name` has been restarted: each time, so it stands in `onChange`. Where services are inhibited nothing is done.
+ * Restarts the service `name` each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
  *
  * @example onChange(file.hasContent("/etc/motd-server.conf", "port=81"), service.restarted("motd-server"))
  */
@@ -63,8 +63,8 @@ export const restarted = defprop({
 });
 
 /**
- * The service `name` has read its configuration again: each time, so it stands in `onChange`. Where services are inhibited
- * nothing is done.
+ * Makes the service `name` reload its configuration each time it is applied, so use it in `onChange`. Does nothing where services are
+ * inhibited.
  *
  * @example onChange(file.containsLines("/etc/ssh/sshd_config", "PasswordAuthentication no"), service.reloaded("ssh"))
  */
@@ -92,8 +92,8 @@ async function act(
 const policyFile = "/usr/sbin/policy-rc.d";
 
 /**
- * No service is started on this host: not by packages that are installed, and not by properties. For what is no booted
- * system.
+ * No service is started on this host, neither by installing packages nor by properties. For a system that is not
+ * booted.
  *
  * @example service.noServices()
  */

@@ -1,4 +1,4 @@
-/** What the ssh client and server of a user's account know. */
+/** The SSH configuration of an account. */
 import { defprop, type FileStat, schema } from "consfigurator";
 
 const { list, object, string } = schema;
@@ -14,8 +14,9 @@ const directory = ".ssh";
 const file = `${directory}/authorized_keys`;
 
 /**
- * Who has one of `keys` can log in as the connected user; other keys stay. ~/.ssh and the file are made for their owner
- * alone, and made so where others may write to them, since sshd refuses that. Unapplied, `keys` are taken out.
+ * Anyone with one of `keys` can log in as the connected user; other keys stay. ~/.ssh and the file are created with
+ * access for their owner only, and are restricted to it if others can write to them, since sshd refuses that.
+ * Unapplying it removes `keys`.
  *
  * @example as("root", ssh.authorizedKeys("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHPUOJ8DoZQUJSUx6CVlIc9mY0yVmvvjBWmmTy1hmR0Z me@laptop"))
  */
@@ -24,7 +25,7 @@ export const authorizedKeys = defprop({
   kind: "posix",
   args: object({ keys: list(publicKey(), { minItems: 1 }) }),
   call: (...keys: string[]) => ({ keys }),
-  desc: ({ keys }) => `lets in ${keys.map(label).join(", ")}`,
+  desc: ({ keys }) => `authorized ${keys.length > 1 ? "keys" : "key"}: ${keys.map(label).join(", ")}`,
   check: async ({ keys }, target) => {
     const [inDirectory, ofFile, lines] = await Promise.all([
       target.stat(directory),
@@ -47,10 +48,10 @@ export const authorizedKeys = defprop({
     target.editLines(file, (lines) => lines.filter((line) => !keys.includes(line))),
 });
 
-/** Whether nobody but the owner can write there. */
+/** Whether only the owner can write there. */
 const isSafe = (stat: FileStat | undefined): boolean => stat !== undefined && (stat.mode & 0o022) === 0;
 
-/** How a person knows a key: by its comment, else by its end. */
+/** The short form of a key: its comment, else its end. */
 function label(key: string): string {
   const [, material = "", comment] = /(AAAA\S+)(?: (.*))?$/.exec(key) ?? [];
   return comment?.trim() || `…${material.slice(-12)}`;

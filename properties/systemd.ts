@@ -1,8 +1,8 @@
-/** Units of systemd, of the system's instance or of a user's. */
+/** systemd units, of the system instance or of a user's. */
 import { type Change, defprop, type PosixTarget, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
-import { canBeReached, enabledState, linkedState, systemctl } from "./_systemctl";
+import { enabledState, linkedState, needsUserInstance, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
 
 const { account, boolean, object, optional, string } = schema;
@@ -19,14 +19,13 @@ const one = object({
   ...instance,
 });
 type One = schema.Infer<typeof one>;
-/** `userInstance`: units of the connected user's own manager, not of the system's. */
+/** `userInstance`: units of the connected user's instance of systemd instead of the system's. */
 export type InstanceOptions = Pick<One, "userInstance">;
 const byUnit = (unit: string, options: InstanceOptions = {}): One => ({ unit, ...options });
-const whose = ({ userInstance }: InstanceOptions): string => (userInstance ? " for the user" : "");
+const forUser = ({ userInstance }: InstanceOptions): string => (userInstance ? " for the user" : "");
 
 /**
- * systemd has read its unit files again: each time, so it stands in `onChange`. Where services are inhibited nothing
- * is done.
+ * Makes systemd reload its unit files each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
  *
  * @example onChange(file.hasContent("/etc/systemd/system/web.service", ["[Service]", "ExecStart=web"]), systemd.daemonReloaded())
  */
@@ -35,14 +34,13 @@ export const daemonReloaded = defprop({
   kind: "posix",
   args: object(instance),
   call: (options: InstanceOptions = {}): InstanceOptions => ({ ...options }),
-  desc: (args) => `systemd reloaded${whose(args)}`,
+  desc: (args) => `systemd reloaded${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  apply: (args, target) => always(target, "systemd.daemonReloaded", ["daemon-reload"], args),
+  apply: (args, target) => actUnlessInhibited(target, "systemd.daemonReloaded", ["daemon-reload"], args),
 });
 
 /**
- * `unit` is active. A unit that does one thing and ends, ends being active with that. Where services are inhibited
- * nothing is done.
+ * `unit` is active. A one-shot unit is active only until it finishes. Does nothing where services are inhibited.
  *
  * @example systemd.started("nginx.service")
  */
@@ -51,14 +49,14 @@ export const started = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} started${whose(args)}`,
+  desc: (args) => `${args.unit} started${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => isInhibited(target) || isActive(target, args),
   apply: (args, target) => act(target, "systemd.started", ["start", args.unit], args),
 });
 
 /**
- * `unit` is not active. Where services are inhibited nothing is done.
+ * `unit` is not active. Does nothing where services are inhibited.
  *
  * @example systemd.stopped("apache2.service")
  */
@@ -67,14 +65,14 @@ export const stopped = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} stopped${whose(args)}`,
+  desc: (args) => `${args.unit} stopped${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => isInhibited(target) || !(await isActive(target, args)),
   apply: (args, target) => act(target, "systemd.stopped", ["stop", args.unit], args),
 });
 
 /**
- * `unit` has been restarted: each time, so it stands in `onChange`. Where services are inhibited nothing is done.
+ * Restarts `unit` each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
  *
  * @example onChange(file.hasContent("/etc/web.conf", "port=81"), systemd.restarted("web.service"))
  */
@@ -83,14 +81,13 @@ export const restarted = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} restarted${whose(args)}`,
+  desc: (args) => `${args.unit} restarted${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  apply: (args, target) => always(target, "systemd.restarted", ["restart", args.unit], args),
+  apply: (args, target) => actUnlessInhibited(target, "systemd.restarted", ["restart", args.unit], args),
 });
 
 /**
- * `unit` has read its configuration again: each time, so it stands in `onChange`. Where services are inhibited nothing
- * is done.
+ * Makes `unit` reload its configuration each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
  *
  * @example onChange(file.containsLines("/etc/ssh/sshd_config", "PasswordAuthentication no"), systemd.reloaded("ssh.service"))
  */
@@ -99,14 +96,14 @@ export const reloaded = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} reloaded${whose(args)}`,
+  desc: (args) => `${args.unit} reloaded${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  apply: (args, target) => always(target, "systemd.reloaded", ["reload", args.unit], args),
+  apply: (args, target) => actUnlessInhibited(target, "systemd.reloaded", ["reload", args.unit], args),
 });
 
 /**
- * `unit` is started with what wants it, as its own file says. It is not started now: see `systemd.started`. What cannot
- * be enabled, since it has no such instructions, holds as it is.
+ * `unit` is started with the units that its [Install] section names, for example at boot. It is not started now: see
+ * `systemd.started`. A unit without an [Install] section counts as enabled.
  *
  * @example systemd.enabled("nginx.service")
  */
@@ -115,7 +112,7 @@ export const enabled = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} enabled${whose(args)}`,
+  desc: (args) => `${args.unit} enabled${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => {
     const linked = await linkedState(target, args);
@@ -126,7 +123,7 @@ export const enabled = defprop({
 });
 
 /**
- * `unit` is started by nothing but a person or what needs it. It is not stopped now: see `systemd.stopped`.
+ * `unit` is started only by hand, or by a unit that needs it. It is not stopped now: see `systemd.stopped`.
  *
  * @example systemd.disabled("apache2.service")
  */
@@ -135,20 +132,20 @@ export const disabled = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} disabled${whose(args)}`,
+  desc: (args) => `${args.unit} disabled${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => {
     const linked = await linkedState(target, args);
     if (linked !== undefined) return linked === "masked";
     return /^(linked|masked|(static|disabled|generated|transient|indirect)$)/.test(
-      (await enabledState(target, args)).word,
+      (await enabledState(target, args)).state,
     );
   },
   apply: (args, target) => link(target, "systemd.disabled", "disable", args),
 });
 
 /**
- * `unit` cannot be started at all, by nobody. It is not stopped now: see `systemd.stopped`.
+ * `unit` is masked: nothing can start it. It is not stopped now: see `systemd.stopped`.
  *
  * @example systemd.masked("systemd-networkd-wait-online.service")
  */
@@ -157,19 +154,19 @@ export const masked = defprop({
   kind: "posix",
   args: one,
   call: byUnit,
-  desc: (args) => `${args.unit} masked${whose(args)}`,
+  desc: (args) => `${args.unit} masked${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => {
     const linked = await linkedState(target, args);
     if (linked !== undefined) return linked === "masked";
-    return (await enabledState(target, args)).word.startsWith("masked");
+    return (await enabledState(target, args)).state.startsWith("masked");
   },
   apply: (args, target) => link(target, "systemd.masked", "mask", args),
   unapply: (args, target) => link(target, "systemd.masked", "unmask", args),
 });
 
 /**
- * The user manager of `user` runs from boot on, not only while the user is logged in: so their units can.
+ * The systemd instance of `user` runs from boot on, so that their units run without a login.
  *
  * @example systemd.lingeringEnabled("deploy")
  */
@@ -206,13 +203,13 @@ async function act(
   words: string[],
   args: InstanceOptions,
 ): Promise<Change> {
-  if (args.userInstance) await canBeReached(target);
+  if (args.userInstance) await needsUserInstance(target);
   else await needsRoot(target, property);
   await systemctl(target, words, args);
   return "changed";
 }
 
-async function always(
+async function actUnlessInhibited(
   target: PosixTarget,
   property: string,
   words: string[],
@@ -221,7 +218,7 @@ async function always(
   return isInhibited(target) ? "unchanged" : act(target, property, words, args);
 }
 
-/** These only make and remove links, and so need no running systemd where services are inhibited. */
+/** These only create and delete links, so they need no running systemd where services are inhibited. */
 async function link(target: PosixTarget, property: string, verb: string, args: One): Promise<Change> {
   if (!isInhibited(target)) return act(target, property, [verb, args.unit], args);
   if (!args.userInstance) await needsRoot(target, property);

@@ -17,8 +17,8 @@ const localtime = "/etc/localtime";
 const zones = "/usr/share/zoneinfo";
 
 /**
- * The host's local time is that of `zone`, a name below /usr/share/zoneinfo: /etc/localtime links there, and on what
- * descends from Debian /etc/timezone and the settings of tzdata agree.
+ * The time zone of the host is `zone`, a name below /usr/share/zoneinfo. /etc/localtime links there; on Debian and its
+ * derivatives, /etc/timezone and the debconf settings of tzdata agree.
  *
  * @example timezone.configured("Europe/London")
  */
@@ -40,22 +40,22 @@ export const configured = defprop({
     await needsRoot(target, "timezone.configured");
     if (!(await target.stat(`${zones}/${zone}`))) {
       throw new AbortedChange(
-        `there is no time zone "${zone}": ${zones}/${zone} is missing; is the name right, and tzdata installed?`,
+        `unknown time zone "${zone}": ${zones}/${zone} is missing; check the name, and that tzdata is installed`,
       );
     }
     const linked = await target.symlink(localtime, `${zones}/${zone}`);
-    const named = os.runs(target.host, "debianlike") ? await nameForDebian(target, zone) : "unchanged";
+    const named = os.runs(target.host, "debianlike") ? await setDebianName(target, zone) : "unchanged";
     return linked === "changed" || named === "changed" ? "changed" : "unchanged";
   },
 });
 
-/** What /etc/timezone says; undefined on a system that has no such file. */
+/** The content of /etc/timezone; undefined on a system that does not use this file. */
 async function debianName(target: PosixTarget): Promise<string | undefined> {
   if (!os.runs(target.host, "debianlike")) return undefined;
   return (await target.readLines("/etc/timezone")).join("\n");
 }
 
-async function nameForDebian(target: PosixTarget, zone: string): Promise<Change> {
+async function setDebianName(target: PosixTarget, zone: string): Promise<Change> {
   const change = await target.ensureContent("/etc/timezone", `${zone}\n`);
   if (change === "unchanged" || !(await target.hasCommand("dpkg-reconfigure"))) return change;
   await target.run(["dpkg-reconfigure", "-fnone", "tzdata"], { env: noninteractive });

@@ -15,7 +15,7 @@ const { absolutePath, account, integer, list, object } = schema;
 const id = () => integer({ minimum: 0, maximum: 2 ** 32 - 2, description: "a user or group number" });
 
 /**
- * There is the account `username`, made with a home directory where it is missing.
+ * The account `username` exists. A missing account is created with a home directory.
  *
  * @example user.hasAccount("deploy")
  */
@@ -36,9 +36,9 @@ export const hasAccount = defprop({
 });
 
 /**
- * There is the account `username` with the number `uid`, and its group of the same name with the number `gid`, which is
- * `uid` unless given. Numbers are changed where they differ, those of the files in its home directory too; files
- * elsewhere keep the old ones.
+ * The account `username` exists with the number `uid`, and its group of the same name with the number `gid`, which is
+ * `uid` unless given. Different numbers are changed, also on the files in its home directory; files elsewhere keep the
+ * old numbers.
  *
  * @example user.hasAccountWithUid("media", 1500, { gid: 1500 })
  */
@@ -59,13 +59,13 @@ export const hasAccountWithUid = defprop({
     const taken = await target.user(uid);
     if (taken && taken.name !== username) {
       throw new AbortedChange(
-        `uid ${uid} cannot be given to ${username}: ${taken.name} has it; choose another one`,
+        `cannot give uid ${uid} to ${username}: ${taken.name} has it; choose another one`,
       );
     }
     const takenGroup = await target.group(gid);
     if (takenGroup && takenGroup.name !== username) {
       throw new AbortedChange(
-        `gid ${gid} cannot be given to ${username}: the group ${takenGroup.name} has it; choose another one`,
+        `cannot give gid ${gid} to ${username}: the group ${takenGroup.name} has it; choose another one`,
       );
     }
     const before = await target.user(username);
@@ -83,7 +83,7 @@ export const hasAccountWithUid = defprop({
 });
 
 /**
- * There is the group `group`.
+ * The group `group` exists.
  *
  * @example user.groupExists("editors")
  */
@@ -102,7 +102,7 @@ export const groupExists = defprop({
 });
 
 /**
- * The account `username` is in each of `groups`, besides those it is in anyway. Account and groups must exist.
+ * The account `username` is in each of `groups`, in addition to its other groups. Account and groups must exist.
  *
  * @example user.hasGroups("deploy", "sudo", "adm")
  */
@@ -124,7 +124,7 @@ export const hasGroups = defprop({
     for (const group of groups) {
       if (await target.group(group)) continue;
       throw new AbortedChange(
-        `there is no group ${group}; put user.groupExists("${group}") before this property`,
+        `the group ${group} does not exist; put user.groupExists("${group}") before this property`,
       );
     }
     if (runs(target.host, "freebsd")) {
@@ -153,7 +153,9 @@ export const hasLoginShell = defprop({
     await needsRoot(target, "user.hasLoginShell");
     await existing(target, username);
     if (!(await target.stat(shell))) {
-      throw new AbortedChange(`there is no ${shell}; install the package that has it before this property`);
+      throw new AbortedChange(
+        `${shell} does not exist; install the package that provides it before this property`,
+      );
     }
     await target.editLines("/etc/shells", (lines) => (lines.includes(shell) ? lines : [...lines, shell]));
     await target.run(["chsh", "-s", shell, username]);
@@ -162,7 +164,7 @@ export const hasLoginShell = defprop({
 });
 
 /**
- * Nobody can log in to the account `username` with a password. Other ways, such as ssh keys, are not touched.
+ * The account `username` has no password that could be used to log in. Other methods, such as ssh keys, still work.
  *
  * @example user.hasLockedPassword("root")
  */
@@ -184,7 +186,7 @@ export const hasLockedPassword = defprop({
   },
 });
 
-/** Whether passwd -S would answer "L": the password of `username` in `shadow` can match nothing. */
+/** Whether passwd -S would print "L": no password matches the entry of `username` in `shadow`. */
 export function isLocked(shadow: readonly string[], username: string): boolean {
   const password = shadow.map((line) => line.split(":")).find(([name]) => name === username)?.[1];
   return password !== undefined && /^[!*]/.test(password);
@@ -194,15 +196,15 @@ async function existing(target: PosixTarget, username: string) {
   const found = await target.user(username);
   if (found) return found;
   throw new AbortedChange(
-    `there is no account ${username}; put user.hasAccount("${username}") before this property`,
+    `the account ${username} does not exist; put user.hasAccount("${username}") before this property`,
   );
 }
 
-/** Debian's tools, or where `other` is given those of that system. */
+/** Requires the tools of Debian, or those of `other` if given. */
 function needsUsermod(host: HostFacts, other?: "freebsd"): void {
   const value = of(host);
   if (value && (isA(value, "debianlike") || (other && isA(value, other)))) return;
   const wanted = other ? `debianlike or ${other}` : "debianlike";
-  const found = value ? `runs ${shown(value)}` : "has none declared so far";
-  throw new InapplicableProperty(`it needs a ${wanted} system, and ${host.name} ${found}`);
+  const found = value ? `runs ${shown(value)}` : "has no operating system declared yet";
+  throw new InapplicableProperty(`it needs a ${wanted} system, but ${host.name} ${found}`);
 }

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 
-/** The guest book of this host: what visitors write is shown to all. Kept in $STATE_DIRECTORY, when there is one. */
+/** A guest book: shows to everyone what visitors write. Keeps it in $STATE_DIRECTORY, if that is set. */
 export function startServer(port: number): void {
   const book = new GuestBook(process.env["STATE_DIRECTORY"]);
   const server = http.createServer((request, response) => {
@@ -11,10 +11,10 @@ export function startServer(port: number): void {
       (error: Error) => response.writeHead(500, text).end(`${error.message}\n`),
     );
   });
-  // systemd listens, so that nobody is refused while we are restarted; by hand, we do.
+  // Under systemd, use its socket, so that a restart refuses no connection.
   server.listen(process.env["LISTEN_FDS"] ? { fd: 3 } : { port, host: "127.0.0.1" });
   process.once("SIGTERM", () => {
-    // What has begun is finished, and nothing more is begun.
+    // Finish running requests and accept no new ones.
     server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
@@ -24,14 +24,14 @@ type Answer = [status: number, headers: http.OutgoingHttpHeaders, body: string];
 
 const text = { "content-type": "text/plain; charset=utf-8" };
 const html = { "content-type": "text/html; charset=utf-8" };
-/** Bytes that a visitor may write. */
-const MOST = 1000;
+/** Characters that a visitor may send. */
+const MAX_LENGTH = 1000;
 
 async function answer(request: http.IncomingMessage, book: GuestBook): Promise<Answer> {
   const { method, url } = request;
-  if (method === "GET" && url === "/healthz") return [200, text, "well\n"];
+  if (method === "GET" && url === "/healthz") return [200, text, "ok\n"];
   if (method === "GET" && url === "/") return [200, html, page(book.entries)];
-  if (method !== "POST" || url !== "/") return [404, text, "there is nothing here\n"];
+  if (method !== "POST" || url !== "/") return [404, text, "not found\n"];
   const entry = new URLSearchParams(await bodyOf(request)).get("entry")?.trim();
   if (entry) book.add(entry);
   return [303, { location: "/" }, ""];
@@ -41,7 +41,7 @@ async function bodyOf(request: http.IncomingMessage): Promise<string> {
   let body = "";
   for await (const chunk of request.setEncoding("utf8")) {
     body += chunk as string;
-    if (body.length > MOST) throw new Error(`at most ${MOST} letters`);
+    if (body.length > MAX_LENGTH) throw new Error(`at most ${MAX_LENGTH} characters`);
   }
   return body;
 }

@@ -80,19 +80,19 @@ const STEPS = canClone()
       "installed: hello",
       "account ada",
       "ada has the login shell /bin/bash",
-      "/etc/motd has its content",
+      "content of /etc/motd",
       "/etc/sysctl.d/10-sandbox.conf sets vm.swappiness=10",
-      "/srv/hello/greeting exists with its content",
+      "content of /srv/hello/greeting",
       "time zone Etc/UTC",
     ]
   : [
       "directory notes exists",
-      "notes/today has its content",
+      "content of notes/today",
       ".profile contains export EDITOR=vi",
       ".config/example.ini sets [editor] tabs=2",
-      "lets in ada@example",
+      "authorized key: ada@example",
     ];
-const AFTER_CHANGE = canClone() ? ['hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/said'] : [];
+const AFTER_CHANGE = canClone() ? ['hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/output'] : [];
 
 const inOrderOf = (order: readonly string[]) => (a: string, b: string) => order.indexOf(a) - order.indexOf(b);
 

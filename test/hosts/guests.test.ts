@@ -12,36 +12,36 @@ import * as via from "../../lib/via";
 import { assertOk, type Rig, rig, until } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
 
-describe("the second article: a service of one's own from source, behind nginx", needsMachines(), () => {
+describe("a custom service from source, behind nginx", needsMachines(), () => {
   let on: Rig;
   before(async () => {
     on = await rig();
-    for (const place of ["services/cool.ts", "hosts/guests.ts"])
-      cpSync(path.join(root, place), path.join(on.consfig, place));
+    for (const file of ["services/cool.ts", "hosts/guests.ts"])
+      cpSync(path.join(root, file), path.join(on.consfig, file));
     assert.equal(session.consfig?.refresh().error, undefined);
   });
   after(() => on?.stop());
 
   const guests = () => session.consfig?.scope()["guests"] as Host;
   const visit = (entry?: string) =>
-    new Promise<string>((settled, failed) => {
+    new Promise<string>((resolve, reject) => {
       const method = entry === undefined ? "GET" : "POST";
       const headers = { host: "guests.example.org" };
-      // A connection of its own each time: nginx ends those that it kept when it reloads.
-      const asked = http.request(
+      // A new connection each time: nginx closes kept connections when it reloads.
+      const request = http.request(
         `http://${on.machine.address}/`,
         { method, headers, agent: false },
-        (answer) => settled(text(answer)),
+        (answer) => resolve(text(answer)),
       );
-      asked.on("error", failed);
-      asked.end(entry === undefined ? undefined : new URLSearchParams({ entry }).toString());
+      request.on("error", reject);
+      request.end(entry === undefined ? undefined : new URLSearchParams({ entry }).toString());
     });
 
-  test("deployed, it serves; deployed again there is nothing to do; a changed line is live", async () => {
+  test("the first deployment serves, the second changes nothing, a changed line goes live", async () => {
     const hops = [on.ssh(), via.agent()];
     assertOk(await deploy(guests(), ...hops));
-    // nginx says that it has reloaded before it has, and its old workers answer for a while beside the new ones.
-    await until("nginx knows the site", async () => {
+    // nginx reports a reload before it is done, and old workers still answer for a while.
+    await until("nginx serves the site", async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => visit()));
       return answers.every((answer) => answer.includes("Who was here"));
     });

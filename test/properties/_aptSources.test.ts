@@ -51,7 +51,7 @@ test("testing has security fixes, unstable has not", () => {
   assert.deepEqual(suites(unstable), [" unstable"]);
 });
 
-test("additional suites stand where they belong, once, and one a line when they are many", () => {
+test("additional suites are listed in their section, once, and one per line if there are many", () => {
   const additional = ["bookworm-proposed-updates", "trixie", "trixie-security", "bookworm-updates"];
   const text = debianSources({ suite: "bookworm", stable: true, testing: false, mirrors, additional });
   assert.deepEqual(suites(text), [
@@ -60,7 +60,7 @@ test("additional suites stand where they belong, once, and one a line when they 
   ]);
 });
 
-test("which other files would say the same archive again", () => {
+test("which sources conflict with ours", () => {
   const conflicting = {
     "deb http://deb.debian.org/debian bookworm main\n": true,
     "deb [signed-by=/k.gpg arch=amd64] https://deb.debian.org/debian/ bookworm-updates main\n": true,

@@ -11,18 +11,18 @@ import {
   withSettings,
 } from "../../properties/_conf";
 
-/** Lines are written `a | b`; an empty one as nothing between bars. */
+/** Lines are written as `a | b`; nothing between bars is an empty line. */
 const lines = (text: string): string[] => (text === "" ? [] : text.split(" | "));
 
 const cases: readonly (readonly [
-  what: string,
+  title: string,
   style: ConfStyle,
   before: string,
   pairs: readonly Pair[],
   after: string,
 ])[] = [
   [
-    "the specification's vector",
+    "the test vector of the specification",
     space,
     "#Color yes | Color no | Depth 3 | #Depth 4",
     [
@@ -32,7 +32,7 @@ const cases: readonly (readonly [
     "Color auto | # Color no | Depth 3 | #Depth 4 | Width 80",
   ],
   [
-    "the specification's vector",
+    "the test vector of the specification",
     equals,
     "alpha=1 | # beta = 2 | beta = 3 | gamma=4",
     [
@@ -42,7 +42,7 @@ const cases: readonly (readonly [
     "alpha=1 | beta = 9 | # beta = 3 | gamma=4 | delta = x y",
   ],
   [
-    "the specification's vector",
+    "the test vector of the specification",
     shell,
     `# NAME='old one' | OTHER="keep me"`,
     [
@@ -52,21 +52,27 @@ const cases: readonly (readonly [
     `NAME="new one" | OTHER="keep me" | PLAIN=a/b:c`,
   ],
   [
-    "a value beside its documentation",
+    "a value next to its documentation",
     space,
     "#Port 22 | Port 2222",
     [["Port", "22"]],
     "Port 22 | # Port 2222",
   ],
   [
-    "already so: nothing is swapped",
+    "already set: lines are not swapped",
     space,
     "#Port 22 | Port 2222",
     [["Port", "2222"]],
     "#Port 22 | Port 2222",
   ],
-  ["already so, with other blanks", space, "Port    22  ", [["Port", "22"]], "Port    22  "],
-  ["two active lines are not so", space, "Port 22 | Port 22", [["Port", "22"]], "Port 22 | # Port 22"],
+  ["already set, with different spaces", space, "Port    22  ", [["Port", "22"]], "Port    22  "],
+  [
+    "two active lines do not count as set",
+    space,
+    "Port 22 | Port 22",
+    [["Port", "22"]],
+    "Port 22 | # Port 22",
+  ],
   [
     "other lines stay as they are",
     space,
@@ -75,7 +81,7 @@ const cases: readonly (readonly [
     "z    9 | #q   1 | ## r  2 | #  some   words | Port 22",
   ],
   [
-    "prose is not taken for a setting",
+    "prose is not a setting",
     space,
     "# Port is the number | # Port 2222",
     [["Port", "22"]],
@@ -83,19 +89,25 @@ const cases: readonly (readonly [
   ],
   ["prose alone", space, "# Port is the number", [["Port", "22"]], "# Port is the number | Port 22"],
   [
-    "as many words as are wanted",
+    "a comment with as many words as the setting",
     space,
     "# Log to file | #Log x",
     [["Log", "to syslog"]],
     "Log to syslog | #Log x",
   ],
-  ["a marker at the key needs no counting", space, "#Port is the number", [["Port", "22"]], "Port 22"],
-  ["repeated markers", space, "## Port 1", [["Port", "22"]], "Port 22"],
-  ["an indented line is another thing", space, "  Port 1", [["Port", "22"]], "  Port 1 | Port 22"],
-  ["keys know case", space, "port 1", [["Port", "22"]], "port 1 | Port 22"],
-  ["a key without value", space, "Port", [["Port", "22"]], "Port | Port 22"],
   [
-    "one key twice",
+    "words are not counted if the marker touches the key",
+    space,
+    "#Port is the number",
+    [["Port", "22"]],
+    "Port 22",
+  ],
+  ["repeated markers", space, "## Port 1", [["Port", "22"]], "Port 22"],
+  ["an indented line is not a setting", space, "  Port 1", [["Port", "22"]], "  Port 1 | Port 22"],
+  ["keys are case-sensitive", space, "port 1", [["Port", "22"]], "port 1 | Port 22"],
+  ["a key without a value", space, "Port", [["Port", "22"]], "Port | Port 22"],
+  [
+    "the same key twice",
     space,
     "b 1",
     [
@@ -115,18 +127,18 @@ const cases: readonly (readonly [
     ],
     "UMASK\t027 | x y | NEW\ta b",
   ],
-  ["several blanks around =", equals, "x  =  1", [["x", "2"]], "x = 2"],
-  ["equal but for blanks", equals, "x=1", [["x", "1"]], "x=1"],
+  ["several spaces around =", equals, "x  =  1", [["x", "2"]], "x = 2"],
+  ["equal except for spaces", equals, "x=1", [["x", "1"]], "x=1"],
   ["an empty value", equals, "x = 1", [["x", ""]], "x = "],
-  ["an empty value that is there", equals, "x =", [["x", ""]], "x ="],
+  ["an existing empty value", equals, "x =", [["x", ""]], "x ="],
   ["a value with =", equals, "", [["x", "a=b"]], "x = a=b"],
-  ["no blanks", unspaced, "x=1 | x = 2", [["x", "3"]], "x=3 | x = 2"],
-  ["a later one keeps its value", unspaced, "#x=1 | x=2 | #x=4", [["x", "3"]], "x=3 | # x=2 | #x=4"],
-  ["other quotes are another value", shell, "A='1'", [["A", "1"]], "A=1"],
-  ["a later one keeps its quotes", shell, "A='1' | A='2'", [["A", "$x"]], `A="\\$x" | # A='2'`],
-  ["export is another thing", shell, "export A=1", [["A", "2"]], "export A=1 | A=2"],
+  ["no spaces", unspaced, "x=1 | x = 2", [["x", "3"]], "x=3 | x = 2"],
+  ["a later line keeps its value", unspaced, "#x=1 | x=2 | #x=4", [["x", "3"]], "x=3 | # x=2 | #x=4"],
+  ["different quotes are a different value", shell, "A='1'", [["A", "1"]], "A=1"],
+  ["a later line keeps its quotes", shell, "A='1' | A='2'", [["A", "$x"]], `A="\\$x" | # A='2'`],
+  ["export is not a setting", shell, "export A=1", [["A", "2"]], "export A=1 | A=2"],
   [
-    "what a shell would read",
+    "special characters of a shell",
     shell,
     "",
     [
@@ -137,8 +149,8 @@ const cases: readonly (readonly [
   ],
 ];
 
-for (const [what, style, before, pairs, after] of cases) {
-  test(`${what}: ${before} + ${pairs.join("; ")}`, () => {
+for (const [title, style, before, pairs, after] of cases) {
+  test(`${title}: ${before} + ${pairs.join("; ")}`, () => {
     const result = withSettings(lines(before), style, pairs);
     assert.deepEqual(result, lines(after));
     assert.deepEqual(withSettings(result, style, pairs), result, "a second time changes nothing");

@@ -20,7 +20,7 @@ Priority: important
 Architecture: all
 Version: 3.134
 Description: add and remove users
- Package: this is no field
+ Package: this is not a field
 
 Package: libc6
 Status: install ok installed
@@ -52,14 +52,14 @@ Auto-Installed: 0
 `;
 const packages = new Packages(parseStatus(status), parseExtendedStates(states));
 
-test("the status file and the listing of dpkg-query say the same", () => {
+test("the status file and the listing of dpkg-query agree", () => {
   const listing = parseStatus(status)
     .map(({ name, arch, version, status }) => `${name}\t${arch}\t${version}\t${status}\n`)
     .join("");
   assert.deepEqual(parseListing(listing), parseStatus(status));
 });
 
-test("a package without an architecture counts as one of the system's own", () => {
+test("a package of architecture all counts as one of the system's architecture", () => {
   assert.deepEqual(packages.get("adduser"), {
     name: "adduser",
     arch: "all",
@@ -70,7 +70,7 @@ test("a package without an architecture counts as one of the system's own", () =
   assert.equal(packages.get("adduser:amd64"), packages.get("adduser"));
 });
 
-test("what counts as installed", () => {
+test("isInstalled", () => {
   const installed = {
     adduser: true,
     held: true,
@@ -81,32 +81,32 @@ test("what counts as installed", () => {
     broken: false,
     libc6: false,
     "libc6:i386": true,
-    unheard: false,
+    unknown: false,
   };
   const found = Object.keys(installed).map((name) => [name, packages.isInstalled(name)]);
   assert.deepEqual(Object.fromEntries(found), installed);
 });
 
-test("what is there in part is there; configuration alone is not", () => {
+test("a partly installed package is present; configuration alone is not", () => {
   assert.deepEqual(
-    ["broken", "exim4-base", "unheard", "held"].map((name) => packages.isPresent(name)),
+    ["broken", "exim4-base", "unknown", "held"].map((name) => packages.isPresent(name)),
     [true, false, false, true],
   );
 });
 
-test("what is still to be set up", () => {
+test("unconfigured", () => {
   assert.deepEqual(
     packages.unconfigured().map(({ name }) => name),
     ["broken"],
   );
 });
 
-test("only what apt marked as automatic is", () => {
+test("only packages that apt marked as automatic are automatic", () => {
   assert.equal(packages.get("held")?.auto, false);
   assert.equal(packages.get("libc6:i386")?.auto, false);
 });
 
-test("the parts of what apt-get install takes", () => {
+test("the parts of an argument of apt-get install", () => {
   assert.deepEqual(parseWanted("g++:i386"), { name: "g++:i386" });
   assert.deepEqual(parseWanted("git=1:2.39.5-0+deb12u2"), { name: "git", version: "1:2.39.5-0+deb12u2" });
   assert.deepEqual(parseWanted("git/bookworm-backports"), { name: "git", suite: "bookworm-backports" });

@@ -7,14 +7,14 @@ const fstab: Columns = { source: 0, target: 1 };
 const crypttab: Columns = { source: 1, target: 0 };
 
 const cases: readonly (readonly [
-  what: string,
+  title: string,
   columns: Columns,
   before: string[],
   entries: string[],
   after: string[],
 ])[] = [
   ["a new entry", fstab, ["/dev/a / ext4"], ["/dev/b /srv ext4"], ["/dev/a / ext4", "/dev/b /srv ext4"]],
-  ["of the same target", fstab, ["/dev/a\t/\text4"], ["/dev/b / xfs"], ["/dev/b / xfs"]],
+  ["an entry with the same target", fstab, ["/dev/a\t/\text4"], ["/dev/b / xfs"], ["/dev/b / xfs"]],
   [
     "equal words: the line stays",
     fstab,
@@ -23,24 +23,30 @@ const cases: readonly (readonly [
     ["/dev/a\t/\text4  rw"],
   ],
   ["a source is kept", fstab, ["UUID=1 / ext3"], [`${PLACEHOLDER} / ext4`], ["UUID=1 / ext4"]],
-  ["none keeps it too", fstab, ["UUID=1 / ext3"], ["none / ext4"], ["UUID=1 / ext4"]],
-  ["another word for none", { ...fstab, noSource: "nil" }, ["nil / ext3"], ["nil / ext4"], ["nil / ext4"]],
+  ['"none" keeps it too', fstab, ["UUID=1 / ext3"], ["none / ext4"], ["UUID=1 / ext4"]],
   [
-    "a comment is no entry",
+    "another word for no source",
+    { ...fstab, noSource: "nil" },
+    ["nil / ext3"],
+    ["nil / ext4"],
+    ["nil / ext4"],
+  ],
+  [
+    "a comment is not an entry",
     fstab,
     ["# / was on /dev/vda1 during installation", "UUID=1 / ext4 errors=remount-ro"],
     [`${PLACEHOLDER} / btrfs`],
     ["# / was on /dev/vda1 during installation", "UUID=1 / btrfs"],
   ],
   [
-    "swap is told apart by its source",
+    "swap space is identified by its source",
     fstab,
     ["/dev/s1 none swap sw", "/dev/s2 none swap sw"],
     ["/dev/s2 none swap pri=1", "/swapfile none swap sw"],
     ["/dev/s1 none swap sw", "/dev/s2 none swap pri=1", "/swapfile none swap sw"],
   ],
   [
-    "parents stand before children",
+    "parents come before children",
     fstab,
     ["# note", "/srv/data/img /mnt/img loop", "", "tmpfs /tmp tmpfs"],
     ["UUID=2 /srv ext4", "UUID=1 / ext4", "UUID=3 /srv/data ext4"],
@@ -54,9 +60,9 @@ const cases: readonly (readonly [
       "tmpfs /tmp tmpfs",
     ],
   ],
-  ["names are no paths", fstab, ["a /srvx x"], ["b /srv x"], ["a /srvx x", "b /srv x"]],
+  ["a path prefix is not a parent", fstab, ["a /srvx x"], ["b /srv x"], ["a /srvx x", "b /srv x"]],
   [
-    "a circle is left",
+    "a cycle stays",
     fstab,
     ["/b/x /a bind", "/a/x /b bind"],
     ["c /c x"],
@@ -71,17 +77,19 @@ const cases: readonly (readonly [
   ],
 ];
 
-for (const [what, columns, before, entries, after] of cases) {
-  test(what, () => {
+for (const [title, columns, before, entries, after] of cases) {
+  test(title, () => {
     const result = updatedTable(before, entries, columns);
     assert.deepEqual(result, after);
     assert.deepEqual(updatedTable(result, entries, columns), result);
   });
 }
 
-test("a placeholder of which nothing is known", () => {
+test("a placeholder without a source to keep", () => {
   assert.throws(
     () => updatedTable(["# / x"], [`${PLACEHOLDER} / ext4`], fstab),
-    new FailedChange('nothing says what stands for PLACEHOLDER in the entry "PLACEHOLDER / ext4"'),
+    new FailedChange(
+      'the entry "PLACEHOLDER / ext4" needs a source: no existing line has one for PLACEHOLDER',
+    ),
   );
 });

@@ -16,7 +16,7 @@ import {
   succeeds,
 } from "../support/sides";
 
-test("names that would mean something else to apt-get are refused", () => {
+test("names with another meaning for apt-get are refused", () => {
   for (const name of ["-y", "git-", "lib*", "Git", "a b", "foo=", "foo/"]) {
     assert.throws(() => apt.installed(name), {
       name: "InvalidArguments",
@@ -27,11 +27,11 @@ test("names that would mean something else to apt-get are refused", () => {
     apt.installed(name);
 });
 
-test("lists of names are spliced in", () => {
+test("lists of names are flattened", () => {
   assert.deepEqual(apt.installed("git", ["curl", ["wget"]]).args, { names: ["git", "curl", "wget"] });
 });
 
-test("a host that is no Debian is refused before anybody is connected to", () => {
+test("a host that does not run Debian is refused before connecting", () => {
   const host = { name: "web1.example.org" };
   const refusal = (application: Parameters<typeof prepare>[1]) => {
     try {
@@ -43,15 +43,15 @@ test("a host that is no Debian is refused before anybody is connected to", () =>
   };
   assert.equal(
     refusal(apt.installed("git")),
-    "web1.example.org: apt.installed('git'): it needs a debianlike system, and web1.example.org runs freebsdRelease 14.1 (amd64)",
+    "web1.example.org: apt.installed('git'): it needs a debianlike system, but web1.example.org runs freebsdRelease 14.1 (amd64)",
   );
   assert.equal(
     refusal(apt.standardSourcesList()),
-    "web1.example.org: apt.standardSourcesList(): it needs a debian system, and web1.example.org runs freebsdRelease 14.1 (amd64)",
+    "web1.example.org: apt.standardSourcesList(): it needs a debian system, but web1.example.org runs freebsdRelease 14.1 (amd64)",
   );
 });
 
-test("mirrors and suites are declared once each, the newest in front", () => {
+test("each mirror is declared once, the newest first", () => {
   const { model } = prepare(
     { name: "web1.example.org" },
     eseqprops(
@@ -63,7 +63,7 @@ test("mirrors and suites are declared once each, the newest in front", () => {
   assert.deepEqual(apt.getMirrors(model), ["http://b.example.org/debian", "http://a.example.org/debian"]);
 });
 
-/** Takes the lock of the file that is its argument, the way that apt does, for a second. */
+/** Locks the file in its argument for a second, as apt does. */
 const holdLock = `use Fcntl; open(my $f, "+>>", $ARGV[0]) or die; my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
 fcntl($f, F_SETLKW, $l) or die;
 open(my $h, ">", "/run/held"); sleep 1`;
@@ -91,7 +91,7 @@ describe("apt on real hosts", needsMachines(), () => {
       assert.ok((await manual(side)).includes("hello"));
     }));
 
-  test("a check starts no process in the agent, and one over a shell", async () => {
+  test("a check runs no command in the agent, and one over a shell", async () => {
     for (const side of sides.each) {
       const { commands } = await holds(
         side,
@@ -102,7 +102,7 @@ describe("apt on real hosts", needsMachines(), () => {
     }
   });
 
-  test("what was only installed for others becomes wanted for itself", () =>
+  test("an automatically installed package is marked as manual", () =>
     sides.both(async (side) => {
       await side.machine.run("apt-mark auto hello");
       const { commands } = await holdsAfterwards(side, apt.installed("hello"));
@@ -110,7 +110,7 @@ describe("apt on real hosts", needsMachines(), () => {
       assert.ok((await manual(side)).includes("hello"));
     }));
 
-  test("removed: what is not there, or unknown, is not given to apt-get", () =>
+  test("removed: missing and unknown packages are not passed to apt-get", () =>
     sides.both(async (side) => {
       const { commands } = await holdsAfterwards(side, apt.removed("hello", "no-such-package", "vim"));
       const removes = commands.filter((command) => /apt-get .* remove/.test(command));
@@ -120,7 +120,7 @@ describe("apt on real hosts", needsMachines(), () => {
       );
     }));
 
-  test("an installation in between is noticed", () =>
+  test("an installation in between is detected", () =>
     sides.both(async (side) => {
       const { steps } = await succeeds(
         side.apply(
@@ -139,16 +139,16 @@ describe("apt on real hosts", needsMachines(), () => {
       );
     }));
 
-  test("a package that apt does not know is named", () =>
+  test("an error names a package that apt does not know", () =>
     sides.both(async (side) => {
       const before = await side.machine.run("cksum /var/lib/dpkg/status");
       assert.deepEqual(await messages(side.apply(apt.installed("hello", "no-such-package"))), [
-        'AbortedChange: apt on web1.example.org knows no package "no-such-package", also after an update; correct the name, or put the source that has it before this property',
+        'AbortedChange: apt on web1.example.org finds no package "no-such-package", even after an update; correct the name, or put the source that provides it before this property',
       ]);
       assert.equal(await side.machine.run("cksum /var/lib/dpkg/status"), before);
     }));
 
-  test("where the lists are missing or old, they are updated and it is tried again", () =>
+  test("missing or old lists are updated, and the installation is retried", () =>
     sides.both(async (side) => {
       await side.machine.run("rm -rf /var/lib/apt/lists/*");
       await holdsAfterwards(side, apt.installedMinimally("hello"));
@@ -172,14 +172,14 @@ describe("apt on real hosts", needsMachines(), () => {
       await holds(side, apt.installed("hello"));
     }));
 
-  test("updated: changed when the lists are others", () =>
+  test("updated: changed when the lists differ", () =>
     sides.both(async (side) => {
       await side.machine.run("rm -f /var/lib/apt/lists/*Packages* /var/lib/apt/lists/*InRelease");
       assert.equal((await succeeds(side.apply(apt.updated()))).change, "changed");
       assert.equal((await succeeds(side.apply(apt.updated()))).change, "unchanged");
     }));
 
-  test("while another process has a lock, it is waited for", () =>
+  test("waits while another process holds a lock", () =>
     sides.both(async (side) => {
       for (const lock of ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"]) {
         await side.machine.run("dpkg --force-all -P hello");
@@ -201,7 +201,7 @@ describe("apt on real hosts", needsMachines(), () => {
       assert.match(await side.machine.run("apt-config dump APT::Periodic::Enable"), /Enable "1";/);
     }));
 
-  test("standardSourcesList: what says the same is set aside, what does not stays", () =>
+  test("standardSourcesList: conflicting files are moved away, others stay", () =>
     sides.both(async (side) => {
       await side.machine.run(
         `cd /etc/apt/sources.list.d
@@ -232,13 +232,13 @@ describe("apt on real hosts", needsMachines(), () => {
       assert.equal((await succeeds(side.apply(property))).change, "changed");
     }));
 
-  test("what needs root says so, and what holds needs none", async () => {
+  test("only a change needs root, and the error says so", async () => {
     const ordinary = await bootSides("plain");
     try {
       for (const side of ordinary.each) {
         await holds(side, apt.installed("cron"));
         assert.deepEqual(await messages(side.apply(apt.installed("hello"))), [
-          'AbortedChange: apt.installed needs root, and the connection is as "plain"; add via.sudo() to the hops, or connect as root',
+          'AbortedChange: apt.installed needs root, but the connected user is "plain"; add via.sudo() to the hops, or connect as root',
         ]);
       }
     } finally {

@@ -5,7 +5,7 @@ import { inspect } from "node:util";
 import { onBothTargets } from "consfigurator/testing";
 import * as cmd from "../../properties/cmd";
 
-test("one word is shell text, several are words, lists are spliced in", () => {
+test("one word is shell text, several are words, lists are flattened", () => {
   assert.deepEqual(cmd.single("echo $HOME | wc").args, { command: "echo $HOME | wc" });
   assert.deepEqual(cmd.single("echo", null, ["a b", ["c"]], undefined).args, {
     command: ["echo", "a b", "c"],
@@ -17,7 +17,7 @@ test("one word is shell text, several are words, lists are spliced in", () => {
   );
 });
 
-test("no command, and options that are none, are refused", () => {
+test("a missing command and unknown options are refused", () => {
   assert.throws(() => cmd.single({ mayFail: true }), { name: "InvalidArguments" });
   assert.throws(() => cmd.single("true", { timeOut: 3 } as object), {
     message:
@@ -25,7 +25,7 @@ test("no command, and options that are none, are refused", () => {
   });
 });
 
-test("it is run each time, and is a change each time", (t) =>
+test("a command runs and counts as a change each time", (t) =>
   onBothTargets(t, async ({ apply, snapshot }) => {
     const property = cmd.single("echo x >> log");
     assert.equal(await apply(property), "changed");
@@ -33,7 +33,7 @@ test("it is run each time, and is a change each time", (t) =>
     assert.match(snapshot()["log"] ?? "", /^100644/);
   }));
 
-test("a failure has the command and what it said", (t) =>
+test("a failure shows the command and its error output", (t) =>
   onBothTargets(t, async ({ apply, unapply }) => {
     await assert.rejects(apply(cmd.single("sh", "-c", "echo no such shop >&2; exit 3")), {
       name: "RunFailed",
@@ -51,7 +51,7 @@ test("environment, directory, input, live output", (t) =>
     assert.equal(output(), `1 2 unset ${dir}/sub given\n`);
   }));
 
-test("guards say whether it holds already", (t) =>
+test("creates, removes, onlyIf and unless decide whether the command runs", (t) =>
   onBothTargets(t, async ({ apply, dir, check }) => {
     writeFileSync(`${dir}/there`, "");
     const holds = {
@@ -70,11 +70,11 @@ test("guards say whether it holds already", (t) =>
     assert.equal(existsSync(`${dir}/made`), false);
   }));
 
-test("what takes too long is ended", (t) =>
+test("a command that takes too long is killed", (t) =>
   onBothTargets(t, async ({ apply }) => {
     await assert.rejects(apply(cmd.single("sleep 20", { timeout: 1 })), {
       name: "FailedChange",
-      message: "`sleep 20` was ended: it took longer than 1 s",
+      message: "`sleep 20` timed out after 1 s",
     });
     await assert.rejects(apply(cmd.single("echo no shop >&2; exit 4", { timeout: 5 })), {
       name: "RunFailed",

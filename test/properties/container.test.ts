@@ -8,25 +8,26 @@ import * as cmd from "../../properties/cmd";
 import * as container from "../../properties/container";
 import { applied } from "../support/_applied";
 
-const model = (...said: Parameters<typeof eseqprops>) => prepare({ name: "web1" }, eseqprops(...said)).model;
-const apply = (...said: Parameters<typeof eseqprops>) => {
-  const { application, model } = prepare({ name: "web1" }, eseqprops(...said));
+const model = (...applications: Parameters<typeof eseqprops>) =>
+  prepare({ name: "web1" }, eseqprops(...applications)).model;
+const apply = (...applications: Parameters<typeof eseqprops>) => {
+  const { application, model } = prepare({ name: "web1" }, eseqprops(...applications));
   return applied(application, model, (context) => targetOf("agent", context));
 };
 
 describe("isContained", () => {
-  test("a host that is no container contains everything", () => {
+  test("a host that is not a container contains everything", () => {
     assert.equal(container.isContained(HostModel.named("web1"), "reboot", "hostname"), true);
   });
 
-  test("a container contains what it was declared to, in one place or several", () => {
+  test("a container contains the declared factors, from one or several declarations", () => {
     const host = model(container.contained("filesystem"), container.contained("hostname"));
     assert.equal(container.isContained(host, "filesystem", "hostname"), true);
     assert.equal(container.isContained(host, "filesystem", "reboot"), false);
     assert.equal(container.isContained(host), true);
   });
 
-  test("a container that contains nothing is one all the same", () => {
+  test("a container without factors is still a container", () => {
     assert.equal(container.isContained(model(container.contained()), "reboot"), false);
   });
 
@@ -41,23 +42,23 @@ describe("isContained", () => {
 describe("whenContained", () => {
   const both = container.whenContained(["reboot"], cmd.single("true"), cmd.single(": second"));
 
-  test("applies in order where it is", async () => {
+  test("applies in order if contained", async () => {
     const { change, steps } = await apply(both);
     assert.equal(change, "changed");
     assert.deepEqual(steps, ["true: changed", ": second: changed"]);
   });
 
-  test("skips and says why where it is not", async () => {
+  test("skips with a reason if not contained", async () => {
     const { change, steps } = await apply(container.contained("filesystem"), both);
     assert.equal(change, "unchanged");
     assert.deepEqual(steps, [
       "is a container with its own filesystem: unchanged",
-      "true: skipped (reboot: not contained here)",
-      ": second: skipped (reboot: not contained here)",
+      "true: skipped (not contained: reboot)",
+      ": second: skipped (not contained: reboot)",
     ]);
   });
 
-  test("nothings are passed over, and what is no property is refused", () => {
+  test("null and false are ignored, and anything but a property is refused", () => {
     const [when, first] = [container.whenContained(["reboot"], null, cmd.single("true"), false), both];
     assert.equal((when.args as { applications: unknown[] }).applications.length, 1);
     assert.throws(() => container.whenContained(["reboot"], first, cmd.single as never), {
@@ -67,7 +68,7 @@ describe("whenContained", () => {
     });
   });
 
-  test("the facts of what is inside count in any case", () => {
+  test("the facts of its applications always count", () => {
     const host = model(
       container.contained(),
       container.whenContained(["reboot"], container.contained("hostname")),

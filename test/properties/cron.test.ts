@@ -7,7 +7,7 @@ import { bootSides, holds, holdsAfterwards, isUndone, type Sides } from "../supp
 const job = { desc: "dump v1.2 of", when: "0 3 * * *", user: "plain", command: 'echo "it\'s" $(id -un)' };
 const name = "dump_20_v1_2E_2_20_of";
 
-test("where a job stands, and where it would for other times", () => {
+test("the file of a job, and its files at other times", () => {
   assert.deepEqual(cron.places(job), {
     file: `/etc/cron.d/${name}`,
     others: ["hourly", "daily", "weekly", "monthly"].map((keyword) => `/etc/cron.${keyword}/${name}`),
@@ -16,7 +16,7 @@ test("where a job stands, and where it would for other times", () => {
   assert.equal(cron.places({ desc: "a_b/c-d", when: "daily" }).file, "/etc/cron.daily/a_5F_b_2F_c_2D_d");
 });
 
-test("what cron and run-parts are given", () => {
+test("the files for cron and run-parts", () => {
   const environment = "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin\n\n";
   assert.equal(
     cron.timedJob(job),
@@ -37,7 +37,7 @@ test("what cron and run-parts are given", () => {
   );
 });
 
-test("a time that is none is refused", () => {
+test("an invalid time is refused", () => {
   for (const when of ["dayly", "0 3 * *", "* * * * * *", "0 3 * * *\n", ""]) {
     assert.throws(() => cron.systemJob("x", when, "root", "true"), {
       name: "InvalidArguments",
@@ -54,7 +54,7 @@ describe("cron on real hosts", needsMachines(), () => {
   });
   after(() => sides?.stop());
 
-  test("a job runs as its user, and leaves nothing behind when it is undone", () =>
+  test("a job runs as its user, and unapplying it removes everything", () =>
     sides.both(async (side) => {
       const { machine } = side;
       const property = cron.systemJob(job.desc, "daily", "plain", "id -un > /tmp/ran; echo quiet");
@@ -66,7 +66,7 @@ describe("cron on real hosts", needsMachines(), () => {
         `/etc/cron.daily/${name}\n`,
       );
       assert.equal(await machine.run(`/etc/cron.daily/${name}; cat /tmp/ran`), "plain\n");
-      // Another time is another place.
+      // Another time moves the job to another file.
       const timed = cron.systemJob(job.desc, job.when, "plain", "echo heard; false");
       await holdsAfterwards(side, timed);
       assert.equal((await machine.exec(`ls /etc/cron.*/${name}`)).stdout, `/etc/cron.d/${name}\n`);
@@ -77,7 +77,7 @@ describe("cron on real hosts", needsMachines(), () => {
       assert.equal((await machine.exec(`ls /etc/cron.*/${name} /usr/local/bin/${name}_cronjob`)).stdout, "");
     }));
 
-  test("only one of a job runs at a time", () =>
+  test("a job runs only once at a time", () =>
     sides.both(async (side) => {
       const property = cron.niceSystemJob("slow", "hourly", "root", "echo x >> /tmp/slow; sleep 1");
       await holdsAfterwards(side, property);

@@ -88,7 +88,7 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.ok(Number(exposure) <= 2, stdout);
   });
 
-  test("one that was stopped is started, and one whose unit was edited is as said again", async () => {
+  test("a stopped service is started, and an edited unit is restored", async () => {
     await on.machine.run("systemctl stop cool-web-service.service cool-web-service.socket");
     assertOk(await deployed());
     assert.equal((await get()).status, 200);
@@ -100,14 +100,14 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.deepEqual(await show("ProtectHome"), ["yes"]);
   });
 
-  test("it comes back after a reboot, with what it keeps", async () => {
+  test("the service starts after a reboot, with its data", async () => {
     await fetchText(`http://${on.machine.address}:1234/`, "entry=Ada");
     await on.machine.reboot();
-    await until("it serves", async () => (await get().catch(() => undefined))?.status === 200);
+    await until("the service answers", async () => (await get().catch(() => undefined))?.status === 200);
     assert.match((await get()).body, /<li>Ada<\/li>/);
   });
 
-  test("a changed line is live at once; ten such deployments under load lose no request", async () => {
+  test("ten deployments of a changed line under load go live at once and lose no request", async () => {
     const proxy = await on.proxy();
     const hops = [on.ssh("root", proxy), via.agent()];
     assertOk(await deployed({}, hops));
@@ -135,7 +135,7 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assertOk(await deployed());
   });
 
-  test("one that ends is rolled back at once, and says why", async () => {
+  test("a service that exits is rolled back at once, with the reason", async () => {
     reset();
     const load = new Load(`http://${on.machine.address}:1234/`);
     edit("const book =", 'if (port) throw new Error("the database is gone");\n  const book =');
@@ -146,7 +146,7 @@ describe("daemon.running on a real host", needsMachines(), () => {
     const message = failureIn(report);
     assert.match(
       message,
-      /^cool-web-service\.service is not healthy: it ended \(exit code 1\); the one before runs again; \/usr\/local\/lib\/consfigurator\/broken\/cool-web-service\/cool-web-service is what failed; it said:\n/,
+      /^cool-web-service\.service is not healthy: it exited \(code 1\); rolled back to the previous version; the failed executable is kept as \/usr\/local\/lib\/consfigurator\/broken\/cool-web-service\/cool-web-service; its log:\n/,
     );
     assert.match(message, /Error: the database is gone\n\s+at startServer \(services\/cool\.ts:\d+:19\)/);
     assert.match((await get()).body, /Who was here/);
@@ -155,38 +155,38 @@ describe("daemon.running on a real host", needsMachines(), () => {
       /the database is gone/,
     );
     reset();
-    const mended = await deployed();
-    assertOk(mended);
-    assert.equal(mended.status, "unchanged", "it is the one that runs");
+    const fixed = await deployed();
+    assertOk(fixed);
+    assert.equal(fixed.status, "unchanged", "the previous version is running already");
   });
 
-  test("one that runs and does not answer well is rolled back after its time", async () => {
+  test("a service that runs but answers with an error is rolled back after its patience", async () => {
     reset();
-    edit('[200, text, "well\\n"]', '[500, text, "unwell\\n"]');
+    edit('[200, text, "ok\\n"]', '[500, text, "broken\\n"]');
     const report = await deployed({ patience: 1 });
     assert.match(
       failureIn(report),
-      /^cool-web-service\.service is not healthy: http:\/\/127\.0\.0\.1:1234\/healthz: it answers with status 500, for 1 s; the one before runs again; /,
+      /^cool-web-service\.service is not healthy: http:\/\/127\.0\.0\.1:1234\/healthz: status 500 \(waited 1 s\); rolled back to the previous version; /,
     );
     assert.equal((await get(1234, "/healthz")).status, 200);
     reset();
     assertOk(await deployed());
   });
 
-  test("a unit with which it does not run is rolled back, too", async () => {
+  test("a unit that keeps the service from running is rolled back too", async () => {
     reset();
     const report = await deployed({ settings: { SystemCallFilter: "~@network-io" } });
     assert.match(
       failureIn(report),
-      /^cool-web-service\.service is not healthy: .*; the one before runs again; /s,
+      /^cool-web-service\.service is not healthy: .*; rolled back to the previous version; /s,
     );
     assert.equal((await get(1234, "/healthz")).status, 200);
     assertOk(await deployed());
   });
 
-  test("a deployment that was broken off is finished by the next", async () => {
+  test("the next deployment finishes an interrupted one", async () => {
     reset();
-    edit(/<h1>.*<\/h1>/, "<h1>Broken off</h1>");
+    edit(/<h1>.*<\/h1>/, "<h1>Interrupted</h1>");
     const [before] = await show("MainPID");
     assertOk(await on.deploy([debianStable("bookworm", "amd64"), dumped]));
     await on.machine.run(
@@ -194,11 +194,11 @@ describe("daemon.running on a real host", needsMachines(), () => {
     );
     assertOk(await deployed());
     assert.notEqual((await show("MainPID"))[0], before);
-    assert.match((await get()).body, /Broken off/);
+    assert.match((await get()).body, /Interrupted/);
     assert.equal((await on.machine.run("ls /root/.local/state/consfigurator/pending")).trim(), "");
   });
 
-  test("another address, and none", async () => {
+  test("another address, and no address", async () => {
     reset();
     assertOk(await deployed({ listen: ["0.0.0.0:1235"], healthy: "http://127.0.0.1:1235/healthz" }));
     assert.equal((await get(1235)).status, 200);
@@ -211,29 +211,29 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.equal((await on.machine.exec("ss -tlnH sport = :1234 | wc -l")).stdout, "1\n");
   });
 
-  test("what is not there cannot be run", async () => {
+  test("a missing executable is an error", async () => {
     const report = await on.deploy([debianStable("bookworm", "amd64"), daemon.running("other")]);
     assert.equal(
       report.failed.at(-1)?.failure?.message,
-      'there is no /usr/local/bin/other for other.service to run; put imageDumped("/usr/local/bin/other", …) before daemon.running("other")',
+      'other.service cannot run /usr/local/bin/other: no such file; put imageDumped("/usr/local/bin/other", …) before daemon.running("other")',
     );
     assert.throws(() => daemon.running("x", { healthy: "localhost" }), {
-      message: 'daemon.running: args.healthy is "localhost"; it must be an http address',
+      message: 'daemon.running: args.healthy is "localhost"; it must be an http or https URL',
     });
   });
 
-  test("the first that is not healthy is stopped: there is none to go back to", async () => {
+  test("without a previous version to roll back to, an unhealthy service is stopped", async () => {
     on.write({ "services/bad.ts": "export const start = () => process.exit(7);\n" });
     const bad = imageDumped("/usr/local/bin/bad", { module: "/services/bad", call: "start" });
     const report = await on.deploy([debianStable("bookworm", "amd64"), bad, daemon.running("bad")]);
     assert.equal(
       failureIn(report),
-      "bad.service is not healthy: it ended (exit code 7); there is none to go back to, and it was stopped; /usr/local/lib/consfigurator/broken/bad/bad is what failed",
+      "bad.service is not healthy: it exited (code 7); no previous version to roll back to, so the service was stopped; the failed executable is kept as /usr/local/lib/consfigurator/broken/bad/bad",
     );
     assert.equal((await on.machine.exec("systemctl is-active bad")).stdout, "inactive\n");
   });
 
-  test("unapplied, nothing of it is left", async () => {
+  test("unapplying leaves nothing behind", async () => {
     const gone = await on.deploy([
       debianStable("bookworm", "amd64"),
       unapplied(running()),
@@ -249,11 +249,11 @@ describe("daemon.running on a real host", needsMachines(), () => {
   });
 });
 
-/** A constant, bounded load: five visitors, one after the other each. */
+/** A constant, bounded load: five visitors, each with one request at a time. */
 class Load {
   readonly #lost: string[] = [];
   #done = 0;
-  #over = false;
+  #stopped = false;
   readonly #visitors: Promise<void>[];
 
   constructor(url: string) {
@@ -261,13 +261,13 @@ class Load {
   }
 
   async end(): Promise<{ done: number; lost: readonly string[] }> {
-    this.#over = true;
+    this.#stopped = true;
     await Promise.all(this.#visitors);
     return { done: this.#done, lost: this.#lost };
   }
 
   async #visit(url: string): Promise<void> {
-    while (!this.#over) {
+    while (!this.#stopped) {
       try {
         const { status } = await fetchText(url);
         if (status !== 200) this.#lost.push(`status ${status}`);
@@ -281,7 +281,7 @@ class Load {
 }
 
 function fetchText(url: string, body?: string): Promise<{ status: number; body: string }> {
-  return new Promise((settled, failed) => {
+  return new Promise((resolve, reject) => {
     const request = http.request(
       url,
       { agent: false, method: body === undefined ? "GET" : "POST", timeout: 10_000 },
@@ -290,11 +290,11 @@ function fetchText(url: string, body?: string): Promise<{ status: number; body: 
         response.setEncoding("utf8").on("data", (chunk: string) => {
           text += chunk;
         });
-        response.on("end", () => settled({ status: response.statusCode ?? 0, body: text }));
-        response.on("error", failed);
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
+        response.on("error", reject);
       },
     );
-    request.on("error", failed);
+    request.on("error", reject);
     request.on("timeout", () => request.destroy(new Error("no answer")));
     request.end(body);
   });

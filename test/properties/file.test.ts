@@ -15,9 +15,9 @@ import { definitionOf } from "../../lib/model/application";
 import { type PropApp, properties } from "../../lib/model/property";
 import { file } from "../../properties";
 
-/** The file is called `f`; null: it does not exist. Where `unapplied` is given, that is what unapplying leaves. */
+/** The content of the file `f`; null: it does not exist. `unapplied` is the content after unapplying. */
 interface Case {
-  readonly what: string;
+  readonly title: string;
   readonly before: string | null;
   readonly application: PropApp;
   readonly after: string | null;
@@ -25,166 +25,181 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { what: "hasContent, lines", before: null, application: file.hasContent("f", ["a", "b"]), after: "a\nb\n" },
-  { what: "hasContent, a text", before: "old\n", application: file.hasContent("f", "a\nb"), after: "a\nb\n" },
-  { what: "hasContent, an ended text", before: null, application: file.hasContent("f", "a\n"), after: "a\n" },
-  { what: "hasContent, nothing", before: "old", application: file.hasContent("f", []), after: "" },
-  { what: "hasContent, an empty text", before: null, application: file.hasContent("f", ""), after: "" },
   {
-    what: "hasContent, bytes of every sort",
+    title: "hasContent, lines",
+    before: null,
+    application: file.hasContent("f", ["a", "b"]),
+    after: "a\nb\n",
+  },
+  {
+    title: "hasContent, a string",
+    before: "old\n",
+    application: file.hasContent("f", "a\nb"),
+    after: "a\nb\n",
+  },
+  {
+    title: "hasContent, a string with a final newline",
+    before: null,
+    application: file.hasContent("f", "a\n"),
+    after: "a\n",
+  },
+  { title: "hasContent, no lines", before: "old", application: file.hasContent("f", []), after: "" },
+  { title: "hasContent, an empty string", before: null, application: file.hasContent("f", ""), after: "" },
+  {
+    title: "hasContent, special characters",
     before: null,
     application: file.hasContent("f", "é\0\r\n$x `y`\n"),
     after: "é\0\r\n$x `y`\n",
   },
   {
-    what: "existsWithContent",
+    title: "existsWithContent",
     before: "x",
     application: file.existsWithContent("f", "y"),
     after: "y\n",
     unapplied: null,
   },
   {
-    what: "existsWithContent, absent",
+    title: "existsWithContent, no file",
     before: null,
     application: file.existsWithContent("f", "y"),
     after: "y\n",
     unapplied: null,
   },
   {
-    what: "containsLines",
+    title: "containsLines",
     before: "a\nb\n",
     application: file.containsLines("f", "b", "c", "d"),
     after: "a\nb\nc\nd\n",
     unapplied: "a\n",
   },
   {
-    what: "containsLines, absent",
+    title: "containsLines, no file",
     before: null,
     application: file.containsLines("f", "a"),
     after: "a\n",
     unapplied: "",
   },
   {
-    what: "containsLines, nothing to do",
+    title: "containsLines, nothing to do",
     before: "a\na",
     application: file.containsLines("f", "a"),
     after: "a\na",
     unapplied: "",
   },
   {
-    what: "containsLines, last line not ended",
+    title: "containsLines, no final newline",
     before: "a",
     application: file.containsLines("f", "b"),
     after: "a\nb\n",
     unapplied: "a\n",
   },
   {
-    what: "containsLines, twice the same",
+    title: "containsLines, the same line twice",
     before: "",
     application: file.containsLines("f", "a", "a"),
     after: "a\n",
   },
   {
-    what: "containsLines, a list",
+    title: "containsLines, a list",
     before: "",
     application: file.containsLines("f", ["a", "b"], "c"),
     after: "a\nb\nc\n",
   },
   {
-    what: "containsLines, only whole lines",
+    title: "containsLines, only whole lines",
     before: "xa\na \n",
     application: file.containsLines("f", "a"),
     after: "xa\na \na\n",
   },
   {
-    what: "containsLines, CRLF",
+    title: "containsLines, CRLF",
     before: "a\r\nb\r\n",
     application: file.containsLines("f", "b", "c"),
     after: "a\r\nb\r\nc\r\n",
     unapplied: "a\r\n",
   },
   {
-    what: "containsLines, CR",
+    title: "containsLines, CR",
     before: "a\rb\r",
     application: file.containsLines("f", "c"),
     after: "a\rb\rc\r",
   },
   {
-    what: "containsLines, a lone CR",
+    title: "containsLines, a lone CR",
     before: "a\rb\n",
     application: file.containsLines("f", "c"),
     after: "a\rb\nc\n",
   },
   {
-    what: "containsLines, ends of both sorts",
+    title: "containsLines, mixed line endings",
     before: "a\r\nb\nc\n",
     application: file.containsLines("f", "d"),
     after: "a\r\nb\nc\nd\n",
   },
   {
-    what: "lacksLines",
+    title: "lacksLines",
     before: "a\nb\na\nab\n",
     application: file.lacksLines("f", "a", "x"),
     after: "b\nab\n",
   },
-  { what: "lacksLines, absent", before: null, application: file.lacksLines("f", "a"), after: null },
-  { what: "lacksLines, all of them", before: "a\n", application: file.lacksLines("f", "a"), after: "" },
+  { title: "lacksLines, no file", before: null, application: file.lacksLines("f", "a"), after: null },
+  { title: "lacksLines, all of them", before: "a\n", application: file.lacksLines("f", "a"), after: "" },
   {
-    what: "lacksLines, CRLF and nothing to do",
+    title: "lacksLines, CRLF and nothing to do",
     before: "a\r\nb",
     application: file.lacksLines("f", "x"),
     after: "a\r\nb",
   },
   {
-    what: "lacksLinesMatching",
+    title: "lacksLinesMatching",
     before: "foo 1\nFoo 2\nbar\n",
     application: file.lacksLinesMatching("f", "o+ \\d", /^z/),
     after: "bar\n",
   },
   {
-    what: "lacksLinesMatching, flags",
+    title: "lacksLinesMatching, flags",
     before: "FOO\nx\n",
     application: file.lacksLinesMatching("f", /foo/i),
     after: "x\n",
   },
   {
-    what: "lacksLinesMatching, absent",
+    title: "lacksLinesMatching, no file",
     before: null,
     application: file.lacksLinesMatching("f", "."),
     after: null,
   },
   {
-    what: "regexReplacedLines",
+    title: "regexReplacedLines",
     before: "a=1 a=2\nb\n",
     application: file.regexReplacedLines("f", "a=(\\d)", "<$1$&>"),
     after: "<1a=1> a=2\nb\n",
   },
   {
-    what: "regexReplacedLines, names",
+    title: "regexReplacedLines, names",
     before: "k: v\n",
     application: file.regexReplacedLines("f", /^(?<k>\w+): /, "$<k>="),
     after: "k=v\n",
   },
   {
-    what: "regexReplacedLines, absent",
+    title: "regexReplacedLines, no file",
     before: null,
     application: file.regexReplacedLines("f", "a", "b"),
     after: null,
   },
   {
-    what: "containsConfSpace",
+    title: "containsConfSpace",
     before: "#Port 22\n",
     application: file.containsConfSpace("f", "Port", "23", "X", "y z"),
     after: "Port 23\nX y z\n",
   },
   {
-    what: "containsConfTab, an object",
+    title: "containsConfTab, an object",
     before: null,
     application: file.containsConfTab("f", { UMASK: "027" }),
     after: "UMASK\t027\n",
   },
   {
-    what: "containsConfEquals, pairs",
+    title: "containsConfEquals, pairs",
     before: "a=1\n",
     application: file.containsConfEquals("f", [
       ["a", "2"],
@@ -193,34 +208,34 @@ const cases: readonly Case[] = [
     after: "a = 2\n1 = x\n",
   },
   {
-    what: "containsConfUnspaced",
+    title: "containsConfUnspaced",
     before: "a=1\r\n",
     application: file.containsConfUnspaced("f", "b", "2"),
     after: "a=1\r\nb=2\r\n",
   },
   {
-    what: "containsConfShell",
+    title: "containsConfShell",
     before: null,
     application: file.containsConfShell("f", "A", "x y"),
     after: 'A="x y"\n',
   },
   {
-    what: "containsIniSettings",
+    title: "containsIniSettings",
     before: null,
     application: file.containsIniSettings("f", ["s", "a", "1"], [null, "b", "2"]),
     after: "b=2\n\n[s]\na=1\n",
   },
 ];
 
-for (const { what, before, application, after, unapplied } of cases) {
-  test(what, (t) =>
+for (const { title, before, application, after, unapplied } of cases) {
+  test(title, (t) =>
     onBothTargets(t, async ({ dir, apply, applyAgain, unapply }) => {
       const content = () => (existsSync(`${dir}/f`) ? readFileSync(`${dir}/f`, "utf8") : null);
       if (before !== null) writeFileSync(`${dir}/f`, before);
       if (after === before) await applyAgain(application);
       else assert.equal(await apply(application), "changed");
       assert.equal(content(), after);
-      if (what !== "regexReplacedLines") await applyAgain(application);
+      if (title !== "regexReplacedLines") await applyAgain(application);
       if (unapplied === undefined) return;
       assert.equal(await unapply(application), "changed");
       assert.equal(content(), unapplied);
@@ -229,7 +244,7 @@ for (const { what, before, application, after, unapplied } of cases) {
   );
 }
 
-test("bytes that are no UTF-8 stay", (t) =>
+test("bytes that are not UTF-8 stay", (t) =>
   onBothTargets(t, async ({ dir, apply, applyAgain }) => {
     writeFileSync(`${dir}/f`, Buffer.from("# gr\xfc\xdfe\xed\xb0\x80\nb=1\n", "latin1"));
     const application = file.containsConfUnspaced("f", "b", "grüße");
@@ -241,7 +256,7 @@ test("bytes that are no UTF-8 stay", (t) =>
     await applyAgain(application);
   }));
 
-test("parent directories are made, with mode 0755", (t) =>
+test("parent directories are created, with mode 0755", (t) =>
   onBothTargets(t, async ({ dir, apply }) => {
     for (const application of [
       file.hasContent("a/b/f", "x"),
@@ -258,7 +273,7 @@ test("parent directories are made, with mode 0755", (t) =>
     assert.equal(lstatSync(`${dir}/c/d/f`).mode & 0o7777, 0o600);
   }));
 
-test("names of every sort", (t) =>
+test("names with special characters", (t) =>
   onBothTargets(t, async ({ dir, apply, applyAgain, unapply }) => {
     for (const name of ["a b", "it's", '"$HOME"', "-rf", "`x`;\\", "*", "ü", "a\tb", "#", "~"]) {
       const application = file.existsWithContent(`${name}/${name}`, name);
@@ -417,11 +432,11 @@ test("isCopyOf", (t) =>
     mkdirSync(`${dir}/d`);
     await assert.rejects(apply(file.isCopyOf("d", "source")), {
       name: "FailedChange",
-      message: "d is a directory, and cannot be a copy of source",
+      message: "cannot copy source to d: it is a directory",
     });
   }));
 
-test("what is refused when it is said", () => {
+test("invalid arguments are refused", () => {
   const refused: readonly (readonly [() => unknown, string])[] = [
     [
       () => file.hasContent("a\nb", ""),
@@ -434,27 +449,27 @@ test("what is refused when it is said", () => {
     [() => file.containsLines("f"), "file.containsLines: args.lines has 0 items; it must have at least 1"],
     [
       () => file.containsLines("f", "a\nb"),
-      'file.containsLines: args.lines[0] is "a\\nb"; it must be one line, without its end',
+      'file.containsLines: args.lines[0] is "a\\nb"; it must be one line, without a newline',
     ],
     [
       () => file.containsConfSpace("f", "Port"),
-      "file.containsConfSpace: args.pairs[0][1] is undefined; it must be a value, which is one line and not empty",
+      "file.containsConfSpace: args.pairs[0][1] is undefined; it must be a non-empty value on one line",
     ],
     [
       () => file.containsConfSpace("f", "A", ""),
-      'file.containsConfSpace: args.pairs[0][1] is ""; it must be a value, which is one line and not empty',
+      'file.containsConfSpace: args.pairs[0][1] is ""; it must be a non-empty value on one line',
     ],
     [
       () => file.containsConfEquals("f", "a b", "1"),
-      'file.containsConfEquals: args.pairs[0][0] is "a b"; it must be a key: one word without =, which does not begin with #',
+      'file.containsConfEquals: args.pairs[0][0] is "a b"; it must be a key: one word without =, not starting with #',
     ],
     [
       () => file.containsConfShell("f", { A: 1 as unknown as string }),
-      "file.containsConfShell: args.pairs[0][1] is 1; it must be a value, which is one line",
+      "file.containsConfShell: args.pairs[0][1] is 1; it must be a value on one line",
     ],
     [
       () => file.containsIniSettings("f", ["s", "a=b", "1"]),
-      'file.containsIniSettings: args.settings[0][1] is "a=b"; it must be a key: without =, not beginning with #, ; or [',
+      'file.containsIniSettings: args.settings[0][1] is "a=b"; it must be a key without =, not starting with #, ; or [',
     ],
     [
       () => file.symlinked({ from: "a" } as unknown as { from: string; to: string }),
@@ -462,13 +477,13 @@ test("what is refused when it is said", () => {
     ],
     [
       () => file.regexReplacedLines("f", /a/g, "b"),
-      'file.regexReplacedLines: args.regex.flags is "g"; it must be flags of a regular expression, of i, m, s, u and v',
+      'file.regexReplacedLines: args.regex.flags is "g"; it must be flags of a regular expression: any of i, m, s, u and v',
     ],
   ];
-  for (const [say, message] of refused) assert.throws(say, { name: "InvalidArguments", message });
+  for (const [call, message] of refused) assert.throws(call, { name: "InvalidArguments", message });
 });
 
-test("a bad regular expression is refused before connecting", (t) =>
+test("an invalid regular expression is refused before connecting", (t) =>
   onBothTargets(t, async ({ apply }) => {
     await assert.rejects(
       apply(file.lacksLinesMatching("f", "(")),
@@ -476,7 +491,7 @@ test("a bad regular expression is refused before connecting", (t) =>
     );
   }));
 
-test("each name is file.export, and each has a description", () => {
+test("each property is registered by its export name and has a description", () => {
   for (const [name, property] of Object.entries(file)) {
     assert.equal(properties.get(`file.${name}`), property);
     assert.ok(definitionOf(`file.${name}`).desc, name);

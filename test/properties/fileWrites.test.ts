@@ -1,4 +1,4 @@
-/** What a write must not lose, on the file systems and as the users where that can be seen. */
+/** What a write must preserve, on real file systems and as different users. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -24,7 +24,7 @@ import { needsMachines } from "../support/machines";
 const sh = (command: string, cwd: string): string =>
   execFileSync("sh", ["-c", command], { cwd, encoding: "utf8" });
 
-test("mode and owner stay, setuid and sticky too", needsMachines(), (t) =>
+test("mode and owner stay, including setuid and sticky", needsMachines(), (t) =>
   onBothTargets(t, async ({ dir, apply }) => {
     for (const mode of [0o4755, 0o2755, 0o1644, 0o600, 0o400, 0]) {
       writeFileSync(`${dir}/f`, "old\n");
@@ -45,18 +45,18 @@ test("ACLs and extended attributes stay, the time does not", needsMachines(), (t
   onBothTargets(t, async ({ dir, apply, applyAgain }) => {
     writeFileSync(`${dir}/f`, "old\n");
     sh("setfacl -m u:daemon:rw,g:mail:r f && setfattr -n user.note -v 'a b' f && touch -d 2001-01-01 f", dir);
-    const seen = () => sh("getfacl -n f; getfattr -d f; stat -c %a f", dir);
-    const before = seen();
+    const metadata = () => sh("getfacl -n f; getfattr -d f; stat -c %a f", dir);
+    const before = metadata();
     assert.match(before, /user:1:rw-\n[\s\S]*user.note="a b"/);
     const application = file.containsLines("f", "new");
     assert.equal(await apply(application), "changed");
-    assert.equal(seen(), before);
+    assert.equal(metadata(), before);
     assert.ok(Date.now() - lstatSync(`${dir}/f`).mtimeMs < 60_000);
     await applyAgain(application);
   }),
 );
 
-test("a link is followed to its file, through other links and to where nothing is yet", (t) =>
+test("a link is followed to its file, through other links and to a missing file", (t) =>
   onBothTargets(t, async ({ dir, apply, applyAgain }) => {
     mkdirSync(`${dir}/real`);
     writeFileSync(`${dir}/real/f`, "old\n");
@@ -64,7 +64,7 @@ test("a link is followed to its file, through other links and to where nothing i
     symlinkSync("real/second", `${dir}/first`);
     symlinkSync("../real/f", `${dir}/real/second`);
     symlinkSync(`${dir}/real/new`, `${dir}/dangling`);
-    symlinkSync("round", `${dir}/round`);
+    symlinkSync("cycle", `${dir}/cycle`);
     assert.equal(await apply(file.containsLines("first", "new")), "changed");
     await applyAgain(file.containsLines("first", "new"));
     assert.equal(readFileSync(`${dir}/real/f`, "utf8"), "old\nnew\n");
@@ -72,11 +72,11 @@ test("a link is followed to its file, through other links and to where nothing i
     assert.equal(await apply(file.hasContent("dangling", "made")), "changed");
     assert.equal(lstatSync(`${dir}/real/new`).mode & 0o7777, 0o644);
     assert.equal(readlinkSync(`${dir}/first`), "real/second");
-    await assert.rejects(apply(file.hasContent("round", "x")), {
+    await assert.rejects(apply(file.hasContent("cycle", "x")), {
       name: "FailedChange",
-      message: "cannot write round: too many levels of symbolic links",
+      message: "cannot write cycle: too many levels of symbolic links",
     });
-    // A relative path would differ between the two.
+    // An absolute link would differ between the two directories.
     sh("ln -sfn real/new dangling", dir);
   }));
 

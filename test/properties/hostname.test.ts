@@ -7,15 +7,15 @@ import * as hostname from "../../properties/hostname";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Sides, succeeds } from "../support/sides";
 
-test("the host is called by the newest name", () => {
-  const model = (...said: Parameters<typeof eseqprops>) =>
-    prepare({ name: "web1.example.org" }, eseqprops(...said)).model;
+test("the newest name is the name of the host", () => {
+  const model = (...applications: Parameters<typeof eseqprops>) =>
+    prepare({ name: "web1.example.org" }, eseqprops(...applications)).model;
   assert.equal(model(hostname.is("build.example.org")).name, "build.example.org");
   assert.equal(model(hostname.configured("db.example.org")).name, "db.example.org");
   assert.equal(model(hostname.configured()).name, "web1.example.org");
 });
 
-test("a name that is none is refused", () => {
+test("an invalid name is refused", () => {
   assert.throws(() => hostname.configured("db_1"), {
     message: 'hostname.configured: args.name is "db_1"; it must be a host name',
   });
@@ -49,11 +49,11 @@ describe("hostname on real hosts", needsMachines(), () => {
       assert.equal(await side.machine.run("hostname; cat /etc/hostname"), "db\ndb\n");
     }));
 
-  test("in a container whose name is not its own, the running name stays", () =>
+  test("in a container that does not contain its host name, the running name stays", () =>
     sides.both(async (side) => {
       const inside = eseqprops(container.contained("filesystem"), hostname.configured("inner.example.org"));
       const { steps } = await succeeds(side.apply(inside));
-      assert.ok(steps.includes("hostname inner: skipped (hostname: not contained here)"), steps.join("\n"));
+      assert.ok(steps.includes("hostname inner: skipped (not contained: hostname)"), steps.join("\n"));
       assert.equal(await side.machine.run("hostname; cat /etc/hostname"), "db\ninner\n");
     }));
 });

@@ -24,7 +24,7 @@ test("the index lists every file, sorted", () => {
   assert.equal(readFileSync(path.join(directory, "index.ts"), "utf8"), lines);
 });
 
-test("every property is known by its module and its export", () => {
+test("every property is named by its module and its export", () => {
   assert.deepEqual(
     definitions.map(([name]) => name),
     definitions.map(([, definition]) => definition.name),
@@ -34,11 +34,11 @@ test("every property is known by its module and its export", () => {
   assert.deepEqual(
     own.filter((name) => !named.has(name)),
     [],
-    "defined and not exported",
+    "defined but not exported",
   );
 });
 
-test("every property says what it is for people", () => {
+test("every property has a description", () => {
   const without = definitions.filter(([, { desc }]) => desc === undefined).map(([name]) => name);
   assert.deepEqual(without, []);
 });
@@ -48,14 +48,14 @@ test("every property has a doc comment with an example right above it", () => {
   assert.deepEqual(without, []);
 });
 
-test("every property says when it does not fit the host, or changes and undoes something", () => {
+test("every property declares facts, has parts, or applies or unapplies something", () => {
   const empty = definitions.filter(
     ([, { hostattrs, parts, apply, unapply }]) => !(hostattrs || parts || apply || unapply),
   );
   assert.deepEqual(empty, []);
 });
 
-/** Whether the comment that ends right above the definition of `name` has an example that uses it. */
+/** Whether the comment right above the definition of `name` has an example that uses it. */
 function documented(name: string): boolean {
   const site = properties.siteOf(name);
   assert.ok(site, name);

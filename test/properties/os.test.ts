@@ -11,7 +11,7 @@ import * as os from "../../properties/os";
 const name = "web1.example.org";
 const prepared = (...applications: MaybePropApp[]): PreparedHost =>
   prepare({ name }, seqprops(...applications));
-/** What the properties that are applied are, those that choose left out. */
+/** The applied properties, except those that choose. */
 const chosen = ({ application }: PreparedHost): string[] => {
   const within = (each: PropApp): string[] =>
     each.parts ? each.parts.flatMap(within) : [(each.args as { arch?: string }).arch ?? each.property];
@@ -52,7 +52,7 @@ function refusal(act: () => unknown): string {
     }
     throw error;
   }
-  throw new Error("nothing was refused");
+  throw new Error("expected a refusal");
 }
 
 describe("declaring", () => {
@@ -61,7 +61,7 @@ describe("declaring", () => {
     assert.deepEqual(os.of(model), { type: "debianStable", suite: "bookworm", arch: "amd64" });
   });
 
-  test("each property declares its own sort", () => {
+  test("each property declares its own type", () => {
     const declared = [
       os.linux(),
       os.debianTesting("arm64"),
@@ -83,7 +83,7 @@ describe("declaring", () => {
     assert.equal(bookworm.property, "os.debianStable");
   });
 
-  test("an architecture that is none is refused", () => {
+  test("an invalid architecture is refused", () => {
     assert.equal(
       refusal(() => os.debianStable("bookworm", "AMD 64")),
       'os.debianStable: args.arch is "AMD 64"; it must be an architecture, such as "amd64"',
@@ -92,7 +92,7 @@ describe("declaring", () => {
 });
 
 describe("required", () => {
-  test("the type itself and what it is a sort of will do", () => {
+  test("the type itself or a parent type is accepted", () => {
     prepared(bookworm, needsDebian({}));
     assert.equal(os.isA({ type: "debianUnstable" }, "unixlike"), true);
     assert.equal(os.isA({ type: "debianlike" }, "debian"), false);
@@ -101,19 +101,19 @@ describe("required", () => {
   test("another system is refused", () => {
     assert.equal(
       refusal(() => prepared(os.freebsdRelease("14.1", "amd64"), needsDebian({}))),
-      `${name}: test.needsDebian({}): it needs a debianlike system, and ${name} runs freebsdRelease 14.1 (amd64)`,
+      `${name}: test.needsDebian({}): it needs a debianlike system, but ${name} runs freebsdRelease 14.1 (amd64)`,
     );
   });
 
-  test("none declared, or declared after, is refused", () => {
+  test("a host without a declaration, or with a later one, is refused", () => {
     assert.equal(
       refusal(() => prepared(needsDebian({}), bookworm)),
-      `${name}: test.needsDebian({}): it needs a debianlike system, and ${name} has none declared so far; put os.debianStable("bookworm", "amd64") or the like before it`,
+      `${name}: test.needsDebian({}): it needs a debianlike system, but ${name} has no operating system declared yet; put os.debianStable("bookworm", "amd64") or the like before it`,
     );
   });
 });
 
-test("the parts of a system", () => {
+test("suite, architecture and version of a system", () => {
   const debian: os.OsValue = { type: "debianStable", suite: "bookworm", arch: "amd64" };
   assert.equal(os.debianSuite(debian), "bookworm");
   assert.equal(os.debianArchitecture(debian), "amd64");
@@ -122,11 +122,11 @@ test("the parts of a system", () => {
   assert.equal(os.freebsdVersion({ type: "freebsdRelease", version: "14.1", arch: "amd64" }), "14.1");
   assert.throws(() => os.debianSuite({ type: "linux" }), {
     name: "InapplicableProperty",
-    message: "linux has no suite of a debian system",
+    message: "linux declares no debian suite",
   });
 });
 
-test("which programs can be executed", () => {
+test("supportsArch", () => {
   const debian = (arch: string): os.OsValue => ({ type: "debianUnstable", suite: "unstable", arch });
   const linux: os.OsValue = { type: "linux" };
   assert.deepEqual(
@@ -145,7 +145,7 @@ test("which programs can be executed", () => {
 describe("choosing by type", () => {
   const cases = { debianTesting: first({}), debian: [second({}), null, first({})], default: agentOnly({}) };
 
-  test("the first case that fits wins, with all it has", () => {
+  test("the first matching case wins, with all its properties", () => {
     assert.deepEqual(chosen(prepared(bookworm, os.typecase(cases))), ["amd64", "test.second", "test.first"]);
     assert.deepEqual(chosen(prepared(os.debianTesting("arm64"), os.typecase(cases))), [
       "arm64",
@@ -153,7 +153,7 @@ describe("choosing by type", () => {
     ]);
   });
 
-  test("otherwise the default, otherwise nothing; also when no system is declared", () => {
+  test("otherwise the default, otherwise nothing, also when no system is declared", () => {
     assert.deepEqual(chosen(prepared(os.typecase(cases))), ["test.agentOnly"]);
     assert.deepEqual(chosen(prepared(os.typecase({ debian: first({}) }))), []);
     assert.deepEqual(chosen(prepared(os.freebsdDevel("amd64"), os.typecase({ linux: first({}) }))), [
@@ -161,12 +161,12 @@ describe("choosing by type", () => {
     ]);
   });
 
-  test("the kind is that of what is chosen", () => {
+  test("the kind is that of the chosen case", () => {
     assert.equal(prepared(bookworm, os.typecase(cases)).kind, "posix");
     assert.equal(prepared(os.typecase(cases)).kind, "agent");
   });
 
-  test("only what is chosen may refuse the host", () => {
+  test("only the chosen case can refuse the host", () => {
     prepared(os.freebsdDevel("amd64"), os.typecase({ debian: needsDebian({}), default: first({}) }));
   });
 
@@ -177,30 +177,30 @@ describe("choosing by type", () => {
     );
   });
 
-  test("a system that is declared after the choice, and would have changed it, is refused", () => {
+  test("a different system declared after the choice is refused", () => {
     assert.equal(
       refusal(() => prepared(os.typecase(cases), bookworm)),
-      `${name}: os.debianStable('bookworm', 'amd64'): os.typecase before it chose when ${name} had no system declared; put this first`,
+      `${name}: os.debianStable('bookworm', 'amd64'): os.typecase before it already chose a case, when ${name} had no operating system declared; put this first`,
     );
     assert.equal(
       refusal(() => prepared(os.linux(), os.typecase(cases), bookworm)),
-      `${name}: os.debianStable('bookworm', 'amd64'): os.typecase before it chose when ${name} was declared to run linux; put this first`,
+      `${name}: os.debianStable('bookworm', 'amd64'): os.typecase before it already chose a case, when ${name} was declared to run linux; put this first`,
     );
     prepared(bookworm, os.typecase(cases), bookworm);
   });
 
-  test("etypecase refuses the host when nothing fits, and has no default", () => {
+  test("etypecase refuses the host when no case matches, and has no default", () => {
     assert.deepEqual(chosen(prepared(bookworm, os.etypecase({ unixlike: first({}) }))), [
       "amd64",
       "test.first",
     ]);
     assert.equal(
       refusal(() => prepared(bookworm, os.etypecase({ freebsd: null, debianTesting: null }))),
-      `${name}: os.etypecase(…): ${name} runs debianStable bookworm (amd64), and there are only cases for freebsd, debianTesting`,
+      `${name}: os.etypecase(…): ${name} runs debianStable bookworm (amd64), which matches no case; the cases are: freebsd, debianTesting`,
     );
     assert.equal(
       refusal(() => prepared(os.etypecase({ debian: null }))),
-      `${name}: os.etypecase(…): ${name} has no system declared so far, and there are only cases for debian`,
+      `${name}: os.etypecase(…): ${name} has no operating system declared yet; the cases are: debian`,
     );
     assert.throws(() => os.etypecase({ default: null } as object), { name: "InvalidArguments" });
     assert.throws(() => os.typecase({ debian: [null, first] as never }), {
@@ -211,7 +211,7 @@ describe("choosing by type", () => {
 });
 
 describe("choosing by suite", () => {
-  test("the suite is compared as it is written", () => {
+  test("the suite is compared literally", () => {
     const cases = { trixie: first({}), bookworm: second({}), default: agentOnly({}) };
     assert.deepEqual(chosen(prepared(bookworm, os.debianSuiteCase(cases))), ["amd64", "test.second"]);
     assert.deepEqual(chosen(prepared(os.debianUnstable("amd64"), os.debianSuiteCase(cases))), [
@@ -220,7 +220,7 @@ describe("choosing by suite", () => {
     ]);
   });
 
-  test("what is no Debian gets the default", () => {
+  test("a system other than Debian gets the default", () => {
     assert.deepEqual(
       chosen(prepared(os.linux(), os.debianSuiteCase({ bookworm: null, default: first({}) }))),
       ["os.linux", "test.first"],
@@ -228,18 +228,18 @@ describe("choosing by suite", () => {
     assert.deepEqual(chosen(prepared(os.debianSuiteCase({ bookworm: first({}) }))), []);
   });
 
-  test("debianSuiteEcase refuses the host when nothing fits, and has no default", () => {
+  test("debianSuiteEcase refuses the host when no case matches, and has no default", () => {
     assert.deepEqual(chosen(prepared(bookworm, os.debianSuiteEcase({ bookworm: first({}) }))), [
       "amd64",
       "test.first",
     ]);
     assert.equal(
       refusal(() => prepared(os.freebsdDevel("amd64"), os.debianSuiteEcase({ trixie: null }))),
-      `${name}: os.debianSuiteEcase(…): ${name} runs freebsdDevel (amd64), and there are only cases for trixie`,
+      `${name}: os.debianSuiteEcase(…): ${name} runs freebsdDevel (amd64), which matches no case; the cases are: trixie`,
     );
     assert.equal(
       refusal(() => os.debianSuiteEcase({ default: null })),
-      'os.debianSuiteEcase: args.cases[0].when is "default"; it must be a suite, such as "bookworm"; there is no default here',
+      'os.debianSuiteEcase: args.cases[0].when is "default"; it must be a suite, such as "bookworm", but not "default"',
     );
   });
 });
@@ -247,7 +247,7 @@ describe("choosing by suite", () => {
 describe("choosing by another host", () => {
   const other = defhost("container.example.org", os.freebsdRelease("14.1", "amd64"), agentOnly({}));
 
-  test("its system decides, and nothing else of it is looked at", () => {
+  test("only the system of the other host matters", () => {
     const found = prepared(bookworm, os.hostTypecase(other, { freebsd: first({}), debian: second({}) }));
     assert.deepEqual(chosen(found), ["amd64", "test.first"]);
     assert.equal(found.kind, "posix");
@@ -258,18 +258,18 @@ describe("choosing by another host", () => {
     ]);
   });
 
-  test("it is the one that is named when nothing fits", () => {
+  test("the error names the other host when no case matches", () => {
     assert.equal(
       refusal(() => prepared(bookworm, os.hostEtypecase(other, { debian: null }))),
-      `${name}: os.hostEtypecase(…): container.example.org runs freebsdRelease 14.1 (amd64), and there are only cases for debian`,
+      `${name}: os.hostEtypecase(…): container.example.org runs freebsdRelease 14.1 (amd64), which matches no case; the cases are: debian`,
     );
     assert.equal(
       refusal(() => prepared(bookworm, os.hostDebianSuiteEcase(other, { bookworm: null }))),
-      `${name}: os.hostDebianSuiteEcase(…): container.example.org runs freebsdRelease 14.1 (amd64), and there are only cases for bookworm`,
+      `${name}: os.hostDebianSuiteEcase(…): container.example.org runs freebsdRelease 14.1 (amd64), which matches no case; the cases are: bookworm`,
     );
   });
 
-  test("what is wrong with it is said", () => {
+  test("an error in the other host is reported", () => {
     const wrong = defhost("wrong.example.org", needsDebian({}));
     assert.match(
       refusal(() => prepared(os.hostTypecase(wrong, { debian: null }))),

@@ -10,13 +10,13 @@ import { applied } from "../support/_applied";
 import { needsMachines } from "../support/machines";
 import { bootSides, type Sides, succeeds } from "../support/sides";
 
-test("in a container whose reboot is not its own nothing is done", async () => {
+test("a container that does not contain reboots is not rebooted", async () => {
   const { application, model } = prepare({ name: "web1" }, eseqprops(container.contained(), reboot.atEnd()));
   const { change, output, commands } = await applied(application, model, (context) =>
     targetOf("agent", context),
   );
   assert.equal(change, "unchanged");
-  assert.equal(output, "no reboot: it would be that of the machine around this container\n");
+  assert.equal(output, "not rebooting: that would reboot the machine outside this container\n");
   assert.deepEqual(commands, []);
 });
 
@@ -27,7 +27,7 @@ describe("reboot on real hosts", needsMachines(), () => {
   });
   after(() => sides?.stop());
 
-  test("it is asked for once, after everything else", () =>
+  test("a reboot is scheduled once, after everything else", () =>
     sides.both(async (side) => {
       const result = await succeeds(
         side.apply(eseqprops(reboot.atEnd(), cmd.single("echo between"), reboot.atEnd())),
@@ -35,7 +35,7 @@ describe("reboot on real hosts", needsMachines(), () => {
       assert.deepEqual(result.commands, ["echo between", "shutdown -r +1"]);
       assert.match(
         result.output,
-        /web1\.example\.org REBOOTS IN ONE MINUTE; "shutdown -c" there calls it off\n/,
+        /web1\.example\.org REBOOTS IN ONE MINUTE; run "shutdown -c" there to cancel\n/,
       );
       assert.match(await side.machine.run("cat /run/systemd/shutdown/scheduled"), /^MODE=reboot$/m);
       await side.machine.run("shutdown -c");

@@ -15,7 +15,7 @@ import {
   succeeds,
 } from "../support/sides";
 
-/** A unit that runs, and says each time that it starts. */
+/** A unit that runs and records each start. */
 const unit = `[Service]
 ExecStart=/bin/sleep infinity
 ExecStartPre=/bin/sh -c 'echo started >> /run/starts'
@@ -38,14 +38,14 @@ const units = [
   ],
 ];
 
-test("a system without systemd is refused", () => {
+test("a host that is not declared to run Linux is refused", () => {
   assert.throws(
     () => prepare({ name: "web1.example.org" }, systemd.started("cron")),
-    /it needs a linux system, and web1\.example\.org has none declared so far/,
+    /it needs a linux system, but web1\.example\.org has no operating system declared yet/,
   );
 });
 
-test("what is no unit is refused", () => {
+test("an invalid unit name is refused", () => {
   assert.throws(() => systemd.started("--now"), {
     message: 'systemd.started: args.unit is "--now"; it must be a unit, such as "nginx.service"',
   });
@@ -86,7 +86,7 @@ describe("systemd on real hosts", needsMachines(), () => {
       assert.equal(await starts(side), "started\nstarted\nstarted\nreloaded\nreloaded\n");
     }));
 
-  test("what is-enabled says, the check says, by links too", async () => {
+  test("the checks agree with is-enabled, also those by links", async () => {
     const prepared = `systemctl -q disable getty@.service; systemctl -q mask ssh.socket; systemctl -q mask --runtime web2
       systemctl -q enable web --runtime; ln -sf /nowhere /etc/systemd/system/multi-user.target.wants/dangling.service`;
     const found = sides.each.map(async (side) => {
@@ -95,19 +95,19 @@ describe("systemd on real hosts", needsMachines(), () => {
       for (const unit of units) {
         const { exit, stdout } = await side.machine.exec(`systemctl is-enabled ${unit}`);
         const holding: string[] = [];
-        for (const [state, property] of Object.entries(states)) {
-          if ((await side.check(property(unit))).holds) holding.push(state);
+        for (const [name, property] of Object.entries(states)) {
+          if ((await side.check(property(unit))).holds) holding.push(name);
         }
-        const word = stdout.trim();
+        const state = stdout.trim();
         const expected = [
           ...(exit === 0 ? ["enabled"] : []),
-          ...(/^(linked|masked|(static|disabled|generated|transient|indirect)$)/.test(word)
+          ...(/^(linked|masked|(static|disabled|generated|transient|indirect)$)/.test(state)
             ? ["disabled"]
             : []),
-          ...(word.startsWith("masked") ? ["masked"] : []),
+          ...(state.startsWith("masked") ? ["masked"] : []),
         ];
-        assert.deepEqual(holding, expected, `${side.kind}: ${unit} is ${word}`);
-        answers[unit] = `${word}: ${holding.join(", ")}`;
+        assert.deepEqual(holding, expected, `${side.kind}: ${unit} is ${state}`);
+        answers[unit] = `${state}: ${holding.join(", ")}`;
       }
       await side.machine.run(
         "systemctl unmask ssh.socket; systemctl unmask --runtime web2; systemctl disable web --runtime",
@@ -135,7 +135,7 @@ describe("systemd on real hosts", needsMachines(), () => {
       assert.match(failures[0]?.message ?? "", /no-such-unit\.service.*(does not exist|No such file)/);
     }));
 
-  test("what the links say needs no process in the agent", async () => {
+  test("a check by links runs no command in the agent", async () => {
     const [{ check, machine }] = sides.each;
     await machine.run("systemctl mask ssh.socket");
     for (const property of [
@@ -179,7 +179,7 @@ describe("systemd on real hosts", needsMachines(), () => {
         assert.deepEqual(
           early.failures.map(({ message }) => message),
           [
-            'no systemd runs for the user plain; put systemd.lingeringEnabled("plain"), applied as root, before this property',
+            'no systemd instance runs for the user plain; put systemd.lingeringEnabled("plain"), applied as root, before this property',
           ],
         );
         await side.machine.run(
@@ -195,7 +195,7 @@ describe("systemd on real hosts", needsMachines(), () => {
         assert.deepEqual(
           asSystem.failures.map(({ message }) => message),
           [
-            'systemd.started needs root, and the connection is as "plain"; add via.sudo() to the hops, or connect as root',
+            'systemd.started needs root, but the connected user is "plain"; add via.sudo() to the hops, or connect as root',
           ],
         );
       });
@@ -204,7 +204,7 @@ describe("systemd on real hosts", needsMachines(), () => {
     }
   });
 
-  test("where services are inhibited, nothing is started, and links are made all the same", () =>
+  test("where services are inhibited, nothing is started, but links are still created", () =>
     sides.both(async (side) => {
       await side.machine.exec("systemctl disable web; rm -f /run/starts");
       const inhibited = (...properties: Parameters<typeof eseqprops>) =>

@@ -4,7 +4,7 @@ import * as user from "../../properties/user";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Sides } from "../support/sides";
 
-/** Times, and passwords of new accounts, which no two machines have alike. */
+/** Files with times, or with passwords of new accounts, which differ between machines. */
 const except = [
   "/etc/.pwd.lock",
   "/etc/shadow",
@@ -14,7 +14,7 @@ const except = [
   "/etc/group-",
 ];
 
-test("which passwords can match nothing", () => {
+test("isLocked", () => {
   const shadow = ["root:*:1:::::", "locked:!$y$j9T$:1:::::", "open:$y$j9T$abc:1:::::", "none::1:::::"];
   const names = ["root", "locked", "open", "none", "absent"];
   assert.deepEqual(
@@ -23,7 +23,7 @@ test("which passwords can match nothing", () => {
   );
 });
 
-test("a name that is none is refused", () => {
+test("an invalid name is refused", () => {
   assert.throws(() => user.hasAccount("-rf"), {
     name: "InvalidArguments",
     message: 'user.hasAccount: args.username is "-rf"; it must be the name of a user or group',
@@ -65,25 +65,25 @@ describe("user on real hosts", needsMachines(), () => {
       { except },
     ));
 
-  test("a group or an account that does not exist is named", async () => {
+  test("an error names the missing group or account", async () => {
     for (const side of sides.each) {
-      const missing = await side.apply(user.hasGroups("plain", "nobodys"));
+      const missingGroup = await side.apply(user.hasGroups("plain", "no-such-group"));
       assert.deepEqual(
-        missing.failures.map(({ name, message }) => [name, message]),
+        missingGroup.failures.map(({ name, message }) => [name, message]),
         [
           [
             "AbortedChange",
-            'there is no group nobodys; put user.groupExists("nobodys") before this property',
+            'the group no-such-group does not exist; put user.groupExists("no-such-group") before this property',
           ],
         ],
       );
-      const stranger = await side.apply(user.hasGroups("stranger", "adm"));
+      const missingAccount = await side.apply(user.hasGroups("no-such-user", "adm"));
       assert.deepEqual(
-        stranger.failures.map(({ name, message }) => [name, message]),
+        missingAccount.failures.map(({ name, message }) => [name, message]),
         [
           [
             "AbortedChange",
-            'there is no account stranger; put user.hasAccount("stranger") before this property',
+            'the account no-such-user does not exist; put user.hasAccount("no-such-user") before this property',
           ],
         ],
       );
@@ -100,13 +100,13 @@ describe("user on real hosts", needsMachines(), () => {
         const { failures } = await side.apply(user.hasLoginShell("plain", "/bin/fish"));
         assert.deepEqual(
           failures.map(({ message }) => message),
-          ["there is no /bin/fish; install the package that has it before this property"],
+          ["/bin/fish does not exist; install the package that provides it before this property"],
         );
       },
       { except },
     ));
 
-  test("hasAccountWithUid: made with its numbers, or given them", () =>
+  test("hasAccountWithUid: creates the account, or changes its numbers", () =>
     sides.both(
       async (side) => {
         await holdsAfterwards(side, user.hasAccountWithUid("media", 1500));
@@ -117,7 +117,7 @@ describe("user on real hosts", needsMachines(), () => {
         const { failures } = await side.apply(user.hasAccountWithUid("media", 0));
         assert.deepEqual(
           failures.map(({ message }) => message),
-          ["uid 0 cannot be given to media: root has it; choose another one"],
+          ["cannot give uid 0 to media: root has it; choose another one"],
         );
       },
       { except },
@@ -130,7 +130,7 @@ describe("user on real hosts", needsMachines(), () => {
     }
   });
 
-  test("what needs root says so", async () => {
+  test("an error names root as required", async () => {
     const ordinary = await bootSides("plain");
     try {
       for (const side of ordinary.each) {
@@ -141,7 +141,7 @@ describe("user on real hosts", needsMachines(), () => {
           [
             [
               "AbortedChange",
-              'user.hasAccount needs root, and the connection is as "plain"; add via.sudo() to the hops, or connect as root',
+              'user.hasAccount needs root, but the connected user is "plain"; add via.sudo() to the hops, or connect as root',
             ],
           ],
         );

@@ -26,7 +26,7 @@ test("check says all that is wrong, each with its line, without connecting", asy
   const { code, stdout } = await run(["check", "--consfig", root], { env });
   assert.equal(code, 2);
   const needs = (host: string) =>
-    `it needs a debianlike system, and ${host} has none declared so far; put os.debianStable("bookworm", "amd64") or the like before it`;
+    `it needs a debianlike system, but ${host} has no operating system declared yet; put os.debianStable("bookworm", "amd64") or the like before it`;
   assert.equal(
     stdout,
     `hosts/wrong.ts:4:14: Type 'string' is not assignable to type 'number'.

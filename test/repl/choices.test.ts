@@ -42,7 +42,7 @@ test("skip: deploys again without what failed, which is told; .why tells all", n
   keys("3");
   assert.match(
     await until(/consfig> $/),
-    /\n {2}= one has its content\n {2}- echo first; exit 3 \(left out, as you said after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you said after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
+    /\n {2}= content of one\n {2}- echo first; exit 3 \(left out, as you asked after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you asked after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
   );
   assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
   const why = await type(".why", /went well since, or was left out\nconsfig> $/);
@@ -53,7 +53,7 @@ test("skip: deploys again without what failed, which is told; .why tells all", n
     /command {4}echo first; exit 3\n {2}exit code {2}3\n {2}output {5}\| first\n/,
     /property {3}cmd\.single, by served\('x'\)/,
     /inside {5}served\(\{ name: 'x' \}\)/,
-    /changed {4}one has its content\n {2}not done {3}touch second \(cmd\.single failed\)/,
+    /changed {4}content of one\n {2}not done {3}touch second \(cmd\.single failed\)/,
     /a retry {4}looks at every step again/,
   ])
     assert.match(why, said);

@@ -25,7 +25,7 @@ console.log(said(), report.changed.length)
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.match(
     stdout,
-    /^changed {3}here\.example\.org :: greeting has its content.*\nchanged {3}here\.example\.org: 1 changed in .*\ndeployed here\.example\.org 1\nsecond true\n$/,
+    /^changed {3}here\.example\.org :: content of greeting.*\nchanged {3}here\.example\.org: 1 changed in .*\ndeployed here\.example\.org 1\nsecond true\n$/,
   );
   assert.equal(readFileSync(path.join(env["HOME"] ?? "", "greeting"), "utf8"), "hello\n");
 });

@@ -140,11 +140,11 @@ test("a report is shown again when it is asked for, and each keeps its own", nee
   await type("const second = deploy(here)", /= here\.example\.org: 1 unchanged in .*\nconsfig> $/);
   await type(
     "first",
-    /first\n {2}\+ greeting has its content.*\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/,
+    /first\n {2}\+ content of greeting.*\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/,
   );
   await type(
     "second",
-    /second\n {2}= greeting has its content.*\n= here\.example\.org: 1 unchanged in .*\nconsfig> $/,
+    /second\n {2}= content of greeting.*\n= here\.example\.org: 1 unchanged in .*\nconsfig> $/,
   );
   await type("deploy(here).changed.length", /= here\.example\.org: 1 unchanged in .*\n0\nconsfig> $/);
 });

@@ -59,9 +59,9 @@ describe("a verbose deployment", needsMachines(), () => {
     assertOk(report);
     assert.deepEqual(commandsIn(report), [
       ["echo outside", "echo outside: 0"],
-      ["/srv/told has its content"],
+      ["content of /srv/told"],
       [
-        "/srv/told has its content",
+        "content of /srv/told",
         "cp --attributes-only --preserve=all --no-preserve=timestamps,links -- /srv/told /srv/TEMPORARY: 0",
       ],
       ["as plain"],
@@ -85,8 +85,8 @@ describe("a verbose deployment", needsMachines(), () => {
     assertOk(report);
     assert.deepEqual(commandsIn(report), [
       ["echo outside", "echo outside: 0"],
-      ["/srv/told has its content", "read /srv/told: 0"],
-      ["/srv/told has its content", "read /srv/told: 0", "write /srv/told: 0"],
+      ["content of /srv/told", "read /srv/told: 0"],
+      ["content of /srv/told", "read /srv/told: 0", "write /srv/told: 0"],
       ["as plain"],
       ["echo plain", "echo plain: 0"],
     ]);

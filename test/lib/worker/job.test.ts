@@ -52,12 +52,12 @@ describe("on a host with an agent", needsMachines(), () => {
   test("a property applied by another is sent with it, and is a nested step with its own line", async () => {
     const report = await on.deploy([prop("outer.writes", "hello")]);
     assertOk(report);
-    assert.deepEqual(outline(report.steps), ["changed outer", "  changed /root/inner has its content"]);
+    assert.deepEqual(outline(report.steps), ["changed outer", "  changed content of /root/inner"]);
     assert.equal(await on.machine.run("cat /root/inner"), "hello\n");
     assert.match(report.steps[1]?.site ?? "", /^properties\/outer\.ts:11:57$/);
     assert.deepEqual(outline((await on.deploy([prop("outer.writes", "hello")])).steps), [
       "unchanged outer",
-      "  unchanged /root/inner has its content",
+      "  unchanged content of /root/inner",
     ]);
   });
 
@@ -102,7 +102,7 @@ describe("on a host with an agent", needsMachines(), () => {
     const second = await on.deploy([withFollowUp("echo fixed")]);
     assert.deepEqual(outline(second.steps), [
       "unchanged outer",
-      "  unchanged /root/inner has its content",
+      "  unchanged content of /root/inner",
       "changed echo fixed",
     ]);
     assert.equal(second.status, "changed");

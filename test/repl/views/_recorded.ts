@@ -38,7 +38,7 @@ export const mixed = (host = "web1.example.org"): DeployEvent[] =>
       step: 3,
       parent: 2,
       property: "file.hasContent",
-      desc: "/srv/index.html has its content",
+      desc: "content of /srv/index.html",
       site: "properties/site.ts:9:5",
     },
     { kind: "step-ended", step: 3, status: "unchanged", ms: 1 },

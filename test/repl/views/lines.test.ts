@@ -15,7 +15,7 @@ test("a line for each step as it ends", () => {
   assert.equal(
     written(mixed()),
     `changed   web1.example.org :: nginx is installed 1.2 s
-unchanged web1.example.org ::   /srv/index.html has its content 1 ms
+unchanged web1.example.org ::   content of /srv/index.html 1 ms
 failed    web1.example.org ::   nginx -t 40 ms
         | nginx: bad config
         | in line 3

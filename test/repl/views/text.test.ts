@@ -20,7 +20,7 @@ test("what stays of a deployment with a failure", () => {
     finalText(treesOf(mixed())),
     `  + nginx is installed 1.2 s
   ✗ the site is served
-    = /srv/index.html has its content
+    = content of /srv/index.html
     ✗ nginx -t
       | nginx: bad config
       | in line 3
