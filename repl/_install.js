@@ -1,7 +1,7 @@
 "use strict";
 /**
- * What has to be so before anything of this project can run: its npm packages are installed, and the Node that came
- * with them is the one that runs. Plain JavaScript for any Node from 18 on, needing nothing but that.
+ * Prepares to run this project: installs its npm packages, and switches to the Node installed with them. Plain
+ * JavaScript without dependencies, for any Node from 18 on.
  */
 const { spawn, spawnSync } = require("node:child_process");
 const fs = require("node:fs");
@@ -10,24 +10,24 @@ const path = require("node:path");
 
 const root = path.resolve(__dirname, "..");
 
-/** The oldest Node that the project runs on, and where npm has put one. */
+/** The oldest Node that the project runs on, and where npm installs one. */
 const neededMajor = 24;
 const pinnedNode = path.join(root, "node_modules/.bin/node");
 
 /**
- * The packages of package-lock.json are installed afterwards. Runs npm only when they are not. A copy of the project
- * that was itself installed as a package has no lock file, and its packages are npm's business already.
+ * Installs the packages of package-lock.json, unless they are installed. A copy of the project that was itself
+ * installed as a package has no lock file; npm has installed its packages already.
  *
- * Ends the process with exit 2 when npm cannot install them.
+ * Exits with code 2 if npm cannot install them.
  *
- * @param {{ quiet?: boolean }} [options] `quiet`: npm's own output is shown only when it fails
+ * @param {{ quiet?: boolean }} [options] `quiet`: shows npm's output only if it fails
  */
 function ensureInstalled({ quiet = false } = {}) {
   const reason = reasonToInstall();
   if (reason === undefined) return;
   process.stderr.write(`Installing npm packages (${reason}) …\n`);
-  // Not `npm ci`: it gives up when an optional package of another platform has no entry in the lock file, as happens when
-  // the registry had none when that was made. What has an entry is installed as it says in either case.
+  // Not `npm ci`: it fails if an optional package for another platform has no entry in the lock file, as happens if the
+  // registry did not have it when the file was written. Packages with an entry are installed as locked in either case.
   const args = [
     "install",
     "--no-save",
@@ -37,32 +37,33 @@ function ensureInstalled({ quiet = false } = {}) {
     "--no-fund",
     "--loglevel=error",
   ];
-  // What npm says must not get into what the program says on standard output.
+  // npm's output must not mix with the program's standard output.
   const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", process.stderr, process.stderr];
   const { status, error, stdout, stderr } = spawnSync("npm", args, { cwd: root, stdio, encoding: "utf8" });
   if (status === 0 && reasonToInstall() === undefined) return;
   if (quiet) process.stderr.write(`${stdout ?? ""}${stderr ?? ""}`);
-  const why = error?.message ?? (status === 0 ? reasonToInstall() : `npm install ended with exit ${status}`);
+  const why =
+    error?.message ?? (status === 0 ? reasonToInstall() : `npm install ended with exit code ${status}`);
   process.stderr.write(
-    `The npm packages could not be installed in ${root}: ${why}. Mend that, then run: npm install\n`,
+    `Could not install the npm packages in ${root}: ${why}. Fix that, then run: npm install\n`,
   );
   process.exit(2);
 }
 
 /**
- * Runs `script` once more, with the same arguments, on the Node that is pinned in package.json, unless the one that
- * runs now is recent enough. True when it does: then the caller has nothing more to do, and this process ends as that one.
+ * Unless this Node is recent enough, runs `script` again with the same arguments on the Node pinned in package.json.
+ * Returns true if it does: the caller has nothing more to do, and this process exits as that one does.
  */
 function onPinnedNode(script) {
   if (Number.parseInt(process.versions.node, 10) >= neededMajor) {
-    // Nothing that is started from here is meant.
+    // Child processes must not inherit it.
     delete process.env.CONSFIGURATOR_ON_PINNED_NODE;
     return false;
   }
   if (!fs.existsSync(pinnedNode) || process.env.CONSFIGURATOR_ON_PINNED_NODE !== undefined) {
     const here = `${os.platform()} ${os.arch()}`;
     process.stderr.write(
-      `This is Node ${process.versions.node}, Node ${neededMajor} or newer is needed, and npm has none for `,
+      `Node ${neededMajor} or newer is required (this is ${process.versions.node}), and npm has none for `,
     );
     process.stderr.write(`${here}: install one and run this again\n`);
     process.exit(2);
@@ -71,7 +72,7 @@ function onPinnedNode(script) {
     stdio: "inherit",
     env: { ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
   });
-  // At a terminal Ctrl-C reaches the child by itself, and a second one would mean something else there.
+  // At a terminal Ctrl-C reaches the child anyway; a second SIGINT would mean something else.
   const atTerminal = [0, 1, 2].some((descriptor) => require("node:tty").isatty(descriptor));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
     process.on(signal, () => {
@@ -90,20 +91,19 @@ function onPinnedNode(script) {
   return true;
 }
 
-/** In what the installed packages are not those of the lock file; `undefined` when they are. */
+/** The first difference between the installed packages and the lock file; `undefined` if there is none. */
 function reasonToInstall() {
   const wanted = readLock("package-lock.json");
   if (wanted === undefined) return undefined;
   const installed = readLock("node_modules/.package-lock.json");
-  if (installed === undefined) return "there are none yet";
-  for (const [place, entry] of Object.entries(wanted.packages)) {
-    const found = installed.packages[place];
-    if (place === "" || entry.link || (found === undefined && !isForHere(entry))) continue;
-    const name = place.replace(/^.*node_modules\//, "");
+  if (installed === undefined) return "none installed yet";
+  for (const [location, entry] of Object.entries(wanted.packages)) {
+    const found = installed.packages[location];
+    if (location === "" || entry.link || (found === undefined && !isForHere(entry))) continue;
+    const name = location.replace(/^.*node_modules\//, "");
     if (found === undefined) return `${name} is missing`;
     if (found.version !== entry.version) return `${name} is ${found.version}, should be ${entry.version}`;
-    if (found.integrity !== entry.integrity)
-      return `${name} ${entry.version} is not the one of the lock file`;
+    if (found.integrity !== entry.integrity) return `${name} ${entry.version} differs from package-lock.json`;
   }
   return undefined;
 }
@@ -116,7 +116,7 @@ function readLock(file) {
   }
 }
 
-/** npm leaves out optional packages of other platforms, and those that nothing here asks for. */
+/** npm omits optional packages for other platforms, and those that nothing requires. */
 function isForHere({ optional, devOptional, peer, os: systems, cpu, libc }) {
   if (!optional && !devOptional && !peer) return true;
   if (systems === undefined && cpu === undefined) return false;
@@ -128,7 +128,7 @@ function isForHere({ optional, devOptional, peer, os: systems, cpu, libc }) {
 }
 
 function allows(list, here) {
-  // In some packages it is one word, not a list.
+  // Some packages have a string instead of a list.
   const words = [list ?? here].flat();
   return (
     words.every((word) => word !== `!${here}`) &&

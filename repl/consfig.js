@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 "use strict";
-/** The command `consfig`, on any Node from 18 on: installs what is missing, goes on with the pinned Node, starts. */
+/** The command `consfig`, for any Node from 18 on: installs missing packages, switches to the pinned Node, starts. */
 const { ensureInstalled, onPinnedNode } = require("./_install.js");
 
 ensureInstalled();

@@ -68,7 +68,7 @@ describe("npm start on a fresh clone", {
     rmSync(path.join(clone, "node_modules"), { recursive: true, force: true });
     const played = await start();
     assertPlayed(played);
-    assert.match(played.said, /^Installing npm packages \(there are none yet\) …$/m);
+    assert.match(played.said, /^Installing npm packages \(none installed yet\) …$/m);
     assert.ok(existsSync(path.join(clone, "node_modules/.bin/node")));
   });
 });
