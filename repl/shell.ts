@@ -74,7 +74,7 @@ export class Shell {
   refresh(): void {
     const { notices, replaced, error } = this.workspace.refresh();
     for (const notice of notices) this.print(notice);
-    for (const name of replaced) this.print(`${name} is the consfig's again: its file was reloaded`);
+    for (const name of replaced) this.print(`${name} comes from the consfig again: its file was reloaded`);
     if (error) throw error;
   }
 

@@ -9,7 +9,7 @@ export const reload: Command = {
     const lines = [
       ...loaded.map((file) => `loaded   ${file}`),
       ...removed.map((file) => `removed  ${file}`),
-      ...replaced.map((name) => `${name} is the consfig's again`),
+      ...replaced.map((name) => `${name} comes from the consfig again`),
       ...notices,
     ];
     shell.print(lines.length > 0 ? lines.join("\n") : "nothing changed");
