@@ -1,7 +1,7 @@
 import type ts from "typescript";
 
-/** What a report has, and the promise of one has not. */
-const OF_REPORTS = new Set([
+/** Members of a report that a promise does not have. */
+const REPORT_MEMBERS = new Set([
   "changed",
   "deployment",
   "failed",
@@ -16,20 +16,20 @@ const OF_REPORTS = new Set([
 ]);
 
 /**
- * `deploy(web1).changed` → `(await deploy(web1)).changed`: where no function stands around it, a deployment is waited for
- * before its report is asked for something.
+ * `deploy(web1).changed` → `(await deploy(web1)).changed`: outside of functions, reading a member of a report awaits
+ * the deployment first.
  */
 export function awaitingReports(typescript: typeof ts, context: ts.TransformationContext): ts.Visitor {
   const { factory: f } = context;
   const visit: ts.Visitor = (node) => {
     if (typescript.isFunctionLike(node) || typescript.isClassLike(node)) return node;
     const visited = typescript.visitEachChild(node, visit, context);
-    const isAsked =
+    const readsReport =
       typescript.isPropertyAccessExpression(visited) &&
       !visited.questionDotToken &&
       typescript.isCallExpression(visited.expression) &&
-      OF_REPORTS.has(visited.name.text);
-    if (!isAsked) return visited;
+      REPORT_MEMBERS.has(visited.name.text);
+    if (!readsReport) return visited;
     const awaited = f.createParenthesizedExpression(f.createAwaitExpression(visited.expression));
     return typescript.setTextRange(f.createPropertyAccessExpression(awaited, visited.name), visited);
   };

@@ -7,29 +7,30 @@ import type ts from "typescript";
 import { cacheHome } from "../lib/util/package.js";
 import { asStatements } from "./_statements";
 
-/** One top-level statement of the prompt or of a playbook, ready to run. */
+/** A top-level statement of the prompt or of a playbook, ready to run. */
 export interface Statement {
   /** Its first line in the input. */
   readonly line: number;
-  /** A function: it is there before anything runs. */
+  /** True for functions: they are declared before anything runs. */
   readonly hoisted: boolean;
-  /** The names it declares, and whether as `const`. */
+  /** The names it declares. */
   readonly names: readonly string[];
+  /** True: it declares them as `const`. */
   readonly constant: boolean;
   run(): Promise<unknown>;
 }
 
-/** What statements are run with. Names they do not declare themselves are looked up in `scope`, then globally. */
-export interface Surroundings {
+/** The context of statements. Names they do not declare themselves are looked up in `scope`, then globally. */
+export interface InputContext {
   readonly scope: object;
-  /** What `import` does: the module `specifier`, which must have `names`. */
+  /** Implements `import`: loads the module `specifier`, which must export `names`. */
   load(specifier: string, names: readonly string[]): Promise<unknown>;
 }
 
-/** The input breaks off in the middle: more lines may complete it. */
-export class Unfinished extends Error {}
+/** The input ends in the middle of a statement: more lines may complete it. */
+export class IncompleteInput extends Error {}
 
-/** What was typed is no TypeScript. `line` and `column` count from 1. */
+/** The input is not valid TypeScript. `line` and `column` count from 1. */
 export class InvalidInput extends Error {
   override readonly name = "SyntaxError";
   constructor(
@@ -44,20 +45,20 @@ export class InvalidInput extends Error {
 }
 
 /**
- * Compiles `text` into statements. `file` is the name that stands in sites and stacks: an absolute path, or
- * `prompt://N`. Throws `Unfinished` or `InvalidInput`. With `keep`, the compiled form is kept on disk by content.
+ * Compiles `text` into statements. `file` is the name for sites and stacks: an absolute path, or `prompt://N`. Throws
+ * `IncompleteInput` or `InvalidInput`. With `cache`, the compiled form is cached on disk by content.
  */
 export function compileInput(
   text: string,
   file: string,
-  surroundings: Surroundings,
-  { keep = false } = {},
+  context: InputContext,
+  { cache = false } = {},
 ): Statement[] {
-  const javascript = keep ? kept(text, () => toJavaScript(text, file)) : toJavaScript(text, file);
-  return evaluated(withSource(javascript, file), file)(surroundings.scope, surroundings.load);
+  const javascript = cache ? cached(text, () => toJavaScript(text, file)) : toJavaScript(text, file);
+  return evaluated(withSource(javascript, file), file)(context.scope, context.load);
 }
 
-/** Loads the compiler, which takes a quarter of a second: called when nobody waits. */
+/** Loads the compiler, which takes a quarter of a second: called while the prompt is idle. */
 export function warmUp(): void {
   compiler();
 }
@@ -71,7 +72,7 @@ function toJavaScript(text: string, file: string): string {
     try {
       return translated(`(${text.trimEnd()}\n)`, file);
     } catch {
-      // No object literal: a block.
+      // Not an object literal, but a block.
     }
   }
   return translated(text, file);
@@ -81,7 +82,7 @@ function translated(text: string, file: string): string {
   try {
     return compiler().compile(text, VIRTUAL);
   } catch (error) {
-    throw isSyntaxError(error) ? complaint(error, text, file) : error;
+    throw isSyntaxError(error) ? inputError(error, text, file) : error;
   }
 }
 
@@ -92,7 +93,7 @@ interface Compiler {
 }
 let service: Compiler | undefined;
 
-/** ts-node, so set that each input becomes the statements of `_statements.ts` and its imports stay in it. */
+/** ts-node, configured to turn each input into the statements of `_statements.ts` and to keep its imports. */
 function compiler(): Compiler {
   if (!service) {
     const { create } = require("ts-node") as typeof import("ts-node");
@@ -113,7 +114,7 @@ function compiler(): Compiler {
         removeComments: true,
       },
     });
-    Error.prepareStackTrace = before; // ts-node's own mapping of stacks knows only what it compiled itself.
+    Error.prepareStackTrace = before; // ts-node maps only stacks of code that it compiled itself.
   }
   return service;
 }
@@ -121,8 +122,8 @@ function compiler(): Compiler {
 const isSyntaxError = (error: unknown): error is TSError & { diagnostics: readonly ts.Diagnostic[] } =>
   error instanceof Error && Array.isArray((error as { diagnostics?: unknown }).diagnostics);
 
-/** A complaint at the very end means that something is still to come, unless it is about what can have no end. */
-function complaint(
+/** An error at the very end of the input means that it is incomplete, except for an unterminated string. */
+function inputError(
   { diagnostics }: { diagnostics: readonly ts.Diagnostic[] },
   text: string,
   file: string,
@@ -132,8 +133,9 @@ function complaint(
   const start = first?.start ?? 0;
   const message =
     typeof first?.messageText === "string" ? first.messageText : (first?.messageText.messageText ?? "");
-  const unended = first !== undefined && UNENDED.has(first.code);
-  if (unended || (start >= end && first?.code !== UNTERMINATED_STRING)) return new Unfinished(message);
+  const spansLines = first !== undefined && MULTILINE.has(first.code);
+  if (spansLines || (start >= end && first?.code !== UNTERMINATED_STRING))
+    return new IncompleteInput(message);
   const before = text.slice(0, start).split("\n");
   return new InvalidInput(
     message.replace(/\.$/, ""),
@@ -144,34 +146,34 @@ function complaint(
 }
 
 /** TypeScript's numbers for an unterminated comment and template. */
-const UNENDED = new Set([1010, 1160]);
+const MULTILINE = new Set([1010, 1160]);
 const UNTERMINATED_STRING = 1002;
 
-/** `prompt[3]` for the third input of the prompt; the path of a playbook as it is. */
+/** `prompt[3]` for the third input of the prompt; the path of a playbook unchanged. */
 export function shownFile(file: string): string {
   const prompt = file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]");
   const here = prompt === file ? path.relative(process.cwd(), file) : prompt;
   return here.startsWith("..") ? file : here;
 }
 
-/** `make()`, or what it gave for the same text before. A cache that cannot be written costs time, never the work. */
-function kept(text: string, make: () => string): string {
+/** `compile()`, or its cached result for the same text. Failing to write the cache is not an error. */
+function cached(text: string, compile: () => string): string {
   const key = createHash("sha256").update(`${versions()}\0${text}`).digest("hex");
   const file = path.join(cacheHome, "playbooks", `${key}.js`);
   try {
     return fs.readFileSync(file, "utf8");
   } catch {
-    const made = make();
+    const compiled = compile();
     try {
       fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-      fs.writeFileSync(`${file}.${process.pid}`, made, { mode: 0o600 });
+      fs.writeFileSync(`${file}.${process.pid}`, compiled, { mode: 0o600 });
       fs.renameSync(`${file}.${process.pid}`, file);
     } catch {}
-    return made;
+    return compiled;
   }
 }
 
-/** Raise the first when `_statements.ts` makes something else of the same text. */
+/** Raise the first when `_statements.ts` changes its output for the same text. */
 const versions = (): string =>
   [
     "1",
@@ -182,7 +184,7 @@ const versions = (): string =>
 
 const MAP = /\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,([A-Za-z0-9+/=]+)\s*$/;
 
-/** The source map of `javascript` names `file`, so that sites and stacks do. */
+/** Makes the source map of `javascript` name `file`, so that sites and stacks do. */
 function withSource(javascript: string, file: string): string {
   return javascript.replace(MAP, (_, encoded: string) => {
     const map = JSON.parse(Buffer.from(encoded, "base64").toString()) as Record<string, unknown>;
@@ -191,12 +193,12 @@ function withSource(javascript: string, file: string): string {
   });
 }
 
-/** Node forgets the source map of a module that nothing refers to, while functions from it may still be there. */
+/** Keeps modules alive: Node drops the source map of an unreferenced module, even if functions from it still exist. */
 const evaluatedModules: Module[] = [];
 
-type Factory = (scope: object, load: Surroundings["load"]) => Statement[];
+type Factory = (scope: object, load: InputContext["load"]) => Statement[];
 
-/** Evaluated as a CommonJS module, because for those Node keeps source maps; it does not run anything yet. */
+/** Evaluates as a CommonJS module, since Node keeps source maps for those. No statement runs yet. */
 function evaluated(javascript: string, file: string): Factory {
   const module = new Module(file) as Module & { _compile(code: string, file: string): void };
   module._compile(javascript, file);

@@ -1,7 +1,7 @@
-/** How wide text may be: the terminal's width, or 100 where there is none. */
+/** The maximum text width: the terminal's, or 100 without a terminal. */
 export const columns = (): number => process.stdout.columns ?? 100;
 
-/** `text` in lines no wider than `width`, each begun with `indent`. Paragraphs and lists stay apart. */
+/** Wraps `text` to `width`, indenting each line with `indent`. Paragraphs and list items stay separate. */
 export function wrapped(text: string, indent: string, width = columns()): string {
   const blocks = text.split(/\n(?=\s*(?:[-*@]|\d+\.)\s?|\s*\n)|\n\s*\n/);
   return blocks
@@ -12,7 +12,7 @@ export function wrapped(text: string, indent: string, width = columns()): string
     .join("\n");
 }
 
-/** `text` so that a terminal breaks none of its lines within a word; elsewhere as it is. */
+/** Wraps `text` at words for the terminal's width; without a terminal it is left unchanged. */
 export function fitted(text: string, indent = ""): string[] {
   const width = process.stdout.columns;
   return text
@@ -24,7 +24,7 @@ export function fitted(text: string, indent = ""): string[] {
     );
 }
 
-/** `text` beside `head`, which takes `width` columns of its own; further lines stand below the first. */
+/** `text` to the right of `head`, which is `width` columns wide; further lines are aligned with the first. */
 export function beside(head: string, width: number, text: string): string {
   const [first = "", ...more] = fitted(text, " ".repeat(width));
   return [head + first.slice(width), ...more].join("\n");
@@ -43,6 +43,6 @@ function filled(words: readonly string[], first: string, others: string, width: 
   return [...lines, (lines.length === 0 ? first : others) + line];
 }
 
-/** `text` cut to `width`, with a sign that it was. */
+/** Truncates `text` to `width`, marking the cut with an ellipsis. */
 export const cut = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, width - 1)}…` : text;

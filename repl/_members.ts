@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import type { Scope } from "./scope";
 
-/** The member `name` of `value`, unless only running code of it would tell. */
+/** The member `name` of `value`; undefined if reading it would run code, such as a getter. */
 export function memberOf(value: unknown, name: string): unknown {
   for (const owner of owners(value)) {
     const descriptor = Object.getOwnPropertyDescriptor(owner, name);
@@ -12,20 +12,20 @@ export function memberOf(value: unknown, name: string): unknown {
   return undefined;
 }
 
-/** The value of `a.b.c`, as far as it can be known without evaluating. */
+/** The value of `a.b.c`, if it can be read without running code. */
 export function valueNamed(chain: string, scope: Pick<Scope, "has" | "get">): unknown {
   const [first = "", ...rest] = chain.split(/\s*\??\.\s*/);
   let value: unknown;
   try {
     value = scope.has(first) ? scope.get(first) : memberOf(globalThis, first);
   } catch {
-    return undefined; // declared, but without a value yet
+    return undefined; // declared, but not assigned yet
   }
   for (const name of rest) value = memberOf(value, name);
   return value;
 }
 
-/** The names of the members of `value`, its own first; what every object has is left out. */
+/** The member names of `value`, its own first, without those that every object has. */
 export function memberNames(value: unknown): string[] {
   const names = owners(value)
     .filter((owner) => owner !== Object.prototype && owner !== Function.prototype)
@@ -39,7 +39,7 @@ export function memberNames(value: unknown): string[] {
   );
 }
 
-/** `value` and its prototypes. A proxy would be asked through its own code. */
+/** `value` and its prototypes, up to the first proxy: its traps would run code. */
 function owners(value: unknown): object[] {
   const chain: object[] = [];
   let owner: unknown = typeof value === "object" || typeof value === "function" ? value : wrapper(value);
@@ -53,7 +53,7 @@ function owners(value: unknown): object[] {
 const wrapper = (value: unknown): object | undefined =>
   value === undefined || value === null ? undefined : (Object(value) as object);
 
-/** What a compiled module gives on is behind getters that only look it up. */
+/** Re-exports of a compiled module are getters without side effects. */
 const isModule = (owner: object): boolean =>
   types.isModuleNamespaceObject(owner) ||
   Object.getOwnPropertyDescriptor(owner, "__esModule")?.value === true;

@@ -1,27 +1,27 @@
-/** A bracket that is open where the input ends. */
+/** A bracket that is still open at the end of the input. */
 export interface Opening {
   readonly bracket: "(" | "[" | "{";
-  /** Of a round bracket: what is called, as `a.b`; otherwise empty. */
+  /** For a parenthesis: the name of the called function, such as `a.b`; otherwise empty. */
   readonly callee: string;
-  /** The field of the object around it of which it is the value. */
+  /** The field of the enclosing object whose value it is in. */
   readonly key: string | undefined;
-  /** How many commas stand in it. */
+  /** The number of commas in it. */
   readonly index: number;
-  /** In a curly bracket: the field whose value is being written; undefined when a name is expected. */
+  /** For a brace: the field whose value is being typed; undefined if a name is expected. */
   readonly current: string | undefined;
 }
 
-interface Reading {
+interface InputState {
   readonly openings: readonly Opening[];
-  /** The string in which the input ends. */
+  /** The string literal in which the input ends. */
   readonly string: { readonly quote: string; readonly start: number } | undefined;
   readonly inComment: boolean;
 }
 
 type Open = { -readonly [K in keyof Opening]: Opening[K] };
 
-/** Reads `input` as far as it goes: which brackets are open at its end, and whether that is inside a string. */
-export function readInput(input: string): Reading {
+/** Finds the brackets that are open at the end of `input`, and whether it ends in a string or comment. */
+export function readInput(input: string): InputState {
   const openings: Open[] = [];
   let at = 0;
   while (at < input.length) {

@@ -2,9 +2,9 @@ import type ts from "typescript";
 import { awaitingReports } from "./_awaited";
 
 /**
- * Makes of a source file a function of the scope and of what loads modules, which gives its top-level statements, each
- * a function of its own. Declarations become assignments to names of the scope, so that they can be made again and
- * closures see the newest; what a declaration or expression promises is awaited.
+ * Turns a source file into a function of the scope and of a module loader that returns its top-level statements, each
+ * as a function. Declarations become assignments to names of the scope, so that they can be repeated and closures see
+ * the newest value; promises in declarations and assignments are awaited.
  *
  *     const a = f()   →   { line: 1, names: ["a"], constant: true, async run() { return void (a = await f()) } }
  */
@@ -12,19 +12,19 @@ export const asStatements =
   (typescript: typeof ts): ts.TransformerFactory<ts.SourceFile> =>
   (context) =>
   (file) => {
-    const make = new Maker(typescript, context.factory, file);
+    const builder = new Builder(typescript, context.factory, file);
     const importing: ts.Visitor = (node) =>
-      typescript.visitEachChild(make.imported(node), importing, context);
+      typescript.visitEachChild(builder.dynamicImport(node), importing, context);
     const imported = typescript.visitEachChild(file, importing, context);
     const visited = typescript.visitEachChild(imported, awaitingReports(typescript, context), context);
-    return context.factory.updateSourceFile(file, [make.program(visited.statements)]);
+    return context.factory.updateSourceFile(file, [builder.program(visited.statements)]);
   };
 
-/** Parameters of the function made: what no input would name by chance. */
+/** Parameters of the generated function: names that no input uses by chance. */
 const SCOPE = "__scope";
 const LOAD = "__load";
 
-class Maker {
+class Builder {
   constructor(
     private readonly ts: typeof import("typescript"),
     private readonly factory: ts.NodeFactory,
@@ -34,7 +34,7 @@ class Maker {
   /** `module.exports = function (scope, load) { with (scope) { return [ …statements ] } }`; functions come first. */
   program(all: readonly ts.Statement[]): ts.Statement {
     const { factory: f } = this;
-    const statements = all.filter((statement) => !this.isNothing(statement));
+    const statements = all.filter((statement) => !this.isEmpty(statement));
     const functions = statements.filter((statement) => this.ts.isFunctionDeclaration(statement));
     const others = statements.filter((statement) => !this.ts.isFunctionDeclaration(statement));
     const list = f.createArrayLiteralExpression(
@@ -60,8 +60,8 @@ class Maker {
     );
   }
 
-  /** `import(…)` loads as `import` does. */
-  imported(node: ts.Node): ts.Node {
+  /** `import(…)` uses the same loader as `import`. */
+  dynamicImport(node: ts.Node): ts.Node {
     const { ts, factory: f } = this;
     const dynamic = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
     if (!dynamic) return node;
@@ -72,8 +72,8 @@ class Maker {
     return ts.setTextRange(call, node);
   }
 
-  /** What TypeScript adds, and exports of names: nothing to run. */
-  private isNothing(statement: ts.Statement): boolean {
+  /** Statements with nothing to run: empty ones that TypeScript adds, and exports of names. */
+  private isEmpty(statement: ts.Statement): boolean {
     return (
       this.ts.isEmptyStatement(statement) ||
       (this.ts.isExportDeclaration(statement) && !statement.moduleSpecifier)
@@ -91,7 +91,7 @@ class Maker {
       undefined,
       [],
       undefined,
-      f.createBlock([strict, ...body.map((made) => this.placed(made, statement))], true),
+      f.createBlock([strict, ...body.map((made) => this.withSourceRange(made, statement))], true),
     );
     return f.createObjectLiteralExpression([
       f.createPropertyAssignment("line", f.createNumericLiteral(this.lineOf(statement))),
@@ -104,8 +104,8 @@ class Maker {
     ]);
   }
 
-  /** What is made stands, for stacks, where `statement` stood. */
-  private placed(made: ts.Statement, statement: ts.Statement): ts.Statement {
+  /** Gives generated code the source range of `statement`, for stacks. */
+  private withSourceRange(made: ts.Statement, statement: ts.Statement): ts.Statement {
     const { ts } = this;
     if (made.pos >= 0) return made;
     const original = ts.getOriginalNode(statement);
@@ -154,7 +154,7 @@ class Maker {
     return { names: [], body: [statement] };
   }
 
-  /** A nameless `export default` is a value like any other. */
+  /** An anonymous `export default` is a value like any other. */
   private named(statement: ts.FunctionDeclaration | ts.ClassDeclaration, made: ts.Expression) {
     const { factory: f } = this;
     return statement.name
@@ -165,7 +165,7 @@ class Maker {
       : { names: [], body: [f.createReturnStatement(f.createParenthesizedExpression(made))] };
   }
 
-  /** `x = …` makes the name when there is none, as prompts do. */
+  /** `x = …` creates the variable if it does not exist, as in other REPLs. */
   private expression(expression: ts.Expression) {
     const { ts, factory: f } = this;
     const assigns =
@@ -194,7 +194,7 @@ class Maker {
     };
   }
 
-  /** A function or class takes its name from the assignment, which an `await` would hide. */
+  /** Not for functions and classes: they take their name from the assignment, which an `await` would hide. */
   private awaited(value: ts.Expression): ts.Expression {
     const { ts, factory: f } = this;
     const naming = ts.isArrowFunction(value) || ts.isFunctionExpression(value) || ts.isClassExpression(value);
@@ -208,7 +208,7 @@ class Maker {
     );
   }
 
-  /** The pattern of a declaration as one of an assignment. */
+  /** Converts a declaration pattern to an assignment pattern. */
   private pattern(name: ts.BindingName): ts.Expression {
     const { ts, factory: f } = this;
     if (ts.isIdentifier(name)) return name;
@@ -246,7 +246,7 @@ class Maker {
         element.name,
       ]),
     ];
-    const whole = bindings && ts.isNamespaceImport(bindings) ? bindings.name : undefined;
+    const namespace = bindings && ts.isNamespaceImport(bindings) ? bindings.name : undefined;
     const loaded = f.createUniqueName("loaded");
     const body = [
       f.createVariableStatement(
@@ -266,7 +266,7 @@ class Maker {
           ts.NodeFlags.Const,
         ),
       ),
-      ...(whole ? [f.createExpressionStatement(f.createAssignment(whole, loaded))] : []),
+      ...(namespace ? [f.createExpressionStatement(f.createAssignment(namespace, loaded))] : []),
       ...wanted.map(([name, local]) =>
         f.createExpressionStatement(
           f.createAssignment(local, f.createElementAccessExpression(loaded, f.createStringLiteral(name))),
@@ -274,7 +274,7 @@ class Maker {
       ),
     ];
     return {
-      names: [...(whole ? [whole.text] : []), ...wanted.map(([, local]) => local.text)],
+      names: [...(namespace ? [namespace.text] : []), ...wanted.map(([, local]) => local.text)],
       constant: true,
       body,
     };

@@ -5,17 +5,21 @@ import { fitted } from "./_layout";
 import type { Keyboard } from "./keyboard";
 import type { Out } from "./views/view";
 
-/** Asks the person at the keyboard, one question after the other. `aside` writes so that views do not draw over it. */
-export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): void; end(): void }): Asker {
+/** Asks the user one question at a time. `drawing` is paused meanwhile, so that views do not overwrite the question. */
+export function terminalAsker(
+  keyboard: Keyboard,
+  out: Out,
+  drawing: { pause(): void; resume(): void },
+): Asker {
   let turn: Promise<unknown> = Promise.resolve();
-  /** With the keyboard and the screen to itself. */
+  /** Runs `act` after the questions before it, with drawing paused. */
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const asked = turn.then(async () => {
-      aside.begin();
+      drawing.pause();
       try {
         return await act();
       } finally {
-        aside.end();
+        drawing.resume();
       }
     });
     turn = asked.catch(() => {});
@@ -31,7 +35,7 @@ export function terminalAsker(keyboard: Keyboard, out: Out, aside: { begin(): vo
       inTurn(async () => {
         let answer = await ask(`${question} (yes/no)`, true);
         while (answer !== undefined && !/^\s*(y|yes|n|no)\s*$/i.test(answer))
-          answer = await ask("Please say yes or no:", true);
+          answer = await ask("Please answer yes or no:", true);
         return /^\s*y/i.test(answer ?? "");
       }),
   };

@@ -9,11 +9,11 @@ import { colour } from "./_colour";
 import { printError } from "./print";
 import type { Out } from "./views/view";
 
-/** One thing that is wrong with a consfig, as `consfig check --json` gives it. */
+/** A problem in a consfig, as `consfig check --json` prints it. */
 export interface Problem {
-  /** What found it: the type checker, loading the consfig, or preparing a host. */
+  /** Where it was found: by the type checker, while loading the consfig, or while preparing a host. */
   readonly found: "types" | "loading" | "host";
-  /** The host, when it is about one. */
+  /** The host, if it concerns one. */
   readonly host?: string;
   /** Relative to the consfig. */
   readonly file?: string;
@@ -23,40 +23,41 @@ export interface Problem {
   readonly message: string;
 }
 
-/** The version of what `consfig check --json` prints; raised when a reader would have to change. */
+/** The version of the output of `consfig check --json`; raised when readers have to change. */
 const VERSION = 1;
 
 /**
- * Checks the consfig in `directory` without connecting to anything: it loads, its types fit, and every host can be
- * prepared, with the deployments nested in it. Says all that is wrong, with its lines; with `json` as one object. Gives
- * the exit code: 0, or 2 when something is wrong.
+ * Checks the consfig in `directory` without connecting to any host: loads it, checks its types, and prepares every host
+ * with its nested deployments. Prints every problem with its line; with `json`, one object. Returns the exit code: 0,
+ * or 2 if there are problems.
  */
 export async function check(directory: string, out: Out, { json = false } = {}): Promise<number> {
-  const types = checkTypes(directory); // in a process of its own, meanwhile
-  types.catch(() => {}); // waited for below
+  const types = checkTypes(directory); // in a separate process, in parallel
+  types.catch(() => {}); // awaited below
   const consfig = openConsfig(directory);
   const { error, notices } = consfig.refresh();
   const prepared = error ? [] : hosts.values().flatMap(problemsOf);
-  const ofTypes = (await types).map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
-  const isNone = !sourceDirectories.some((each) => existsSync(path.join(consfig.root, each)));
-  const problems = isNone
+  const typeErrors = (await types).map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
+  const isEmpty = !sourceDirectories.some((each) => existsSync(path.join(consfig.root, each)));
+  const problems = isEmpty
     ? notices.map((message): Problem => ({ found: "loading", message }))
-    : [...ofTypes, ...loading(error, consfig, ofTypes), ...prepared];
+    : [...typeErrors, ...loading(error, consfig, typeErrors), ...prepared];
   const names = error ? [] : hosts.names();
-  const say = (text: string) => void out.write(`${text}\n`);
+  const print = (text: string) => void out.write(`${text}\n`);
   if (json) {
-    say(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, notices, problems }));
+    print(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, notices, problems }));
   } else {
-    for (const notice of isNone ? [] : notices) say(notice);
-    for (const problem of problems) say(asText(problem, error));
+    for (const notice of isEmpty ? [] : notices) print(notice);
+    for (const problem of problems) print(asText(problem, error));
     if (problems.length > 0)
-      say(`${problems.length} ${problems.length === 1 ? "thing is" : "things are"} wrong`);
-    else say(`types fit, and every host can be prepared: ${names.join(", ") || "there is none"}`);
+      print(`${problems.length} ${problems.length === 1 ? "problem" : "problems"} found`);
+    else
+      print(names.length > 0 ? `types OK, all hosts prepare: ${names.join(", ")}` : "types OK, no hosts yet");
   }
   return problems.length > 0 ? 2 : 0;
 }
 
-/** What loading stumbled over, unless the type checker said the same of the same place. */
+/** The load error, unless the type checker reported the same position. */
 function loading(error: Error | undefined, consfig: Consfig, types: readonly Problem[]): Problem[] {
   if (!error) return [];
   if (!(error instanceof ConsfigLoadError)) return [{ found: "loading", message: error.message }];
@@ -78,14 +79,14 @@ const problemsOf = (host: Host): Problem[] => complaintsOf(host).map((each) => o
 
 function ofHost({ name }: Host, { site, message }: Complaint): Problem {
   const [, file = site, line, column] = /^(.*):(\d+):(\d+)$/.exec(site) ?? [];
-  const place = line !== undefined && { line: Number(line), column: Number(column) };
-  return { found: "host", host: name, file, ...place, message };
+  const position = line !== undefined && { line: Number(line), column: Number(column) };
+  return { found: "host", host: name, file, ...position, message };
 }
 
 function asText(problem: Problem, error: Error | undefined): string {
   const { found, host, file, line, column, message } = problem;
   if (found === "loading" && error) return printError(error);
   if (file === undefined) return colour.red(message);
-  const place = [file, line, column].filter((part) => part !== undefined).join(":");
-  return `${place}: ${host === undefined ? "" : `${host}: `}${colour.red(message)}`;
+  const position = [file, line, column].filter((part) => part !== undefined).join(":");
+  return `${position}: ${host === undefined ? "" : `${host}: `}${colour.red(message)}`;
 }

@@ -3,29 +3,26 @@ import type { Report } from "../lib/model/report";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { columns, cut } from "./_layout";
-import { type EditorPosition, editorAt, placeOf } from "./editor";
+import { type EditorPosition, editorAt, positionOf } from "./editor";
 import type { Failures, Shell } from "./shell";
 import type { Terminal } from "./terminal";
 import { isConnectionFailure, isExpected } from "./views/_words";
 
-/** What can be done after a deployment failed, under the digit that chooses it. */
+/** An action offered after a failed deployment, and the digit that chooses it. */
 interface Choice {
   readonly key: string;
-  readonly does: string;
-  /** True: it leads to another question. */
+  readonly label: string;
+  /** Resolves with true to ask again. */
   act(): Promise<boolean>;
 }
 
-/**
- * After a deployment that failed: asks what is to be done, does it, and asks again as long as something fails. Nothing
- * is chosen by Enter, which stops.
- */
+/** After a failed deployment: asks what to do, does it, and asks again while something fails. Enter stops. */
 export async function offerChoices(shell: Shell, terminal: Terminal, signal: AbortSignal): Promise<void> {
   for (let again = true; again; ) {
     const choices = choicesFor(shell.failures, shell, terminal, signal);
     if (choices.length <= 1) return;
     const keys = choices.map(({ key }) => key).join("");
-    for (const { key, does } of choices) shell.say(`  ${colour.cyan(key)}  ${cut(does, columns() - 6)}`);
+    for (const { key, label } of choices) shell.print(`  ${colour.cyan(key)}  ${cut(label, columns() - 6)}`);
     shell.out.write(colour.yellow(`${namesOf(shell.failures)} failed; what now? [${keys}] `));
     const key = await terminal.key(keys, STOP);
     again = (await choices.find((choice) => choice.key === key)?.act()) ?? false;
@@ -39,39 +36,39 @@ function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal
   const steps = reports
     .flatMap(({ failed }) => failed)
     .filter(({ failure }) => failure?.name !== "ConnectionFailed");
-  const place = reports.map((report) => placeToMend(report, shell)).find(Boolean);
+  const position = reports.map((report) => positionToFix(report, shell)).find(Boolean);
   const refused = reports.length > 0 && reports.every(({ status }) => status === "refused");
   const reachable = reports.find((report) => report.status === "failed" && !isConnectionFailure(report));
-  const retry = async (options = {}) => (await shell.again(failures, { ...options, signal })).length > 0;
+  const retry = async (options = {}) => (await shell.retry(failures, { ...options, signal })).length > 0;
   const all: (Choice | false)[] = [
-    (!refused || place !== undefined) && {
+    (!refused || position !== undefined) && {
       key: "1",
-      does: refused
-        ? "retry, when that is mended"
-        : `retry${reports.length > 1 ? `, on these ${reports.length} hosts` : ""}: what holds already is left as it is`,
+      label: refused
+        ? "retry after fixing it"
+        : `retry${reports.length > 1 ? ` on these ${reports.length} hosts` : ""}; finished steps are skipped`,
       act: () => retry(),
     },
-    place !== undefined && {
+    position !== undefined && {
       key: "2",
-      does: `edit ${shell.workspace.shortPath(place.file)}:${place.line}, then retry`,
+      label: `edit ${shell.workspace.shortPath(position.file)}:${position.line}, then retry`,
       act: async () => {
-        const edited = await edit(place, shell, terminal);
+        const edited = await edit(position, shell, terminal);
         return edited ? retry() : true;
       },
     },
     steps.length > 0 && {
       key: "3",
-      does: `skip: deploy again without ${steps.length === 1 ? steps[0]?.desc : `the ${steps.length} steps that failed`}`,
+      label: `skip: deploy again without ${steps.length === 1 ? steps[0]?.desc : `the ${steps.length} failed steps`}`,
       act: () => retry({ leaveOut: true }),
     },
     {
       key: STOP,
-      does: "stop (Enter); .why tells all, .retry and .shell come back to it",
+      label: "stop (Enter); continue later with .why, .retry or .shell",
       act: async () => false,
     },
     reachable !== undefined && {
       key: "5",
-      does: `open a shell on ${reachable.host}`,
+      label: `open a shell on ${reachable.host}`,
       act: async () => {
         await openShellOn(reachable.host, shell, terminal);
         return true;
@@ -90,49 +87,54 @@ function namesOf(failures: Failures): string {
     : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-/** Where the consfig throws what no property throws on purpose; else where it says what failed; of a host that was not reached, where it says how to reach it. */
-function placeToMend({ host, failed, failure }: Report, shell: Shell): EditorPosition | undefined {
+/**
+ * For a bug in the consfig, the line that throws; for a failed step, the line that declares it; for an unreachable
+ * host, its definition.
+ */
+function positionToFix({ host, failed, failure }: Report, shell: Shell): EditorPosition | undefined {
   const [first] = failed;
   const thrown =
     first?.failure && !isExpected(first.failure) ? userFrames(first.failure.stack)[0] : undefined;
   const [thrownAt] = /[^\s()]+:\d+:\d+/.exec(thrown ?? "") ?? [];
-  const own = thrownAt && placeOf(thrownAt, shell.workspace.consfig.root);
-  if (own) return own;
-  const said = first?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
-  const site = said ?? hosts.get(host)?.site;
-  return site === undefined ? undefined : placeOf(site, shell.workspace.consfig.root);
+  const ofBug = thrownAt && positionOf(thrownAt, shell.workspace.consfig.root);
+  if (ofBug) return ofBug;
+  const declared = first?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
+  const site = declared ?? hosts.get(host)?.site;
+  return site === undefined ? undefined : positionOf(site, shell.workspace.consfig.root);
 }
 
-/** The person edits; false when that was not possible, or the consfig does not load afterwards. */
-async function edit(place: EditorPosition, shell: Shell, terminal: Terminal): Promise<boolean> {
-  const editor = editorAt(place);
+/** Opens the editor; false if that fails, or the consfig does not load afterwards. */
+async function edit(position: EditorPosition, shell: Shell, terminal: Terminal): Promise<boolean> {
+  const editor = editorAt(position);
   if (!editor) {
-    shell.say("there is no editor; say which one is yours with the environment variable EDITOR");
+    shell.print("no editor found; set the environment variable EDITOR");
     return false;
   }
   const [program, ...args] = editor;
   try {
     await terminal.run(program, args);
   } catch (error) {
-    shell.say(`${program} cannot be started: ${(error as Error).message}; EDITOR says which one is yours`);
+    shell.print(
+      `cannot start ${program}: ${(error as Error).message}; set the environment variable EDITOR to your editor`,
+    );
     return false;
   }
   try {
     shell.refresh();
     return true;
   } catch (error) {
-    shell.sayError(error);
+    shell.printError(error);
     return false;
   }
 }
 
-/** A shell on `host`, as it was deployed to last or says itself. Errors are said. */
+/** Opens a shell on `host`, over the hops of its last deployment or of its definition. Prints errors. */
 export async function openShellOn(host: string, shell: Shell, terminal: Terminal): Promise<void> {
   const hops = shell.hopsTo(host);
-  shell.say(colour.dim(`a shell on ${host}; exit or Ctrl-D comes back here`));
+  shell.print(colour.dim(`shell on ${host}; exit or Ctrl-D returns here`));
   try {
     await terminal.shell(host, hops);
   } catch (error) {
-    shell.sayError(error);
+    shell.printError(error);
   }
 }

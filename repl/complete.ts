@@ -11,12 +11,12 @@ import { hostNames } from "./commands/_host";
 import { fieldType, parametersOf } from "./docs";
 import type { Shell } from "./shell";
 
-/** What fits where the cursor stands, and the text that it would take the place of. */
+/** The candidates at the cursor, and the text that they replace. */
 export type Completions = [candidates: string[], fragment: string];
 
 /**
- * Completes the input before the cursor from what is loaded: names, members, dot-commands, files, and inside the call
- * of a property or hop what its schema allows. Nothing is evaluated, no getter is run, nothing is asked of a network.
+ * Completes the input before the cursor: names in scope, members, dot-commands, files, and inside the call of a
+ * property or hop the values that its schema allows. Evaluates nothing, runs no getter, and never uses the network.
  */
 export const completer =
   (shell: Shell) =>
@@ -25,27 +25,27 @@ export const completer =
     const fitting = [...new Set(candidates)].filter(
       (candidate) => candidate.startsWith(fragment) || fragment === "",
     );
-    return [fitting.slice(0, MOST), fragment];
+    return [fitting.slice(0, MAX_CANDIDATES), fragment];
   };
 
-const MOST = 500;
+const MAX_CANDIDATES = 500;
 
 function commandCompletions(input: string, shell: Shell): Completions | undefined {
   const name = /^\s*(\.[A-Za-z]*)$/.exec(input)?.[1];
   if (name !== undefined) return [[...commands.keys()].map((command) => `.${command}`), name];
-  const [, used = "", argument = ""] = /^\s*\.([A-Za-z]+)\s+(.*)$/.exec(input) ?? [];
-  const command = commands.get(used);
+  const [, commandName = "", argument = ""] = /^\s*\.([A-Za-z]+)\s+(.*)$/.exec(input) ?? [];
+  const command = commands.get(commandName);
   if (!command) return undefined;
   if (command.takesFile) return files(argument);
   return [[...(command.completions?.({ shell }) ?? [])], argument];
 }
 
-/** Names in the directory that `typed` is in; directories with a slash. */
+/** The files in the directory of `typed`; directories end with a slash. */
 function files(typed: string, directory = process.cwd()): Completions {
   const folder = typed.slice(0, typed.lastIndexOf("/") + 1);
-  const place = path.resolve(directory, folder.replace(/^~(?=\/)/, os.homedir()));
+  const absolute = path.resolve(directory, folder.replace(/^~(?=\/)/, os.homedir()));
   try {
-    const entries = readdirSync(place, { withFileTypes: true });
+    const entries = readdirSync(absolute, { withFileTypes: true });
     return [entries.map((entry) => `${folder}${entry.name}${entry.isDirectory() ? "/" : ""}`), typed];
   } catch {
     return [[], typed];
@@ -67,7 +67,7 @@ function inputCompletions(input: string, shell: Shell): Completions {
         before,
       )?.[1];
   if (chain) return [memberNames(valueNamed(chain, shell.workspace.scope)), fragment];
-  if (!string && /\.\s*$/.test(before)) return [[], fragment]; // of something that only evaluating would tell
+  if (!string && /\.\s*$/.test(before)) return [[], fragment]; // a member of an unevaluated expression
   const hosts = string ? undefined : hostCompletions(openings, shell);
   if (hosts?.some((name) => name.startsWith(fragment))) return [hosts, fragment];
   const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before });
@@ -75,7 +75,7 @@ function inputCompletions(input: string, shell: Shell): Completions {
   return string ? [[], fragment] : [allNames(shell, fragment), fragment];
 }
 
-/** What `deploy(` and `deploy([` expect first. */
+/** The hosts, as first argument of `deploy(` and `deploy([`. */
 function hostCompletions(openings: readonly Opening[], shell: Shell): string[] | undefined {
   const [last, outer] = [openings.at(-1), openings.at(-2)];
   const call = last?.bracket === "[" && outer?.index === 0 ? outer : last?.index === 0 ? last : undefined;
@@ -113,7 +113,7 @@ const KEYWORDS = [
   "while",
 ];
 
-/** Before the first letter, only what is not everywhere. */
+/** Globals and keywords are offered only once a letter is typed. */
 const allNames = (shell: Shell, fragment: string): string[] => {
   const names = shell.workspace.scope.names();
   if (!fragment) return names;
@@ -121,16 +121,16 @@ const allNames = (shell: Shell, fragment: string): string[] => {
   return [...names, ...globals, ...KEYWORDS];
 };
 
-interface Place {
+interface CursorContext {
   readonly string: string | undefined;
   readonly before: string;
 }
 
-/** What the schema of the enclosing call allows here: keys of an object, values of a field, or what it expects. */
+/** What the schema of the enclosing call allows here: keys of an object, values of a field, or parameter hints. */
 function argumentCompletions(
   openings: readonly Opening[],
   fragment: string,
-  place: Place,
+  cursor: CursorContext,
 ): string[] | undefined {
   const at = openings.findLastIndex(
     ({ bracket, callee }) => bracket === "(" && definitionOf(callee) !== undefined,
@@ -150,28 +150,28 @@ function argumentCompletions(
   if (innermost?.bracket === "{") {
     const key = innermost.current;
     if (key === undefined)
-      return place.string ? [] : Object.keys(fieldsOf(schema)).map((name) => `${name}: `);
+      return cursor.string ? [] : Object.keys(fieldsOf(schema)).map((name) => `${name}: `);
     schema = fieldOf(schema, key);
   }
   const values = allowed(schema);
-  if (place.string)
-    return values.filter((value) => typeof value === "string").map((value) => `${value}${place.string}`);
+  if (cursor.string)
+    return values.filter((value) => typeof value === "string").map((value) => `${value}${cursor.string}`);
   if (values.length > 0) return values.map((value) => JSON.stringify(value));
-  return fragment === "" && inner.length === 0 ? expectations(definition, call.index) : undefined;
+  return fragment === "" && inner.length === 0 ? parameterHints(definition, call.index) : undefined;
 }
 
 type AnySchema = Schema<unknown>;
-type Called = Pick<AnyDefinition, "name" | "args"> & { readonly call?: Function };
+type CallableDefinition = Pick<AnyDefinition, "name" | "args"> & { readonly call?: Function };
 
-function definitionOf(callee: string): Called | undefined {
+function definitionOf(callee: string): CallableDefinition | undefined {
   const hop = /^via\.(\w+)$/.exec(callee)?.[1];
   return hop
-    ? (hops.get(hop) as Called | undefined)
-    : (properties.get(callee)?.definition as Called | undefined);
+    ? (hops.get(hop) as CallableDefinition | undefined)
+    : (properties.get(callee)?.definition as CallableDefinition | undefined);
 }
 
-/** The schema of one parameter. Options that are no field of their own are fields of the whole. */
-function parameterSchema({ args, call }: Called, index: number): AnySchema | undefined {
+/** The schema of one parameter. A parameter that is not a field itself holds the remaining fields. */
+function parameterSchema({ args, call }: CallableDefinition, index: number): AnySchema | undefined {
   if (!call) return args;
   const names = parametersOf(call);
   const name = names[Math.min(index, names.length - 1)] ?? "";
@@ -200,8 +200,8 @@ const allowed = (schema: AnySchema | undefined): unknown[] =>
         : [],
   );
 
-/** Not to be typed, only to be read: what comes next. Two of them, so that neither is put in. */
-function expectations(definition: Called, index: number): string[] | undefined {
+/** The remaining parameters, as hints to read. At least two, so that Tab inserts none of them. */
+function parameterHints(definition: CallableDefinition, index: number): string[] | undefined {
   if (!definition.call) return undefined;
   const names = parametersOf(definition.call);
   const left = names.slice(index < names.length ? index : names.findIndex((name) => name.startsWith("...")));

@@ -5,27 +5,27 @@ import { type AnyDefinition, properties } from "../lib/model/property";
 import type { Schema } from "../lib/model/schema";
 import { root as packageRoot } from "../lib/util/package.js";
 
-/** What is known of a name without running anything. */
+/** The documentation of a name, read from source. */
 export interface Doc {
-  /** As it is written: `file.containsLines(path: string, ...lines: string[])`. */
+  /** Such as `file.containsLines(path: string, ...lines: string[])`. */
   readonly signature: string;
-  /** Types of which the signature has but the name, as they are written. */
+  /** Definitions of the types that the signature names. */
   readonly types: readonly string[];
   /** The doc comment above the definition. */
   readonly text: string;
   /** Its first sentence. */
   readonly summary: string;
-  /** What it needs and can. */
+  /** What it requires, and whether it can be unapplied. */
   readonly facts: readonly string[];
   readonly site: string;
 }
 
-/** The doc of a property, of a hop (`via.ssh`), or of something else that a consfig may import. */
+/** The documentation of a property, a hop (`via.ssh`), or another export that a consfig may import. */
 export function docOf(name: string, consfigRoot: string): Doc | undefined {
   return propertyDoc(name, consfigRoot) ?? libraryDoc(name);
 }
 
-/** What a consfig may import besides properties: functions, and hops as `via.NAME`. */
+/** The documented names besides properties: functions, and hops as `via.NAME`. */
 export const documentedNames = (): string[] => [...publicExports().keys()];
 
 function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
@@ -48,17 +48,17 @@ function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
   };
 }
 
-/** What a property needs, and whether it can be unapplied. */
+/** What a property requires, and whether it can be unapplied. */
 export function factsOf({ kind, args, parts, nested, unapply, unappliable }: AnyDefinition): string[] {
   const holds = JSON.stringify(args).includes('"application":true');
   return [
     kind === "agent"
       ? "needs an agent on the host: a hop via.agent()"
       : parts || nested || holds
-        ? "needs what it is made of needs"
+        ? "needs an agent if one of its parts does"
         : "works over a shell and in an agent",
     unappliable || (parts && !unapply)
-      ? "can be unapplied where what it is made of can"
+      ? "can be unapplied if its parts can"
       : unapply
         ? "can be unapplied"
         : "cannot be unapplied",
@@ -94,14 +94,14 @@ function libraryDoc(name: string): Doc | undefined {
   };
 }
 
-/** The types that `source` defines in a line and `signature` names. */
+/** The one-line type definitions in `source` that `signature` names. */
 const typesOf = (signature: string, source: string): string[] =>
-  [...source.matchAll(/^(?:export )?(type (\w+) = [^{};]+);$/gm)].flatMap(([, written = "", name = ""]) =>
-    new RegExp(`\\b${name}\\b`).test(signature) ? [written.replaceAll(/\s+/g, " ")] : [],
+  [...source.matchAll(/^(?:export )?(type (\w+) = [^{};]+);$/gm)].flatMap(([, definition = "", name = ""]) =>
+    new RegExp(`\\b${name}\\b`).test(signature) ? [definition.replaceAll(/\s+/g, " ")] : [],
   );
 
 let exported: Map<string, string> | undefined;
-/** The file in which each name of lib/index.ts is defined, read from its text. */
+/** The defining file of each name in lib/index.ts, read from its text. */
 function publicExports(): Map<string, string> {
   if (exported) return exported;
   exported = new Map();
@@ -144,8 +144,8 @@ const firstSentence = (text: string): string =>
   /^[\s\S]*?(?:\.(?=\s|$)|$)/.exec(text)?.[0].replaceAll("\n", " ") ?? "";
 
 /**
- * The parameters of the property or hop that is defined at `offset`: as written in the source, with their types; where
- * they are written elsewhere, as in the compiled function.
+ * The parameters of the property or hop defined at `offset`: as in its source, with their types; if they are defined
+ * elsewhere, as in the compiled function.
  */
 function parametersIn(
   source: string,
@@ -175,7 +175,7 @@ export function parametersOf(call: Function): string[] {
     .filter(Boolean);
 }
 
-/** What stands between the bracket at `start` and the one that closes it, on one line. */
+/** The text between the bracket at `start` and its closing bracket, on one line. */
 function balanced(source: string, start: number): string {
   let depth = 0;
   for (let at = start; at < source.length; at += 1) {

@@ -2,7 +2,7 @@ import vm from "node:vm";
 import type { Statement } from "./_language";
 import type { Scope } from "./scope";
 
-/** Running was broken off from the keyboard. What had been begun may go on. */
+/** Interrupted from the keyboard. Asynchronous work may continue. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   constructor() {
@@ -12,39 +12,41 @@ export class Interrupted extends Error {
 }
 
 export interface RunOptions {
-  /** Breaks off the waiting. */
+  /** Aborts waiting. */
   readonly signal?: AbortSignal;
-  /** Called after each statement, and waited for. */
-  readonly each?: (statement: Statement, value: unknown) => Promise<void>;
-  /** Runs something with Ctrl-C coming as a signal. Left out: it does not. */
-  readonly signalling?: <T>(act: () => T) => T;
+  /** Called and awaited after each statement. */
+  readonly afterEach?: (statement: Statement, value: unknown) => Promise<void>;
+  /** Runs a function with Ctrl-C sending SIGINT. */
+  readonly withSigint?: <T>(act: () => T) => T;
 }
 
-/** Runs `statements` in order, each to its end, and gives the value of the last. */
+/** Runs `statements` one after the other, and returns the value of the last. */
 export async function runStatements(
   statements: readonly Statement[],
   scope: Scope,
-  { signal, each, signalling }: RunOptions = {},
+  { signal, afterEach, withSigint }: RunOptions = {},
 ): Promise<unknown> {
   let value: unknown;
   for (const statement of statements) {
     value = await interruptible(
-      scope.declare(statement.names, statement.constant, () => breakable(() => statement.run(), signalling)),
+      scope.declare(statement.names, statement.constant, () =>
+        callWithSigint(() => statement.run(), withSigint),
+      ),
       signal,
     );
-    await each?.(statement, value);
+    await afterEach?.(statement, value);
   }
   return value;
 }
 
-/** Node's vm can end a loop that never gives way, from the signal that Ctrl-C sends; only inside a script it runs. */
-function breakable<T>(call: () => Promise<T>, signalling: RunOptions["signalling"]): Promise<T> {
-  const key = Symbol.for("consfigurator.breakable");
+/** On SIGINT, Node's vm can end a loop that never yields, but only inside a script that it runs. */
+function callWithSigint<T>(call: () => Promise<T>, withSigint: RunOptions["withSigint"]): Promise<T> {
+  const key = Symbol.for("consfigurator.call");
   const holder = globalThis as unknown as Record<symbol, unknown>;
   holder[key] = call;
   try {
-    if (!signalling) return call();
-    return signalling(() => CALLER.runInThisContext({ breakOnSigint: true })) as Promise<T>;
+    if (!withSigint) return call();
+    return withSigint(() => CALLER.runInThisContext({ breakOnSigint: true })) as Promise<T>;
   } catch (error) {
     throw (error as { code?: unknown }).code === "ERR_SCRIPT_EXECUTION_INTERRUPTED"
       ? new Interrupted()
@@ -53,11 +55,11 @@ function breakable<T>(call: () => Promise<T>, signalling: RunOptions["signalling
     delete holder[key];
   }
 }
-const CALLER = new vm.Script('globalThis[Symbol.for("consfigurator.breakable")]()', {
+const CALLER = new vm.Script('globalThis[Symbol.for("consfigurator.call")]()', {
   filename: "node:consfigurator",
 });
 
-/** `promise`, unless `signal` comes first: then `Interrupted`, and nobody waits for it any more. */
+/** Settles as `promise`, or rejects with `Interrupted` once `signal` aborts. */
 export function interruptible<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

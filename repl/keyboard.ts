@@ -5,12 +5,12 @@ const CTRL_C = 3;
 const RETURN = 13;
 
 /**
- * The keyboard as the prompt reads it. While something runs, keys are kept for later, so that nothing is echoed into
- * the view, and Ctrl-C is told at once.
+ * The prompt's input. While a command runs, keys are buffered, so that nothing is echoed into the view; Ctrl-C is
+ * reported at once.
  */
 export class Keyboard extends PassThrough {
   readonly isTTY = true;
-  #kept: Buffer = Buffer.alloc(0);
+  #buffered: Buffer = Buffer.alloc(0);
   #pumping = false;
   #onInterrupt: (() => void) | undefined;
   #taker: ((chunk: Buffer) => void) | undefined;
@@ -22,26 +22,26 @@ export class Keyboard extends PassThrough {
     terminal.on("end", () => this.end());
   }
 
-  /** Until `release`, keys are kept and `onInterrupt` is called for each Ctrl-C. */
+  /** Until `release`, buffers keys and calls `onInterrupt` for each Ctrl-C. */
   hold(onInterrupt: () => void): void {
     this.#onInterrupt = onInterrupt;
-    if (!this.#kept.includes(CTRL_C)) return;
-    this.#kept = Buffer.alloc(0);
+    if (!this.#buffered.includes(CTRL_C)) return;
+    this.#buffered = Buffer.alloc(0);
     setImmediate(onInterrupt);
   }
 
-  /** Keys go to the prompt again, first those that were kept. */
+  /** Sends keys to the prompt again, first the buffered ones. */
   release(): void {
     this.#onInterrupt = undefined;
     this.#pump();
   }
 
-  /** Line by line: what a line starts may hold the rest, also of what was pasted at once. */
+  /** Line by line: a command may call `hold` for the rest of the buffered lines. */
   #pump(): void {
-    if (this.#onInterrupt || this.#pumping || this.#kept.length === 0) return;
-    const end = this.#kept.indexOf(RETURN);
-    const line = end < 0 ? this.#kept : this.#kept.subarray(0, end + 1);
-    this.#kept = this.#kept.subarray(line.length);
+    if (this.#onInterrupt || this.#pumping || this.#buffered.length === 0) return;
+    const end = this.#buffered.indexOf(RETURN);
+    const line = end < 0 ? this.#buffered : this.#buffered.subarray(0, end + 1);
+    this.#buffered = this.#buffered.subarray(line.length);
     this.#pumping = true;
     this.write(line);
     setImmediate(() => {
@@ -50,7 +50,7 @@ export class Keyboard extends PassThrough {
     });
   }
 
-  /** All keys go to `taker` until the function returned is called: for questions. */
+  /** Sends all keys to `taker` until the returned function is called: for questions. */
   lend(taker: (chunk: Buffer) => void): () => void {
     this.#taker = taker;
     return () => {
@@ -64,8 +64,8 @@ export class Keyboard extends PassThrough {
     return this;
   }
 
-  /** `act` with the terminal turning Ctrl-C into a signal: the only thing that can end a loop that never gives way. */
-  signalling<T>(act: () => T): T {
+  /** Runs `act` with Ctrl-C sending SIGINT: only a signal can end a loop that never yields. */
+  withSigint<T>(act: () => T): T {
     const raw = this.#raw;
     if (raw) this.terminal.setRawMode(false);
     try {
@@ -75,10 +75,10 @@ export class Keyboard extends PassThrough {
     }
   }
 
-  /** `act` with the terminal left to another program, as an editor. What is typed meanwhile is that one's. */
-  async away<T>(act: () => Promise<T>): Promise<T> {
+  /** Runs `act` while another program, such as an editor, owns the terminal and its input. */
+  async withTerminalReleased<T>(act: () => Promise<T>): Promise<T> {
     const raw = this.#raw;
-    const ignore = () => {}; // Ctrl-C is for the other program, whatever it makes of it
+    const ignore = () => {}; // Ctrl-C is for the other program
     process.on("SIGINT", ignore);
     this.terminal.pause();
     if (raw) this.terminal.setRawMode(false);
@@ -99,10 +99,10 @@ export class Keyboard extends PassThrough {
   #take(chunk: Buffer): void {
     if (this.#taker) return this.#taker(chunk);
     if (this.#onInterrupt && chunk.includes(CTRL_C)) {
-      this.#kept = Buffer.alloc(0);
+      this.#buffered = Buffer.alloc(0);
       return this.#onInterrupt();
     }
-    this.#kept = Buffer.concat([this.#kept, chunk]);
+    this.#buffered = Buffer.concat([this.#buffered, chunk]);
     this.#pump();
   }
 }

@@ -5,25 +5,24 @@ import { ConsfigError } from "../lib/model/errors";
 import { root as packageRoot } from "../lib/util/package.js";
 import { similar } from "../lib/util/similar";
 
-/** What the command comes to for whoever called it. */
-export const EXIT = { ok: 0, failed: 1, wrong: 2, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
 
-/** The command line is wrong; the message says what is allowed. */
+/** The command line is wrong; the message lists what is allowed. */
 class UsageError extends ConsfigError {}
 
-const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  the prompt; from a pipe, plays what comes
+const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  open the prompt; from a pipe, run it as a playbook
 consfig play FILE [-v] [--json] [--consfig DIR]
-                                           plays a playbook; --json: one event a line
-consfig check [--json] [--consfig DIR]     types, and every host prepared, without connecting
-consfig init DIR                           makes a consfig that works
+                                           run a playbook; --json: print one event per line
+consfig check [--json] [--consfig DIR]     check types and prepare every host, without connecting
+consfig init DIR                           create a working consfig
 consfig --help | --version
 
--v, --verbose: every command that a step runs is shown, how it ended and how long it took.
---no-check: types are not checked in the background after a save.
-DIR has hosts/ and properties/; it is the current directory unless given.
-Exit code: 0 all well, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted.`;
+-v, --verbose: show every command that a step runs, with its exit code and duration.
+--no-check: do not check types in the background after a save.
+DIR has hosts/ and properties/; the default is the current directory.
+Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted.`;
 
-/** Runs the command `consfig` with `argv`, and ends the process. */
+/** Runs the command `consfig` with `argv`, and exits. */
 export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT.failed);
@@ -32,40 +31,40 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     code = await run(argv);
   } catch (error) {
-    code = EXIT.wrong;
-    say(error instanceof UsageError ? `consfig: ${error.message}` : await described(error));
+    code = EXIT.invalid;
+    printError(error instanceof UsageError ? `consfig: ${error.message}` : await formatError(error));
   }
   await session.close();
   process.exit(code);
 }
 
-async function described(error: unknown): Promise<string> {
-  const { printError } = await Promise.resolve(require("./print") as typeof import("./print"));
-  return printError(error);
+async function formatError(error: unknown): Promise<string> {
+  const print = await Promise.resolve(require("./print") as typeof import("./print"));
+  return print.printError(error);
 }
 
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const printError = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function run(argv: readonly string[]): Promise<number> {
-  const { values, words } = readArguments(argv);
+  const { values, positionals } = readArguments(argv);
   if (values.help) return print(USAGE);
   if (values.version)
     return print((require(path.join(packageRoot, "package.json")) as { version: string }).version);
-  const [command, ...rest] = words;
+  const [command, ...rest] = positionals;
   session.verbose = values.verbose;
   const directory = path.resolve(values.consfig ?? ".");
   switch (command) {
     case undefined:
       return process.stdin.isTTY ? prompt(directory, !values["no-check"]) : playInput(directory, values.json);
     case "play":
-      return play(directory, one(rest, "play needs one playbook: consfig play FILE"), values.json);
+      return play(directory, onlyArgument(rest, "play needs one playbook: consfig play FILE"), values.json);
     case "check":
       if (rest.length > 0)
-        throw new UsageError(`check takes no "${rest[0]}"; say which consfig with --consfig DIR`);
+        throw new UsageError(`check does not take "${rest[0]}"; choose the consfig with --consfig DIR`);
       return (require("./check") as typeof import("./check")).check(directory, process.stdout, values);
     case "init":
       return (require("./init") as typeof import("./init")).init(
-        one(rest, "init needs one directory: consfig init DIR"),
+        onlyArgument(rest, "init needs one directory: consfig init DIR"),
         process.stdout,
       );
     default:
@@ -87,10 +86,10 @@ function readArguments(argv: readonly string[]) {
         version: { type: "boolean", default: false },
       },
     });
-    return { values, words: positionals };
+    return { values, positionals };
   } catch (error) {
     throw new UsageError(
-      `${(error as Error).message.split(". ")[0]}; allowed are --consfig DIR, --json, --verbose, --no-check, --help, --version`,
+      `${(error as Error).message.split(". ")[0]}; the options are --consfig DIR, --json, --verbose, --no-check, --help, --version`,
     );
   }
 }
@@ -101,14 +100,14 @@ function unknown(command: string): string {
   const guess = command.endsWith(".repl") ? `play ${command}` : meant;
   const advice = guess
     ? `did you mean: consfig ${guess}`
-    : `allowed are ${allowed.join(", ")}, or nothing for the prompt`;
+    : `the commands are ${allowed.join(", ")}; without one, the prompt opens`;
   return `there is no command "${command}"; ${advice}`;
 }
 
-function one(words: readonly string[], needed: string): string {
-  const [word, ...more] = words;
-  if (word === undefined || more.length > 0) throw new UsageError(needed);
-  return word;
+function onlyArgument(args: readonly string[], usage: string): string {
+  const [argument, ...more] = args;
+  if (argument === undefined || more.length > 0) throw new UsageError(usage);
+  return argument;
 }
 
 function print(text: string): number {
@@ -116,7 +115,7 @@ function print(text: string): number {
   return EXIT.ok;
 }
 
-/** The consfig in `directory`, not loaded yet. */
+/** Opens the consfig in `directory` without loading it. */
 function openWorkspace(directory: string) {
   const { openConsfig } = require("../lib/source/consfig") as typeof import("../lib/source/consfig");
   const { Workspace } = require("./workspace") as typeof import("./workspace");
@@ -125,8 +124,8 @@ function openWorkspace(directory: string) {
     consfig = openConsfig(directory);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "it is not there" : message;
-    throw new UsageError(`${directory} is no consfig: ${why}; make one with: consfig init DIR`);
+    const why = code === "ENOENT" ? "no such directory" : message;
+    throw new UsageError(`${directory} is not a consfig: ${why}; create one with: consfig init DIR`);
   }
   session.consfig = consfig;
   return new Workspace(consfig);
@@ -141,20 +140,20 @@ async function prompt(directory: string, check: boolean): Promise<number> {
 
 async function play(directory: string, file: string, json: boolean): Promise<number> {
   const { playFile } = require("./playbook") as typeof import("./playbook");
-  return unattended(directory, json, (shell, options) => playFile(path.resolve(file), shell, options));
+  return playUnattended(directory, json, (shell, options) => playFile(path.resolve(file), shell, options));
 }
 
 async function playInput(directory: string, json: boolean): Promise<number> {
   const { playStream } = require("./playbook") as typeof import("./playbook");
-  return unattended(directory, json, (shell, options) =>
+  return playUnattended(directory, json, (shell, options) =>
     playStream(process.stdin, path.resolve("stdin"), shell, options),
   );
 }
 
 type Player = (shell: import("./shell").Shell, options: import("./evaluate").RunOptions) => Promise<boolean>;
 
-/** Plays with nobody to ask: what goes wrong is said, and decides the exit code. */
-async function unattended(directory: string, json: boolean, player: Player): Promise<number> {
+/** Runs a playbook without asking questions: prints errors, and maps the result to an exit code. */
+async function playUnattended(directory: string, json: boolean, player: Player): Promise<number> {
   const { Shell } = require("./shell") as typeof import("./shell");
   const { playView } = require("./views") as typeof import("./views");
   const out = json ? process.stderr : process.stdout;
@@ -164,31 +163,32 @@ async function unattended(directory: string, json: boolean, player: Player): Pro
   const interrupts = new Interrupts(shell);
   process.on("SIGINT", interrupts.receive);
   process.on("unhandledRejection", (error) => {
-    shell.sayError(error);
-    interrupts.wrong = true;
+    shell.printError(error);
+    interrupts.failed = true;
   });
   try {
     const { error } = workspace.refresh();
     if (error) throw error;
-    const well = await player(shell, { signal: interrupts.signal });
+    const succeeded = await player(shell, { signal: interrupts.signal });
     await shell.settled();
     if (interrupts.count > 0) return EXIT.interrupted;
-    if (interrupts.wrong || shell.reports.some(({ status }) => status === "refused")) return EXIT.wrong;
-    return well ? EXIT.ok : EXIT.failed;
+    if (interrupts.failed || shell.reports.some(({ status }) => status === "refused")) return EXIT.invalid;
+    return succeeded ? EXIT.ok : EXIT.failed;
   } catch (error) {
     await shell.settled();
     if (interrupts.count > 0) return EXIT.interrupted;
-    shell.sayError(error);
-    return EXIT.wrong;
+    shell.printError(error);
+    return EXIT.invalid;
   } finally {
     shell.end();
   }
 }
 
-/** Ctrl-C in a playbook: first deployments end after their running step, then the running step is cancelled. */
+/** Ctrl-C in a playbook: the first stops deployments after the running step, the second cancels that step. */
 class Interrupts {
   count = 0;
-  wrong = false;
+  /** An error that nothing caught. */
+  failed = false;
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
 
@@ -202,7 +202,8 @@ class Interrupts {
       if (this.count === 1) deployment.stop();
       else deployment.cancel();
     }
-    if (this.count === 1) say("stopping after the running step; Ctrl-C again to cancel that too");
+    if (this.count === 1)
+      printError("stopping after the running step; press Ctrl-C again to cancel that step");
     this.#controller.abort();
   };
 }

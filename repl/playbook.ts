@@ -2,22 +2,22 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout } from "node:timers/promises";
-import { InvalidInput, type Statement, shownFile, Unfinished } from "./_language";
+import { IncompleteInput, InvalidInput, type Statement, shownFile } from "./_language";
 import { asCommand, runCommand } from "./commands";
 import { CommandError } from "./commands/error";
 import type { RunOptions } from "./evaluate";
 import type { Shell } from "./shell";
 
-/** A playbook that cannot be read or is no TypeScript: it was not begun. */
+/** A playbook that cannot be read or is not valid TypeScript; none of it has run. */
 export class InvalidPlaybook extends CommandError {}
 
-/** It breaks off in the middle of a statement. */
-class UnfinishedPlaybook extends InvalidPlaybook {}
+/** The playbook ends in the middle of a statement. */
+class IncompletePlaybook extends InvalidPlaybook {}
 
-/** Plays the playbook `file` in `shell`. False when a deployment failed: what stands after that was not begun. */
+/** Runs the playbook `file` in `shell`. False if a deployment failed: the statements after it have not run. */
 export async function playFile(file: string, shell: Shell, options: RunOptions = {}): Promise<boolean> {
   if (/\.[cm]?[jt]sx?$/.test(file))
-    throw new InvalidPlaybook(`${shownFile(file)} is a module of TypeScript; a playbook is a .repl file`);
+    throw new InvalidPlaybook(`${shownFile(file)} is a TypeScript module; a playbook is a .repl file`);
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -25,14 +25,14 @@ export async function playFile(file: string, shell: Shell, options: RunOptions =
     const { code, message } = error as NodeJS.ErrnoException;
     throw new InvalidPlaybook(
       code === "ENOENT"
-        ? `there is no file ${shownFile(file)}`
-        : `${shownFile(file)} cannot be read: ${message}`,
+        ? `no such playbook: ${shownFile(file)}`
+        : `cannot read ${shownFile(file)}: ${message}`,
     );
   }
   return playText(text, path.resolve(file), shell, options);
 }
 
-/** Plays `text`, a playbook from `file`: everything is read before anything is done. */
+/** Runs `text`, a playbook from `file`. All of it is compiled before any of it runs. */
 export async function playText(
   text: string,
   file: string,
@@ -42,12 +42,12 @@ export async function playText(
   return playSteps(readPlaybook(text, file, shell), file, shell, options);
 }
 
-/** A writer that is silent for this long (milliseconds) waits for what it has written to be played. */
+/** After a pause this long, the statements read so far are run. */
 const PAUSE_MS = 150;
 
 /**
- * Plays what comes on `input`, as it comes: each time its writer pauses, as far as the statements are complete. What
- * comes without a pause is read as a whole before anything of it is done.
+ * Runs a playbook from a stream: each time its writer pauses, the statements that are complete. Input without a pause
+ * is read as a whole before any of it runs.
  */
 export async function playStream(
   input: AsyncIterable<Buffer | string>,
@@ -60,27 +60,27 @@ export async function playStream(
   let text = "";
   let next = chunks.next();
   for (;;) {
-    const come = await Promise.race([next, setTimeout(PAUSE_MS)]);
-    if (come && !come.done) {
-      text += typeof come.value === "string" ? come.value : decoder.write(come.value);
+    const read = await Promise.race([next, setTimeout(PAUSE_MS)]);
+    if (read && !read.done) {
+      text += typeof read.value === "string" ? read.value : decoder.write(read.value);
       next = chunks.next();
       continue;
     }
-    const steps = come ? readPlaybook(text, file, shell) : readSoFar(text, file, shell);
+    const steps = read ? readPlaybook(text, file, shell) : readSoFar(text, file, shell);
     if (steps && !(await playSteps(steps, file, shell, options))) return false;
-    if (come || shell.ended) return true;
-    if (steps) text = text.replace(/[^\n]/g, ""); // so that lines keep their numbers
+    if (read || shell.ended) return true;
+    if (steps) text = text.replace(/[^\n]/g, ""); // keeps line numbers
     await next;
   }
 }
 
-/** The steps in `text`, unless it ends in the middle of a line or of a statement. */
+/** The steps in `text`; undefined if it ends in the middle of a line or statement. */
 function readSoFar(text: string, file: string, shell: Shell): PlaybookStep[] | undefined {
   if (!text.endsWith("\n")) return undefined;
   try {
     return readPlaybook(text, file, shell);
   } catch (error) {
-    if (error instanceof UnfinishedPlaybook) return undefined;
+    if (error instanceof IncompletePlaybook) return undefined;
     throw error;
   }
 }
@@ -113,8 +113,8 @@ type PlaybookStep = { readonly line: number } & (
 );
 
 /**
- * The statements and dot-commands of a playbook in the order in which they are played. A line of which `#` is the first
- * sign is a comment; a dot-command is a line between statements that begins with a dot and a name.
+ * The statements and dot-commands of a playbook, in the order in which they run. A line that begins with `#` is a
+ * comment; a dot-command is a line between statements that begins with a dot and a name.
  */
 function readPlaybook(text: string, file: string, shell: Shell): PlaybookStep[] {
   const lines = text.split("\n");
@@ -133,7 +133,7 @@ function readPlaybook(text: string, file: string, shell: Shell): PlaybookStep[] 
   return [...statements, ...commands].sort((a, b) => a.line - b.line);
 }
 
-/** `.then(…)` on a line of its own goes on with the line above; a dot-command stands after the end of a statement. */
+/** Whether the line continues the statement above, as `.then(…)` does, and is not a dot-command. */
 function isContinued(lines: readonly string[], index: number): boolean {
   const line = lines[index] ?? "";
   return /^\s/.test(line) || /^\.[A-Za-z_$][\w$]*\s*[(?.[]/.test(line);
@@ -141,12 +141,10 @@ function isContinued(lines: readonly string[], index: number): boolean {
 
 function compiled(code: string, file: string, shell: Shell): Statement[] {
   try {
-    return shell.workspace.compile(code, file, { directory: path.dirname(file), keep: true });
+    return shell.workspace.compile(code, file, { directory: path.dirname(file), cache: true });
   } catch (error) {
-    if (error instanceof Unfinished)
-      throw new UnfinishedPlaybook(
-        `${shownFile(file)} breaks off in the middle of a statement: ${error.message}`,
-      );
+    if (error instanceof IncompleteInput)
+      throw new IncompletePlaybook(`${shownFile(file)}: unexpected end of input: ${error.message}`);
     if (error instanceof InvalidInput) throw new InvalidPlaybook(error.message);
     throw error;
   }

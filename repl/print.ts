@@ -13,7 +13,9 @@ import { Interrupted } from "./evaluate";
 import { finalText } from "./views/_text";
 import { treeOf } from "./views/_tree";
 
-/** `value` as shown at the prompt: reports as their view, properties with what they are for, the rest as Node does. */
+/**
+ * Formats `value` for the prompt: reports as views do, properties with a pointer to `.doc`, anything else as Node does.
+ */
 export function print(value: unknown): string {
   if (isReport(value)) return finalText([treeOf(value)]);
   if (isFleetReport(value)) return finalText(value.reports.map(treeOf));
@@ -49,7 +51,7 @@ const isProperty = (value: unknown): value is { definition: AnyDefinition } =>
   "definition" in value &&
   properties.get((value.definition as AnyDefinition).name) !== undefined;
 
-/** A module of properties, such as `file`. */
+/** Whether it is a module of properties, such as `file`. */
 const isNoun = (value: unknown): value is Record<string, unknown> =>
   isObject(value) &&
   Object.values(value).length > 0 &&
@@ -67,59 +69,60 @@ function nounText(noun: Record<string, unknown>): string {
 }
 
 export interface ErrorOptions {
-  /** Compiled positions to the user's lines. */
+  /** Maps compiled positions to the user's lines. */
   readonly mapPositions?: (text: string) => string;
-  /** Names that could have been meant. */
+  /** Names to suggest. */
   readonly names?: () => string[];
-  /** Names of the members of what is written as `a.b`, without running anything of it. */
+  /** The member names of `a.b`, read without running code. */
   readonly members?: (chain: string) => string[];
 }
 
-/** What was thrown, for the person at the keyboard: what and where, what to do, and only their own frames. */
+/** Formats a thrown value for the user: message, hint, and only the frames of their own files. */
 export function printError(
   error: unknown,
   { mapPositions = (text) => text, names = () => [], members = () => [] }: ErrorOptions = {},
 ): string {
   if (error instanceof Interrupted) return colour.yellow("interrupted");
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
-  const title = EXPECTED(error) ? error.message : `${error.name}: ${error.message}`;
+  const title = isSelfContained(error) ? error.message : `${error.name}: ${error.message}`;
   const hint = hintFor(error, names) ?? memberHint(error, members);
-  // A place that the message begins with is not said again.
+  // A position that the message begins with is not repeated.
   const isNew = (frame: string) => !title.startsWith(`${frame.replace(/^at /, "")}: `);
-  const stack = EXPLAINED(error) ? [] : userFrames(frames(error)).map(mapPositions).filter(isNew);
+  const stack = hasNoFrames(error) ? [] : userFrames(frames(error)).map(mapPositions).filter(isNew);
   return [
     ...fitted(title).map((line) => colour.red(line)),
     ...(hint ? [hint] : []),
     ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
     ...stack.map((frame) => colour.dim(`  ${frame}`)),
     ...fieldsOf(error),
-    ...(error.cause === undefined || isSaid(error.cause, error)
+    ...(error.cause === undefined || includesCause(error, error.cause)
       ? []
-      : [colour.dim("because of"), printError(error.cause, { mapPositions })]),
+      : [colour.dim("caused by"), printError(error.cause, { mapPositions })]),
   ].join("\n");
 }
 
-/** Whether `error` says already what it was because of. */
-const isSaid = (cause: unknown, error: Error): boolean =>
+/** Whether the message of `error` already contains its cause. */
+const includesCause = (error: Error, cause: unknown): boolean =>
   error instanceof ConnectionFailed ||
   error instanceof ConsfigLoadError ||
   (cause instanceof Error && error.message.includes(cause.message));
 
-/** Our own failures say in their message all that there is. */
-const EXPECTED = (error: Error): boolean => error instanceof ConsfigError && !(error instanceof RunFailed);
+/** Whether the message says everything, so that the name of the class adds nothing. */
+const isSelfContained = (error: Error): boolean =>
+  error instanceof ConsfigError && !(error instanceof RunFailed);
 
-/** Those that no line of the user's caused. */
-const EXPLAINED = (error: Error): boolean => error instanceof CommandError || error instanceof InvalidInput;
+/** Whether no line of the user's code caused it. */
+const hasNoFrames = (error: Error): boolean => error instanceof CommandError || error instanceof InvalidInput;
 
-/** "Did you mean", when a name is not known. */
+/** "Did you mean" for an unknown name. */
 function hintFor(error: Error, names: () => string[]): string | undefined {
   const unknown = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
   if (!unknown) return undefined;
   const meant = similar(names(), unknown, 4);
-  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props for what there is";
+  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props";
 }
 
-/** The same for a member: `apt.instaled is not a function`. */
+/** "Did you mean" for an unknown member: `apt.instaled is not a function`. */
 function memberHint(error: Error, members: (chain: string) => string[]): string | undefined {
   const [, chain, name] =
     (error instanceof TypeError &&
@@ -138,7 +141,7 @@ const outputOf = ({
     .flatMap((text) => (text.trim() ? text.trimEnd().split("\n") : []))
     .map((line) => colour.dim(`  | ${line}`));
 
-/** What an error says besides its message: `code`, `path`. Ours have put theirs in the message. */
+/** Further fields of an error, such as `code` and `path`. Our own errors have theirs in the message. */
 function fieldsOf(error: Error): string[] {
   if (error instanceof ConsfigError || error instanceof InvalidInput) return [];
   const fields = Object.entries(error).filter(

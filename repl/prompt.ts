@@ -9,7 +9,7 @@ import { session } from "../lib/controller/session";
 import { hosts } from "../lib/model/host";
 import type { Watch } from "../lib/source/watch";
 import { colour } from "./_colour";
-import { Unfinished, warmUp as warmUpLanguage } from "./_language";
+import { IncompleteInput, warmUp as warmUpLanguage } from "./_language";
 import { fitted } from "./_layout";
 import { terminalAsker } from "./asker";
 import { offerChoices } from "./choices";
@@ -25,11 +25,11 @@ import { LiveScreen, warmUp as warmUpView } from "./views/live";
 import type { Workspace } from "./workspace";
 
 export interface PromptOptions {
-  /** False: what is saved is not type-checked in the background. */
+  /** False: do not check types in the background after a save. */
   readonly check?: boolean;
 }
 
-/** Opens the prompt at a terminal. Resolves when the person leaves. */
+/** Opens the prompt at a terminal. Resolves when the user leaves. */
 export async function openPrompt(
   workspace: Workspace,
   input: ReadStream,
@@ -37,13 +37,13 @@ export async function openPrompt(
   { check = true }: PromptOptions = {},
 ): Promise<void> {
   const prompt = new Prompt(workspace, new Keyboard(input), output, check);
-  process.on("uncaughtException", prompt.sayAside);
-  process.on("unhandledRejection", prompt.sayAside);
+  process.on("uncaughtException", prompt.printUnhandled);
+  process.on("unhandledRejection", prompt.printUnhandled);
   try {
     await prompt.run();
   } finally {
-    process.off("uncaughtException", prompt.sayAside);
-    process.off("unhandledRejection", prompt.sayAside);
+    process.off("uncaughtException", prompt.printUnhandled);
+    process.off("unhandledRejection", prompt.printUnhandled);
   }
 }
 
@@ -52,10 +52,10 @@ class Prompt {
   readonly #shell: Shell;
   #server: REPLServer | undefined;
   #inputs = 0;
-  /** Breaks off what runs now; undefined while the prompt waits. */
+  /** Interrupts the running input; undefined while the prompt is idle. */
   #running: AbortController | undefined;
-  #saidRefreshError = "";
-  /** A file of the consfig was saved while something ran. */
+  #lastLoadError = "";
+  /** True: a file of the consfig was saved while an input was running. */
   #saved = false;
 
   constructor(
@@ -74,8 +74,8 @@ class Prompt {
   }
 
   async run(): Promise<void> {
-    const aside = { begin: () => this.#live.pause(), end: () => this.#live.resume() };
-    session.ask = terminalAsker(this.keyboard, this.output, aside);
+    const drawing = { pause: () => this.#live.pause(), resume: () => this.#live.resume() };
+    session.ask = terminalAsker(this.keyboard, this.output, drawing);
     this.#refresh();
     this.output.write(`${greeting(hostNames({ shell: this.#shell }), hosts.values().length)}\n`);
     const server = this.#start();
@@ -87,7 +87,7 @@ class Prompt {
         this.#pushAhead();
         this.#shell.diagnostics.saved();
       });
-      // Keys that were pressed meanwhile come first.
+      // Handle keys pressed meanwhile first.
       setTimeout(() => {
         (require("../lib/source/compiler.js") as typeof import("../lib/source/compiler.js")).warmUp();
         void warmUpView();
@@ -97,7 +97,7 @@ class Prompt {
     const left = this.#shell.deployments().flatMap(({ hosts }) => hosts);
     if (left.length > 0)
       this.output.write(
-        `not over on ${left.join(", ")}: what runs through an agent goes on there, and .log tells later what it came to\n`,
+        `still running on ${left.join(", ")}; see .log ${left.length === 1 ? left[0] : "HOST"}\n`,
       );
     clearTimeout(warm);
     await watch?.close();
@@ -106,8 +106,8 @@ class Prompt {
     this.keyboard.close();
   }
 
-  /** Errors that nobody waited for end nothing. */
-  readonly sayAside = (error: unknown): void => this.#shell.sayError(error);
+  /** Prints an uncaught error or unhandled rejection; the session continues. */
+  readonly printUnhandled = (error: unknown): void => this.#shell.printError(error);
 
   #start(): REPLServer {
     const options: ReplOptions & { domain: object } = {
@@ -121,8 +121,8 @@ class Prompt {
       ignoreUndefined: true,
       completer: completer(this.#shell),
       eval: (text, _context, _file, done) =>
-        void this.#evaluate(text).then((unfinished) => done(unfinished ?? null, undefined)),
-      domain: Object.assign(new EventEmitter(), { bind: (act: unknown) => act }), // a real one would slow every promise
+        void this.#evaluate(text).then((incomplete) => done(incomplete ?? null, undefined)),
+      domain: Object.assign(new EventEmitter(), { bind: (act: unknown) => act }), // a real one slows every promise
     };
     const server = repl.start(options);
     this.#installCommands(server);
@@ -131,11 +131,11 @@ class Prompt {
     return server;
   }
 
-  /** Node's REPL looks up what follows a dot in a table: it gets one in which everything is. */
+  /** Node's REPL looks up dot-commands in a table: this one has an entry for every name. */
   #installCommands(server: REPLServer): void {
     const table = new Proxy(server.commands as Record<string, unknown>, {
       get: (own, name) => {
-        if (typeof name !== "string" || KEPT.has(name)) return own[name as string];
+        if (typeof name !== "string" || NODE_COMMANDS.has(name)) return own[name as string];
         return {
           action: (argument: string) => void this.#command(name, argument).then(() => server.displayPrompt()),
         };
@@ -153,10 +153,10 @@ class Prompt {
     if (this.#shell.ended) this.#server?.close();
   }
 
-  /** Gives what Node's REPL takes as "more lines are needed". */
+  /** Evaluates an input. Returns the error by which Node's REPL asks for more lines, if the input is incomplete. */
   async #evaluate(text: string): Promise<Error | undefined> {
     if (!text.trim()) return undefined;
-    let unfinished: Error | undefined;
+    let incomplete: Error | undefined;
     await this.#guarded(async (signal) => {
       const { workspace } = this.#shell;
       this.#refresh();
@@ -164,52 +164,52 @@ class Prompt {
       const statements = compiled();
       if (!statements) return;
       this.#inputs += 1;
-      const signalling = <T>(act: () => T): T => this.keyboard.signalling(act);
-      const value = await this.#shell.run(statements, { signal, signalling, attended: true });
+      const withSigint = <T>(act: () => T): T => this.keyboard.withSigint(act);
+      const value = await this.#shell.run(statements, { signal, withSigint, attended: true });
       workspace.scope.last = value;
       this.#shell.transcript.push(text.trim());
-      this.#shell.say(this.#shell.shown(value) ?? "");
+      this.#shell.print(this.#shell.shown(value) ?? "");
 
       function compiled() {
         try {
           return workspace.compile(text, file);
         } catch (error) {
-          if (!(error instanceof Unfinished)) throw error;
-          unfinished = new repl.Recoverable(error);
+          if (!(error instanceof IncompleteInput)) throw error;
+          incomplete = new repl.Recoverable(error);
           return undefined;
         }
       }
     });
-    return unfinished;
+    return incomplete;
   }
 
-  /** A broken consfig is said once; what was loaded before stays in use. */
+  /** Prints a load error once; the previous consfig stays in use. */
   #refresh(): void {
-    this.#live.said = "";
+    this.#live.loadError = "";
     try {
       this.#shell.refresh();
-      this.#saidRefreshError = "";
+      this.#lastLoadError = "";
     } catch (error) {
       const text = String(error);
-      if (text !== this.#saidRefreshError) {
-        this.#shell.sayError(error);
-        this.#shell.say(colour.dim("the consfig is used as it was before"));
-        this.#live.said = (error as Error).message;
+      if (text !== this.#lastLoadError) {
+        this.#shell.printError(error);
+        this.#shell.print(colour.dim("keeping the previous consfig"));
+        this.#live.loadError = (error as Error).message;
       }
-      this.#saidRefreshError = text;
+      this.#lastLoadError = text;
     }
   }
 
-  /** Agents that are connected get what was saved, so that the next deployment need not wait for it. */
+  /** Sends saved files to connected agents, so that the next deployment does not have to. */
   #pushAhead(): void {
     this.#saved = true;
-    if (this.#running) return; // what runs goes on with the consfig that it began with
+    if (this.#running) return; // a running input keeps the consfig that it started with
     this.#saved = false;
     this.#shell.workspace.refreshAhead();
-    pushSources().catch(() => {}); // a deployment sends what is missing, and says what is wrong
+    pushSources().catch(() => {}); // the next deployment sends what is missing, and reports errors
   }
 
-  /** Runs `act` with the keyboard held; Ctrl-C breaks it off. Whatever it throws is shown. */
+  /** Runs `act` with the keyboard held; Ctrl-C interrupts it. Prints what it throws. */
   async #guarded(act: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const controller = new AbortController();
     this.#running = controller;
@@ -218,7 +218,7 @@ class Prompt {
       await act(controller.signal);
     } catch (error) {
       if (!(error instanceof Interrupted)) this.#shell.workspace.scope.lastError = error;
-      this.#shell.sayError(error);
+      this.#shell.printError(error);
     } finally {
       this.#running = undefined;
       if (this.#saved) setImmediate(() => this.#pushAhead());
@@ -226,17 +226,19 @@ class Prompt {
     }
   }
 
-  /** First the prompt comes back, and deployments end after their running step. */
+  /** The first Ctrl-C: deployments stop after the running step, and the prompt returns. */
   #interrupt(controller: AbortController): void {
     const deployments = this.#shell.deployments();
     this.#live.detach();
     for (const deployment of deployments) deployment.stop();
     if (deployments.length > 0)
-      this.#shell.say(colour.yellow("stopping after the running step; Ctrl-C again to cancel that too"));
+      this.#shell.print(
+        colour.yellow("stopping after the running step; press Ctrl-C again to cancel that step"),
+      );
     controller.abort();
   }
 
-  /** Ctrl-C while the prompt waits: cancels what still runs in the background, or does what Node's REPL does. */
+  /** Ctrl-C at the idle prompt: cancels deployments in the background; without any, Node's REPL handles it. */
   #installInterrupts(server: REPLServer): void {
     const [usual] = server.listeners("SIGINT") as (() => void)[];
     server.removeAllListeners("SIGINT");
@@ -248,7 +250,7 @@ class Prompt {
     });
   }
 
-  /** What is written while the prompt waits stands above it. */
+  /** Writes above the prompt while it is idle. */
   #write(text: string): void {
     const server = this.#running ? undefined : this.#server;
     this.output.write(server ? `\r\u001b[J${text}` : text);
@@ -256,29 +258,29 @@ class Prompt {
   }
 }
 
-const MOST_GREETED = 5;
+const MAX_GREETED = 5;
 
-/** For whoever opens the prompt: what there is, and how to go on. `names`: of hosts, of which there are `count`. */
+/** The hosts, and what to try first. `names`: of the hosts in scope; `count`: of all hosts. */
 function greeting(names: readonly string[], count: number): string {
   const first = names.includes("sandbox") ? "sandbox" : names[0];
-  const some = names.slice(0, MOST_GREETED);
+  const some = names.slice(0, MAX_GREETED);
   const shown = count > some.length ? [...some, "… (.hosts)"] : some;
-  const said =
+  const text =
     count === 0
-      ? "no host is defined yet: hosts/*.ts export them"
+      ? "no hosts yet: export one from a file in hosts/"
       : `${count} ${count === 1 ? "host" : "hosts"}: ${shown.join(", ")}${first ? `; try deploy(${first})` : ""}`;
-  return fitted(`${said}. Tab completes, .help tells more.`)
+  return fitted(`${text}. Tab completes, .help lists the commands.`)
     .map((line) => colour.dim(line))
     .join("\n");
 }
 
-/** The compiler and ink are loaded once the prompt is on the screen. */
+/** The compiler and ink are loaded after the prompt is on the screen. */
 const WARM_UP_AFTER_MS = 50;
 
-/** Of Node's own dot-commands, those that are about typing. */
-const KEPT = new Set(["break", "editor"]);
+/** The dot-commands of Node's REPL that are kept: those for typing several lines. */
+const NODE_COMMANDS = new Set(["break", "editor"]);
 
-/** `$XDG_STATE_HOME/consfigurator/history`, for its owner only. */
+/** `$XDG_STATE_HOME/consfigurator/history`, readable only by its owner; empty if it cannot be created. */
 function historyFile(): string {
   const state = process.env["XDG_STATE_HOME"] || path.join(os.homedir(), ".local", "state");
   const file = path.join(state, "consfigurator", "history");
@@ -288,6 +290,6 @@ function historyFile(): string {
     fs.chmodSync(file, 0o600);
     return file;
   } catch {
-    return ""; // no history, then
+    return "";
   }
 }

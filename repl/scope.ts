@@ -1,10 +1,10 @@
 import { builtinModules } from "node:module";
 
-/** What stands in scope besides what was declared at the prompt; asked again at every look-up, since it changes. */
+/** The names in scope besides those declared at the prompt. Read again at every look-up, since they change. */
 export interface Layers {
   /** The consfig: hosts and other exports of `hosts/`, nouns of properties. */
   consfig(): Readonly<Record<string, unknown>>;
-  /** What a consfig may import from "consfigurator". */
+  /** The exports of "consfigurator". */
   library(): Readonly<Record<string, unknown>>;
   require(specifier: string): unknown;
 }
@@ -12,26 +12,26 @@ export interface Layers {
 interface Variable {
   value: unknown;
   constant: boolean;
-  /** Whether the declaration under way has reached it. */
+  /** Whether the running declaration has assigned it. */
   assigned: boolean;
 }
 
-/** Node's modules by name, but those that are there as globals. */
+/** The names of Node's modules, without those that are globals. */
 const MODULES = new Set(builtinModules.filter((name) => /^[a-z]\w*$/.test(name) && !(name in globalThis)));
 
 /**
- * The names that can be used at the prompt: what was declared there, the consfig's, the library's, Node's modules, in
- * this order. What none of them has is looked up among JavaScript's globals.
+ * The names available at the prompt, in order of precedence: declared there, from the consfig, from the library, Node's
+ * modules. Other names are JavaScript's globals.
  */
 export class Scope {
   readonly #variables = new Map<string, Variable>();
-  /** The last value. */
+  /** The value of the last input. */
   last: unknown;
   lastError: unknown;
 
   constructor(private readonly layers: Layers) {}
 
-  /** For `with`: looks like an object that has all these names. */
+  /** For `with`: an object that has all these names. */
   readonly proxy: object = new Proxy(Object.create(null) as object, {
     has: (_, name) => typeof name === "string" && this.has(name),
     get: (_, name) => (typeof name === "string" ? this.get(name) : undefined),
@@ -51,7 +51,7 @@ export class Scope {
     return variable ? variable.value : this.#layerOf(name)?.();
   }
 
-  /** All names, without JavaScript's globals and Node's modules; `__` names are made by the compiler. */
+  /** All names, without JavaScript's globals, Node's modules, and the compiler's names, which begin with `__`. */
   names(): string[] {
     const { consfig, library } = this.layers;
     const all = [...this.#variables.keys(), "_", ...Object.keys(consfig()), ...Object.keys(library())];
@@ -64,15 +64,15 @@ export class Scope {
   }
 
   /**
-   * Makes `names` assignable while `run` declares them. When it throws, those it did not get to are as they were
-   * before. A name written `=name` is only assigned: it is made when nothing has it.
+   * Makes `names` assignable while `run` declares them. If it throws, names not assigned yet keep their old state. The
+   * form `=name` assigns without declaring: the variable is created only if it does not exist.
    */
   async declare(names: readonly string[], constant: boolean, run: () => Promise<unknown>): Promise<unknown> {
     const before = new Map<string, Variable | undefined>();
-    for (const written of names) {
-      const name = written.replace(/^=/, "");
+    for (const each of names) {
+      const name = each.replace(/^=/, "");
       const old = this.#variables.get(name);
-      if (written.startsWith("=") && old) continue;
+      if (each.startsWith("=") && old) continue;
       before.set(name, old);
       this.#variables.set(name, { value: old ? old.value : UNSET, constant: false, assigned: false });
     }
@@ -91,26 +91,24 @@ export class Scope {
     else this.#variables.delete(name);
   }
 
-  /** Forgets what was declared as `name`: something newer has it. */
+  /** Removes the declaration of `name`. */
   forget(name: string): boolean {
     return this.#variables.delete(name);
   }
 
-  /** Puts another value in the place of each that `renewed` gives another for, of constants and `_` too. */
-  renew(renewed: (value: unknown) => unknown): void {
-    for (const variable of this.#variables.values()) variable.value = renewed(variable.value);
-    this.last = renewed(this.last);
+  /** Maps the value of every variable, of constants and `_` too. */
+  mapValues(map: (value: unknown) => unknown): void {
+    for (const variable of this.#variables.values()) variable.value = map(variable.value);
+    this.last = map(this.last);
   }
 
   #assign(name: string, value: unknown): void {
     const variable = this.#variables.get(name);
     if (!variable) {
-      throw new TypeError(`${name} is not a variable of the prompt; declare one: const ${name} = …`);
+      throw new TypeError(`${name} is not declared at the prompt; declare it first: const ${name} = …`);
     }
     if (variable.constant) {
-      throw new TypeError(
-        `${name} is a constant; declare it again to give it another value: const ${name} = …`,
-      );
+      throw new TypeError(`${name} is a constant; to change its value, declare it again: const ${name} = …`);
     }
     variable.value = value;
     variable.assigned = true;
@@ -128,5 +126,5 @@ export class Scope {
   }
 }
 
-/** Stands where a declared name has no value yet. */
+/** The value of a declared name before it is assigned. */
 const UNSET = Symbol("no value yet");

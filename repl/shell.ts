@@ -12,34 +12,34 @@ import type { Terminal } from "./terminal";
 import { follow, type Out, type View } from "./views/view";
 import type { Workspace } from "./workspace";
 
-/** Deployments of which hosts failed, or were refused, with the reports of those. */
+/** Deployments that failed or were refused on some hosts, with the reports of those hosts. */
 export type Failures = readonly { readonly deployment: AnyDeployment; readonly reports: readonly Report[] }[];
 
 export interface ShellRunOptions extends RunOptions {
-  /** Somebody can be asked what to do when a deployment failed. */
+  /** The user can be asked what to do about a failed deployment. */
   readonly attended?: boolean;
 }
 
-/** What statements and dot-commands work with, at the prompt and in a playbook alike. */
+/** The state that statements and dot-commands share, at the prompt and in a playbook. */
 export class Shell {
-  /** What succeeded, as typed: what `.save` writes. */
+  /** The inputs that succeeded: `.save` writes them. */
   readonly transcript: string[] = [];
-  /** The reports of the last deployments, those of the same statement together. */
+  /** The reports of the last statement that deployed. */
   reports: readonly Report[] = [];
-  /** What failed in the last statement in which something did, less what went well since. */
+  /** Failures of the last statement that had any, without hosts that have succeeded since. */
   failures: Failures = [];
-  /** As `failures`, with what went well since. */
+  /** Like `failures`, including hosts that have succeeded since. */
   lastFailures: Failures = [];
-  /** Asks what to do about `failures`. Undefined: nobody is there to be asked. */
+  /** Asks the user what to do about `failures`. Undefined without a user. */
   offerChoices: ((signal: AbortSignal) => Promise<void>) | undefined;
-  /** Where a person sits. */
+  /** The user's terminal, if there is one. */
   terminal: Terminal | undefined;
   /** Set by `.exit`. */
   ended = false;
   readonly diagnostics: Diagnostics;
-  /** Reports of deployments that were made again, each with the report that took its place. */
-  readonly #renewed = new WeakMap<Report, Report>();
-  /** What was shown of the statements that run, or ran last. */
+  /** The report of each retried deployment, mapped to the report of its retry. */
+  readonly #retried = new WeakMap<Report, Report>();
+  /** The reports that views have shown for the current or last statements. */
   #shown = new Set<Report>();
   readonly #followed: ReturnType<typeof follow<AnyDeployment>>;
 
@@ -50,54 +50,53 @@ export class Shell {
   ) {
     this.diagnostics = new Diagnostics(
       workspace.consfig.root,
-      (text) => this.say(text),
+      (text) => this.print(text),
       () => session.deployments.size > 0,
     );
     this.#followed = follow<AnyDeployment>((listener) => session.onDeployment(listener), viewOf);
   }
 
-  say(text: string): void {
+  print(text: string): void {
     if (text) this.out.write(`${text}\n`);
   }
 
-  sayError(error: unknown): void {
+  printError(error: unknown): void {
     const { scope } = this.workspace;
     const options = {
       mapPositions: (text: string) => this.workspace.mapPositions(text),
       names: () => scope.names(),
       members: (chain: string) => memberNames(valueNamed(chain, scope)),
     };
-    this.say(printError(error, options));
+    this.print(printError(error, options));
   }
 
-  /** Loads what changed, and says what is worth saying. Throws what was wrong with it. */
+  /** Loads changed files, and prints notices. Throws load errors. */
   refresh(): void {
     const { notices, replaced, error } = this.workspace.refresh();
-    for (const notice of notices) this.say(notice);
-    for (const name of replaced)
-      this.say(`${name} is now the one of the consfig again, which was loaded anew`);
+    for (const notice of notices) this.print(notice);
+    for (const name of replaced) this.print(`${name} comes from the consfig again: its file was reloaded`);
     if (error) throw error;
   }
 
   /**
-   * Runs `statements`; each deployment that one of them begins is over, and shown, before the next. The reports are in
-   * the order in which deployments began. The value of a deployment that was made again is the last report.
+   * Runs `statements`; every deployment that a statement starts has finished, and is shown, before the next statement.
+   * The reports are in the order in which deployments started. The value of a retried deployment is its latest report.
    */
   async run(
     statements: readonly Statement[],
     { attended = false, ...options }: ShellRunOptions = {},
   ): Promise<unknown> {
-    const begun: AnyDeployment[] = [];
+    const started: AnyDeployment[] = [];
     this.#shown = new Set();
-    const end = session.onDeployment((deployment) => void begun.push(deployment));
+    const end = session.onDeployment((deployment) => void started.push(deployment));
     try {
       const value = await runStatements(statements, this.workspace.scope, {
         ...options,
-        each: async (statement, value) => {
-          const failed = begun.length > 0 && (await this.#over(begun, options.signal)).length > 0;
+        afterEach: async (statement, value) => {
+          const failed = started.length > 0 && (await this.#finish(started, options.signal)).length > 0;
           if (failed && attended) await this.offerChoices?.(options.signal ?? new AbortController().signal);
-          begun.length = 0;
-          await options.each?.(statement, value);
+          started.length = 0;
+          await options.afterEach?.(statement, value);
         },
       });
       return this.#latest(value);
@@ -106,43 +105,43 @@ export class Shell {
     }
   }
 
-  /** Makes the deployments of `failures` again; whatever has their reports has the new ones then. Gives what fails now. */
-  async again(
+  /** Retries `failures`; variables that hold their reports get the new ones. Returns what still fails. */
+  async retry(
     failures: Failures,
     { leaveOut = false, signal }: { leaveOut?: boolean; signal?: AbortSignal } = {},
   ): Promise<Failures> {
     const before = this.reports;
-    const failed = await this.#over(
+    const failed = await this.#finish(
       failures.map(({ deployment, reports }) => deployment.again(reports, { leaveOut })),
       signal,
     );
-    const now = new Map(this.reports.map((report) => [report.host, report]));
-    const kept = before.map((report) => now.get(report.host) ?? report);
+    const newer = new Map(this.reports.map((report) => [report.host, report]));
+    const merged = before.map((report) => newer.get(report.host) ?? report);
     for (const old of failures.flatMap(({ reports }) => reports)) {
-      const latest = now.get(old.host);
-      if (latest) this.#renewed.set(old, latest);
+      const latest = newer.get(old.host);
+      if (latest) this.#retried.set(old, latest);
     }
-    this.reports = kept.length > 0 ? kept : this.reports;
-    this.workspace.scope.renew((value) => this.#latest(value));
+    this.reports = merged.length > 0 ? merged : this.reports;
+    this.workspace.scope.mapValues((value) => this.#latest(value));
     return failed;
   }
 
-  /** Waits for `begun`, and remembers what came of it. */
-  async #over(begun: readonly AnyDeployment[], signal: AbortSignal | undefined): Promise<Failures> {
-    await interruptible(this.#followed.settled(begun), signal);
+  /** Waits for `deployments`, and records their reports and failures. */
+  async #finish(deployments: readonly AnyDeployment[], signal: AbortSignal | undefined): Promise<Failures> {
+    await interruptible(this.#followed.settled(deployments), signal);
     const all = await Promise.all(
-      begun.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
+      deployments.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
     );
     this.reports = all.flatMap(({ reports }) => reports);
     for (const report of this.reports) this.#shown.add(report);
     const failed = all
       .map(({ deployment, reports }) => ({ deployment, reports: reports.filter(hasFailed) }))
       .filter(({ reports }) => reports.length > 0);
-    const well = new Set(this.reports.filter(({ ok }) => ok).map(({ host }) => host));
+    const succeeded = new Set(this.reports.filter(({ ok }) => ok).map(({ host }) => host));
     const stillFailed = this.failures
       .map(({ deployment, reports }) => ({
         deployment,
-        reports: reports.filter(({ host }) => !well.has(host)),
+        reports: reports.filter(({ host }) => !succeeded.has(host)),
       }))
       .filter(({ reports }) => reports.length > 0);
     this.failures = failed.length > 0 ? failed : stillFailed;
@@ -150,38 +149,38 @@ export class Shell {
     return failed;
   }
 
-  /** `value`, or the report that took its place. */
+  /** `value`, with reports replaced by those of their retries. */
   #latest(value: unknown): unknown {
-    const now = (report: Report): Report => {
-      const newer = this.#renewed.get(report);
-      return newer ? now(newer) : report;
+    const latest = (report: Report): Report => {
+      const newer = this.#retried.get(report);
+      return newer ? latest(newer) : report;
     };
-    if (isReport(value)) return now(value);
-    if (!isFleetReport(value) || !value.reports.some((report) => this.#renewed.has(report))) return value;
-    return fleetReport(value.reports.map(now), value.ms);
+    if (isReport(value)) return latest(value);
+    if (!isFleetReport(value) || !value.reports.some((report) => this.#retried.has(report))) return value;
+    return fleetReport(value.reports.map(latest), value.ms);
   }
 
-  /** How `host`, by whichever of its names, is reached. Throws `CommandError` when nobody has said. */
+  /** The hops to `host`. Throws `CommandError` if none are known. */
   hopsTo(host: string): readonly Hop[] {
     const failed = this.failures.find(({ reports }) => reports.some((report) => report.host === host));
     const given = failed && failed.deployment.hops.length > 0 ? failed.deployment.hops : undefined;
     const open = () => session.connections.open().find((each) => each.host === host)?.hops;
     const hops = given ?? hosts.get(host)?.deploy ?? open();
     if (hops) return hops;
-    throw new CommandError(`it is not known how ${host} is reached; give it { deploy: […] } in defhost`);
+    throw new CommandError(`no hops are known for ${host}; add { deploy: […] } to its defhost()`);
   }
 
-  /** Deployments under way, those in the background too. */
+  /** The running deployments, including those in the background. */
   deployments(): AnyDeployment[] {
     return this.#followed.deployments();
   }
 
-  /** All deployments that began so far are over and shown. */
+  /** Resolves when all deployments started so far have finished and are shown. */
   settled(): Promise<void> {
     return this.#followed.settled();
   }
 
-  /** `value` as text, unless it is what a view has shown while it came to be. */
+  /** `value` as text; undefined if views have shown it already. */
   shown(value: unknown): string | undefined {
     const reports = reportsOf(value);
     if (reports.length > 0 && reports.every((report) => this.#shown.has(report))) return undefined;
@@ -194,7 +193,7 @@ export class Shell {
   }
 }
 
-/** What somebody stopped has not failed. */
+/** Stopped and cancelled deployments have not failed. */
 const hasFailed = ({ ok, status }: Report): boolean => !ok && (status === "failed" || status === "refused");
 
 const reportsOf = (value: unknown): Report[] =>

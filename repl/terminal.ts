@@ -4,55 +4,55 @@ import { openShell } from "../lib/controller/open-shell";
 import type { Hop } from "../lib/model/hop";
 import type { Keyboard } from "./keyboard";
 
-/** The terminal of the person at the prompt, for what takes it from the prompt for a while. */
+/** The user's terminal, for questions and programs that take it over from the prompt. */
 export class Terminal {
   constructor(
     private readonly keyboard: Keyboard,
     private readonly output: WriteStream,
   ) {}
 
-  /** The first of `keys` to be pressed; Enter, Escape, Ctrl-C and Ctrl-D are `otherwise`. */
-  key(keys: string, otherwise: string): Promise<string> {
+  /** Waits for one of `keys`; Enter, Escape, Ctrl-C and Ctrl-D give `fallback`. */
+  key(keys: string, fallback: string): Promise<string> {
     return new Promise((resolve) => {
       const giveBack = this.keyboard.lend((chunk) => {
         const typed = chunk.toString("latin1");
         const pressed = [...typed].find((each) => keys.includes(each) || "\r\n\u0003\u0004".includes(each));
         if (pressed === undefined && typed !== "\u001b") return;
         giveBack();
-        const key = pressed !== undefined && keys.includes(pressed) ? pressed : otherwise;
+        const key = pressed !== undefined && keys.includes(pressed) ? pressed : fallback;
         this.output.write(`${key}\n`);
         resolve(key);
       });
     });
   }
 
-  /** Runs `program` with the terminal as its own, to its end. Throws when it cannot be started. */
+  /** Runs `program` on the terminal until it exits. Rejects if it cannot be started. */
   run(program: string, args: readonly string[]): Promise<void> {
-    return this.keyboard.away(
+    return this.keyboard.withTerminalReleased(
       () =>
-        new Promise((ended, failed) => {
+        new Promise((resolve, reject) => {
           const child = spawn(program, args, { stdio: "inherit" });
-          child.once("error", failed);
-          child.once("close", () => ended());
+          child.once("error", reject);
+          child.once("close", () => resolve());
         }),
     );
   }
 
-  /** A shell on `host`, until it is left. Gives its exit code. */
+  /** Runs a shell on `host`. Returns its exit code. */
   async shell(host: string, hops: readonly Hop[]): Promise<number> {
     const { columns = 80, rows = 24 } = this.output;
     const shell = await openShell(host, hops, { columns, rows });
     if (!shell.terminal)
-      this.output.write("(there is no script(1) there, so the shell has no terminal; exit ends it)\n");
+      this.output.write(`(${host} has no script(1), so this shell has no terminal; type exit to leave)\n`);
     const giveBack = this.keyboard.lend((chunk) => {
       if (shell.terminal) return void shell.stdin.write(chunk);
-      this.output.write(chunk.toString().replaceAll("\r", "\r\n")); // nobody else would show what is typed
+      this.output.write(chunk.toString().replaceAll("\r", "\r\n")); // without a terminal there is no echo
       shell.stdin.write(chunk.toString().replaceAll("\r", "\n"));
     });
     const resized = () => shell.resize({ columns: this.output.columns, rows: this.output.rows });
     const show = (chunk: Buffer) => void this.output.write(chunk);
     this.output.on("resize", resized);
-    shell.stdin.on("error", () => {}); // it has ended: so its exit code will say
+    shell.stdin.on("error", () => {}); // the shell has exited; `shell.exit` reports that
     shell.stdout.on("data", show).resume();
     try {
       return await shell.exit;

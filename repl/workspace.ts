@@ -6,17 +6,17 @@ import { isRelative } from "../lib/source/resolve";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";
 
-/** What refreshing the consfig came to, with the names of the prompt that newer ones took the place of. */
+/** The result of refreshing the consfig, with the prompt's names that newer definitions replaced. */
 export interface Reload extends Refresh {
   readonly replaced: readonly string[];
 }
 
-/** A consfig and what was said about it: where the prompt and playbooks run. */
+/** A consfig and the scope in which the prompt and playbooks run. */
 export class Workspace {
   readonly scope: Scope;
   #consfig: Readonly<Record<string, unknown>> = {};
   #latest: Refresh = { loaded: [], removed: [], notices: [] };
-  readonly #unsaid: Reload[] = [];
+  readonly #unreported: Reload[] = [];
   #library: Record<string, unknown> | undefined;
 
   constructor(
@@ -33,16 +33,15 @@ export class Workspace {
   }
 
   /**
-   * Loads what changed in the consfig, and says all that was loaded since this was last asked. A name declared at the
-   * prompt gives way to one of a file that is now another than before, so that the last definition stands, wherever it
-   * was made.
+   * Loads changed files of the consfig, and returns everything loaded since the last call. If a file gives a new value
+   * to a name that was declared at the prompt, the declaration is removed: the latest definition wins.
    */
   refresh(): Reload {
     this.refreshAhead();
     const { error } = this.#latest;
-    const said = this.#unsaid.splice(0);
+    const reloads = this.#unreported.splice(0);
     const all = <K extends "loaded" | "removed" | "notices" | "replaced">(key: K): string[] => [
-      ...new Set(said.flatMap((reload) => reload[key])),
+      ...new Set(reloads.flatMap((reload) => reload[key])),
     ];
     return {
       loaded: all("loaded"),
@@ -53,7 +52,7 @@ export class Workspace {
     };
   }
 
-  /** As `refresh`, while nobody waits; what it did is said by the next `refresh`. */
+  /** Like `refresh`, ahead of time; the next `refresh` returns its result. */
   refreshAhead(): void {
     const refreshed = this.consfig.refresh();
     const before = this.#consfig;
@@ -63,32 +62,32 @@ export class Workspace {
       .filter((name) => Object.hasOwn(before, name) && before[name] !== this.#consfig[name])
       .filter((name) => this.scope.forget(name));
     this.#latest = refreshed;
-    this.#unsaid.push({ ...refreshed, replaced });
+    this.#unreported.push({ ...refreshed, replaced });
   }
 
-  /** Everything that the consfig gives by name. */
+  /** The consfig's hosts, nouns and other exports by name. */
   names(): Readonly<Record<string, unknown>> {
     return this.#consfig;
   }
 
-  /** `file` as short as it can be written here. */
+  /** `file` relative to the consfig, if it is inside. */
   shortPath(file: string): string {
     const relative = path.relative(this.consfig.root, file);
     return relative.startsWith("..") ? file : relative;
   }
 
-  /** Compiled positions in `text` as lines of the user's sources. */
+  /** Maps compiled positions in `text` to lines of the user's sources. */
   mapPositions(text: string): string {
     return this.consfig.mapPositions?.(text) ?? text;
   }
 
-  /** `text` as statements, its imports relative to `directory` (the consfig's unless given). */
-  compile(text: string, file: string, { directory = this.consfig.root, keep = false } = {}): Statement[] {
+  /** Compiles `text` to statements, with imports relative to `directory` (default: the consfig). */
+  compile(text: string, file: string, { directory = this.consfig.root, cache = false } = {}): Statement[] {
     const load = (specifier: string, names: readonly string[]) => this.#load(specifier, names, directory);
-    return compileInput(text, file, { scope: this.scope.proxy, load }, { keep });
+    return compileInput(text, file, { scope: this.scope.proxy, load }, { cache });
   }
 
-  /** The module `specifier`, as seen from the consfig. */
+  /** Loads the module `specifier`, resolved from `directory`. */
   require(specifier: string, directory = this.consfig.root): unknown {
     if (specifier === "consfigurator") return require("../lib/index");
     if (specifier === "consfigurator/properties") return require("../properties/index");
@@ -101,11 +100,13 @@ export class Workspace {
     const loaded = asNamespace(await this.#loaded(specifier, directory));
     const missing = names.find((name) => !(name in loaded));
     if (missing === undefined) return loaded;
-    const there = Object.keys(loaded).filter((name) => name !== "default" && name !== "__esModule");
-    throw new SyntaxError(`"${specifier}" has no export "${missing}"; it has ${there.join(", ") || "none"}`);
+    const available = Object.keys(loaded).filter((name) => name !== "default" && name !== "__esModule");
+    throw new SyntaxError(
+      `"${specifier}" has no export "${missing}"; it has ${available.join(", ") || "none"}`,
+    );
   }
 
-  /** Modules that wait for something while they load cannot be required. */
+  /** Modules with top-level await cannot be required, only imported. */
   async #loaded(specifier: string, directory: string): Promise<unknown> {
     try {
       return this.require(specifier, directory);
@@ -117,7 +118,7 @@ export class Workspace {
   }
 }
 
-/** A CommonJS module as `import` sees it: what it exports, and all of it as `default`. */
+/** A CommonJS module as `import` sees it: its exports, and `module.exports` as `default`. */
 function asNamespace(loaded: unknown): Record<string, unknown> {
   if (typeof loaded !== "object" || loaded === null)
     return Object.assign(Object(loaded), { default: loaded });

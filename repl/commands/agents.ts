@@ -7,37 +7,37 @@ import {
 } from "../../lib/controller/agents";
 import { beside } from "../_layout";
 import { duration } from "../views/_units";
-import { hostCalled, hostWords } from "./_host";
+import { allHostNames, resolveHost } from "./_host";
 import type { Command } from "./command";
 import { CommandError } from "./error";
 
 export const agents: Command = {
   name: "agents",
-  takes: "[stop|remove|forget HOST]",
-  does: "every agent known; stop ends one, remove leaves nothing of it on its host, forget is for a host that is gone",
+  parameters: "[stop|remove|forget HOST]",
+  summary: "list agents; stop one; remove it from its host; forget a host that is gone",
   completions: (context) =>
-    hostWords(context).flatMap((name) => [`stop ${name}`, `remove ${name}`, `forget ${name}`]),
+    allHostNames(context).flatMap((name) => [`stop ${name}`, `remove ${name}`, `forget ${name}`]),
   async run(argument, { shell }) {
     const [verb, name, ...more] = argument.split(/\s+/).filter(Boolean);
-    if (verb === undefined) return shell.say(table(await knownAgents()));
+    if (verb === undefined) return shell.print(table(await knownAgents()));
     const act = { stop: stopAgent, remove: removeAgent, forget: forgetAgent }[verb];
     if (!act || name === undefined || more.length > 0) {
-      throw new CommandError(".agents takes nothing, stop HOST, remove HOST or forget HOST");
+      throw new CommandError("usage: .agents [stop|remove|forget HOST]");
     }
-    const host = hostCalled(name, { shell }) ?? name;
+    const host = resolveHost(name, { shell }) ?? name;
     await act(host);
-    shell.say(DONE[verb]?.(host) ?? "");
+    shell.print(DONE[verb]?.(host) ?? "");
   },
 };
 
 const DONE: Record<string, (host: string) => string> = {
-  stop: (host) => `the agent on ${host} has ended`,
-  remove: (host) => `nothing of the agent is left on ${host}`,
-  forget: (host) => `the agent on ${host} is not listed any more`,
+  stop: (host) => `stopped the agent on ${host}`,
+  remove: (host) => `removed the agent from ${host}`,
+  forget: (host) => `removed ${host} from the list of agents`,
 };
 
 function table(all: readonly AgentInfo[]): string {
-  if (all.length === 0) return "no agent is known: the first deployment through via.agent() starts one";
+  if (all.length === 0) return "no agents yet: the first deployment through via.agent() starts one";
   const rows = all.map(({ host, hops, status }) =>
     status
       ? [
@@ -45,12 +45,12 @@ function table(all: readonly AgentInfo[]): string {
           `node ${status.node}`,
           `pid ${status.pid}`,
           `${Math.round(status.memory / 1e6)} MB`,
-          `for ${duration(Date.now() - status.startedAt)}`,
+          `up ${duration(Date.now() - status.startedAt)}`,
           status.running.length > 0
-            ? `runs ${status.running.map(({ by }) => `a deployment of ${by}`).join(", ")}`
+            ? `running ${status.running.map(({ by }) => `a deployment by ${by}`).join(", ")}`
             : "idle",
         ]
-      : [host, `not connected; was reached by ${hops.join(", ")}`],
+      : [host, `not connected; last reached over ${hops.join(", ")}`],
   );
   const widths = [0, 1, 2, 3, 4].map((column) =>
     Math.max(...rows.map((row) => (row.length > 2 || column === 0 ? (row[column] ?? "").length : 0))),

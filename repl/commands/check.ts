@@ -5,21 +5,21 @@ import { CommandError } from "./error";
 
 export const check: Command = {
   name: "check",
-  takes: "[on|off]",
-  does: "what the type checker says of the consfig; off: saves are no longer checked in the background",
+  parameters: "[on|off]",
+  summary: "check types; off: stop checking after each save",
   completions: () => ["on", "off"],
   run: async (argument, { shell, signal }) => {
     const { diagnostics } = shell;
     if (argument === "on" || argument === "off") {
       diagnostics.background = argument === "on";
-      return shell.say(
+      return shell.print(
         argument === "on"
-          ? "what is saved is checked in the background"
-          : "what is saved is not checked any more",
+          ? "on: types are checked after each save"
+          : "off: types are not checked after a save",
       );
     }
-    if (argument) throw new CommandError(".check takes nothing, on or off");
+    if (argument) throw new CommandError("usage: .check [on|off]");
     const found = await interruptible(diagnostics.check(), signal);
-    shell.say(found.length > 0 ? found.map(diagnosticText).join("\n") : "types fit");
+    shell.print(found.length > 0 ? found.map(diagnosticText).join("\n") : "types OK");
   },
 };

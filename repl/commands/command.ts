@@ -1,26 +1,26 @@
 import type { Shell } from "../shell";
 
-/** What a dot-command works with. */
+/** The context in which a dot-command runs. */
 export interface CommandContext {
   readonly shell: Shell;
-  /** All of them, by name. */
+  /** All commands by name. */
   readonly commands: ReadonlyMap<string, Command>;
-  /** Plays a playbook here; false when a deployment failed. */
+  /** Runs a playbook in this session; false if a deployment failed. */
   play(file: string): Promise<boolean>;
-  /** At the prompt: breaks off the waiting. */
+  /** Interrupts the command; only at the prompt. */
   readonly signal?: AbortSignal;
 }
 
-/** One dot-command. What it throws is shown, and ends nothing but a playbook. */
+/** A dot-command. An error it throws is printed; it ends a playbook, but not the prompt. */
 export interface Command {
   readonly name: string;
-  /** What follows the name, such as `FILE`. */
-  readonly takes?: string;
-  /** For `.help`: what it does, in a line. */
-  readonly does: string;
-  /** Words that may follow, for completion. */
+  /** The parameters after the name, such as `FILE`. */
+  readonly parameters?: string;
+  /** One line for `.help`. */
+  readonly summary: string;
+  /** Candidates for completing the argument. */
   readonly completions?: (context: Pick<CommandContext, "shell">) => readonly string[];
-  /** True: what follows is the name of a file. */
+  /** True: the argument is a file name. */
   readonly takesFile?: boolean;
   run(argument: string, context: CommandContext): Promise<void> | void;
 }

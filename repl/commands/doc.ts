@@ -9,26 +9,26 @@ import { props } from "./props";
 
 export const doc: Command = {
   name: "doc",
-  takes: "NAME",
-  does: "what a property, hop or function is for, and how it is written",
+  parameters: "NAME",
+  summary: "show the documentation of a property, hop or function",
   completions: () => [...properties.names().filter((name) => !/(^|\.)_/.test(name)), ...documentedNames()],
-  run: (written, context) => {
+  run: (argument, context) => {
     const { shell } = context;
-    const name = written.replace(/\(.*$/s, "").trim();
-    if (!name) throw new CommandError(".doc needs a name, such as file.hasContent or deploy");
+    const name = argument.replace(/\(.*$/s, "").trim();
+    if (!name) throw new CommandError("usage: .doc NAME, such as .doc file.hasContent or .doc deploy");
     const found = docOf(name, shell.workspace.consfig.root);
     if (!found && properties.names().some((each) => each.startsWith(`${name.replace(/\.$/, "")}.`)))
       return props.run(name, context);
     if (!found) {
       const meant = similar([...properties.names(), ...documentedNames()], name, 4);
       const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";
-      throw new CommandError(`nothing is known of "${name}"; ${advice}`);
+      throw new CommandError(`no documentation for "${name}"; ${advice}`);
     }
-    shell.say(
+    shell.print(
       [
         colour.bold(found.signature),
         ...found.types.flatMap((type) => fitted(type, "  ")).map((line) => colour.dim(line)),
-        ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment stands above it)"]),
+        ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment)"]),
         ...found.facts.map((fact) => colour.dim(`  ${fact}`)),
         colour.dim(`  ${found.site}`),
       ].join("\n"),

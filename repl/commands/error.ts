@@ -1,4 +1,4 @@
 import { ConsfigError } from "../../lib/model/errors";
 
-/** A dot-command that was used wrongly: its message says how it is used. */
+/** A dot-command was used wrongly; the message shows its usage. */
 export class CommandError extends ConsfigError {}

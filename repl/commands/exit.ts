@@ -2,7 +2,7 @@ import type { Command } from "./command";
 
 export const exit: Command = {
   name: "exit",
-  does: "ends the session; what runs on hosts goes on there",
+  summary: "end the session; agents finish what they are running",
   run: (_, { shell }) => {
     shell.ended = true;
   },

@@ -4,24 +4,24 @@ import type { Command } from "./command";
 
 export const help: Command = {
   name: "help",
-  does: "this list",
+  summary: "list the commands",
   run: (_, { shell, commands }) => {
-    const usages = [...commands.values()].map(({ name, takes, does }) => [
-      `.${name}${takes ? ` ${takes}` : ""}`,
-      does,
+    const usages = [...commands.values()].map(({ name, parameters, summary }) => [
+      `.${name}${parameters ? ` ${parameters}` : ""}`,
+      summary,
     ]);
     const width = Math.max(...[...usages, ...EXAMPLES].map(([usage = ""]) => usage.length));
-    shell.say(
+    shell.print(
       [
-        ...fitted('Type TypeScript: hosts, properties and all of "consfigurator" are there by name.'),
-        ...EXAMPLES.map(([typed, does]) => beside(`  ${typed.padEnd(width)}  `, width + 4, does)),
+        ...fitted('Type TypeScript. Hosts, properties and everything in "consfigurator" are in scope.'),
+        ...EXAMPLES.map(([input, summary]) => beside(`  ${input.padEnd(width)}  `, width + 4, summary)),
         "",
-        ...usages.map(([usage = "", does = ""]) =>
-          beside(`  ${colour.cyan(usage.padEnd(width))}  `, width + 4, does),
+        ...usages.map(([usage = "", summary = ""]) =>
+          beside(`  ${colour.cyan(usage.padEnd(width))}  `, width + 4, summary),
         ),
         "",
         ...fitted(
-          "Tab completes, Ctrl-R searches the history. Ctrl-C stops a deployment after its running step; again cancels it.",
+          "Tab completes, Ctrl-R searches the history. Ctrl-C stops a deployment after the running step; press it again to cancel that step.",
         ),
       ].join("\n"),
     );
@@ -29,7 +29,7 @@ export const help: Command = {
 };
 
 const EXAMPLES = [
-  ["deploy(web1)", "makes web1 match its definition; its value is the report"],
-  ["deploy([web1, web2])", "both at once"],
-  ['deploy(web1, apt.installed("jq"))', "with further properties"],
+  ["deploy(web1)", "make web1 match its definition; returns the report"],
+  ["deploy([web1, web2])", "deploy both at once"],
+  ['deploy(web1, apt.installed("jq"))', "apply an extra property too"],
 ] as const;

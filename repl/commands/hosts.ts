@@ -8,21 +8,21 @@ import type { Command } from "./command";
 
 export const hosts: Command = {
   name: "hosts",
-  does: "every host, by which name it goes here, how it is reached, and which ones it deploys",
+  summary: "list hosts: name, connection, hosts it deploys",
   run: (_, { shell }) => {
     const all = defined.values();
-    if (all.length === 0) return shell.say("no host is defined yet: hosts/*.ts of the consfig export them");
+    if (all.length === 0) return shell.print("no hosts yet: export one from a file in hosts/");
     const names = namesOf(shell.workspace.names());
     const rows = all.flatMap((host): Row[] => {
       const { length } = host.applications;
       const row: Row = {
         name: names.get(host) ?? "",
-        hops: host.deploy?.map(hopAsCode).join(", ") ?? "no hops: give them to deploy",
+        hops: host.deploy?.map(hopAsCode).join(", ") ?? "no hops: pass them to deploy()",
         others: [host.name, `${length} ${length === 1 ? "property" : "properties"}`, host.site],
       };
       return [row, ...below(host)];
     });
-    shell.say(table(rows));
+    shell.print(table(rows));
   },
 };
 
@@ -32,20 +32,20 @@ interface Row {
   readonly others: readonly [host: string, properties: string, site: string];
 }
 
-/** The hosts that `host` deploys, and those that they do. Of one that cannot be prepared they are not known. */
+/** The hosts that `host` deploys, and theirs in turn; none if `host` cannot be prepared. */
 function below(host: Host | HostFacts, indent = ""): Row[] {
   const children = tryOrUndefined(() => childrenOf(host)) ?? [];
   return children.flatMap((child) => [
     {
       name: "",
-      hops: child.parent ? "inside of it" : "deployed from there",
+      hops: child.parent ? "inside it" : "deployed from it",
       others: [`${indent}└ ${child.name}`, "", ""],
     },
     ...below(child, `${indent}  `),
   ]);
 }
 
-/** One line for each; in a terminal that is too narrow for that, the hops of each below it. */
+/** One line per host; in a narrow terminal its hops go on a second line. */
 function table(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ name }) => name.length)) + 2;
   const inColumns = (all: readonly (readonly string[])[]) => {
@@ -72,11 +72,13 @@ function table(rows: readonly Row[]): string {
     .join("\n");
 }
 
-/** By which name of the scope each host goes, in a list of them by its place there. */
+/** The name of each host in scope; in an array of hosts, with its index. */
 function namesOf(scope: Readonly<Record<string, unknown>>): Map<unknown, string> {
   const all = Object.entries(scope);
   const listed = all.flatMap(([name, value]) =>
-    Array.isArray(value) ? value.map((each: unknown, at): [unknown, string] => [each, `${name}[${at}]`]) : [],
+    Array.isArray(value)
+      ? value.map((each: unknown, index): [unknown, string] => [each, `${name}[${index}]`])
+      : [],
   );
   return new Map([...listed, ...all.map(([name, value]): [unknown, string] => [value, name])]);
 }

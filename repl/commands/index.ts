@@ -19,7 +19,7 @@ import { shell } from "./shell";
 import { verbose } from "./verbose";
 import { why } from "./why";
 
-/** Every dot-command, by its name. */
+/** Every dot-command by name. */
 export const commands: ReadonlyMap<string, Command> = new Map(
   [
     agents,
@@ -42,13 +42,13 @@ export const commands: ReadonlyMap<string, Command> = new Map(
   ].map((command) => [command.name, command]),
 );
 
-/** `line` as a dot-command, or undefined when it is none: `.5` is a number. */
+/** Parses `line` as a dot-command; undefined if it is not one: `.5` is a number. */
 export function asCommand(line: string): { name: string; argument: string } | undefined {
   const [, name, argument = ""] = /^\s*\.([A-Za-z]\S*)\s*(.*?)\s*$/s.exec(line) ?? [];
   return name === undefined ? undefined : { name, argument };
 }
 
-/** Runs a dot-command. Throws `CommandError` for one that is not there. */
+/** Runs a dot-command. Throws `CommandError` if there is no such command. */
 export async function runCommand(
   name: string,
   argument: string,

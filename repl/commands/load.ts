@@ -3,11 +3,11 @@ import { CommandError } from "./error";
 
 export const load: Command = {
   name: "load",
-  takes: "FILE",
-  does: "plays a playbook here; what it declares stays",
+  parameters: "FILE",
+  summary: "run a playbook in this session",
   takesFile: true,
   run: async (file, { play }) => {
-    if (!file) throw new CommandError(".load needs the name of a playbook, such as web.repl");
+    if (!file) throw new CommandError("usage: .load FILE, such as .load web.repl");
     await play(file);
   },
 };

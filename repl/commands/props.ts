@@ -6,8 +6,8 @@ import type { Command } from "./command";
 
 export const props: Command = {
   name: "props",
-  takes: "[NOUN]",
-  does: "every property, or those of one noun with what each is for",
+  parameters: "[NOUN]",
+  summary: "list properties; NOUN: describe those of one noun",
   completions: () => [...new Set(properties.names().map(nounOf))],
   run: (noun, { shell }) => {
     const names = properties.names().filter((name) => !/(^|\.)_/.test(name));
@@ -15,9 +15,9 @@ export const props: Command = {
     const chosen = wanted ? names.filter((name) => nounOf(name) === wanted) : [];
     if (wanted && chosen.length === 0) {
       const nouns = [...new Set(names.map(nounOf))].join(", ");
-      shell.say(`there are no properties of "${wanted}"; there are those of ${nouns}`);
-    } else if (wanted) shell.say(withDocs(chosen, shell.workspace.consfig.root));
-    else shell.say(byNoun(names));
+      shell.print(`there are no properties of "${wanted}"; the nouns are ${nouns}`);
+    } else if (wanted) shell.print(withDocs(chosen, shell.workspace.consfig.root));
+    else shell.print(byNoun(names));
   },
 };
 

@@ -2,16 +2,16 @@ import type { Command } from "./command";
 
 export const reload: Command = {
   name: "reload",
-  does: "loads what changed in the consfig, which is also done before each input, and says what that was",
+  summary: "reload changed files now, and list them",
   run: (_, { shell }) => {
     const { loaded, removed, notices, replaced, error } = shell.workspace.refresh();
     if (error) throw error;
     const lines = [
       ...loaded.map((file) => `loaded   ${file}`),
       ...removed.map((file) => `removed  ${file}`),
-      ...replaced.map((name) => `${name} is now the one of the consfig again`),
+      ...replaced.map((name) => `${name} comes from the consfig again`),
       ...notices,
     ];
-    shell.say(lines.length > 0 ? lines.join("\n") : "nothing changed");
+    shell.print(lines.length > 0 ? lines.join("\n") : "nothing changed");
   },
 };

@@ -4,12 +4,12 @@ import type { Command } from "./command";
 
 export const report: Command = {
   name: "report",
-  does: "the last report in full: every step, and all that was printed",
+  summary: "show the last report in full, with all output",
   run: (_, { shell }) => {
-    shell.say(
+    shell.print(
       shell.reports.length > 0
         ? finalText(shell.reports.map(treeOf), { full: true })
-        : "nothing was deployed in this session yet",
+        : "nothing deployed in this session yet",
     );
   },
 };

@@ -3,11 +3,11 @@ import { CommandError } from "./error";
 
 export const retry: Command = {
   name: "retry",
-  does: "makes the deployment that failed again, on the hosts on which it failed",
+  summary: "repeat the failed deployment on the hosts where it failed",
   run: async (_, { shell, signal }) => {
-    if (shell.failures.length === 0) throw new CommandError("nothing has failed that could be tried again");
+    if (shell.failures.length === 0) throw new CommandError("nothing to retry");
     shell.refresh();
-    const failed = await shell.again(shell.failures, signal && { signal });
+    const failed = await shell.retry(shell.failures, signal && { signal });
     if (failed.length > 0 && signal) await shell.offerChoices?.(signal);
   },
 };

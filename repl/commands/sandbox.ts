@@ -5,13 +5,13 @@ import { CommandError } from "./error";
 
 export const sandbox: Command = {
   name: "sandbox",
-  takes: "diff|files|keep|discard",
-  does: "what differs in the clone of this machine (files: every one); keep it when the session ends; throw it away",
+  parameters: "diff|files|keep|discard",
+  summary: "show changes in the sandbox (files: all of them); keep or discard it",
   completions: () => Object.keys(ACTS),
   async run(argument, { shell }) {
     const [verb = "", name, ...more] = argument.split(/\s+/);
     const act = ACTS[verb];
-    if (!act || more.length > 0) throw new CommandError(`.sandbox takes ${Object.keys(ACTS).join(", ")}`);
+    if (!act || more.length > 0) throw new CommandError(`usage: .sandbox ${Object.keys(ACTS).join("|")}`);
     await act(shell, name);
   },
 };
@@ -19,21 +19,21 @@ export const sandbox: Command = {
 const ACTS: Record<string, (shell: CommandContext["shell"], name: string | undefined) => Promise<void>> = {
   diff: async (shell, name) => {
     const changes = await sandboxDiff(name);
-    shell.say(changes.length > 0 ? diffText(changes) : "nothing differs from this machine");
+    shell.print(changes.length > 0 ? diffText(changes) : "no changes in the sandbox");
   },
-  files: async (shell, name) => shell.say((await sandboxDiff(name)).map(changeLine).join("\n")),
+  files: async (shell, name) => shell.print((await sandboxDiff(name)).map(changeLine).join("\n")),
   keep: async (shell, name) => {
     await keepSandbox(name);
-    shell.say("the sandbox stays when this session ends; .sandbox discard throws it away");
+    shell.print("the sandbox is kept after this session; .sandbox discard removes it");
   },
   discard: async (shell, name) => {
     await discardSandbox(name);
-    shell.say("the sandbox is gone; the next deployment makes a new one");
+    shell.print("discarded the sandbox; the next deployment makes a new one");
   },
 };
 
-/** Where packages and the machine keep their own: counted, for what one looks for would drown in it. */
-const BOOKS = [
+/** Changes below these are only counted: packages and the system make so many that they would hide the rest. */
+const COUNTED = [
   "/usr/share",
   "/var/cache",
   "/var/log",
@@ -44,16 +44,16 @@ const BOOKS = [
   "/tmp",
 ];
 
-/** What deployments remember on a host is nothing that a consfig has asked for. */
-const OURS = /\/\.local\/state\/consfigurator(\/|$)/;
+/** State that the engine keeps on a host: not part of what the consfig asked for. */
+const ENGINE_STATE = /\/\.local\/state\/consfigurator(\/|$)/;
 
 function diffText(all: readonly SandboxChange[]): string {
-  const changes = all.filter(({ path }) => !OURS.test(path));
-  const bookOf = ({ path }: SandboxChange) => BOOKS.find((book) => path.startsWith(`${book}/`)) ?? "";
-  const groups = Map.groupBy(changes, bookOf);
+  const changes = all.filter(({ path }) => !ENGINE_STATE.test(path));
+  const groupOf = ({ path }: SandboxChange) => COUNTED.find((each) => path.startsWith(`${each}/`)) ?? "";
+  const groups = Map.groupBy(changes, groupOf);
   const lines = (groups.get("") ?? []).map(changeLine);
-  const counted = [...groups].filter(([book]) => book).map(([book, inside]) => `${inside.length} in ${book}`);
-  if (counted.length > 0) lines.push(colour.dim(`and ${counted.join(", ")}; .sandbox files lists every one`));
+  const counted = [...groups].filter(([group]) => group).map(([group, all]) => `${all.length} in ${group}`);
+  if (counted.length > 0) lines.push(colour.dim(`and ${counted.join(", ")}; .sandbox files lists all`));
   return lines.join("\n");
 }
 

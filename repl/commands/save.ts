@@ -5,17 +5,16 @@ import { CommandError } from "./error";
 
 export const save: Command = {
   name: "save",
-  takes: "FILE",
-  does: "writes what was typed here and succeeded as a playbook",
+  parameters: "FILE",
+  summary: "save the inputs that succeeded as a playbook",
   takesFile: true,
   run: (file, { shell }) => {
-    if (!file) throw new CommandError(".save needs the name of a file, such as web.repl");
+    if (!file) throw new CommandError("usage: .save FILE, such as .save web.repl");
     if (existsSync(file))
-      throw new CommandError(`${file} is there already; give another name, or remove it first`);
-    if (shell.transcript.length === 0)
-      throw new CommandError("nothing to save: nothing that was typed here succeeded");
-    const text = `// Play it with: consfig play ${path.basename(file)}\n${shell.transcript.join("\n")}\n`;
+      throw new CommandError(`${file} already exists; choose another name, or remove it first`);
+    if (shell.transcript.length === 0) throw new CommandError("nothing to save: no input has succeeded yet");
+    const text = `// Run it with: consfig play ${path.basename(file)}\n${shell.transcript.join("\n")}\n`;
     writeFileSync(file, text, { mode: 0o600 });
-    shell.say(`${shell.transcript.length} inputs written to ${file}`);
+    shell.print(`wrote ${shell.transcript.length} inputs to ${file}`);
   },
 };

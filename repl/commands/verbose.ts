@@ -4,17 +4,17 @@ import { CommandError } from "./error";
 
 export const verbose: Command = {
   name: "verbose",
-  takes: "[on|off]",
-  does: "on: what is deployed shows every command that a step runs, how it ended and how long it took",
+  parameters: "[on|off]",
+  summary: "on: show every command that a step runs",
   completions: () => ["on", "off"],
   run: (argument, { shell }) => {
     if (argument && argument !== "on" && argument !== "off")
-      throw new CommandError(".verbose takes nothing, on or off");
+      throw new CommandError("usage: .verbose [on|off]");
     if (argument) session.verbose = argument === "on";
-    shell.say(
+    shell.print(
       session.verbose
-        ? "on: every command of what is deployed from now on is shown"
-        : "off: only steps are shown, not their commands",
+        ? "on: new deployments show every command"
+        : "off: new deployments show only their steps",
     );
   },
 };

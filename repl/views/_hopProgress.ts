@@ -1,8 +1,8 @@
 import type { Progress } from "../../lib/model/events";
 import { duration, megabytes } from "./_units";
 
-/** What is behind us on the way to the host. */
+/** Describes a finished connection step. */
 export function hopProgress(event: Extract<Progress, { kind: "hop-opened" | "upload" }>): string {
-  if (event.kind === "upload") return `${event.what} sent, ${megabytes(event.total)} MB`;
-  return event.reused ? `${event.hop} was open` : `${event.hop} opened in ${duration(event.ms)}`;
+  if (event.kind === "upload") return `sent ${event.what}, ${megabytes(event.total)} MB`;
+  return event.reused ? `reusing ${event.hop}` : `opened ${event.hop} in ${duration(event.ms)}`;
 }

@@ -2,12 +2,12 @@ import { colour } from "../_colour";
 import { painted, sign, stepLine } from "./_text";
 import { type HostTree, inOrder, leaves, type Step } from "./_tree";
 import { duration } from "./_units";
-import { commandInWords, countsInWords, lastLine, outcome } from "./_words";
+import { formatCommand, formatCounts, lastLine, outcome } from "./_words";
 
 export interface LiveOptions {
   readonly columns: number;
   readonly rows: number;
-  /** Counts up with each drawing. */
+  /** Increases with each drawing. */
   readonly frame: number;
   readonly now: number;
 }
@@ -18,8 +18,8 @@ export interface Line {
 }
 
 /**
- * What a terminal shows of deployments under way: the tree of steps of each host, or one line a host when those would
- * not fit. Never higher than the terminal, so that drawing it again does not scroll.
+ * The drawing of running deployments: each host's tree of steps, or one line per host if the trees would not fit. Never
+ * higher than the terminal, so that redrawing does not scroll.
  */
 export function liveLines(hosts: readonly HostTree[], options: LiveOptions): Line[] {
   const room = Math.max(3, options.rows - 2);
@@ -29,7 +29,7 @@ export function liveLines(hosts: readonly HostTree[], options: LiveOptions): Lin
     : briefLines(hosts, { ...options, room });
 }
 
-/** With less room than this for a host, its tree tells less than one line does. */
+/** With fewer lines than this per host, one line says more than a tree. */
 const TREE_HEIGHT = 5;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
@@ -54,26 +54,26 @@ function runningLines(step: Step, { frame, now }: LiveOptions): Line[] {
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
   const time = colour.dim(duration(Math.max(0, now - step.began)));
   const ran = step.commands.at(-1);
-  const said = lastLine(step.says ?? step.output);
+  const printed = lastLine(step.preview ?? step.output);
   return [
     { key: `${step.step}`, text: `${indent}${spinner} ${step.desc} ${time}` },
-    ...(said && step.children.length === 0
-      ? [{ key: `${step.step} said`, text: colour.dim(`${indent}  | ${said}`) }]
+    ...(printed && step.children.length === 0
+      ? [{ key: `${step.step} printed`, text: colour.dim(`${indent}  | ${printed}`) }]
       : []),
-    ...(ran ? [{ key: `${step.step} ran`, text: colour.dim(`${indent}  ${commandInWords(ran)}`) }] : []),
+    ...(ran ? [{ key: `${step.step} ran`, text: colour.dim(`${indent}  ${formatCommand(ran)}`) }] : []),
   ];
 }
 
 function headLine(tree: HostTree, { frame, now }: LiveOptions): string {
   if (tree.status !== "running") return `${sign(tree.status)} ${colour.bold(tree.host)}: ${outcome(tree)}`;
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
-  const said = [tree.progress || countsInWords(tree), duration(Math.max(0, now - tree.began))]
+  const details = [tree.progress || formatCounts(tree), duration(Math.max(0, now - tree.began))]
     .filter(Boolean)
     .join(", ");
-  return `${spinner} ${colour.bold(tree.host)}: ${said}`;
+  return `${spinner} ${colour.bold(tree.host)}: ${details}`;
 }
 
-/** Hosts at work first; those that do not fit are counted. */
+/** Failed hosts first, then running ones; hosts that do not fit are counted. */
 function briefLines(hosts: readonly HostTree[], options: Room): Line[] {
   const working = hosts.filter(({ status }) => status === "running");
   const failed = hosts.filter(({ status }) => status === "failed" || status === "refused");
@@ -91,7 +91,9 @@ function briefLines(hosts: readonly HostTree[], options: Room): Line[] {
       ? [
           {
             key: "more",
-            text: colour.dim(`  and ${left} more, ${hosts.length - working.length} of ${hosts.length} over`),
+            text: colour.dim(
+              `  and ${left} more; ${hosts.length - working.length} of ${hosts.length} finished`,
+            ),
           },
         ]
       : []),
@@ -102,14 +104,14 @@ function briefLine(tree: HostTree, width: number, { frame, now }: LiveOptions): 
   const name = colour.bold(tree.host.padEnd(width));
   if (tree.status !== "running") return `${sign(tree.status)} ${name} ${painted(tree.status, outcome(tree))}`;
   const spinner = colour.cyan(SPINNER[frame % SPINNER.length] ?? "▸");
-  const over = leaves(tree).filter(({ status }) => status !== "running").length;
+  const finished = leaves(tree).filter(({ status }) => status !== "running").length;
   const running = tree.current ?? [...tree.steps.values()].findLast(({ status }) => status === "running");
-  const said = running && lastLine(running.says ?? running.output);
+  const printed = running && lastLine(running.preview ?? running.output);
   const parts = [
-    tree.announced > 0 ? `${over}/${Math.max(over, tree.announced)}` : "",
+    tree.announced > 0 ? `${finished}/${Math.max(finished, tree.announced)}` : "",
     duration(Math.max(0, now - tree.began)),
     tree.progress || running?.desc || "",
-    said ? colour.dim(`| ${said}`) : "",
+    printed ? colour.dim(`| ${printed}`) : "",
   ];
   return `${spinner} ${name} ${parts.filter(Boolean).join("  ")}`;
 }

@@ -5,18 +5,18 @@ import type { Screen } from "./view";
 
 type Ink = typeof import("ink");
 
-/** A drawing that is on the screen until it is stopped, which leaves nothing of it. */
+/** A drawing on the screen; `stop` erases it. */
 export interface Picture {
   stop(): void;
 }
 
-/** ink waits for something while it loads, so it can only be imported. */
+/** ink has top-level await, so it can only be imported. */
 export const loadInk = (): Promise<Ink> => import("ink");
 
 const FRAME_MS = 100;
 const LINE_UP = "\u001b[1A";
 
-/** Draws `hosts()` on `out`, ten times a second: only what changed is written. */
+/** Draws `hosts()` on `out` ten times a second; only changes are written. */
 export function startPicture(ink: Ink, out: Screen, hosts: () => readonly HostTree[]): Picture {
   let drawn = false;
   const onDrawn = () => {

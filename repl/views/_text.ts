@@ -3,9 +3,9 @@ import { userFrames } from "../_frames";
 import { fitted } from "../_layout";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
 import { duration } from "./_units";
-import { advice, commandInWords, counts, failureInWords, outcome, plain } from "./_words";
+import { advice, counts, formatCommand, formatFailure, outcome, plain } from "./_words";
 
-/** How the status of a step or host is painted: a sign and a colour for each. */
+/** The sign and colour of each status of a step or host. */
 const SIGNS = {
   unchanged: { sign: "=", paint: (text: string) => colour.dim(text) },
   changed: { sign: "+", paint: (text: string) => colour.green(text) },
@@ -21,27 +21,27 @@ const SIGNS = {
 export const painted = (status: keyof typeof SIGNS, text: string): string => SIGNS[status].paint(text);
 export const sign = (status: keyof typeof SIGNS): string => SIGNS[status].paint(SIGNS[status].sign);
 
-/** Above this, steps that were as they should be are counted instead of listed. */
-const LISTED = 12;
-/** Above this many hosts, only what failed is shown besides a line for each. */
-const HOSTS_IN_FULL = 3;
+/** With more steps than this, unchanged ones are counted instead of listed. */
+const MAX_STEPS_LISTED = 12;
+/** With more hosts than this, only failed steps and one line per host are shown. */
+const MAX_HOSTS_IN_FULL = 3;
 
 /**
- * What stays on the screen after a deployment: no wider than it must be, as long as it needs. `attended`: what to do about
- * a failure is asked next, so it is not told. `said`: what was wrong with the consfig, if that stands just above.
+ * The text that stays on the screen after a deployment. `attended`: the user is asked what to do about a failure, so no
+ * advice is given. `loadError`: the load error of the consfig, if it is printed just above.
  */
 export function finalText(
   trees: readonly HostTree[],
-  { full = false, attended = false, said = "" } = {},
+  { full = false, attended = false, loadError = "" } = {},
 ): string {
-  const brief = trees.length > HOSTS_IN_FULL;
+  const brief = trees.length > MAX_HOSTS_IN_FULL;
   const lines = trees.flatMap((tree) => [
     ...(full || tree.verbose
       ? stepLines(tree, true)
       : brief
         ? failures(tree).flatMap((step) => shownStep(step, false))
         : stepLines(tree, false)),
-    ...troubleLines(tree, said),
+    ...failureLines(tree, loadError),
     hostLine(tree),
   ]);
   const isAsked = attended && trees.some(({ status }) => status === "failed");
@@ -60,21 +60,21 @@ function fleetLine(trees: readonly HostTree[]): string {
     [by(["changed"]), "changed"],
     [by(["unchanged"]), "unchanged"],
     [by(["failed", "refused"]), "failed"],
-    [by(["cancelled", "detached"]), "broken off"],
+    [by(["cancelled", "detached"]), "stopped"],
   ] as const;
-  const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
-  return `${trees.length} hosts: ${said.join(", ")} in ${duration(Math.max(...trees.map(({ ms }) => ms)))}`;
+  const shown = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return `${trees.length} hosts: ${shown.join(", ")} in ${duration(Math.max(...trees.map(({ ms }) => ms)))}`;
 }
 
 function stepLines(tree: HostTree, full: boolean): string[] {
   const all = inOrder(tree.roots);
-  const hidden = !full && all.length > LISTED;
+  const hidden = !full && all.length > MAX_STEPS_LISTED;
   const shown = hidden ? all.filter(({ status }) => status !== "unchanged") : all;
   const lines = shown.flatMap((step) => shownStep(step, full));
   const unchanged = counts(tree).unchanged;
   if (hidden && unchanged > 0)
     lines.push(colour.dim(`  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} unchanged`));
-  const before = [...(tree.verbose ? tree.way : []), ...tree.commands.map(commandInWords)];
+  const before = [...(tree.verbose ? tree.connectionLog : []), ...tree.commands.map(formatCommand)];
   return [
     ...before.map((line) => colour.dim(`  ${line}`)),
     ...tree.notices.flatMap((notice) => fitted(notice, "  ").map((line) => colour.dim(line))),
@@ -91,31 +91,34 @@ export function stepLine(step: Step): string {
   return `${indent(step)}${sign(step.status)} ${desc}${reason}${time}`;
 }
 
-/** Shorter than this is not worth telling. */
+/** Shorter durations are not shown. */
 const SLOW = 100;
 
 const indent = ({ depth }: Step): string => "  ".repeat(depth + 1);
 
-/** The commands that a step ran, when they were told. Of a failed step: its whole output, what failed, where it was said, and the user's frames. */
+/**
+ * The commands of a step, if they were traced. For a failed step: all output, the failure, its site, and the user's
+ * frames.
+ */
 function detailLines(step: Step, full: boolean): string[] {
   const inside = `${indent(step)}  `;
   const output = plain(outputOf(step)).trimEnd();
   const printed = [
-    ...step.commands.map((command) => `${inside}${colour.dim(commandInWords(command))}`),
+    ...step.commands.map((command) => `${inside}${colour.dim(formatCommand(command))}`),
     ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),
   ];
   const failedHere = step.status === "failed" && !step.children.some(({ status }) => status === "failed");
   if (!failedHere) return full ? printed : [];
-  const message = step.failure ? failureInWords(step.failure) : "failed";
+  const message = step.failure ? formatFailure(step.failure) : "failed";
   return [
     ...printed,
     ...fitted(message, inside).map((line) => colour.red(line)),
-    `${inside}${colour.dim(`${step.property}, said at ${step.site}`)}`,
+    `${inside}${colour.dim(`${step.property}, at ${step.site}`)}`,
     ...userFrames(step.failure?.stack).map((frame) => `${inside}${colour.dim(frame)}`),
   ];
 }
 
-/** What a step printed; of a command that failed and was not shown live, what that printed. */
+/** The output of a step, or else the output of its failed command. */
 export function outputOf({ output, failure }: Step): string {
   if (output.trim() || !failure?.command) return output;
   return [failure.command.stdout, failure.command.stderr]
@@ -124,10 +127,11 @@ export function outputOf({ output, failure }: Step): string {
     .join("\n");
 }
 
-/** Why the whole deployment of a host could not go on. */
-function troubleLines({ failure, ...tree }: HostTree, said: string): string[] {
-  if (failure && failure.message === said) return [colour.red("  the consfig does not load, as said above")];
+/** The failure that ended the deployment of a host, unless a step shows it. */
+function failureLines({ failure, ...tree }: HostTree, loadError: string): string[] {
+  if (failure && failure.message === loadError)
+    return [colour.red("  the consfig failed to load (see above)")];
   if (!failure || failures({ failure, ...tree }).some((step) => step.failure?.message === failure.message))
     return [];
-  return fitted(failureInWords(failure), "  ").map((line) => colour.red(line));
+  return fitted(formatFailure(failure), "  ").map((line) => colour.red(line));
 }

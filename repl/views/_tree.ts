@@ -19,9 +19,9 @@ export interface Step {
   reason: string | undefined;
   failure: Failure | undefined;
   output: string;
-  /** What it printed last, while that is not part of its output. */
-  says: string | undefined;
-  /** Told only by deployments that are verbose. */
+  /** The latest line that it printed, while that is not part of `output`. */
+  preview: string | undefined;
+  /** Only in verbose deployments. */
   readonly commands: CommandReport[];
 }
 
@@ -29,28 +29,28 @@ export interface Step {
 export interface HostTree {
   readonly host: string;
   readonly began: number;
-  /** How many steps are announced; fewer or more may come. */
+  /** The expected number of steps; there may be fewer or more. */
   announced: number;
   hops: readonly string[];
-  /** What happens between `deploy` and the first step. */
+  /** The current activity before the first step. */
   progress: string;
   readonly notices: string[];
-  /** Everything there is to know is shown. */
+  /** True: every detail is shown. */
   verbose: boolean;
-  /** The hops that are open, and what was sent. */
-  readonly way: string[];
-  /** Those that were run between the steps. */
+  /** Opened hops and finished uploads. */
+  readonly connectionLog: string[];
+  /** Commands that ran outside of steps. */
   readonly commands: CommandReport[];
   readonly roots: Step[];
   readonly steps: Map<number, Step>;
-  /** The step that spoke last, while it runs. */
+  /** The running step that printed something last. */
   current: Step | undefined;
   status: Report["status"] | "running";
   failure: Failure | undefined;
   ms: number;
 }
 
-/** The hosts of one deployment or of several, in the order in which they were first heard of. */
+/** The hosts of one or several deployments, in the order of their first events. */
 export class Trees {
   readonly #hosts = new Map<string, HostTree>();
 
@@ -75,11 +75,11 @@ export class Trees {
 /** The tree of a report, as its events would have made it. */
 export function treeOf(report: Report): HostTree {
   const tree = emptyTree(report.host, 0);
-  for (const { parent, ...said } of report.steps) {
-    const { step, property, desc, site } = said;
+  for (const { parent, ...reported } of report.steps) {
+    const { step, property, desc, site } = reported;
     addStep(tree, { step, property, desc, site, ...(parent !== undefined && { parent }) }, 0);
     const added = tree.steps.get(step);
-    if (added) Object.assign(added, { ...said, depth: added.depth });
+    if (added) Object.assign(added, { ...reported, depth: added.depth });
   }
   const { status, failure, ms, commands = [] } = report;
   const verbose = report.commands !== undefined;
@@ -95,7 +95,7 @@ const emptyTree = (host: string, began: number): HostTree => ({
   progress: "",
   notices: [],
   verbose: false,
-  way: [],
+  connectionLog: [],
   commands: [],
   roots: [],
   steps: new Map(),
@@ -115,14 +115,14 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       return;
     case "hop-opened":
       tree.progress = event.hop.startsWith("via.agent(") ? "starting a worker" : "";
-      tree.way.push(hopProgress(event));
+      tree.connectionLog.push(hopProgress(event));
       return;
     case "upload":
       tree.progress =
         event.sent < event.total
           ? `sending ${event.what}, ${megabytes(event.sent)} of ${megabytes(event.total)} MB`
           : "";
-      if (event.sent === event.total) tree.way.push(hopProgress(event));
+      if (event.sent === event.total) tree.connectionLog.push(hopProgress(event));
       return;
     case "waiting":
       tree.progress = event.reason;
@@ -138,7 +138,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       const step = tree.steps.get(event.step);
       if (!step) return;
       step.output += event.text;
-      step.says = undefined;
+      step.preview = undefined;
       tree.current = step;
       return;
     }
@@ -150,7 +150,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
     }
     case "step-preview": {
       const step = tree.steps.get(event.step);
-      if (step) step.says = event.text;
+      if (step) step.preview = event.text;
       tree.current = step;
       return;
     }
@@ -192,7 +192,7 @@ function addStep(tree: HostTree, { step, parent, property, desc, site }: Started
     reason: undefined,
     failure: undefined,
     output: "",
-    says: undefined,
+    preview: undefined,
     commands: [],
   };
   (above ? above.children : tree.roots).push(added);
@@ -200,11 +200,11 @@ function addStep(tree: HostTree, { step, parent, property, desc, site }: Started
   tree.current = added;
 }
 
-/** The steps that are not made of others. */
+/** The steps without children. */
 export const leaves = (tree: HostTree): Step[] =>
   [...tree.steps.values()].filter(({ children }) => children.length === 0);
 
-/** The steps at which something failed, without those that failed because a part of them did. */
+/** The failed steps, without those that failed because of a child. */
 export const failures = (tree: HostTree): Step[] =>
   [...tree.steps.values()].filter(
     ({ status, children }) => status === "failed" && !children.some((child) => child.status === "failed"),

@@ -1,4 +1,4 @@
-/** Figures in words. */
+/** Formats durations and sizes. */
 
 /** `12 ms`, `1.2 s`, `2 min 5 s`. */
 export function duration(ms: number): string {

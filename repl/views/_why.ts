@@ -8,19 +8,19 @@ import type { Report, StepReport } from "../../lib/model/report";
 import { root as packageRoot } from "../../lib/util/package.js";
 import { colour } from "../_colour";
 import { fitted } from "../_layout";
-import { placeOf } from "../editor";
+import { positionOf } from "../editor";
 import { duration } from "./_units";
-import { commandInWords, failureInWords, plain } from "./_words";
+import { formatCommand, formatFailure, plain } from "./_words";
 
-/** All that is known of why a host failed: for whoever has to mend it. `root`: the consfig. */
+/** Everything known about why a host failed. `root`: the consfig. */
 export function whyText(report: Report, root: string): string {
   const { host, failed, failure, ms, status } = report;
   const lines = [`${colour.red("✗")} ${colour.bold(host)} ${status} after ${duration(ms)}`];
   for (const step of failed) lines.push(...whyOfStep(step, report, root));
   const known = failure && failed.some((step) => step.failure?.message === failure.message);
   if (failure && !known)
-    lines.push(...prose("error", failureInWords(failure)), ...stackLines(failure.stack, root));
-  if (status !== "refused" && report.steps.length > 0) lines.push(...whatIsDone(report));
+    lines.push(...prose("error", formatFailure(failure)), ...stackLines(failure.stack, root));
+  if (status !== "refused" && report.steps.length > 0) lines.push(...stepSummary(report));
   lines.push(...prose("next", nextOf(report)));
   return lines.join("\n");
 }
@@ -39,13 +39,13 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
   return [
     ...prose("step", `${desc}, after ${duration(ms)}`),
     ...fact("property", asCode(step, around, report)),
-    ...fact("said at", site),
+    ...fact("at", site),
     ...sourceLines(site, root),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
     ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
-    ...(commands.length > 0 ? fact("ran", commands.map(commandInWords).join("\n")) : []),
+    ...(commands.length > 0 ? fact("ran", commands.map(formatCommand).join("\n")) : []),
     ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
-    ...(failure ? prose("error", failureInWords(failure), colour.red) : []),
+    ...(failure ? prose("error", formatFailure(failure), colour.red) : []),
     ...stackLines(failure?.stack, root),
   ];
 }
@@ -53,14 +53,14 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
 const WIDTH = 10;
 const INDENT = WIDTH + 3;
 
-/** `name  text`, further lines of the text below its first. */
+/** `name  text`; further lines of the text are aligned with the first. */
 function fact(name: string, text: string, mark = ""): string[] {
   return text
     .split("\n")
     .map((line, index) => `  ${colour.cyan((index === 0 ? name : "").padEnd(WIDTH))} ${mark}${line}`);
 }
 
-/** As `fact`; what is wider than the terminal goes on below, at a word. */
+/** Like `fact`, wrapped at words. */
 const prose = (name: string, text: string, paint = (line: string) => line): string[] =>
   fact(
     name,
@@ -74,36 +74,36 @@ function stepsAround({ parent }: StepReport, report: Report): StepReport[] {
   return outer ? [outer, ...stepsAround(outer, report)] : [];
 }
 
-/** The property as the consfig says it; what a property makes by itself stands nowhere, and has only its name. */
+/** The application as written in the consfig; for a part that a property adds, its name and that property. */
 function asCode(step: StepReport, around: readonly StepReport[], { host }: Report): string {
   const applications = hosts.get(host)?.applications ?? [];
-  const said = saidBy(seqprops(...applications), [step]);
-  if (said) return inspect(said);
+  const own = saidBy(seqprops(...applications), [step]);
+  if (own) return inspect(own);
   const outer = saidBy(seqprops(...applications), around);
   return outer ? `${step.property}, by ${inspect(outer)}` : step.property;
 }
 
-/** The line of the consfig, with those beside it. */
+/** The line of the consfig, with its neighbours. */
 function sourceLines(site: string, root: string): string[] {
-  const place = placeOf(site, root);
-  if (!place) return [];
+  const position = positionOf(site, root);
+  if (!position) return [];
   try {
-    const lines = readFileSync(path.resolve(root, place.file), "utf8").split("\n");
-    const first = Math.max(1, place.line - 1);
-    return lines.slice(first - 1, place.line + 1).flatMap((line, index) => {
-      const shown = `${first + index === place.line ? "▸" : " "} ${first + index}  ${line}`;
-      return fact("", first + index === place.line ? shown : colour.dim(shown));
+    const lines = readFileSync(path.resolve(root, position.file), "utf8").split("\n");
+    const first = Math.max(1, position.line - 1);
+    return lines.slice(first - 1, position.line + 1).flatMap((line, index) => {
+      const shown = `${first + index === position.line ? "▸" : " "} ${first + index}  ${line}`;
+      return fact("", first + index === position.line ? shown : colour.dim(shown));
     });
   } catch {
     return [];
   }
 }
 
-/** The frames that tell where: neither Node's, nor those by which the engine came to the property. */
+/** The frames of properties and the consfig, without Node's and the engine's. */
 function stackLines(stack: string | undefined, root: string): string[] {
   const isEngine = (frame: string) => {
-    const place = /[( ]([^()\s]+):\d+:\d+\)?$/.exec(frame)?.[1] ?? "";
-    return path.resolve(root, place).startsWith(path.join(packageRoot, "lib") + path.sep);
+    const file = /[( ]([^()\s]+):\d+:\d+\)?$/.exec(frame)?.[1] ?? "";
+    return path.resolve(root, file).startsWith(path.join(packageRoot, "lib") + path.sep);
   };
   const frames = (stack ?? "")
     .split("\n")
@@ -114,22 +114,22 @@ function stackLines(stack: string | undefined, root: string): string[] {
   return frames.length > 0 ? fact("stack", frames.map((frame) => colour.dim(frame)).join("\n")) : [];
 }
 
-function whatIsDone({ steps, changed, skipped }: Report): string[] {
+function stepSummary({ steps, changed, skipped }: Report): string[] {
   const unchanged = steps.filter(({ status }) => status === "unchanged").length;
   const list = (all: readonly StepReport[], paint: (text: string) => string) =>
     all.map(({ desc, reason }) => paint(reason ? `${desc} (${reason})` : desc)).join("\n");
   return [
     ...(changed.length > 0 ? fact("changed", list(changed, colour.green)) : fact("changed", "nothing")),
-    ...(skipped.length > 0 ? fact("not done", list(skipped, colour.yellow)) : []),
-    ...(unchanged > 0 ? fact("held", `${unchanged} ${unchanged === 1 ? "step" : "steps"}`) : []),
+    ...(skipped.length > 0 ? fact("skipped", list(skipped, colour.yellow)) : []),
+    ...(unchanged > 0 ? fact("unchanged", `${unchanged} ${unchanged === 1 ? "step" : "steps"}`) : []),
     ...prose(
-      "a retry",
-      `looks at every step again: what holds is left as it is, what failed is tried again${skipped.length > 0 ? ", what was not done follows" : ""}`,
+      "retry",
+      `checks every step again: leaves what holds, repeats what failed${skipped.length > 0 ? ", then runs what was skipped" : ""}`,
     ),
   ];
 }
 
 function nextOf({ host, status }: Report): string {
-  if (status === "refused") return "correct the consfig, then .retry";
+  if (status === "refused") return "fix the consfig, then .retry";
   return `.retry, or .shell ${host} to look around`;
 }

@@ -4,8 +4,8 @@ import { failures, type HostTree, leaves, type Step } from "./_tree";
 import { duration } from "./_units";
 
 /** `› systemctl is-active nginx (exit code 3, 12 ms)`, on one line. */
-export function commandInWords({ command, exit, ms }: CommandReport): string {
-  const ended = exit === undefined ? "broken off" : `exit code ${exit}`;
+export function formatCommand({ command, exit, ms }: CommandReport): string {
+  const ended = exit === undefined ? "interrupted" : `exit code ${exit}`;
   const line = plain(command)
     .trim()
     .replace(/\s*\n\s*/g, " ⏎ ");
@@ -19,7 +19,7 @@ export interface Counts {
   readonly skipped: number;
 }
 
-/** Steps made of others are not counted, unless they failed by themselves. */
+/** Steps with children are counted only if they failed themselves. */
 export function counts(tree: HostTree): Counts {
   const of = (status: Step["status"]) => leaves(tree).filter((step) => step.status === status).length;
   return {
@@ -31,22 +31,22 @@ export function counts(tree: HostTree): Counts {
 }
 
 /** `3 changed, 5 unchanged, 1 failed`. */
-export function countsInWords(tree: HostTree): string {
+export function formatCounts(tree: HostTree): string {
   const counted = Object.entries(counts(tree)).filter(([, count]) => count > 0);
   return counted.map(([word, count]) => `${count} ${word}`).join(", ");
 }
 
-/** What a deployment of one host came to, in a line without its name. */
+/** The result of deploying one host, in a line without its name. */
 export function outcome(tree: HostTree): string {
-  const counted = countsInWords(tree);
+  const counted = formatCounts(tree);
   const time = `in ${duration(tree.ms)}`;
   switch (tree.status) {
     case "refused":
-      return "refused: nobody was connected to";
+      return "refused before connecting";
     case "cancelled":
       return `cancelled${counted && `: ${counted}`} ${time}`;
     case "detached":
-      return `stopped${counted && `: ${counted}`} ${time}; the running step goes on there`;
+      return `stopped${counted && `: ${counted}`} ${time}; the running step continues on the host`;
     case "failed":
       return counted ? `${counted} ${time}` : `failed ${time}`;
     case "running":
@@ -56,12 +56,12 @@ export function outcome(tree: HostTree): string {
   }
 }
 
-/** Whether nobody was at the host at all. */
+/** Whether the host was never reached. */
 export const isConnectionFailure = ({ failure, steps }: Pick<Report, "failure" | "steps">): boolean =>
   failure?.name === "ConnectionFailed" && steps.length === 0;
 
-/** Their names would tell nothing that the message does not. */
-const OURS = new Set([
+/** Errors whose name says no more than their message. */
+const EXPECTED = new Set([
   "AbortedChange",
   "MissingData",
   "FailedChange",
@@ -74,11 +74,11 @@ const OURS = new Set([
   "ConsfigLoadError",
 ]);
 
-/** Whether it is one that properties and the engine throw on purpose; else it is a mistake in code. */
-export const isExpected = ({ name }: Pick<Failure, "name">): boolean => OURS.has(name);
+/** Whether properties and the engine throw it on purpose; otherwise it is a bug in code. */
+export const isExpected = ({ name }: Pick<Failure, "name">): boolean => EXPECTED.has(name);
 
-/** The name and message of a failure; a `FailedChange` is what is expected, its name would tell nothing. */
-export const failureInWords = ({ name, message }: Failure): string =>
+/** The name and message of a failure; only the message if the name adds nothing. */
+export const formatFailure = ({ name, message }: Failure): string =>
   isExpected({ name }) ? message : `${name}: ${message}`;
 
 /** What to do after a deployment that failed. */
@@ -87,31 +87,31 @@ export function advice(trees: readonly HostTree[]): string | undefined {
     ({ status }) => status !== "changed" && status !== "unchanged" && status !== "running",
   );
   if (failed.length === 0) return undefined;
-  if (failed.some(({ status }) => status === "refused")) return "correct the consfig and deploy again";
+  if (failed.some(({ status }) => status === "refused")) return "fix the consfig and deploy again";
   const site = failed
     .filter(({ status }) => status === "failed")
     .flatMap(failures)
     .at(0)?.site;
-  if (site) return `what failed was said at ${site}; the steps that hold already will not be done again`;
-  if (failed.every(({ status }) => status === "failed")) return undefined; // its message says what to do
-  return "deploy again to go on: what holds already will not be done again";
+  if (site) return `failed step: ${site}; finished steps are skipped next time`;
+  if (failed.every(({ status }) => status === "failed")) return undefined; // the message says what to do
+  return "deploy again to continue; finished steps are skipped";
 }
 
-/** The last line of what a step printed, fit to be shown on one line. */
+/** The last line of a step's output, without control characters. */
 export function lastLine(output: string): string {
   const line =
     output
-      .slice(-LINE)
+      .slice(-MAX_LINE)
       .trimEnd()
       .split(/[\r\n]/)
       .at(-1) ?? "";
   return plain(line).trim();
 }
 
-/** Longer lines are not looked for: this is asked many times a second. */
-const LINE = 2000;
+/** Only the end of a longer line is read: this is called many times a second. */
+const MAX_LINE = 2000;
 
-/** `text` without what would move the cursor or change colours. */
+/** `text` without escape sequences and control characters. */
 export const plain = (text: string): string =>
   text.replace(
     /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007]*\u0007|[\u0000-\u0008\u000b-\u001f\u007f]/g,

@@ -4,7 +4,7 @@ import { linesView } from "./lines";
 import { LiveScreen } from "./live";
 import type { View } from "./view";
 
-/** The view for a playbook: events with `json`, a drawing at a terminal, lines elsewhere. */
+/** The view for a playbook: events with `json`, a live drawing at a terminal, lines elsewhere. */
 export function playView(out: WriteStream, json: boolean): () => View {
   if (json) return () => jsonView(out);
   const drawable = out.isTTY && !process.env["CI"] && process.env["TERM"] !== "dumb";

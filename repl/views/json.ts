@@ -1,7 +1,10 @@
 import { EVENTS_VERSION } from "../../lib/model/events";
 import type { Out, View } from "./view";
 
-/** One event a line, for machines: `{"v":1,"host":…,"deployment":…,"kind":…}`, as documented in docs/playbooks.md. */
+/**
+ * Prints one event per line, for machines: `{"v":1,"host":…,"deployment":…,"kind":…}`, as documented in
+ * docs/playbooks.md.
+ */
 export const jsonView = (out: Out): View => ({
   add: (event) => void out.write(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`),
   settle: () => {},

@@ -5,26 +5,26 @@ import { hopProgress } from "./_hopProgress";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
-import { advice, commandInWords, failureInWords, outcome, plain } from "./_words";
+import { advice, formatCommand, formatFailure, outcome, plain } from "./_words";
 import type { Out, View } from "./view";
 
 /**
- * A line for each step as it ends, for pipes and logs: status, host, what, time. Parts stand above what they are parts
- * of. What a failed step printed follows in full, then why it failed and where it was said. Of a verbose deployment: what
- * each step ran and printed, and the hops.
+ * Prints a line for each finished step, for pipes and logs: status, host, description, time. Children precede their
+ * parent. A failed step is followed by its full output, its failure and its site. Verbose deployments also show hops,
+ * and each step's commands and output.
  */
 export function linesView(out: Out): View {
   const trees = new Trees();
-  const say = (...lines: string[]) => void out.write(`${lines.join("\n")}\n`);
+  const print = (...lines: string[]) => void out.write(`${lines.join("\n")}\n`);
   return {
     add(event) {
       const tree = trees.add(event);
       const lines = LINES[event.kind]?.(event as never, tree) ?? [];
-      if (lines.length > 0) say(...lines);
+      if (lines.length > 0) print(...lines);
     },
     settle() {
       const next = advice(trees.hosts);
-      if (next) say(colour.dim(next));
+      if (next) print(colour.dim(next));
     },
   };
 }
@@ -38,7 +38,7 @@ const LINES: Lines = {
   upload: (event, { verbose }) =>
     verbose && event.sent === event.total ? [asideLine("upload", event.host, hopProgress(event))] : [],
   "command-ran": ({ host, step, command, exit, ms }) =>
-    step === undefined ? [asideLine("command", host, commandInWords({ step, command, exit, ms }))] : [],
+    step === undefined ? [asideLine("command", host, formatCommand({ step, command, exit, ms }))] : [],
   notice: ({ host, text }) => [`${status("notice", colour.cyan)} ${host} :: ${text}`],
   "step-ended": ({ step }, tree) => {
     const ended = tree.steps.get(step);
@@ -47,13 +47,13 @@ const LINES: Lines = {
   "deployment-ended": (_, tree) => [
     ...(tree.failure &&
     ![...tree.steps.values()].some((step) => step.failure?.message === tree.failure?.message)
-      ? indented(failureInWords(tree.failure)).map((line) => colour.red(line))
+      ? indented(formatFailure(tree.failure)).map((line) => colour.red(line))
       : []),
     `${status(tree.status, (text) => painted(tree.status, text))} ${colour.bold(tree.host)}: ${outcome(tree)}`,
   ],
 };
 
-/** Wide enough for every status, so that hosts stand below each other. */
+/** Padded to the longest status, so that hosts are aligned. */
 const status = (word: string, paint: (text: string) => string): string => paint(word.padEnd(9));
 
 const asideLine = (word: string, host: string, text: string): string =>
@@ -63,7 +63,7 @@ function stepLines({ host, verbose }: HostTree, step: Step): string[] {
   const reason = step.reason ? ` (${step.reason})` : "";
   const time = step.ms > 0 ? colour.dim(` ${duration(step.ms)}`) : "";
   const line = `${status(step.status, (text) => painted(step.status, text))} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
-  const commands = step.commands.map((command) => colour.dim(`        ${commandInWords(command)}`));
+  const commands = step.commands.map((command) => colour.dim(`        ${formatCommand(command)}`));
   const output = indented(plain(outputOf(step)).trimEnd()).map((text) =>
     text.replace(/^ {10}/, "        | "),
   );
@@ -73,8 +73,8 @@ function stepLines({ host, verbose }: HostTree, step: Step): string[] {
     line,
     ...commands,
     ...output,
-    ...(step.failure ? indented(failureInWords(step.failure)).map((text) => colour.red(text)) : []),
-    ...indented(`${step.property}, said at ${step.site}`),
+    ...(step.failure ? indented(formatFailure(step.failure)).map((text) => colour.red(text)) : []),
+    ...indented(`${step.property}, at ${step.site}`),
     ...userFrames(step.failure?.stack).flatMap(indented),
   ];
 }

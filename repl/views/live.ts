@@ -3,13 +3,12 @@ import { finalText } from "./_text";
 import { Trees } from "./_tree";
 import type { Out, Screen, View } from "./view";
 
-/** Sooner than this nothing is drawn. */
+/** Deployments that finish sooner are not drawn. */
 const GRACE_MS = 120;
 
 /**
- * Draws deployments while they run, all of them together, and writes what each came to when it is over, as plain text
- * that stays. What is over sooner than the eye sees is only written. ink is loaded when it is first needed: it takes a
- * third of a second.
+ * Draws all running deployments together, and prints the result of each as plain text when it finishes. ink is loaded
+ * when first needed: it takes a third of a second.
  */
 export class LiveScreen {
   readonly #trees = new Set<Trees>();
@@ -17,10 +16,10 @@ export class LiveScreen {
   #picture: Picture | undefined;
   #paused = false;
   #detached = false;
-  /** What was wrong with the consfig, if that stands just above what is drawn. */
-  said = "";
+  /** The load error of the consfig, if it is printed just above the drawing. */
+  loadError = "";
 
-  /** `out`: where the texts that stay are written. `attended`: after a failure somebody is asked what to do. */
+  /** `out`: receives the results. `attended`: the user is asked what to do after a failure. */
   constructor(
     private readonly screen: Screen,
     private readonly out: Out = screen,
@@ -40,13 +39,15 @@ export class LiveScreen {
         this.#trees.delete(trees);
         this.#stopDrawing();
         if (trees.hosts.length > 0)
-          this.out.write(`${finalText(trees.hosts, { attended: this.attended, said: this.said })}\n`);
+          this.out.write(
+            `${finalText(trees.hosts, { attended: this.attended, loadError: this.loadError })}\n`,
+          );
         if (this.#trees.size > 0) this.#beginDrawing();
       },
     };
   }
 
-  /** Nothing is drawn until `resume`: something else needs the screen. */
+  /** Stops drawing until `resume`: something else needs the screen. */
   pause(): void {
     this.#paused = true;
     this.#stopDrawing();
@@ -57,7 +58,7 @@ export class LiveScreen {
     if (this.#trees.size > 0) this.#beginDrawing();
   }
 
-  /** Nothing is drawn of what runs now; what it comes to is written all the same. */
+  /** Stops drawing the running deployments; their results are still printed. */
   detach(): void {
     this.#detached = true;
     this.#stopDrawing();
@@ -69,10 +70,10 @@ export class LiveScreen {
   }
 
   async #draw(): Promise<void> {
-    const begun = this.#begin;
+    const scheduled = this.#begin;
     const { startPicture, loadInk } = picture();
     const ink = await loadInk();
-    if (this.#begin !== begun) return;
+    if (this.#begin !== scheduled) return;
     this.#picture = startPicture(ink, this.screen, () => [...this.#trees].flatMap((trees) => trees.hosts));
   }
 
@@ -84,7 +85,7 @@ export class LiveScreen {
   }
 }
 
-/** Loads what drawing needs: called when nobody waits. */
+/** Loads ink: called while the prompt is idle. */
 export const warmUp = (): Promise<unknown> => picture().loadInk();
 
 const picture = () => require("./_picture") as typeof import("./_picture");

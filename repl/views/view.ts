@@ -1,29 +1,29 @@
 import type { DeployEvent } from "../../lib/model/events";
 
-/** What shows one deployment: it gets every event of it, in order. */
+/** Shows one deployment: receives all its events in order. */
 export interface View {
   add(event: DeployEvent): void;
-  /** Nothing more will come: everything is shown now. */
+  /** Called after the last event. */
   settle(): void;
 }
 
-/** Where a view writes. */
+/** A destination for text. */
 export interface Out {
   write(text: string): unknown;
 }
 
-/** A terminal that is drawn on. */
+/** A terminal to draw on. */
 export interface Screen extends Out {
   readonly columns?: number;
   readonly rows?: number;
 }
 
-/** What is followed: a deployment, as far as views need it. */
+/** The part of a deployment that views need. */
 export interface Followed extends PromiseLike<unknown> {
   subscribe(listener: (event: DeployEvent) => void): () => void;
 }
 
-/** Shows each deployment that `onDeployment` tells of in a view of its own. */
+/** Shows each deployment that `onDeployment` reports in its own view. */
 export function follow<D extends Followed>(
   onDeployment: (listener: (deployment: D) => void) => () => void,
   viewOf: () => View,
@@ -32,18 +32,18 @@ export function follow<D extends Followed>(
   const end = onDeployment((deployment) => {
     const view = viewOf();
     const unsubscribe = deployment.subscribe((event) => view.add(event));
-    const over = async (): Promise<void> => {
+    const settle = async (): Promise<void> => {
       await Promise.resolve(deployment).catch(() => {});
       unsubscribe();
       shown.delete(deployment);
       view.settle();
     };
-    shown.set(deployment, over());
+    shown.set(deployment, settle());
   });
   return {
-    /** Those under way. */
+    /** The running deployments. */
     deployments: (): D[] => [...shown.keys()],
-    /** `deployment` is over and shown; those not given: all. */
+    /** Resolves when `deployments` have finished and are shown; default: all. */
     settled: async (deployments: Iterable<D> = shown.keys()): Promise<void> => {
       await Promise.all([...deployments].map((deployment) => shown.get(deployment)));
     },

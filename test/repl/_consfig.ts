@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 
 export const command = path.resolve(__dirname, "../../repl/consfig.js");
 
-/** A consfig with one host, in a directory of its own with a home beside it. `files` come on top. */
+/** Creates a consfig and a home directory in a temporary directory. `files` are added to the consfig. */
 export function consfigWith(
   t: TestContext,
   files: Record<string, string> = {},
@@ -51,7 +51,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs the command to its end, with `input` on its standard input. */
+/** Runs the command until it exits, with `input` on its standard input. */
 export function run(
   args: readonly string[],
   { input = "", ...options }: SpawnOptions & { input?: string },

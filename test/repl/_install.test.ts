@@ -27,10 +27,10 @@ beforeEach(() => {
 afterEach(() => rmSync(project, { recursive: true }));
 
 function write(file: string, text: string): string {
-  const place = path.join(project, file);
-  mkdirSync(path.dirname(place), { recursive: true });
-  writeFileSync(place, text);
-  return place;
+  const absolute = path.join(project, file);
+  mkdirSync(path.dirname(absolute), { recursive: true });
+  writeFileSync(absolute, text);
+  return absolute;
 }
 
 function runNode(script: string, ...args: string[]): SpawnSyncReturns<string> {
@@ -47,7 +47,7 @@ describe("ensureInstalled", () => {
     return `${announced.join("\n")}${status === 0 ? stdout : ` exit ${status}`}`.trim();
   }
 
-  /** A project that depends on the package `dep` beside it. */
+  /** Makes the project depend on the local package `dep`. */
   function dependOn(version: string): void {
     write("dep/package.json", JSON.stringify({ name: "dep", version }));
     execFileSync("npm", ["pack", "./dep"], { cwd: project, stdio: "ignore" });
@@ -63,7 +63,7 @@ describe("ensureInstalled", () => {
     write("package-lock.json", JSON.stringify({ name: "x", version: "1.0.0", lockfileVersion: 3, packages }));
   }
 
-  test("installs what is missing or different, and only then", { timeout: 120_000 }, () => {
+  test("installs missing or different packages, and only then", { timeout: 120_000 }, () => {
     dependOn("1.0.0");
     assert.equal(install(), "Installing npm packages (not installed yet) …ready");
     assert.ok(existsSync(path.join(project, "node_modules/dep/package.json")));
@@ -77,13 +77,13 @@ describe("ensureInstalled", () => {
     assert.equal(install(), "ready");
   });
 
-  test("does not miss packages for other platforms", () => {
+  test("does not require packages for other platforms", () => {
     lock({ "": {}, "node_modules/far": { version: "1.0.0", optional: true, os: ["plan9"] } });
     write("node_modules/.package-lock.json", JSON.stringify({ packages: {} }));
     assert.equal(install(), "ready");
   });
 
-  test("says what is wrong when npm cannot", () => {
+  test("reports why npm failed", () => {
     lock({
       "": { dependencies: { gone: "file:gone.tgz" } },
       "node_modules/gone": { resolved: "file:gone.tgz" },
@@ -98,7 +98,7 @@ describe("ensureInstalled", () => {
 });
 
 describe("onPinnedNode", () => {
-  /** Claims to be an old Node until it was run again. */
+  /** Pretends to be an old Node until it is run again. */
   const old = `
     if (!process.env.CONSFIGURATOR_ON_PINNED_NODE) Object.defineProperty(process.versions, "node", { value: "20.0.0" });
     if (require("./repl/_install.js").onPinnedNode(__filename)) return;`;
@@ -108,12 +108,12 @@ describe("onPinnedNode", () => {
     symlinkSync(process.execPath, path.join(project, "node_modules/.bin/node"));
   }
 
-  test("goes on with a Node that is recent enough", () => {
+  test("keeps a Node that is recent enough", () => {
     const script = write("run.js", 'console.log(require("./repl/_install.js").onPinnedNode(__filename));');
     assert.equal(runNode(script).stdout, "false\n");
   });
 
-  test("hands over arguments, standard input and exit code", () => {
+  test("passes on arguments, standard input and exit code", () => {
     pin();
     const script = write(
       "run.js",
@@ -123,7 +123,7 @@ describe("onPinnedNode", () => {
     assert.deepEqual([stdout, status], ["[ 'a', '--b' ] from standard input\n", 7]);
   });
 
-  test("hands over signals, and ends as the other ended", async () => {
+  test("passes on signals, and exits as the child does", async () => {
     pin();
     const script = write(
       "run.js",
@@ -135,7 +135,7 @@ describe("onPinnedNode", () => {
     assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
   });
 
-  test("says what is needed where npm has no such Node", () => {
+  test("reports the required Node if npm has none for the platform", () => {
     const { stderr, status } = runNode(write("run.js", old));
     const here = `${os.platform()} ${os.arch()}`;
     assert.equal(

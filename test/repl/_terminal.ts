@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { command, consfigWith } from "./_consfig";
 
-/** Only util-linux's script(1) gives a terminal in the way it is used here. */
+/** The tests need the script(1) of util-linux to get a terminal. */
 export const needsTerminal = {
   skip:
     process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux",
@@ -15,12 +15,12 @@ const TIMEOUT_MS = 30_000;
 
 export interface PromptOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** Further arguments of the command, as shell text. */
+  /** Extra arguments of the command, as shell text. */
   readonly args?: string;
   readonly columns?: number;
 }
 
-/** The prompt at a terminal of its own: what is typed, and what is seen. */
+/** Opens the prompt at its own terminal, to type and to read the screen. */
 export async function prompt(
   t: TestContext,
   files: Record<string, string> = {},
@@ -42,7 +42,7 @@ export async function prompt(
   const until = async (pattern: RegExp): Promise<string> => {
     const end = Date.now() + TIMEOUT_MS;
     while (!pattern.test(text())) {
-      assert.ok(Date.now() < end, `${pattern} did not come; there was:\n${text()}`);
+      assert.ok(Date.now() < end, `${pattern} did not appear; the screen shows:\n${text()}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     return text();

@@ -21,7 +21,7 @@ interface Checked {
   readonly problems: readonly unknown[];
 }
 
-test("check says all that is wrong, each with its line, without connecting", async (t) => {
+test("check reports every problem with its line, without connecting", async (t) => {
   const { root, env } = consfigWith(t, { "hosts/wrong.ts": WRONG });
   const { code, stdout } = await run(["check", "--consfig", root], { env });
   assert.equal(code, 2);
@@ -34,7 +34,7 @@ hosts/wrong.ts:5:80: inner.example.org: apt.installed('hello'): ${needs("inner.e
 hosts/wrong.ts:7:16: outer.example.org: apt.installed('x'): ${needs("outer.example.org")}
 hosts/wrong.ts:5:80: outer.example.org: apt.installed('hello'): ${needs("inner.example.org")}
 hosts/wrong.ts:9:17: outer.example.org: apt.installed('y'): ${needs("outer.example.org")}
-5 things are wrong
+5 problems found
 `,
   );
   const json = await run(["check", "--consfig", root, "--json"], { env });
@@ -54,7 +54,7 @@ hosts/wrong.ts:9:17: outer.example.org: apt.installed('y'): ${needs("outer.examp
   });
 });
 
-test("what does not load is said once", async (t) => {
+test("a load error is reported once", async (t) => {
   const { root, env } = consfigWith(t, {
     "hosts/wrong.ts": "export const x = ;\n",
     "hosts/typed.ts": 'export const n: number = "x";\n',
@@ -63,11 +63,11 @@ test("what does not load is said once", async (t) => {
   assert.equal(code, 2);
   assert.equal(
     stdout,
-    "hosts/typed.ts:1:14: Type 'string' is not assignable to type 'number'.\nhosts/wrong.ts:1:18: Expression expected.\n2 things are wrong\n",
+    "hosts/typed.ts:1:14: Type 'string' is not assignable to type 'number'.\nhosts/wrong.ts:1:18: Expression expected.\n2 problems found\n",
   );
 });
 
-test("a directory that is no consfig is not well, so that CI does not pass in the wrong place", async (t) => {
+test("a directory that is not a consfig is a problem, so that CI fails in the wrong directory", async (t) => {
   const { root, env } = consfigWith(t);
   const empty = path.dirname(root);
   const { code, stdout } = await run(["check"], { env, cwd: empty });
@@ -75,7 +75,7 @@ test("a directory that is no consfig is not well, so that CI does not pass in th
     [code, stdout],
     [
       2,
-      `${empty} has neither hosts/ nor properties/; run \`consfig init\` to create a working consfig\n1 thing is wrong\n`,
+      `${empty} has neither hosts/ nor properties/; run \`consfig init\` to create a working consfig\n1 problem found\n`,
     ],
   );
 });

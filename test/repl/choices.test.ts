@@ -16,7 +16,7 @@ export const web = defhost("web.example.org", { deploy: [via.local()] },
     cmd.single("echo first; exit 3"),
     cmd.single("touch second")),
   served("x"));
-export const near = defhost("near.example.org", { deploy: [via.local()] }, cmd.single("test -e mended"));
+export const near = defhost("near.example.org", { deploy: [via.local()] }, cmd.single("test -e fixed"));
 export const far = defhost("far.example.org", { deploy: [via.ssh({ hop: "127.0.0.1", port: 9 })] });
 `;
 
@@ -32,35 +32,39 @@ export const served = defproplist({
 
 const files = { "hosts/web.ts": HOSTS, "properties/served.ts": SERVED };
 
-test("skip: deploys again without what failed, which is told; .why tells all", needsTerminal, async (t) => {
-  const { env, keys, until, type } = await prompt(t, files);
-  const asked = await type("const r = await deploy(web)", /what now\? \[12345\] $/);
-  assert.match(
-    asked,
-    / {2}1 {2}retry: what holds already is left as it is\n {2}2 {2}edit hosts\/web\.ts:8, then retry\n {2}3 {2}skip: deploy again without the 2 steps that failed\n {2}4 {2}stop \(Enter\); \.why tells all, \.retry and \.shell come back to it\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org failed; what now\? \[12345\] $/,
-  );
-  keys("3");
-  assert.match(
-    await until(/consfig> $/),
-    /\n {2}= content of one\n {2}- echo first; exit 3 \(left out, as you asked after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you asked after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
-  );
-  assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
-  const why = await type(".why", /went well since, or was left out\nconsfig> $/);
-  for (const said of [
-    /property {3}cmd\.single\('echo first; exit 3'\)/,
-    /said at {4}hosts\/web\.ts:8:9\n/,
-    /▸ 8 {6}cmd\.single\("echo first; exit 3"\),/,
-    /command {4}echo first; exit 3\n {2}exit code {2}3\n {2}output {5}\| first\n/,
-    /property {3}cmd\.single, by served\('x'\)/,
-    /inside {5}served\(\{ name: 'x' \}\)/,
-    /changed {4}content of one\n {2}not done {3}touch second \(cmd\.single failed\)/,
-    /a retry {4}looks at every step again/,
-  ])
-    assert.match(why, said);
-});
+test(
+  "skip deploys again without the failed steps and reports them; .why explains them",
+  needsTerminal,
+  async (t) => {
+    const { env, keys, until, type } = await prompt(t, files);
+    const asked = await type("const r = await deploy(web)", /what now\? \[12345\] $/);
+    assert.match(
+      asked,
+      / {2}1 {2}retry; finished steps are skipped\n {2}2 {2}edit hosts\/web\.ts:8, then retry\n {2}3 {2}skip: deploy again without the 2 failed steps\n {2}4 {2}stop \(Enter\); continue later with \.why, \.retry or \.shell\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org failed; what now\? \[12345\] $/,
+    );
+    keys("3");
+    assert.match(
+      await until(/consfig> $/),
+      /\n {2}= content of one\n {2}- echo first; exit 3 \(left out, as you asked after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you asked after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
+    );
+    assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
+    const why = await type(".why", /has since succeeded or been skipped\nconsfig> $/);
+    for (const expected of [
+      /property {3}cmd\.single\('echo first; exit 3'\)/,
+      /\n {2}at {9}hosts\/web\.ts:8:9\n/,
+      /▸ 8 {6}cmd\.single\("echo first; exit 3"\),/,
+      /command {4}echo first; exit 3\n {2}exit code {2}3\n {2}output {5}\| first\n/,
+      /property {3}cmd\.single, by served\('x'\)/,
+      /inside {5}served\(\{ name: 'x' \}\)/,
+      /changed {4}content of one\n {2}skipped {4}touch second \(cmd\.single failed\)/,
+      /retry {6}checks every step again/,
+    ])
+      assert.match(why, expected);
+  },
+);
 
 test(
-  "whatever has the report of a deployment that is made again has the new one then",
+  "variables that hold the report of a retried deployment get the new report",
   needsTerminal,
   async (t) => {
     const { env, keys, until, type } = await prompt(t, files);
@@ -71,7 +75,7 @@ test(
     keys("4");
     await until(/consfig> $/);
     await type("const mine = deploy(near)", /what now\? \[12345\] $/);
-    writeFileSync(path.join(env["HOME"] ?? "", "mended"), "");
+    writeFileSync(path.join(env["HOME"] ?? "", "fixed"), "");
     keys("1");
     await until(/\+ near\.example\.org: 1 changed in .*\nconsfig> $/);
     await type("[one.ok, mine.ok]", /\n\[ false, true \]\nconsfig> $/);
@@ -82,11 +86,11 @@ test("retry, by key and as .retry; several hosts are one question", needsTermina
   const { env, type, keys, until } = await prompt(t, files);
   await type(
     "deploy([near, far])",
-    / {2}1 {2}retry, on these 2 hosts[\s\S]*near\.example\.org and far\.example\.org failed; what now\? \[12345\] $/,
+    / {2}1 {2}retry on these 2 hosts; [\s\S]*near\.example\.org and far\.example\.org failed; what now\? \[12345\] $/,
   );
   keys("\r");
   await until(/4\nconsfig> $/);
-  writeFileSync(path.join(env["HOME"] ?? "", "mended"), "");
+  writeFileSync(path.join(env["HOME"] ?? "", "fixed"), "");
   const asked = await type(".retry", /far\.example\.org failed; what now\? \[124\] $/);
   assert.match(asked, /\+ near\.example\.org: 1 changed/);
   assert.doesNotMatch(asked, /near\.example\.org and/);
@@ -96,7 +100,7 @@ test("retry, by key and as .retry; several hosts are one question", needsTermina
 });
 
 test(
-  "edit and retry: the editor is told the line, and what it saved is deployed",
+  "edit and retry: the editor opens the line, and the saved file is deployed",
   needsTerminal,
   async (t) => {
     const editor = path.join(mkdtempSync(path.join(tmpdir(), "editor-")), "edit");
@@ -116,7 +120,7 @@ test(
   },
 );
 
-test("edit: what throws by mistake is mended where it throws", needsTerminal, async (t) => {
+test("edit: a bug is opened at the line that throws", needsTerminal, async (t) => {
   const wrong = SERVED.replaceAll("defproplist", "defprop").replace(
     'parts: () => [cmd.single("false")],',
     'kind: "posix",\n  apply: async () => (undefined as unknown as { change: "changed" }).change,',
@@ -131,23 +135,23 @@ test("edit: what throws by mistake is mended where it throws", needsTerminal, as
   await until(/consfig> $/);
 });
 
-test("a shell there, and back to the choices", needsTerminal, async (t) => {
+test("a shell on the host, then back to the choices", needsTerminal, async (t) => {
   const { env, keys, until, type } = await prompt(t, files);
   await type("deploy(near)", /what now\? \[12345\] $/);
   keys("5");
-  await until(/comes back here\n[\s\S]*[$#] $/);
-  keys("touch mended; stty size\r");
+  await until(/returns here\n[\s\S]*[$#] $/);
+  keys("touch fixed; stty size\r");
   await until(/\n40 120\n/);
   keys("exit\r");
   await until(/what now\? \[12345\] $/);
-  assert.ok(existsSync(path.join(env["HOME"] ?? "", "mended")));
+  assert.ok(existsSync(path.join(env["HOME"] ?? "", "fixed")));
   keys("1");
   await until(/\+ near\.example\.org: 1 changed in[\s\S]*consfig> $/);
   await type(".shell nearr", /there is no host "nearr"; did you mean near\?\nconsfig> $/);
-  await type(".retry", /nothing has failed that could be tried again\nconsfig> $/);
+  await type(".retry", /nothing to retry\nconsfig> $/);
 });
 
-test("nobody is asked in a playbook", async (t) => {
+test("a playbook asks no questions", async (t) => {
   const { root, env } = consfigWith(t, files);
   const { code, stdout } = await run(["--consfig", root], { env, input: "deploy(near)\n" });
   assert.equal(code, 1);

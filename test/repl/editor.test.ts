@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { editorAt, placeOf } from "../../repl/editor";
+import { editorAt, positionOf } from "../../repl/editor";
 
-const place = { file: "/c/hosts/a.ts", line: 7, column: 3 };
+const position = { file: "/c/hosts/a.ts", line: 7, column: 3 };
 
-test("each editor is told the line in its own way", () => {
+test("each editor gets the line in its own syntax", () => {
   const cases: [env: NodeJS.ProcessEnv, command: string][] = [
     [{ EDITOR: "vi" }, "vi +7 /c/hosts/a.ts"],
     [{ EDITOR: "vi", VISUAL: "nano -w" }, "nano -w +7,3 /c/hosts/a.ts"],
@@ -12,12 +12,12 @@ test("each editor is told the line in its own way", () => {
     [{ EDITOR: "hx" }, "hx /c/hosts/a.ts:7:3"],
     [{ EDITOR: "emacsclient -t" }, "emacsclient -t +7:3 /c/hosts/a.ts"],
   ];
-  for (const [env, command] of cases) assert.equal(editorAt(place, env)?.join(" "), command);
-  assert.equal(editorAt(place, { PATH: "/nowhere" }), undefined);
+  for (const [env, command] of cases) assert.equal(editorAt(position, env)?.join(" "), command);
+  assert.equal(editorAt(position, { PATH: "/nowhere" }), undefined);
 });
 
-test("a site is a place, unless it was typed at the prompt or is the engine's", () => {
-  assert.deepEqual(placeOf("hosts/a.ts:7:3", "/c"), place);
+test("a site is a position in a file, unless it is of the prompt or the engine", () => {
+  assert.deepEqual(positionOf("hosts/a.ts:7:3", "/c"), position);
   for (const site of ["prompt[3]:1:1", "stdin:2:1", "consfigurator/lib/engine/apply.ts:1:1", ""])
-    assert.equal(placeOf(site, "/c"), undefined);
+    assert.equal(positionOf(site, "/c"), undefined);
 });

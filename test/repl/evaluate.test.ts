@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { compileInput, InvalidInput, Unfinished } from "../../repl/_language";
+import { compileInput, IncompleteInput, InvalidInput } from "../../repl/_language";
 import { Interrupted, runStatements } from "../../repl/evaluate";
 import { Scope } from "../../repl/scope";
 
@@ -27,7 +27,7 @@ test("TypeScript, one input after the other, with the value of the last statemen
   assert.equal(await type("enum E { A = 3 }\nE.A"), 3);
 });
 
-test("everything may be declared again, and closures see the newest", async () => {
+test("any name can be declared again, and closures see the newest value", async () => {
   const { type } = session();
   await type("const n = 1; const show = () => n");
   await type("const n = 2");
@@ -41,14 +41,14 @@ test("everything may be declared again, and closures see the newest", async () =
   assert.equal(await type("basename.basename('/a/b')"), "b");
 });
 
-test("what is asked of a report is asked when there is one; in a function nothing is waited for", async () => {
+test("reading a member of a report awaits the deployment, except inside a function", async () => {
   const report = { ok: true, changed: [{ desc: "a" }] };
   const { type } = session({ deploy: async () => report });
   assert.equal(await type("deploy('web1').ok"), true);
-  assert.deepEqual(await type("const said = deploy('web1').changed.map((step) => step.desc)\nsaid"), ["a"]);
-  assert.equal(await type("if (deploy('web1').ok) { 'well' }\n[deploy('web1').changed.length, 2][0]"), 1);
+  assert.deepEqual(await type("const descs = deploy('web1').changed.map((step) => step.desc)\ndescs"), ["a"]);
+  assert.equal(await type("if (deploy('web1').ok) { 'ok' }\n[deploy('web1').changed.length, 2][0]"), 1);
   assert.equal(await type("(() => deploy('web1').ok)()"), undefined);
-  assert.equal(await type("deploy('web1').then((said) => said.ok)"), true);
+  assert.equal(await type("deploy('web1').then((report) => report.ok)"), true);
 });
 
 test("a constant keeps its value unless it is declared again", async () => {
@@ -56,13 +56,13 @@ test("a constant keeps its value unless it is declared again", async () => {
   await type("const n = 1");
   await assert.rejects(type("n = 2"), {
     name: "TypeError",
-    message: "n is a constant; declare it again to give it another value: const n = …",
+    message: "n is a constant; to change its value, declare it again: const n = …",
   });
   await type("let n = 5");
   assert.equal(await type("n += 2"), 7);
 });
 
-test("a declaration that fails leaves its name as it was", async () => {
+test("a failed declaration leaves its name unchanged", async () => {
   const { type, scope } = session();
   await assert.rejects(type("const fresh = (() => { throw new Error('no') })()"), /no/);
   assert.equal(scope.has("fresh"), false);
@@ -86,18 +86,18 @@ test("names of the consfig are looked up when they are used", async () => {
   consfig["web1"] = "second";
   assert.equal(await type("show()"), "second");
   await assert.rejects(type("web1 += '!'"), {
-    message: "web1 is not a variable of the prompt; declare one: const web1 = …",
+    message: "web1 is not declared at the prompt; declare it first: const web1 = …",
   });
 });
 
-test("input that breaks off waits for more", async () => {
+test("incomplete input waits for more", async () => {
   const { type } = session();
   for (const text of ["f(", "`abc", "/* abc", "x.", "if (a) {", "const x =", "[1,", "a +", "(() => {"]) {
-    await assert.rejects(type(text), Unfinished, text);
+    await assert.rejects(type(text), IncompleteInput, text);
   }
 });
 
-test("input that is wrong is refused with its place", async () => {
+test("invalid input is refused with its position", async () => {
   const { type } = session();
   await assert.rejects(type("let ok = 1\nconst x = ;"), (error: Error) => {
     assert.ok(error instanceof InvalidInput);
@@ -119,7 +119,7 @@ test("stacks name the line as typed", async () => {
   });
 });
 
-test("waiting is broken off by the signal", async () => {
+test("the signal interrupts waiting", async () => {
   const { type } = session();
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 10);

@@ -5,14 +5,14 @@ import path from "node:path";
 import test from "node:test";
 import { command, consfigWith, run } from "./_consfig";
 
-test("a playbook is played to its end", async (t) => {
+test("a playbook runs to its end", async (t) => {
   const { root, env } = consfigWith(t, {
     "first.repl": `# A comment of shells, and
 // one of TypeScript.
 import { note } from "./note"
 const report = deploy(here)
-function said(): string { return note + report.host }
-console.log(said(), report.changed.length)
+function message(): string { return note + report.host }
+console.log(message(), report.changed.length)
 
 .load second.repl
 `,
@@ -42,7 +42,7 @@ test("it stops at the first deployment that fails", async (t) => {
   assert.doesNotMatch(stdout, /^on$/m);
 });
 
-test("--json: one event a line, and what is said besides goes to standard error", async (t) => {
+test("--json: one event per line; everything else goes to standard error", async (t) => {
   const { root, env } = consfigWith(t);
   const input = "console.log('aside')\ndeploy(here)\n";
   const { code, stdout, stderr } = await run(["--json", "--consfig", root], { env, input });
@@ -57,59 +57,59 @@ test("--json: one event a line, and what is said besides goes to standard error"
   assert.equal(events.at(-1)?.kind, "deployment-ended");
 });
 
-test("--verbose, or .verbose on: every command, below its step", async (t) => {
+test("--verbose and .verbose on: every command, below its step", async (t) => {
   const { root, env } = consfigWith(t, { "all.repl": "deploy(broken)\n" });
   const all =
-    /hop {7}broken\.example\.org :: via\.local\(\) opened in .*\nfailed {4}broken\.example\.org :: .*\n {8}› echo before; exit 3 \(exit code 3, .*\)\n {8}\| before\n/;
+    /hop {7}broken\.example\.org :: opened via\.local\(\) in .*\nfailed {4}broken\.example\.org :: .*\n {8}› echo before; exit 3 \(exit code 3, .*\)\n {8}\| before\n/;
   const played = await run(["play", path.join(root, "all.repl"), "-vvv", "--consfig", root], { env });
   assert.match(played.stdout, all);
   const input = ".verbose\n.verbose on\ndeploy(broken)\n";
-  const said = await run(["--consfig", root], { env, input });
-  assert.match(said.stdout, all);
+  const piped = await run(["--consfig", root], { env, input });
+  assert.match(piped.stdout, all);
   assert.ok(
-    said.stdout.startsWith(
-      "off: only steps are shown, not their commands\non: every command of what is deployed from now on is shown\n",
+    piped.stdout.startsWith(
+      "off: new deployments show only their steps\non: new deployments show every command\n",
     ),
   );
   const wrong = await run(["--consfig", root], { env, input: ".verbose very\n" });
-  assert.deepEqual([wrong.code, wrong.stdout], [2, ".verbose takes nothing, on or off\n"]);
+  assert.deepEqual([wrong.code, wrong.stdout], [2, "usage: .verbose [on|off]\n"]);
 });
 
-test("nothing is done of a playbook that cannot be read", async (t) => {
+test("nothing in an invalid playbook runs", async (t) => {
   const { root, env } = consfigWith(t);
-  const cases: [input: string, said: RegExp][] = [
+  const cases: [input: string, expected: RegExp][] = [
     ["deploy(here)\nconst x = ;\n", /^Expression expected \(stdin:2:11\)\n$/],
-    ["deploy(here)\nif (true) {\n", /^stdin breaks off in the middle of a statement: '}' expected/],
+    ["deploy(here)\nif (true) {\n", /^stdin: unexpected end of input: '}' expected/],
   ];
-  for (const [input, said] of cases) {
+  for (const [input, expected] of cases) {
     const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
     assert.equal(code, 2);
-    assert.match(stdout, said);
+    assert.match(stdout, expected);
     assert.ok(!existsSync(path.join(env["HOME"] ?? "", "greeting")));
   }
 });
 
-test("what is no playbook is named as what it is", async (t) => {
+test("a file that is not a playbook is refused with the reason", async (t) => {
   const { root, env } = consfigWith(t);
-  const cases: [file: string, said: string][] = [
-    ["hosts/here.ts", "hosts/here.ts is a module of TypeScript; a playbook is a .repl file\n"],
-    ["web.repl", "there is no file web.repl\n"],
-    ["hosts", "hosts cannot be read: EISDIR: illegal operation on a directory, read\n"],
+  const cases: [file: string, expected: string][] = [
+    ["hosts/here.ts", "hosts/here.ts is a TypeScript module; a playbook is a .repl file\n"],
+    ["web.repl", "no such playbook: web.repl\n"],
+    ["hosts", "cannot read hosts: EISDIR: illegal operation on a directory, read\n"],
   ];
-  for (const [file, said] of cases)
+  for (const [file, expected] of cases)
     assert.deepEqual(await run(["play", file, "--consfig", root], { env, cwd: root }), {
       code: 2,
-      stdout: said,
+      stdout: expected,
       stderr: "",
     });
   const nowhere = await run(["play", "web.repl", "--consfig", `${root}/no`], { env, cwd: root });
   assert.deepEqual(
     [nowhere.code, nowhere.stderr],
-    [2, `consfig: ${root}/no is no consfig: it is not there; make one with: consfig init DIR\n`],
+    [2, `consfig: ${root}/no is not a consfig: no such directory; create one with: consfig init DIR\n`],
   );
 });
 
-test("what a statement throws ends it with its line", async (t) => {
+test("an error ends a playbook and shows its line", async (t) => {
   const { root, env } = consfigWith(t);
   const input = "const a: number = 1\n\n  heer\n";
   const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
@@ -119,7 +119,7 @@ test("what a statement throws ends it with its line", async (t) => {
   );
 });
 
-test("a consfig that does not load is said with its line", async (t) => {
+test("a load error of the consfig shows its line", async (t) => {
   const { root, env } = consfigWith(t, {
     "hosts/wrong.ts": "export const a = 1;\nexport const b = missing;\n",
   });
@@ -130,43 +130,43 @@ test("a consfig that does not load is said with its line", async (t) => {
 
 test("a wrong command line is refused with what is allowed", async (t) => {
   const { root, env } = consfigWith(t);
-  const cases: [args: string[], said: string][] = [
+  const cases: [args: string[], expected: string][] = [
     [["plya"], 'consfig: there is no command "plya"; did you mean: consfig play\n'],
     [["site.repl"], 'consfig: there is no command "site.repl"; did you mean: consfig play site.repl\n'],
     [
       ["deploy"],
-      'consfig: there is no command "deploy"; allowed are play, check, init, or nothing for the prompt\n',
+      'consfig: there is no command "deploy"; the commands are play, check, init; without one, the prompt opens\n',
     ],
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],
-      "consfig: Unknown option '--jason'; allowed are --consfig DIR, --json, --verbose, --no-check, --help, --version\n",
+      "consfig: Unknown option '--jason'; the options are --consfig DIR, --json, --verbose, --no-check, --help, --version\n",
     ],
   ];
-  for (const [args, said] of cases) {
-    assert.deepEqual(await run(args, { env, cwd: root }), { code: 2, stdout: "", stderr: said });
+  for (const [args, expected] of cases) {
+    assert.deepEqual(await run(args, { env, cwd: root }), { code: 2, stdout: "", stderr: expected });
   }
 });
 
-test("init makes a consfig that checks and plays", async (t) => {
+test("init creates a consfig that passes check and play", async (t) => {
   const { root, env } = consfigWith(t);
-  const made = path.join(root, "made");
-  assert.equal((await run(["init", made], { env })).code, 0);
-  const checked = await run(["check", "--consfig", made], { env });
+  const created = path.join(root, "created");
+  assert.equal((await run(["init", created], { env })).code, 0);
+  const checked = await run(["check", "--consfig", created], { env });
   assert.deepEqual(checked, {
     code: 0,
-    stdout: "types fit, and every host can be prepared: example\n",
+    stdout: "types OK, all hosts prepare: example\n",
     stderr: "",
   });
   assert.equal(
-    (await run(["play", path.join(made, "playbooks/example.repl"), "--consfig", made], { env })).code,
+    (await run(["play", path.join(created, "playbooks/example.repl"), "--consfig", created], { env })).code,
     0,
   );
-  const again = await run(["init", made], { env });
-  assert.match(again.stderr, /made is not empty; give a directory that is, or that is not there yet\n$/);
+  const again = await run(["init", created], { env });
+  assert.match(again.stderr, /created is not empty; choose an empty or new directory\n$/);
 });
 
-test("what is piped in is played as it comes, and lines keep their numbers", async (t) => {
+test("piped input runs as it arrives, and lines keep their numbers", async (t) => {
   const { root, env } = consfigWith(t);
   const child = spawn(process.execPath, [command, "--consfig", root], { env, cwd: root, stdio: "pipe" });
   let stdout = "";
@@ -176,7 +176,7 @@ test("what is piped in is played as it comes, and lines keep their numbers", asy
   };
   child.stdin.write("console.log('one')\nconst add = (a: number,\n");
   await new Promise((resolve) => setTimeout(resolve, 500));
-  assert.equal(stdout, "", "it breaks off in the middle of a statement");
+  assert.equal(stdout, "", "the input ends in the middle of a statement");
   child.stdin.write("  b: number) => a + b\n");
   await until(/^one\n$/);
   child.stdin.write("console.log(add(1, 2))\n");
@@ -186,7 +186,7 @@ test("what is piped in is played as it comes, and lines keep their numbers", asy
   assert.match(stdout, /heer is not defined[\s\S]* {2}at stdin:5:1\n$/);
 });
 
-test("Ctrl-C ends it after the running step, with 130", async (t) => {
+test("Ctrl-C stops after the running step, with exit code 130", async (t) => {
   const { root, env } = consfigWith(t);
   const child = spawn(process.execPath, [command, "--consfig", root, "--json"], { env, stdio: "pipe" });
   child.stdin.end("deploy(slow)\nconsole.log('not reached')\n");

@@ -76,10 +76,10 @@ async function run(input: string, file: string, shell: Shell): Promise<boolean> 
     shell.refresh();
     const value = await shell.run(shell.workspace.compile(input, file), { attended: true });
     shell.workspace.scope.last = value;
-    shell.say(shell.shown(value) ?? "");
+    shell.print(shell.shown(value) ?? "");
     return true;
   } catch (error) {
-    shell.sayError(error);
+    shell.printError(error);
     return false;
   }
 }

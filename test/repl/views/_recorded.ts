@@ -1,16 +1,16 @@
 import type { DeployEvent } from "../../../lib/model/events";
 
-type Said = DeployEvent extends infer E
+type EventBody = DeployEvent extends infer E
   ? E extends { kind: string }
     ? Omit<E, "host" | "deployment">
     : never
   : never;
 
-/** Events of a deployment of `host`, as they come from the engine. */
-export const of = (host: string, ...events: Said[]): DeployEvent[] =>
+/** Events of a deployment of `host`, as the engine emits them. */
+export const of = (host: string, ...events: EventBody[]): DeployEvent[] =>
   events.map((event) => ({ host, deployment: `of ${host}`, ...event }) as DeployEvent);
 
-/** One step that changes, one made of two of which one holds, one that fails, and one that is skipped for that. */
+/** A step that changes, one with two children of which one fails, and one that is skipped for that reason. */
 export const mixed = (host = "web1.example.org"): DeployEvent[] =>
   of(
     host,
@@ -84,7 +84,7 @@ export const calm = (host: string, steps = 2): DeployEvent[] =>
   of(
     host,
     { kind: "deployment-started", at: "2026-01-01T00:00:00.000Z", hops: [], steps },
-    ...Array.from({ length: steps }, (_, index): Said[] => [
+    ...Array.from({ length: steps }, (_, index): EventBody[] => [
       { kind: "step-started", step: index, property: "p.q", desc: `step ${index}`, site: "hosts/a.ts:1:1" },
       { kind: "step-ended", step: index, status: "unchanged", ms: 1 },
     ]).flat(),
@@ -104,7 +104,7 @@ export const unreachable = (host: string): DeployEvent[] =>
     },
   );
 
-/** One that tells of every command: of a step that holds, of one that changes, and between the steps. */
+/** A verbose deployment: commands of an unchanged step, of a changed one, and outside of steps. */
 export const verbose = (host = "web1.example.org"): DeployEvent[] =>
   of(
     host,

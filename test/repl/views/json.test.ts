@@ -3,7 +3,7 @@ import test from "node:test";
 import { jsonView } from "../../../repl/views/json";
 import { mixed, verbose } from "./_recorded";
 
-test("every event is a line, with the version of the format", () => {
+test("prints one event per line, with the version of the format", () => {
   const lines: string[] = [];
   const view = jsonView({ write: (line) => lines.push(line) });
   const events = [...mixed(), ...verbose()];

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { LiveScreen, warmUp } from "../../../repl/views/live";
 import { mixed } from "./_recorded";
 
-/** A terminal of which everything written is kept. */
+/** A terminal that records all output. */
 function terminal() {
   const stream = Object.assign(new PassThrough(), { columns: 80, rows: 24, isTTY: true });
   let all = "";
@@ -13,7 +13,7 @@ function terminal() {
   return { stream, text: () => all };
 }
 
-test("what is over at once is only written", async () => {
+test("a short deployment is only printed", async () => {
   const { stream, text } = terminal();
   const view = new LiveScreen(stream).view();
   for (const event of mixed()) view.add(event);
@@ -23,7 +23,7 @@ test("what is over at once is only written", async () => {
   assert.equal(text().match(/nginx is installed/g)?.length, 1);
 });
 
-test("what takes longer is drawn, and then written in its place", async () => {
+test("a longer deployment is drawn, then replaced by its result", async () => {
   await warmUp();
   const { stream, text } = terminal();
   const view = new LiveScreen(stream).view();
@@ -40,7 +40,7 @@ test("what takes longer is drawn, and then written in its place", async () => {
     text().slice(drawn),
     /✗ web1\.example\.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1\.3 s/,
   );
-  const over = text().length;
+  const end = text().length;
   await wait(300);
-  assert.equal(text().length, over, "nothing is drawn any more");
+  assert.equal(text().length, end, "nothing more is drawn");
 });

@@ -15,7 +15,7 @@ function treesOf(...deployments: ReturnType<typeof mixed>[]): readonly HostTree[
   return trees.hosts;
 }
 
-test("what stays of a deployment with a failure", () => {
+test("the final text of a failed deployment", () => {
   assert.equal(
     finalText(treesOf(mixed())),
     `  + nginx is installed 1.2 s
@@ -25,26 +25,26 @@ test("what stays of a deployment with a failure", () => {
       | nginx: bad config
       | in line 3
       \`nginx -t\` ended with exit code 1: in line 3
-      cmd.single, said at properties/site.ts:10:5
+      cmd.single, at properties/site.ts:10:5
       at serve (/srv/consfig/properties/site.ts:10:5)
   - nginx runs (site.served failed)
 ✗ web1.example.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1.3 s
-  what failed was said at properties/site.ts:10:5; the steps that hold already will not be done again`,
+  failed step: properties/site.ts:10:5; finished steps are skipped next time`,
   );
 });
 
-test("steps that were as they should be are counted when there are many", () => {
+test("many unchanged steps are only counted", () => {
   assert.equal(finalText(treesOf(calm("a", 100))), "  = 100 steps unchanged\n= a: 100 unchanged in 12 ms");
 });
 
-test("a host that could not be reached says why, and nothing else", () => {
+test("an unreachable host shows only the reason", () => {
   assert.equal(
     finalText(treesOf(unreachable("b"))),
     "  via.ssh(): connection refused; is sshd running there?\n✗ b: failed in 20 ms",
   );
 });
 
-test("of many hosts, only what failed is shown besides a line for each", () => {
+test("many hosts show only failed steps and one line each", () => {
   const text = finalText(treesOf(calm("a"), calm("b"), calm("c"), mixed("d")));
   assert.equal(
     text,
@@ -55,35 +55,35 @@ test("of many hosts, only what failed is shown besides a line for each", () => {
       | nginx: bad config
       | in line 3
       \`nginx -t\` ended with exit code 1: in line 3
-      cmd.single, said at properties/site.ts:10:5
+      cmd.single, at properties/site.ts:10:5
       at serve (/srv/consfig/properties/site.ts:10:5)
 ✗ d: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1.3 s
 4 hosts: 3 unchanged, 1 failed in 1.3 s
-  what failed was said at properties/site.ts:10:5; the steps that hold already will not be done again`,
+  failed step: properties/site.ts:10:5; finished steps are skipped next time`,
   );
 });
 
-test("a report prints as its deployment did", () => {
+test("a report prints like its deployment", () => {
   const reporter = new Reporter();
   for (const event of mixed()) reporter.add(event);
   const report = reporter.finish("web1.example.org", "1", "failed", 1300);
   assert.equal(finalText([treeOf(report)]), finalText(treesOf(mixed())));
 });
 
-test("of a verbose deployment everything is shown, however many hosts there are", () => {
+test("a verbose deployment is shown in full, even with many hosts", () => {
   const [own, ...others] = [verbose(), calm("a"), calm("b"), calm("c")];
   const text = finalText(treesOf(own, ...others));
   assert.equal(
     text,
-    `  via.ssh() opened in 120 ms
-  Node 24 sent, 2.5 MB
-  via.agent() was open
+    `  opened via.ssh() in 120 ms
+  sent Node 24, 2.5 MB
+  reusing via.agent()
   › test -e /mark (exit code 1, 2 ms)
   = nginx is installed
     › dpkg -s nginx (exit code 0, 12 ms)
   + waits 1.0 s
     › echo waiting ⏎ sleep 1 (exit code 0, 1.0 s)
-    › sleep 60 (broken off, 5 ms)
+    › sleep 60 (interrupted, 5 ms)
     | waiting
 + web1.example.org: 1 changed, 1 unchanged in 1.3 s
 = a: 2 unchanged in 12 ms
@@ -93,7 +93,7 @@ test("of a verbose deployment everything is shown, however many hosts there are"
   );
 });
 
-test("the report of a verbose deployment prints with its commands", () => {
+test("the report of a verbose deployment includes its commands", () => {
   const reporter = new Reporter();
   for (const event of verbose()) reporter.add(event);
   const text = finalText([treeOf(reporter.finish("web1.example.org", "1", "changed", 1300))]);
@@ -105,7 +105,7 @@ test("the report of a verbose deployment prints with its commands", () => {
   );
 });
 
-test("live, what a running step of a verbose deployment ran last stands below it", () => {
+test("live: the last command of a running step is below it", () => {
   const lines = liveLines(treesOf(verbose().slice(0, 13)), { columns: 80, rows: 24, frame: 0, now: 2000 });
   assert.deepEqual(
     lines.map(({ text }) => text),
@@ -118,7 +118,7 @@ test("live, what a running step of a verbose deployment ran last stands below it
   );
 });
 
-test("live, a host is a tree of what runs and what became other", () => {
+test("live: a host is a tree of running, changed and failed steps", () => {
   const lines = liveLines(treesOf(mixed().slice(0, 11)), { columns: 80, rows: 24, frame: 0, now: 2000 });
   assert.deepEqual(
     lines.map(({ text }) => text),
@@ -132,12 +132,12 @@ test("live, a host is a tree of what runs and what became other", () => {
   );
 });
 
-test("live, many hosts have one line each, and never more than the terminal has", () => {
+test("live: many hosts get one line each, within the height of the terminal", () => {
   const hosts = treesOf(...Array.from({ length: 30 }, (_, index) => mixed(`host${index}`).slice(0, 11)));
   const lines = liveLines(hosts, { columns: 80, rows: 12, frame: 0, now: 2000 });
   assert.equal(lines.length, 10);
   assert.equal(lines[0]?.text, "⠋ host0 2/5  2.0 s  nginx -t  | in line 3");
-  assert.equal(lines.at(-1)?.text, "  and 21 more, 0 of 30 over");
+  assert.equal(lines.at(-1)?.text, "  and 21 more; 0 of 30 finished");
 });
 
 test("durations", () => {
@@ -151,12 +151,12 @@ test("durations", () => {
   ]);
 });
 
-test("why: what the engine did on the way is left out, also in its own consfig; both streams stand together", () => {
+test("why: the stack omits the engine, also in its own consfig; the output joins both streams", () => {
   const stack = ["lib/target/command.ts:47:9", "properties/cmd.ts:106:5", "hosts/web.ts:3:1"];
   const failure = {
     name: "RunFailed",
     message: "`false` ended with exit code 1",
-    stack: stack.map((place) => `    at run (${place})`).join("\n"),
+    stack: stack.map((position) => `    at run (${position})`).join("\n"),
     command: { command: "false", exit: 1, stdout: "some\n", stderr: "more\n" },
   };
   const reporter = new Reporter();
@@ -175,7 +175,7 @@ test("why: what the engine did on the way is left out, also in its own consfig; 
   );
 });
 
-test("why: of a verbose deployment, what the step ran", () => {
+test("why: a verbose deployment shows the commands of the step", () => {
   const reporter = new Reporter();
   for (const event of verbose().slice(0, -2)) reporter.add(event);
   const failure = { name: "FailedChange", message: "it came too late" };
@@ -183,6 +183,6 @@ test("why: of a verbose deployment, what the step ran", () => {
   const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 1300), root);
   assert.match(
     why,
-    /\n {2}ran {8}› echo waiting ⏎ sleep 1 \(exit code 0, 1\.0 s\)\n {13}› sleep 60 \(broken off, 5 ms\)\n {2}output {5}\| waiting\n {2}error {6}it came too late\n/,
+    /\n {2}ran {8}› echo waiting ⏎ sleep 1 \(exit code 0, 1\.0 s\)\n {13}› sleep 60 \(interrupted, 5 ms\)\n {2}output {5}\| waiting\n {2}error {6}it came too late\n/,
   );
 });
