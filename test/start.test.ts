@@ -66,9 +66,9 @@ describe("npm start on a fresh clone", {
 
   test("installing its packages first", { timeout: 400_000 }, async () => {
     rmSync(path.join(clone, "node_modules"), { recursive: true, force: true });
-    const played = await start();
-    assertPlayed(played);
-    assert.match(played.said, /^Installing npm packages \(none installed yet\) …$/m);
+    const result = await start();
+    assertDeployed(result);
+    assert.match(result.stderr, /^Installing npm packages \(not installed yet\) …$/m);
     assert.ok(existsSync(path.join(clone, "node_modules/.bin/node")));
   });
 });

@@ -59,8 +59,8 @@ test("envfile.sets: applied, applied again, undone, over a shell and in the agen
     assert.equal(readFileSync(file, "utf8"), "# the shop\n");
   }));
 
-test("envfile.sets: two values of one name are refused, and what is no name", () => {
-  const twice = seqprops(said("envfile.sets", "e", "PORT", "1"), said("envfile.sets", "e", "PORT", "2"));
+test("envfile.sets: refuses two values for one name, and invalid names", () => {
+  const twice = seqprops(call("envfile.sets", "e", "PORT", "1"), call("envfile.sets", "e", "PORT", "2"));
   assert.throws(
     () => prepare({ name: "web1" }, twice),
     /: e PORT=1 is already declared; remove one of the two$/,
