@@ -1,4 +1,4 @@
-/** The hops, as a consfig says them: `via.ssh({ user: "root" })`. */
+/** The hops of a consfig: `via.ssh({ user: "root" })`. */
 export { agent } from "./agent/client/hop";
 export { as } from "./connection/as";
 export { chroot } from "./connection/chroot";

@@ -4,11 +4,11 @@ import { account, object, optional, string } from "../model/schema";
 import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
-/** What a hop into a container of docker(1) or podman(1) takes. */
+/** The arguments of a hop into a docker(1) or podman(1) container. */
 export const containerArgs = object({
   name: string({
     pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
-    description: "the name of a container, or the beginning of its ID",
+    description: "the name of a container, or the first characters of its ID",
   }),
   user: optional(account()),
 });
@@ -18,7 +18,7 @@ export const containerCall = (
   { user }: { readonly user?: string } = {},
 ): { name: string; user?: string } => ({ name, ...(user !== undefined && { user }) });
 
-/** A connection into the running container, by `exec -i` of `engine`. */
+/** A connection into the running container, with `exec -i` of `engine`. */
 export function intoContainer(
   engine: "docker" | "podman",
   parent: Connection,
@@ -32,25 +32,25 @@ export function intoContainer(
       command: (command) => `${RUNTIME_DIR}\nexec ${words} ${shellQuote(command)}`,
       shown: `${words} …`,
       atHome: true,
-      // Podman sometimes says 0 for a command that was killed, and may leave it in a group that has no number inside.
+      // Podman sometimes reports exit code 0 for a killed command, whose process group may have no number inside.
       hidesSignals: true,
       otherFiles: true,
-      remedy: (said) => {
-        if (/\/bin\/sh/.test(said) && /no such file|not found/i.test(said))
-          return "its image has no shell, and a hop needs one";
-        if (/no such container|no container with/i.test(said))
+      remedy: (output) => {
+        if (/\/bin\/sh/.test(output) && /no such file|not found/i.test(output))
+          return "the image has no /bin/sh, which the hop needs";
+        if (/no such container|no container with/i.test(output))
           return `\`${engine} ps --all\` lists the containers of this user`;
-        if (/not running|improper/i.test(said)) return `\`${engine} start ${name}\` starts it`;
-        if (/permission denied/i.test(said)) return "this user may not; add via.sudo() before it";
-        return new RegExp(`${engine}: (command )?not found`).test(said)
-          ? `${engine} is not installed there`
+        if (/not running|improper/i.test(output)) return `start it with \`${engine} start ${name}\``;
+        if (/permission denied/i.test(output)) return "this user has no permission; add via.sudo() before it";
+        return new RegExp(`${engine}: (command )?not found`).test(output)
+          ? `${engine} is not installed on that machine`
           : undefined;
       },
     },
   );
 }
 
-/** Another user's containers are found by the directory that a login would have named. */
+/** Rootless containers are found through this variable, which is only set by a login. */
 const RUNTIME_DIR = `if [ -z "\${XDG_RUNTIME_DIR-}" ] && [ -d "/run/user/$(id -u)" ]; then
   XDG_RUNTIME_DIR=/run/user/$(id -u); export XDG_RUNTIME_DIR
 fi`;

@@ -9,9 +9,9 @@ import { resultOf } from "./command-result";
 import { wrapped } from "./wrapped";
 
 /**
- * As the user `user` of the same machine; it takes root before it, or to be that user already. No password, no login
- * shell, no PAM session: it works for users whose shell is nologin. One whose home directory is not there has /, as
- * login(1) does it. In an agent it is a pristine worker of that user.
+ * Runs as the user `user` on the same machine. Needs root, or that very user, before it. No password, no login shell, no
+ * PAM session: it works for users whose shell is nologin. If the home directory does not exist, / replaces it, as with
+ * login(1). Behind an agent, a pristine worker runs as that user.
  */
 export const as = defhop({
   name: "as",
@@ -19,12 +19,12 @@ export const as = defhop({
   call: (user: string) => ({ user }),
   open: async ({ user }, { parent }) => {
     const hop = hopText(user);
-    const { uid, name } = await whoIs(parent);
+    const { uid, name } = await currentUser(parent);
     if (name === user) return wrapped(parent, hop, { command: (command) => command });
     if (uid !== 0)
       throw new ConnectionFailed(
         hop,
-        `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`,
+        `needs root, but the hop before it runs as ${name}; add via.sudo() before it`,
       );
     await accountOf(parent, user, hop);
     return wrapped(parent, hop, {
@@ -34,11 +34,11 @@ export const as = defhop({
   },
   enter: async ({ user }, { parent, uid }) => {
     const hop = hopText(user);
-    const { name } = await whoIs(parent);
+    const { name } = await currentUser(parent);
     if (uid !== 0 && name !== user)
       throw new ConnectionFailed(
         hop,
-        `it takes root, and the agent runs as ${name}; add via.sudo() before via.agent()`,
+        `needs root, but the agent runs as ${name}; add via.sudo() before via.agent()`,
       );
     const { home, ids } = await accountOf(parent, user, hop);
     const become = uid === 0 ? `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups -- ` : "";
@@ -49,13 +49,13 @@ export const as = defhop({
 
 const hopText = (user: string): string => asCode("via.as", [user]);
 
-/** runuser(1) where there is one, else su(1) with a shell that any account accepts. Both set HOME as in passwd(5). */
+/** Uses runuser(1) where available, else su(1) with /bin/sh, which works for any account. HOME is that of passwd(5). */
 const become = (user: string): string => {
   const name = shellQuote(user);
   return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- env HOME="$HOME" "$@"; else exec su -s /bin/sh ${name} -c 'exec env HOME="$0" "$@"' -- "$HOME" "$@"; fi; }; HOME=$(eval echo ~${name}); [ -d "$HOME" ] || HOME=/; export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
 };
 
-async function whoIs(parent: Connection): Promise<{ uid: number; name: string }> {
+async function currentUser(parent: Connection): Promise<{ uid: number; name: string }> {
   const { stdout } = await resultOf(parent, "id -u; id -un");
   const [uid = "", name = ""] = stdout.split("\n");
   return { uid: Number(uid), name };
@@ -75,7 +75,7 @@ async function accountOf(
   if (exit !== 0)
     throw new ConnectionFailed(
       hop,
-      `there is no user ${user} on the host; user.hasAccount("${user}") makes one`,
+      `there is no user ${user} on the host; user.hasAccount("${user}") creates it`,
     );
   return { home, ids: [uid, gid] };
 }

@@ -6,13 +6,13 @@ import { asCode } from "../model/property";
 import { absolutePath, object } from "../model/schema";
 import { ROOT_ENVIRONMENT } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
-import { inside } from "./_inside";
+import { wrapConnection } from "./_wrapped-connection";
 import { resultOf } from "./command-result";
 
 /**
- * In the file system tree `into`, an absolute path on the machine before it; it takes root there. /proc, /sys, /dev,
- * /run and /tmp are mounted inside, in a mount namespace that goes with the hop: other uses of the tree are not
- * disturbed, and nothing is left mounted. In an agent it is a pristine worker inside, if Node can run there.
+ * Runs in the file system tree `into`, an absolute path on the machine before it, and needs root there. /proc, /sys,
+ * /dev, /run and /tmp are mounted inside, in a mount namespace that ends with the hop: other users of the tree are not
+ * affected, and nothing stays mounted. Behind an agent, a pristine worker runs inside, if Node can run there.
  */
 export const chroot = defhop({
   name: "chroot",
@@ -20,17 +20,17 @@ export const chroot = defhop({
   call: (into: string) => ({ into }),
   open: async ({ into }, { parent }) => {
     const hop = hopText(into);
-    await refuseUnfit(parent, into, hop);
-    const holder = await hold(parent, into, hop);
-    return inside(parent, hop, {
-      command: (command) => entering(holder.pid, into, command),
+    await checkTree(parent, into, hop);
+    const mounts = await holdMounts(parent, into, hop);
+    return wrapConnection(parent, hop, {
+      command: (command) => enterCommand(mounts.pid, into, command),
       shown: `chroot ${shellQuote(into)} /bin/sh -c …`,
       otherFiles: true,
-      close: () => holder.release(),
+      close: () => mounts.release(),
     });
   },
   enter: async ({ into }, { parent }) => {
-    await refuseUnfit(parent, into, hopText(into));
+    await checkTree(parent, into, hopText(into));
     const quoted = shellQuote(into);
     return {
       ownProcesses: true,
@@ -41,7 +41,7 @@ export const chroot = defhop({
 
 const hopText = (into: string): string => asCode("via.chroot", [into]);
 
-/** Mounts below $r what a system expects; each is left out where it is there already. Run in a namespace of its own. */
+/** Mounts the usual file systems below $r, skipping those already mounted. Runs in its own mount namespace. */
 const MOUNTS = `on() { mountpoint -q "$r$1" || ! [ -d "$r$1" ] || { shift; mount "$@"; }; }
 mountpoint -q "$r" || mount --bind "$r" "$r"
 on /proc -t proc -o nosuid,noexec,nodev proc "$r/proc"
@@ -64,63 +64,65 @@ on /run --rbind /run "$r/run"
 if [ -d /sys/firmware/efi/efivars ]; then on /sys/firmware/efi/efivars -t efivarfs -o nosuid,noexec,nodev efivarfs "$r/sys/firmware/efi/efivars"; fi`;
 
 /**
- * The processes outside are not seen inside, whatever was mounted there before. The kit stands below /proc, and so does
- * not depend on what else the tree has.
+ * A new /proc hides the processes outside, whatever was mounted there before. The agent's artifacts are mounted below it,
+ * so that they need no other directory in the tree.
  */
 const OWN_PROC = `[ -d "$r/proc" ] || { echo "$r has no directory /proc" >&2; exit 1; }
 mountpoint -q "$r" || mount --bind "$r" "$r"
 mount -t proc -o nosuid,noexec,nodev proc "$r/proc"
 mount --rbind ${ARTIFACTS_MOUNT} "$r${ARTIFACTS_MOUNT}"`;
 
-/** The tree becomes the root of the mount namespace, and all other mounts leave it: not even root gets back out. */
+/** Makes the tree the root of the mount namespace and unmounts everything else, so that not even root can get out. */
 const ROOT = `cd "$r"
 in="exec chroot ."
 if { [ -x bin/umount ] || [ -x sbin/umount ]; } && pivot_root . . 2>/dev/null; then umount -l .; cd /; in=exec; fi`;
 
-async function refuseUnfit(parent: Connection, into: string, hop: string): Promise<void> {
-  const place = shellQuote(into);
+async function checkTree(parent: Connection, into: string, hop: string): Promise<void> {
+  const directory = shellQuote(into);
   const { stdout } = await resultOf(
     parent,
-    `id -u; [ -d ${place} ] && echo there; [ -x ${place}/bin/sh ] && echo shell; uname`,
+    `id -u; [ -d ${directory} ] && echo directory; [ -x ${directory}/bin/sh ] && echo shell; uname`,
   );
   const [uid, ...facts] = stdout.split("\n");
-  if (uid !== "0") throw new ConnectionFailed(hop, "it takes root; add via.sudo() before it");
-  if (!facts.includes("there"))
+  if (uid !== "0") throw new ConnectionFailed(hop, "needs root; add via.sudo() before it");
+  if (!facts.includes("directory"))
     throw new ConnectionFailed(hop, `there is no directory ${into} on the machine before it`);
   if (!facts.includes("shell"))
     throw new ConnectionFailed(hop, `${into} has no /bin/sh: is a system installed there?`);
-  if (!facts.includes("Linux")) throw new ConnectionFailed(hop, "it takes Linux");
+  if (!facts.includes("Linux")) throw new ConnectionFailed(hop, "needs Linux");
 }
 
-interface Holder {
+interface HeldMounts {
   readonly pid: string;
-  /** Resolves when the mounts are gone. */
+  /** Resolves when everything is unmounted. */
   release(): Promise<void>;
 }
 
-/** A process that holds the mounts for the hop's commands. It ends when its input does: with the hop, or the link. */
-async function hold(parent: Connection, into: string, hop: string): Promise<Holder> {
+/** Starts a process that keeps the mounts for the hop's commands. It exits at the end of its input: with the hop or the link. */
+async function holdMounts(parent: Connection, into: string, hop: string): Promise<HeldMounts> {
   const script = `set -e; r=${shellQuote(into)}; ${MOUNTS}\necho "ready $(cut -d" " -f4 /proc/self/stat)"; exec cat >/dev/null`;
   const channel = await parent.exec(
     `exec unshare --mount --propagation private -- /bin/sh -c ${shellQuote(script)}`,
   );
-  let complaint = "";
+  let errors = "";
   channel.stderr.on("data", (chunk: Buffer) => {
-    complaint += chunk.toString();
+    errors += chunk.toString();
   });
   const ended = channel.exit.then(
     () => {},
     () => {},
   );
   const pid = await new Promise<string>((settled, failed) => {
-    let said = "";
+    let output = "";
     channel.stdout.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      const ready = /ready (\d+)\n/.exec(said);
+      output += chunk.toString();
+      const ready = /ready (\d+)\n/.exec(output);
       if (ready?.[1]) settled(ready[1]);
     });
     void ended.then(() =>
-      failed(new ConnectionFailed(hop, complaint.trim() || "its mounts could not be made")),
+      failed(
+        new ConnectionFailed(hop, errors.trim() || "cannot mount /proc, /sys, /dev, /run and /tmp inside it"),
+      ),
     );
   });
   const release = () => {
@@ -130,5 +132,5 @@ async function hold(parent: Connection, into: string, hop: string): Promise<Hold
   return { pid, release };
 }
 
-const entering = (pid: string, into: string, command: string): string =>
+const enterCommand = (pid: string, into: string, command: string): string =>
   `exec nsenter --target ${pid} --mount --root -- chroot ${shellQuote(into)} /usr/bin/env -i ${ROOT_ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;

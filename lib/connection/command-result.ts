@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import type { Connection } from "../model/connection";
 import type { CommandResult } from "../model/errors";
 
-/** What `command` comes to over `connection`. For hops, while they are opened. */
+/** Runs `command` over `connection` to its end. For hops that are being opened. */
 export async function resultOf(connection: Connection, command: string): Promise<CommandResult> {
   const channel = await connection.exec(command);
   channel.stdin.end();

@@ -5,7 +5,7 @@ import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**
- * As the user `user` (root unless given), by doas(1) without a password: doas takes one from a terminal only. Each
+ * Runs as the user `user` (root by default) with doas(1), without a password: doas reads one only from a terminal. Each
  * command is `/bin/sh -c …`, so that one line of doas.conf allows them all.
  */
 export const doas = defhop({
@@ -16,11 +16,11 @@ export const doas = defhop({
       command: (command) => `exec doas -n -u ${shellQuote(user)} -- /bin/sh -c ${shellQuote(command)}`,
       atHome: true,
       ownGroup: true,
-      remedy: (said) => {
-        if (/not found/.test(said)) return "doas is not installed there; use via.sudo()";
-        if (/not enabled|doas\.conf/.test(said)) return `/etc/doas.conf has to allow it: ${rule(user)}`;
-        return /Authentication|tty|Operation not permitted/i.test(said)
-          ? `it must be allowed without a password, in /etc/doas.conf: ${rule(user)}`
+      remedy: (output) => {
+        if (/not found/.test(output)) return "doas is not installed; use via.sudo()";
+        if (/not enabled|doas\.conf/.test(output)) return `allow it in /etc/doas.conf: ${rule(user)}`;
+        return /Authentication|tty|Operation not permitted/i.test(output)
+          ? `allow it without a password in /etc/doas.conf: ${rule(user)}`
           : undefined;
       },
     }),

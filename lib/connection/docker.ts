@@ -1,7 +1,7 @@
 import { defhop } from "../model/hop";
 import { containerArgs, containerCall, intoContainer } from "./_engine";
 
-/** Into the running Docker container `name`, as the user of its image, or as `user`. It needs a /bin/sh inside. */
+/** Enters the running Docker container `name`, as its image's user or as `user`. Needs /bin/sh inside. */
 export const docker = defhop({
   name: "docker",
   args: containerArgs,

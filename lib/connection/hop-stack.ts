@@ -3,12 +3,12 @@ import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/ho
 
 type Progress = HopContext["progress"];
 
-/** Hops opened one inside the other. */
+/** Open hops, each inside the one before. */
 export class HopStack {
   readonly #base: Connection;
   readonly #opened: Connection[] = [];
 
-  /** The first hop will be opened over `base`. */
+  /** Opens the first hop over `base`. */
   constructor(base: Connection) {
     this.#base = base;
   }
@@ -18,7 +18,7 @@ export class HopStack {
     return this.#opened.at(-1) ?? this.#base;
   }
 
-  /** Whether every hop still has its link. */
+  /** True while every hop is connected. */
   get alive(): boolean {
     return this.#opened.every(({ alive }) => alive);
   }
@@ -30,7 +30,7 @@ export class HopStack {
     return connection;
   }
 
-  /** Opens `hops` one after the other; when one fails, all are closed again. */
+  /** Opens `hops` one after the other; if one fails, closes them all. */
   async openAll(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Connection> {
     try {
       for (const hop of hops) await announcing(hop, context.progress, () => this.open(hop, context));
@@ -47,7 +47,7 @@ export class HopStack {
   }
 }
 
-/** Reports that `hop` is being opened by `open`, and that it is. */
+/** Calls `open`, and reports that `hop` is being opened and then that it is open. */
 export async function announcing<T>(hop: Hop, progress: Progress, open: () => Promise<T>): Promise<T> {
   const started = performance.now();
   const code = hopAsCode(hop);

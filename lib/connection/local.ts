@@ -4,9 +4,9 @@ import type { Channel, Connection } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object } from "../model/schema";
-import { Running } from "./_running";
+import { RunningCommands } from "./_running-commands";
 
-/** This machine, as the user who runs us. */
+/** Runs on this machine, as the user of this process. */
 export const local = defhop({
   name: "local",
   args: object({}),
@@ -14,10 +14,10 @@ export const local = defhop({
   open: async () => localConnection(),
 });
 
-/** A connection to this machine, called `description` in messages. It ends only when it is closed. */
+/** A connection to this machine, named `description` in messages. It stays open until it is closed. */
 export function localConnection(description = "via.local()"): Connection {
-  const running = new Running();
-  const over = Promise.withResolvers<undefined>();
+  const running = new RunningCommands();
+  const ending = Promise.withResolvers<undefined>();
   let closed = false;
   return {
     description,
@@ -25,20 +25,20 @@ export function localConnection(description = "via.local()"): Connection {
       return !closed;
     },
     local: true,
-    closed: over.promise,
+    closed: ending.promise,
     exec: async (command) => {
       if (closed) throw new ConnectionFailed(description, "the connection was closed");
       return running.add(await spawned("/bin/sh", ["-c", command], description));
     },
     close: async () => {
       closed = true;
-      over.resolve(undefined);
+      ending.resolve(undefined);
       await running.end();
     },
   };
 }
 
-/** A child process as a channel, in a process group of its own so that all of it can be ended. */
+/** Starts a child process as a channel. It leads a process group, so that `kill` reaches everything it started. */
 export async function spawned(
   file: string,
   args: readonly string[],
@@ -52,7 +52,7 @@ export async function spawned(
       failed(new ConnectionFailed(hop, `cannot start ${file}: ${error.message}`)),
     );
   });
-  // A process that ends without reading its input must not end us.
+  // Ignore EPIPE: the process may exit without reading its input.
   child.stdin.on("error", () => {});
   return {
     stdin: child.stdin,
@@ -65,7 +65,7 @@ export async function spawned(
       try {
         if (child.pid) process.kill(-child.pid, signal);
       } catch {
-        // It has ended meanwhile.
+        // It has already exited.
       }
     },
   };

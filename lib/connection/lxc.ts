@@ -6,8 +6,8 @@ import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**
- * Into the LXC container `name`, named as the host unless given, as its root, by lxc-attach(1). The containers are those
- * of the user before it: root's, or with `via.as("alice")` before it those of alice.
+ * Enters the LXC container `name` (the host's name by default) as its root, with lxc-attach(1). The containers are those of
+ * the user before it: root's, or alice's after `via.as("alice")`.
  */
 export const lxc = defhop({
   name: "lxc",
@@ -17,10 +17,10 @@ export const lxc = defhop({
     ),
   }),
   call: (name?: string) => (name === undefined ? {} : { name }),
-  open: ({ name: said }, { parent, host }) => {
-    const name = said ?? host.name;
+  open: (args, { parent, host }) => {
+    const name = args.name ?? host.name;
     const attach = `lxc-attach -n ${shellQuote(name)} --clear-env ${ENVIRONMENT} -- /bin/sh -c`;
-    return wrapped(parent, said === undefined ? "via.lxc()" : asCode("via.lxc", [said]), {
+    return wrapped(parent, args.name === undefined ? "via.lxc()" : asCode("via.lxc", [args.name]), {
       command: (command) => `${SCOPE}\nexec $scope ${attach} ${shellQuote(command)}`,
       shown: `lxc-attach -n ${shellQuote(name)} --clear-env … -- /bin/sh -c …`,
       atHome: true,
@@ -31,7 +31,7 @@ export const lxc = defhop({
         return /init pid|not running|No such file or directory|not defined|lack access|attach context/i.test(
           output,
         )
-          ? `is it running, and a container of this very user? \`lxc-ls --fancy\` lists those; \`lxc-start -n ${name}\` starts it`
+          ? `check that it is running and belongs to this user: \`lxc-ls --fancy\` lists the containers, \`lxc-start -n ${name}\` starts it`
           : undefined;
       },
     });
@@ -48,7 +48,7 @@ const ENVIRONMENT = Object.entries({
   .map(([name, value]) => `--set-var ${name}=${value}`)
   .join(" ");
 
-/** A user may only move a process into the control group of a container from one that is that user's as well. */
+/** A user may move a process into a container's control group only from a control group that the user owns too. */
 const SCOPE = `scope= uid=$(id -u) run=\${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
 if [ "$uid" != 0 ] && [ -S "$run/systemd/private" ]; then
   XDG_RUNTIME_DIR=$run DBUS_SESSION_BUS_ADDRESS=unix:path=$run/bus; export XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS

@@ -2,8 +2,8 @@ import { defhop } from "../model/hop";
 import { containerArgs, containerCall, intoContainer } from "./_engine";
 
 /**
- * Into the running Podman container `name`, as the user of its image, or as `user`. It needs a /bin/sh inside. The
- * containers are those of the user before it: `via.as("alice"), via.podman("box")` for a rootless one of alice.
+ * Enters the running Podman container `name`, as its image's user or as `user`. Needs /bin/sh inside. The containers
+ * are those of the user before it: `via.as("alice"), via.podman("box")` enters a rootless container of alice.
  */
 export const podman = defhop({
   name: "podman",

@@ -5,8 +5,8 @@ import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**
- * The same user, with the directory `dir` for a home: relative paths, `~` and caches of what follows stand there, and
- * commands begin there. The directory must exist; a relative one stands below the home directory before.
+ * Changes the home directory to `dir`, for the same user: commands start there, and relative paths, `~` and caches refer
+ * to it. The directory must exist; a relative path is below the previous home directory.
  */
 export const rehome = defhop({
   name: "rehome",
@@ -19,7 +19,7 @@ export const rehome = defhop({
         `cd ${word} || exit\nHOME=$(pwd)\nexport HOME\nunset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME\n${command}`,
       shown: `cd ${word}`,
       remedy: () =>
-        "it must be a directory that the user of the hop before may enter; file.directoryExists makes one",
+        "it must be a directory that the user of the previous hop can enter; file.directoryExists creates one",
     });
   },
 });

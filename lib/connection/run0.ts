@@ -5,9 +5,8 @@ import { shellQuote } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**
- * As the user `user` (root unless given), by run0(1) of systemd 256 or newer: each command is a unit of its own, with
- * nothing of the environment before it. Where polkit wants a password, the hop is refused: run0 takes one from a
- * terminal only.
+ * Runs as the user `user` (root by default) with run0(1) of systemd 256 or newer. Each command is its own unit and inherits
+ * no environment. The hop fails where polkit requires a password: run0 reads one only from a terminal.
  */
 export const run0 = defhop({
   name: "run0",
@@ -18,10 +17,10 @@ export const run0 = defhop({
         `exec run0 --no-ask-password --user=${shellQuote(user)} --chdir=/ -- /bin/sh -c ${shellQuote(command)}`,
       atHome: true,
       hidesSignals: true,
-      remedy: (said) => {
-        if (/not found/.test(said)) return "it takes systemd 256 or newer; use via.sudo()";
-        return /authentication required|access denied|permission denied/i.test(said)
-          ? "a rule of polkit has to allow org.freedesktop.systemd1.manage-units to this user without a password; or use via.sudo()"
+      remedy: (output) => {
+        if (/not found/.test(output)) return "run0 needs systemd 256 or newer; use via.sudo()";
+        return /authentication required|access denied|permission denied/i.test(output)
+          ? "add a polkit rule that allows this user org.freedesktop.systemd1.manage-units without a password, or use via.sudo()"
           : undefined;
       },
     }),

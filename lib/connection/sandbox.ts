@@ -16,9 +16,9 @@ import { localConnection } from "./local";
 const HOP = "via.sandbox()";
 
 /**
- * A copy-on-write clone of this very machine: its files, in mount and process namespaces of its own. What is changed
- * there is changed nowhere else, and gone when the session ends unless it is kept. Where namespaces are not to be had,
- * a scratch home directory.
+ * Runs in a copy-on-write clone of this machine: its files, in separate mount and process namespaces. Changes stay in the
+ * clone, and are discarded when the session ends unless the clone is kept. Where namespaces are not available, runs in a
+ * scratch home directory.
  */
 export const sandbox = defhop({
   name: "sandbox",
@@ -30,20 +30,20 @@ export const sandbox = defhop({
     const home = scratchHome(name);
     progress({
       kind: "notice",
-      text: `no clone of this machine here (${reason}): using the scratch home directory ${home}`,
+      text: `cannot clone this machine (${reason}); using the scratch home directory ${home}`,
     });
     return scratchConnection(home);
   },
 });
 
-/** One clone, by the process that holds its namespaces. */
+/** One clone, identified by the process that holds its namespaces. */
 interface Clone {
   readonly name: string;
-  /** As this machine counts; it is 1 inside. */
+  /** The process ID on this machine; it is 1 inside. */
   readonly pid: number;
-  /** Where the overlay's directories are, seen from the namespace. */
+  /** The location of the overlay's directories, inside the mount namespace. */
   readonly directory: string;
-  /** Tells the holder to stay when we go; only for one that we started. */
+  /** Makes the holder outlive this process; undefined if another process started it. */
   readonly keep?: () => void;
 }
 
@@ -53,30 +53,30 @@ export interface SandboxChange {
   readonly change: "added" | "changed" | "deleted";
 }
 
-/** Whether `via.sandbox()` gives a clone of this machine here, and not just a scratch home directory. */
+/** True if `via.sandbox()` can clone this machine; false if it falls back to a scratch home directory. */
 export const canClone = (): boolean => whyNoClone() === undefined;
 
 let noClone: { readonly reason: string | undefined } | undefined;
 
-/** Why no clone can be made here, in half a sentence; undefined when it can. */
+/** Why this machine cannot be cloned; undefined when it can. */
 export function whyNoClone(): string | undefined {
   noClone ??= { reason: findObstacle() };
   return noClone.reason;
 }
 
 function findObstacle(): string | undefined {
-  if (process.platform !== "linux") return "it takes Linux";
-  if (userInfo().uid !== 0) return "it takes root";
+  if (process.platform !== "linux") return "needs Linux";
+  if (userInfo().uid !== 0) return "needs root";
   const { status, stderr, error } = spawnSync("unshare", ["--mount", "--pid", "--fork", "true"], {
     encoding: "utf8",
   });
-  if (error) return "it takes unshare(1) of util-linux";
+  if (error) return "needs unshare(1) of util-linux";
   return status === 0 ? undefined : stderr.trim();
 }
 
 const clones = new Map<string, Promise<Clone>>();
 
-/** The clone called `name`: ours, or one that an earlier session kept; made unless it is there and alive. */
+/** The clone `name`: of this session, kept by an earlier one, or a new one. */
 async function clone(name: string): Promise<Clone> {
   const known = await clones.get(name);
   if (known && isAlive(known.pid)) return known;
@@ -86,7 +86,7 @@ async function clone(name: string): Promise<Clone> {
   return made;
 }
 
-/** Each clone mounts its own here, in its own namespace: one place serves all of them, and nothing is left behind. */
+/** All clones mount here, each in its own namespace: one directory is enough, and nothing is left behind. */
 function mountPoint(): string {
   const directory = path.join(cacheHome, "sandbox");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -94,8 +94,8 @@ function mountPoint(): string {
 }
 
 /**
- * Runs as process 1 of the clone. It says that it is ready only once its root is the clone: whoever entered it before would
- * stand on this very machine. It ends, and everything with it, when its input does, unless it is told to stay.
+ * Runs as process 1 of the clone. It prints "ready" only after its root has changed to the clone: commands entering it
+ * earlier would run on this machine itself. At the end of its input it exits, and the clone with it, unless it reads "keep".
  */
 const HOLDER = `set -e
 d=$1
@@ -140,17 +140,17 @@ async function makeClone(name: string): Promise<Clone> {
   );
   holder.stdin.on("error", () => {});
   holder.once("exit", () => clones.delete(name));
-  const complaint = text(holder.stderr);
+  const errors = text(holder.stderr);
   const pid = await new Promise<number>((settled, failed) => {
-    let said = "";
+    let output = "";
     holder.stdout.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      const ready = /ready (\d+)\n/.exec(said);
+      output += chunk.toString();
+      const ready = /ready (\d+)\n/.exec(output);
       if (ready) settled(Number(ready[1]));
     });
     holder.once("exit", () =>
-      complaint.then((why) =>
-        failed(new ConnectionFailed(HOP, why.trim() || "its namespaces could not be made")),
+      errors.then((message) =>
+        failed(new ConnectionFailed(HOP, message.trim() || "cannot create its namespaces")),
       ),
     );
   });
@@ -160,7 +160,7 @@ async function makeClone(name: string): Promise<Clone> {
   return { name, pid, directory, keep: () => void holder.stdin.write("keep\n") };
 }
 
-const inside = ({ pid }: Clone) => [
+const nsenterFlags = ({ pid }: Clone) => [
   "--target",
   String(pid),
   "--mount",
@@ -169,7 +169,7 @@ const inside = ({ pid }: Clone) => [
   `--wd=/proc/${pid}/root/root`,
 ];
 
-/** The clone outlives its connections: the next deployment finds what this one did. */
+/** The clone outlives its connections: the next deployment finds the changes of this one. */
 function cloneConnection(made: Clone): Connection {
   const outer = localConnection(HOP);
   const environment = `env -i ${ROOT_ENVIRONMENT} LANG=C.UTF-8`;
@@ -181,7 +181,9 @@ function cloneConnection(made: Clone): Connection {
     },
     closed: outer.closed,
     exec: (command) =>
-      outer.exec(`exec nsenter ${inside(made).join(" ")} ${environment} /bin/sh -c ${shellQuote(command)}`),
+      outer.exec(
+        `exec nsenter ${nsenterFlags(made).join(" ")} ${environment} /bin/sh -c ${shellQuote(command)}`,
+      ),
     close: () => outer.close(),
   };
 }
@@ -217,14 +219,14 @@ function scratchConnection(home: string): Connection {
   };
 }
 
-/** The clone called `name`, which must be there. */
+/** The clone `name`. Throws `ConsfigError` when it does not exist. */
 async function existing(name: string): Promise<Clone> {
   const made = clones.get(name) ?? keptClone(name);
   if (!made) throw new ConsfigError(`there is no sandbox "${name}"; deploy to it first: deploy(sandbox)`);
   return made;
 }
 
-/** What differs in the clone from this machine, by path; our own files left out. */
+/** The differences between the clone and this machine, by path, without Consfigurator's own files. */
 export async function sandboxDiff(name = "sandbox"): Promise<SandboxChange[]> {
   const { pid, directory } = await existing(name);
   const { stdout } = await promisify(execFile)(
@@ -237,16 +239,16 @@ export async function sandboxDiff(name = "sandbox"): Promise<SandboxChange[]> {
     .filter(Boolean)
     .map((entry) => ({ type: entry[0], path: entry.slice(2).replaceAll(/^\/\//g, "/") }))
     .map(
-      ({ type, path: place }): SandboxChange => ({
-        path: place,
-        // The overlay marks what was deleted by a character device.
-        change: type === "c" ? "deleted" : lstatSync(place, { throwIfNoEntry: false }) ? "changed" : "added",
+      ({ type, path: file }): SandboxChange => ({
+        path: file,
+        // In an overlay, a character device marks a deleted file.
+        change: type === "c" ? "deleted" : lstatSync(file, { throwIfNoEntry: false }) ? "changed" : "added",
       }),
     )
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Lists each overlay's upper directory below the place that it is of. */
+/** Lists the upper directory of each overlay, with paths below its mount point. */
 const LIST_CHANGES = `d=$1
 for u in "$d"/upper "$d"/upper.*[0-9]; do
   [ -d "$u" ] || continue
@@ -254,7 +256,7 @@ for u in "$d"/upper "$d"/upper.*[0-9]; do
   cd "$u" && find . -mindepth 1 \\( -path ./root/.cache/consfigurator -o -path ./usr/sbin/policy-rc.d \\) -prune -o \\( ! -type d -o -empty \\) -printf "%y $of/%P\\0"
 done`;
 
-/** The clone goes with everything in it. */
+/** Kills everything that runs in the clone, and discards its files. */
 export async function discardSandbox(name = "sandbox"): Promise<void> {
   const { pid } = await existing(name);
   clones.delete(name);
@@ -262,32 +264,32 @@ export async function discardSandbox(name = "sandbox"): Promise<void> {
   process.kill(pid, "SIGKILL");
 }
 
-/** The clone stays when this session ends, until it is discarded or this machine is rebooted. */
+/** Keeps the clone after this session ends, until it is discarded or this machine reboots. */
 export async function keepSandbox(name = "sandbox"): Promise<void> {
   const { keep, pid, directory } = await existing(name);
   if (!keep) return;
   keep();
   mkdirSync(path.dirname(stateFile(name)), { recursive: true, mode: 0o700 });
-  writeFileSync(stateFile(name), JSON.stringify({ pid, directory, born: born(pid) }), { mode: 0o600 });
+  writeFileSync(stateFile(name), JSON.stringify({ pid, directory, born: startTime(pid) }), { mode: 0o600 });
 }
 
 const stateFile = (name: string): string => path.join("/run/consfigurator", `sandbox-${name}.json`);
 
 function keptClone(name: string): Clone | undefined {
   try {
-    const {
-      pid,
-      directory,
-      born: then,
-    } = JSON.parse(readFileSync(stateFile(name), "utf8")) as { pid: number; directory: string; born: string };
-    return born(pid) === then ? { name, pid, directory } : undefined;
+    const { pid, directory, born } = JSON.parse(readFileSync(stateFile(name), "utf8")) as {
+      pid: number;
+      directory: string;
+      born: string;
+    };
+    return startTime(pid) === born ? { name, pid, directory } : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** When a process was started: with its number, it names it for ever. */
-function born(pid: number): string | undefined {
+/** The start time of a process: unlike the ID alone, both together are never reused. */
+function startTime(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return stat.slice(stat.lastIndexOf(")")).split(" ")[20];
 }

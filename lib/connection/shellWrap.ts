@@ -5,8 +5,8 @@ import { shellQuote, shellWords } from "../util/shell-quote";
 import { wrapped } from "./wrapped";
 
 /**
- * Behind any command that runs the one that follows it: `via.shellWrap("ip", "netns", "exec", "blue")` runs
- * `ip netns exec blue /bin/sh -c …`. It must hand on streams and exit code, and add nothing to the output.
+ * Runs commands through another command: `via.shellWrap("ip", "netns", "exec", "blue")` runs
+ * `ip netns exec blue /bin/sh -c …`. That command must pass on streams and exit code, and print nothing of its own.
  */
 export const shellWrap = defhop({
   name: "shellWrap",
@@ -17,7 +17,7 @@ export const shellWrap = defhop({
   open: ({ words }, { parent }) =>
     wrapped(parent, asCode("via.shellWrap", words), {
       command: (command) => `exec ${shellWords(words)} /bin/sh -c ${shellQuote(command)}`,
-      // Nobody knows where the command leads.
+      // The command may switch to any file system.
       otherFiles: true,
     }),
 });

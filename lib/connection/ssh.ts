@@ -24,30 +24,29 @@ const args = object({
 });
 
 /**
- * Over ssh, as the user's own OpenSSH configuration has it: HostName, User, Port, IdentityFile, IdentityAgent,
- * ProxyJump, known_hosts and the rest, Match and Include too. After another hop that is not this machine, the `ssh` of
- * that machine is run there, with its configuration and its keys; for a jump host with the keys of this one, use
- * ProxyJump.
+ * Connects over ssh with the user's OpenSSH configuration: HostName, User, Port, IdentityFile, IdentityAgent, ProxyJump,
+ * known_hosts and the rest, including Match and Include. After a hop to another machine, runs that machine's `ssh`, with
+ * its configuration and its keys; for a jump host with this machine's keys, use ProxyJump.
  *
- * - `user`, `port`: in place of the configured ones.
- * - `hop`: the address to connect to while DNS does not know the host. Its host key is still the one known for the
- *   host's own name; keys known for the address count only when there is none.
- * - `identity`: the only key to offer, a private key file of this machine.
- * - `config`: the OpenSSH configuration file to read in place of the user's and the system's.
- * - `transport`: `"ssh2"` connects from within this process; `"openssh"` through the system's `ssh`, which is chosen
- *   by itself for what ssh2 cannot do: certificates, hardware keys, Kerberos, ProxyCommand, a ControlPath in use.
- * - `keepaliveSeconds`: a link that is silent for three times this long is given up; 3 unless given.
- * - `connectTimeoutSeconds`: time for the connection, without the time a person takes to answer; ConnectTimeout of the
- *   configuration, or 20.
+ * - `user`, `port`: override the configuration.
+ * - `hop`: the address to connect to while DNS does not know the host. Its host key is still looked up under the host's
+ *   own name; keys known for the address count only when there is none.
+ * - `identity`: the only key to offer, a private key file on this machine.
+ * - `config`: the OpenSSH configuration file to read instead of the user's and the system's.
+ * - `transport`: `"ssh2"` connects from within this process; `"openssh"` runs the system's `ssh`, which is the default
+ *   where ssh2 cannot connect: certificates, hardware keys, Kerberos, ProxyCommand, a ControlPath in use.
+ * - `keepaliveSeconds`: the connection is lost after three times this long without an answer; default: 3.
+ * - `connectTimeoutSeconds`: the time limit for connecting, not counting the time the user takes to answer; default:
+ *   ConnectTimeout of the configuration, or 20.
  *
- * Throws `ConnectionFailed` when the host cannot be reached, is not the one that known_hosts tells of, or lets nobody in.
+ * Throws `ConnectionFailed` when the host cannot be reached, its key does not match known_hosts, or the login fails.
  */
 export const ssh = defhop({
   name: "ssh",
   args,
-  open: async (said, context) => {
-    const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = said;
-    const hop = hopAsCode({ hop: "ssh", args: said, site: "" });
+  open: async (given, context) => {
+    const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = given;
+    const hop = hopAsCode({ hop: "ssh", args: given, site: "" });
     const options = (configured?: string): ConnectOptions => ({
       hop,
       keepaliveSeconds,
@@ -67,12 +66,12 @@ export const ssh = defhop({
     if (reasons.length > 0) {
       context.progress({
         kind: "notice",
-        text: `${hop} goes through the system's ssh: ${reasons.join("; ")}`,
+        text: `${hop} uses the system's ssh: ${reasons.join("; ")}`,
       });
     }
-    const kept = options(last?.config.value("connecttimeout"));
+    const configured = options(last?.config.value("connecttimeout"));
     return chosen === "ssh2"
-      ? connectByNode(endpoints, kept)
-      : connectByOpenssh({ parent: context.parent, destination: target, endpoint: last }, kept);
+      ? connectByNode(endpoints, configured)
+      : connectByOpenssh({ parent: context.parent, destination: target, endpoint: last }, configured);
   },
 });

@@ -8,9 +8,8 @@ import { resultOf } from "./command-result";
 import { wrapped } from "./wrapped";
 
 /**
- * As the user `user`, by su(1): with a session of PAM, unlike `via.as`, and with no more of the environment than what
- * belongs to the account. It takes root before it, whom su asks for no password; the shell is /bin/sh whatever the
- * account's own is.
+ * Runs as the user `user` with su(1): with a PAM session, unlike `via.as`, and with the account's own environment only.
+ * Needs root before it, from which su asks no password. The shell is /bin/sh, even if the account has another.
  */
 export const su = defhop({
   name: "su",
@@ -23,7 +22,7 @@ export const su = defhop({
     if (uid !== "0")
       throw new ConnectionFailed(
         hop,
-        `it takes root, and the hop before it is the user ${name}; add via.sudo() before it`,
+        `needs root, but the hop before it runs as ${name}; add via.sudo() before it`,
       );
     const path = user === "root" ? ROOT_PATH : USER_PATH;
     return wrapped(parent, hop, {
@@ -31,9 +30,9 @@ export const su = defhop({
         `exec env -i PATH=${path} su -s /bin/sh ${shellQuote(user)} -c ${shellQuote(command)}`,
       shown: `su -s /bin/sh ${shellQuote(user)} -c …`,
       atHome: true,
-      remedy: (said) =>
-        /does not exist|no passwd entry|unknown (login|user|id)/i.test(said)
-          ? `user.hasAccount(${JSON.stringify(user)}) makes the account`
+      remedy: (output) =>
+        /does not exist|no passwd entry|unknown (login|user|id)/i.test(output)
+          ? `user.hasAccount(${JSON.stringify(user)}) creates the account`
           : undefined,
     });
   },

@@ -5,50 +5,53 @@ import { defhop, type HopContext } from "../model/hop";
 import { asCode } from "../model/property";
 import { account, object, optional, string } from "../model/schema";
 import { shellQuote } from "../util/shell-quote";
-import { inside } from "./_inside";
 import { Password } from "./_passwords";
+import { wrapConnection } from "./_wrapped-connection";
 import { resultOf } from "./command-result";
 import { type CommandWrapper, wrapped } from "./wrapped";
 
 const args = object({
   user: optional(account()),
   credential: optional(
-    string({ pattern: "^[^\\u0000\\n]{1,64}$", description: "a name for the password that hosts share" }),
+    string({
+      pattern: "^[^\\u0000\\n]{1,64}$",
+      description: "a name for a password that several hosts share",
+    }),
   ),
 });
 
 /**
- * As the user `user` (root unless given), by sudo(8). Where sudo wants a password, the person at the terminal is asked
- * for it: once in a session for each account of each host, or once for all hosts whose hop names the same `credential`.
- * It is kept in memory only, and written to sudo only after sudo has asked for it in our own words: not on a command line,
- * nor in the environment, a file, a log, or the input of a command.
+ * Runs as the user `user` (root by default) with sudo(8). When sudo needs a password, it is asked for at the terminal: once
+ * per session for each account on each host, or once for all hosts whose hop names the same `credential`. It is kept in
+ * memory only, and written to sudo only after sudo has printed our own prompt: never on a command line, in the
+ * environment, in a file, in a log, or in the input of a command.
  *
  * Each command is `/bin/sh -c …`, so that one line of sudoers allows them all. Throws `ConnectionFailed` when sudo
- * refuses, when nobody is there to be asked, and when three passwords were wrong.
+ * refuses, when there is no terminal to ask on, and after three wrong passwords.
  */
 export const sudo = defhop({
   name: "sudo",
   args,
-  open: async (said, context) => {
-    const { user = "root" } = said;
-    const hop = asCode("via.sudo", said.user === undefined && said.credential === undefined ? [] : [said]);
+  open: async (args, context) => {
+    const { user = "root", credential } = args;
+    const hop = asCode("via.sudo", args.user === undefined && credential === undefined ? [] : [args]);
     if (!context.ask) return wrapped(context.parent, hop, withoutPassword(user, false));
-    return withPerson(user, hop, said.credential, { ...context, ask: context.ask });
+    return withAsker(user, hop, credential, { ...context, ask: context.ask });
   },
 });
 
-/** As sudo does it when nobody can be asked. */
-function withoutPassword(user: string, asked: boolean): CommandWrapper {
+/** sudo without a password. `canAsk`: there is a terminal to ask on. */
+function withoutPassword(user: string, canAsk: boolean): CommandWrapper {
   return {
     command: (command) => `exec sudo -H -k -n ${words(user, command)}`,
     shown: `sudo -H -k -n ${words(user, "…")}`,
     atHome: true,
-    remedy: (said) => {
-      if (NEEDS_PASSWORD.test(said))
-        return asked
-          ? "it has not needed one before; deploy again to be asked for it"
-          : `nobody is there to give one: deploy from a terminal, or allow \`/bin/sh\` without one (NOPASSWD) in sudoers, or connect as ${user}`;
-      return refusal(said);
+    remedy: (output) => {
+      if (NEEDS_PASSWORD.test(output))
+        return canAsk
+          ? "sudo did not need one before; deploy again to be asked for it"
+          : `there is no terminal to ask on: deploy from a terminal, allow \`/bin/sh\` without a password (NOPASSWD) in sudoers, or connect as ${user}`;
+      return refusal(output);
     },
   };
 }
@@ -58,17 +61,16 @@ const NEEDS_PASSWORD = /password is required|terminal is required|no askpass pro
 const words = (user: string, command: string): string =>
   `--user=${shellQuote(user)} -- /bin/sh -c ${command === "…" ? command : shellQuote(command)}`;
 
-function refusal(said: string): string | undefined {
-  if (/not found/.test(said))
-    return "sudo is not installed there; connect as root, or use via.su or via.doas";
-  if (/unknown user/.test(said)) return "the account must be there before the hop";
-  return /not in the sudoers|not allowed/.test(said)
-    ? "sudoers must allow `/bin/sh` to the user before this hop; visudo(8) edits it"
+function refusal(output: string): string | undefined {
+  if (/not found/.test(output)) return "sudo is not installed; connect as root, or use via.su or via.doas";
+  if (/unknown user/.test(output)) return "create the account before this hop is opened";
+  return /not in the sudoers|not allowed/.test(output)
+    ? "allow `/bin/sh` in sudoers for the user of the hop before it; visudo(8) edits that file"
     : undefined;
 }
 
-/** Where somebody can be asked: sudo is opened as if it needed a password, and used without one if it did not ask. */
-async function withPerson(
+/** With a terminal to ask on: tries sudo as if it needed a password, and uses it without one if it does not ask. */
+async function withAsker(
   user: string,
   hop: string,
   credential: string | undefined,
@@ -76,47 +78,47 @@ async function withPerson(
 ): Promise<Connection> {
   const { parent, host, signal } = context;
   const name = (await resultOf(parent, "id -un")).stdout.trim();
-  const place = credential === undefined ? `${name} on ${host.name}` : `${name} (${credential})`;
+  const account = credential === undefined ? `${name} on ${host.name}` : `${name} (${credential})`;
   const key = JSON.stringify(credential === undefined ? ["sudo", host.name, name] : [credential]);
-  const password = new Password(context.ask, key, `Password of ${place}, for sudo:`, signal);
+  const password = new Password(context.ask, key, `[sudo] password for ${account}:`, signal);
   for (;;) {
     let questions = 0;
-    const passage = withPassword(user, () => {
+    const wrapper = withPassword(user, () => {
       questions += 1;
       return password.next();
     });
     try {
-      await (await wrapped(parent, hop, passage)).close();
+      await (await wrapped(parent, hop, wrapper)).close();
       break;
     } catch (error) {
       signal.throwIfAborted();
       if (password.outcome === "declined")
         throw new ConnectionFailed(
           hop,
-          `sudo wants the password of ${place}, and it was not given; deploy again to be asked`,
+          `sudo needs the password for ${account}, and none was entered; deploy again to be asked for it`,
         );
       if (password.outcome === "wrong")
         throw new ConnectionFailed(
           hop,
-          `sudo did not accept the password of ${place}, three times; is it another one there?`,
+          `sudo rejected three passwords for ${account}; check which password that account has`,
         );
-      // sudo may allow fewer attempts than we do.
+      // sudo may allow fewer attempts than we do; then ask again.
       if (questions === 0 || !(error instanceof ConnectionFailed) || !WRONG.test(error.message)) throw error;
     }
   }
-  const { right } = password;
-  return inside(
+  const { accepted } = password;
+  return wrapConnection(
     parent,
     hop,
-    right === undefined
+    accepted === undefined
       ? withoutPassword(user, true)
-      : withPassword(user, async (time) => (time === 1 ? right : undefined)),
+      : withPassword(user, async (time) => (time === 1 ? accepted : undefined)),
   );
 }
 
 const WRONG = /incorrect password|no password was provided|try again|authentication failure/i;
 
-/** The prompt is ours, and nothing else knows it: so when it appears, it is sudo that reads. */
+/** The prompt is random: when it appears, it is sudo that waits for input. */
 function withPassword(user: string, answer: (time: number) => Promise<string | undefined>): CommandWrapper {
   const sign = `[password ${randomBytes(12).toString("hex")}]`;
   return {
@@ -124,9 +126,9 @@ function withPassword(user: string, answer: (time: number) => Promise<string | u
     shown: `sudo -H -k -S ${words(user, "…")}`,
     atHome: true,
     prompt: { sign, answer },
-    remedy: (said) =>
-      WRONG.test(said)
-        ? "the password is not accepted any more; deploy again to be asked for it"
-        : refusal(said),
+    remedy: (output) =>
+      WRONG.test(output)
+        ? "sudo no longer accepts the password; deploy again to be asked for it"
+        : refusal(output),
   };
 }

@@ -1,22 +1,22 @@
 import type { Connection } from "../model/connection";
-import { inside, notInside } from "./_inside";
-import type { CommandWrapper } from "./_passage";
+import type { CommandWrapper } from "./_command-wrapper";
+import { wrapConnection, wrapperFailure } from "./_wrapped-connection";
 import { resultOf } from "./command-result";
 
-export type { CommandWrapper } from "./_passage";
+export type { CommandWrapper } from "./_command-wrapper";
 
 /**
- * For hops that are a command around commands: a connection whose every command goes over `parent` by `passage`, once
- * `proof` has ended there with exit code 0. Throws `ConnectionFailed`, naming `hop`, when it does not: with the command,
- * what was said to it, and the remedy.
+ * For hops that run commands through another command: a connection that runs each command over `parent` through
+ * `wrapper`, once `proof` has exited there with code 0. Throws `ConnectionFailed` when it does not, with `hop`, the
+ * command, its output and the remedy.
  */
 export async function wrapped(
   parent: Connection,
   hop: string,
-  { proof = "true", ...passage }: CommandWrapper & { readonly proof?: string },
+  { proof = "true", ...wrapper }: CommandWrapper & { readonly proof?: string },
 ): Promise<Connection> {
-  const connection = inside(parent, hop, passage);
+  const connection = wrapConnection(parent, hop, wrapper);
   const outcome = await resultOf(connection, proof);
-  if (outcome.exit !== 0) throw notInside(hop, passage, outcome);
+  if (outcome.exit !== 0) throw wrapperFailure(hop, wrapper, outcome);
   return connection;
 }

@@ -5,14 +5,14 @@ import path from "node:path";
 import type { Asker } from "../../model/hop";
 import { shellQuote } from "../../util/shell-quote";
 
-/** Lets the system's `ssh` ask the person at our terminal: the program that it runs for that asks us. */
+/** Lets the system's `ssh` ask the user at our terminal, through an SSH_ASKPASS program that connects to this process. */
 export interface Askpass {
-  /** To be set for `ssh`. */
+  /** Environment variables for `ssh`. */
   readonly env: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
-/** `notice` is told what needs no answer, such as that a hardware key waits to be touched. */
+/** Calls `notice` for messages that need no answer, such as that a hardware key waits for a touch. */
 export async function askpass(ask: Asker, notice: (text: string) => void): Promise<Askpass> {
   const directory = await mkdtemp(path.join(tmpdir(), "consfig-ask-"));
   const program = path.join(directory, "askpass");
@@ -34,7 +34,7 @@ export async function askpass(ask: Asker, notice: (text: string) => void): Promi
   };
 }
 
-/** Sends the question, prints the answer. Ends with 1 when there is none, which `ssh` takes as a no. */
+/** Sends the question and prints the answer. Exits with 1 when there is none, which `ssh` takes as a no. */
 const CLIENT = `
 const socket = require("node:net").connect(process.argv[2]);
 socket.end(JSON.stringify({ question: process.argv[3], kind: process.env.SSH_ASKPASS_PROMPT }));
@@ -51,13 +51,13 @@ async function answer(socket: Socket, ask: Asker, notice: (text: string) => void
   let text = "";
   for await (const chunk of socket.setEncoding("utf8")) text += chunk;
   const { question, kind } = JSON.parse(text) as { question: string; kind?: string };
-  // A mere message stays until ssh ends the program, which closes the socket.
+  // ssh kills the program when the message is no longer needed, which closes the socket.
   if (kind === "none") return notice(question.trim());
   if (/\(yes\/no/.test(question) || kind === "confirm") {
     const yes = await ask.confirm(question.replace(/\s*\(yes\/no.*$/s, "").trim());
     socket.end(yes ? JSON.stringify("yes") : kind === "confirm" ? "" : JSON.stringify("no"));
     return;
   }
-  const secret = await ask.secret(question.replace(/:\s*$/, "").trim());
+  const secret = await ask.secret(question.trim());
   socket.end(secret === undefined ? "" : JSON.stringify(secret));
 }

@@ -9,36 +9,37 @@ import type { SshConfig } from "./_config";
 import type { Keys, OfferedKey } from "./_keys";
 import { type ParsedKey, sshLibrary } from "./_library";
 
-/** Passwords that a host took in this session, by `user@address:port`. */
+/** Passwords that hosts accepted in this session, by `user@address:port`. */
 const passwords = new Map<string, string>();
 
 /**
- * Logs in: every key, then what the host wants typed. Nobody is asked for a passphrase before the host has said that
- * it would take that key.
+ * Logs in with every key, then with a password or keyboard-interactive. The user is asked for the passphrase of a key
+ * only after the host has accepted its public part.
  */
 export class Authentication {
-  /** What was tried and why it failed, for the message. */
+  /** The keys and methods tried, for the message of a failure. */
   readonly tried: string[] = [];
-  /** Nothing is left to try. */
+  readonly #skipped: string[] = [];
+  /** True when nothing is left to try. */
   exhausted = false;
-  /** What the host takes, once it has said so. */
+  /** The methods that the host accepts, as soon as it has sent them. */
   methods: readonly string[] = [];
   readonly #keys: OfferedKey[];
-  #asked = false;
-  #typed = 0;
+  #askedMethods = false;
+  #prompts = 0;
   #password: string | undefined;
 
   constructor(
     private readonly config: SshConfig,
     private readonly keys: Keys,
     private readonly ask: Asker | undefined,
-    /** Ends the attempt. */
+    /** Aborts the attempt. */
     private readonly giveUp: () => void,
   ) {
     this.#keys = config.value("pubkeyauthentication") === "no" ? [] : [...keys.offered];
   }
 
-  /** To be called when the host let us in. */
+  /** Call after a successful login. */
   succeeded(): void {
     if (this.#password !== undefined) passwords.set(this.#account, this.#password);
   }
@@ -58,26 +59,26 @@ export class Authentication {
 
   async #next(): Promise<AnyAuthMethod | undefined> {
     const username = this.config.user;
-    while (this.#takes("publickey")) {
+    while (this.#accepts("publickey")) {
       const key = this.#keys.shift();
       if (!key) break;
       const publicKey = key.publicKey ?? (await key.unlock?.(this.ask));
       this.tried.push(key.label);
       if (publicKey) return { type: "agent", username, agent: this.#agentOf(key, publicKey) };
     }
-    // Without a key to begin with, the host must be asked what it takes.
-    if (this.methods.length === 0 && !this.#asked) {
-      this.#asked = true;
+    // Without a key to offer first, ask the host which methods it accepts.
+    if (this.methods.length === 0 && !this.#askedMethods) {
+      this.#askedMethods = true;
       return { type: "none", username };
     }
     return this.#typedMethod(username);
   }
 
-  #takes(method: string): boolean {
+  #accepts(method: string): boolean {
     return this.methods.length === 0 || this.methods.includes(method);
   }
 
-  /** ssh2 asks an agent for a signature only when the host would take the key: so each key plays an agent. */
+  /** ssh2 requests a signature from an agent only after the host has accepted the key: so each key poses as an agent. */
   #agentOf(key: OfferedKey, publicKey: Buffer) {
     const { BaseAgent, parseKey } = sshLibrary();
     const { ask } = this;
@@ -89,7 +90,7 @@ export class Authentication {
       override sign(_key: ParsedKey, data: Buffer, ...rest: unknown[]): void {
         const done = rest.at(-1) as (error: Error | null, signature: Buffer) => void;
         const { hash } = (rest.length > 1 ? rest[0] : {}) as { hash?: string };
-        // An error here would end the whole attempt, a wrong signature only this key's turn.
+        // An error would abort the login; after an invalid signature, the next key is tried.
         key.sign(data, hash, ask).then(
           (signature) => done(null, signature ?? Buffer.alloc(64)),
           (error: Error) => {
@@ -111,15 +112,15 @@ export class Authentication {
     const remembered = passwords.get(this.#account);
     passwords.delete(this.#account);
     if (!ask && remembered === undefined) {
-      this.tried.push("no password, because nobody is here to type it");
+      this.#skipped.push("no terminal to ask for a password");
       return undefined;
     }
-    if (this.#typed++ >= Number(config.value("numberofpasswordprompts") ?? 3)) return undefined;
-    if (this.#typed === 1) this.tried.push("a password");
-    const again = this.#typed > 1 ? "Not this one. " : "";
+    if (this.#prompts++ >= Number(config.value("numberofpasswordprompts") ?? 3)) return undefined;
+    if (this.#prompts === 1) this.tried.push("password");
+    const again = this.#prompts > 1 ? "Wrong password, try again. " : "";
     const typed = async (question: string) => remembered ?? (await ask?.secret(again + question));
     if (!interactive) {
-      const answer = await typed(`Password of ${this.#account}`);
+      const answer = await typed(`Password for ${this.#account}:`);
       if (answer === undefined) return undefined;
       this.#password = answer;
       return { type: "password", username, password: answer };
@@ -137,7 +138,7 @@ export class Authentication {
         if (answer === undefined) return this.#end();
         answers.push(answer);
       }
-      // Only a single answer is a password; of several, some are used up by being said once.
+      // Only a single answer is a password; among several there may be one-time codes.
       if (answers.length === 1) this.#password = answers[0];
       finish(answers);
     };
@@ -149,18 +150,17 @@ export class Authentication {
     return `${user}@${address}${port === 22 ? "" : `:${port}`}`;
   }
 
-  /** All of it, for the message of a failure. */
+  /** The keys and methods tried, and those that the host accepts. */
   report(): string {
     const refusals = this.keys.offered.flatMap(({ label, refusals }) =>
       refusals.map((refusal) => `${label}: ${refusal}`),
     );
     const tried = this.tried.filter((label) => !refusals.some((refusal) => refusal.startsWith(`${label}: `)));
     const parts = [
-      tried.length + refusals.length > 0
-        ? `tried ${[...tried, ...refusals].join("; ")}`
-        : "there was no key to try",
+      tried.length + refusals.length > 0 ? `tried: ${[...tried, ...refusals].join("; ")}` : "no key to try",
+      ...this.#skipped,
       ...this.keys.problems,
-      ...(this.methods.length > 0 ? [`the host takes ${this.methods.join(", ")}`] : []),
+      ...(this.methods.length > 0 ? [`the host accepts: ${this.methods.join(", ")}`] : []),
     ];
     return parts.join("; ");
   }

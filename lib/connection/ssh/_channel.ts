@@ -1,54 +1,54 @@
 import { constants } from "node:os";
 import { type Readable, Writable } from "node:stream";
 import type { Channel } from "../../model/connection";
-import { drained, outputOf } from "../_drained";
-import type { StderrMarkers } from "../_marks";
+import type { StderrMarkers } from "../_stderr-markers";
+import { drained, outputOf } from "../_streams";
 import type { ClientChannel } from "./_library";
 
-/** What a channel needs of its connection. */
+/** The parts of a connection that its channels use. */
 export interface Link {
-  /** The marks on this command's stderr, which tell its process ids. */
-  readonly marks: StderrMarkers;
-  /** Sends a signal to the command that told `ids`. */
+  /** The markers on this command's stderr, which report its process ids. */
+  readonly markers: StderrMarkers;
+  /** Sends a signal to the command with the reported `ids`. */
   kill(ids: string, signal: NodeJS.Signals): void;
-  /** Settles when the link is over. */
+  /** Settles when the connection has ended. */
   readonly closed: Promise<unknown>;
-  /** Why there will be no exit code. */
-  lost(what: string): Error;
+  /** Returns the error for a missing exit code. */
+  lost(problem: string): Error;
 }
 
 /**
- * An ssh2 channel as three plain streams. ssh2's own is one duplex that `pipeline` and `finished` misread, and that
- * forgets the callbacks of writes when the far side goes.
+ * Turns an ssh2 channel into three plain streams. ssh2's own is one duplex that does not work with `pipeline` and
+ * `finished`, and that never calls back pending writes when the remote end closes.
  */
-export function channelOf(channel: ClientChannel, { marks, kill, closed, lost }: Link): Channel {
+export function channelOf(channel: ClientChannel, { markers, kill, closed, lost }: Link): Channel {
   const ids = Promise.withResolvers<string>();
   const stdin = inputOf(channel);
   const stdout = outputOf(channel);
-  const stderr = marks.filter(channel.stderr as Readable, ids.resolve);
+  const stderr = markers.filter(channel.stderr as Readable, ids.resolve);
   let code: number | undefined;
   channel.on("exit", (status: number | null, signal?: string) => {
     code = status ?? 128 + (constants.signals[(signal ?? "SIGKILL") as NodeJS.Signals] ?? 0);
   });
   channel.on("error", () => {});
   const exit = (async () => {
-    // ssh2 closes a channel only when its output has been read, which is not ours to wait for.
-    const ended = new Promise((over) => channel.once("exit", over).once("close", over));
+    // ssh2 closes a channel only when its output has been read, so do not wait for that alone.
+    const ended = new Promise((resolve) => channel.once("exit", resolve).once("close", resolve));
     await Promise.race([ended, closed]);
     stdin.destroy(new Error("the process has ended"));
-    if (code === undefined && (await isSettled(closed))) throw lost("it ended without an exit code");
+    if (code === undefined && (await isSettled(closed))) throw lost("the command ended without an exit code");
     await Promise.all([drained(stdout), drained(stderr)]);
-    if (code === undefined) throw lost("it ended without an exit code");
+    if (code === undefined) throw lost("the command ended without an exit code");
     return code;
   })();
-  // Whoever needs the exit code awaits it; a lost link must not end us because somebody does not.
+  // A lost connection must not raise an unhandled rejection where the exit code is not awaited.
   exit.catch(() => {});
   return {
     stdin,
     stdout,
     stderr,
     exit,
-    kill: (signal = "SIGTERM") => void ids.promise.then((told) => kill(told, signal)),
+    kill: (signal = "SIGTERM") => void ids.promise.then((reported) => kill(reported, signal)),
   };
 }
 
@@ -63,7 +63,7 @@ function inputOf(channel: ClientChannel): Writable {
       done();
     },
   });
-  // A process that ends without reading its input must not end us.
+  // Ignore EPIPE: the command may exit without reading its input.
   stdin.on("error", () => {});
   return stdin;
 }

@@ -4,23 +4,23 @@ import { hostname, userInfo } from "node:os";
 import path from "node:path";
 import { ConnectionFailed } from "../../model/errors";
 
-/** Where to connect, as said in a consfig; the user's OpenSSH configuration gives what is left out. */
+/** Where to connect, as written in a consfig; the user's OpenSSH configuration supplies the rest. */
 export interface Destination {
-  /** The name under which the configuration knows it. */
+  /** The name to look up in the configuration. */
   readonly name: string;
   readonly user?: string | undefined;
   readonly port?: number | undefined;
-  /** The address to connect to in place of `name`. */
+  /** The address to connect to instead of `name`. */
   readonly hop?: string | undefined;
-  /** The one key file to log in with. */
+  /** The only key file to log in with. */
   readonly identity?: string | undefined;
-  /** The configuration file to read in place of the user's and the system's. */
+  /** The configuration file to read instead of the user's and the system's. */
   readonly config?: string | undefined;
 }
 
-/** What OpenSSH would do for a destination. */
+/** The OpenSSH configuration for a destination. */
 export class SshConfig {
-  /** Where to connect. */
+  /** The address to connect to. */
   readonly address: string;
   readonly port: number;
   readonly user: string;
@@ -36,7 +36,7 @@ export class SshConfig {
     this.user = this.value("user") ?? userInfo().username;
   }
 
-  /** The value of a keyword (in small letters); undefined when it is not set or set to `none`. */
+  /** The value of a keyword, given in lower case; undefined when it is not set or set to `none`. */
   value(keyword: string): string | undefined {
     const value = this.#values.get(keyword)?.[0];
     return value === undefined || value === "" || value === "none" ? undefined : value;
@@ -46,20 +46,20 @@ export class SshConfig {
     return ["yes", "true"].includes(this.value(keyword) ?? "");
   }
 
-  /** The items of a comma separated value. */
+  /** The items of a comma-separated value. */
   list(keyword: string): string[] {
     return this.value(keyword)?.split(",") ?? [];
   }
 
-  /** The files of a keyword that may be said several times. */
+  /** The files of a keyword that may occur several times. */
   files(keyword: string): string[] {
     const { identity } = this.destination;
-    const said =
+    const files =
       keyword === "identityfile" && identity !== undefined ? [identity] : (this.#values.get(keyword) ?? []);
-    return said.filter((file) => file !== "none").map((file) => this.expand(file));
+    return files.filter((file) => file !== "none").map((file) => this.expand(file));
   }
 
-  /** The files of a known hosts keyword, which takes several in one line. A name with spaces is printed without quotes. */
+  /** The files of a known hosts keyword, which holds several in one line. `ssh -G` prints names with spaces unquoted. */
   knownHostsFiles(keyword: "userknownhostsfile" | "globalknownhostsfile"): string[] {
     const files: string[] = [];
     for (const word of this.value(keyword)?.split(" ") ?? []) {
@@ -71,11 +71,11 @@ export class SshConfig {
 
   /** The socket of the agent to ask, if any. */
   get agentSocket(): string | undefined {
-    const said = this.#values.get("identityagent")?.[0] ?? "SSH_AUTH_SOCK";
-    if (said === "none") return undefined;
-    if (said === "SSH_AUTH_SOCK") return process.env["SSH_AUTH_SOCK"] || undefined;
-    if (said.startsWith("$") && !said.startsWith("${")) return process.env[said.slice(1)] || undefined;
-    return this.expand(said);
+    const agent = this.#values.get("identityagent")?.[0] ?? "SSH_AUTH_SOCK";
+    if (agent === "none") return undefined;
+    if (agent === "SSH_AUTH_SOCK") return process.env["SSH_AUTH_SOCK"] || undefined;
+    if (agent.startsWith("$") && !agent.startsWith("${")) return process.env[agent.slice(1)] || undefined;
+    return this.expand(agent);
   }
 
   /** The name under which host keys are kept, when it is another than the address. */
@@ -83,7 +83,7 @@ export class SshConfig {
     return this.value("hostkeyalias");
   }
 
-  /** `~`, `%h` and its like, and `${VARIABLE}`, as ssh_config(5) has them for names of files. */
+  /** Expands `~`, tokens such as `%h`, and `${VARIABLE}` in file names, as described in ssh_config(5). */
   private expand(text: string): string {
     const home = userInfo().homedir;
     const local = hostname();
@@ -111,7 +111,7 @@ export class SshConfig {
   }
 }
 
-/** Asks OpenSSH itself, the only one who reads Match, Include and the rest exactly. Throws `ConnectionFailed`. */
+/** Asks OpenSSH itself, so that Match, Include and the rest are read exactly. Throws `ConnectionFailed`. */
 export async function sshConfig(
   destination: Destination,
   hop: string,
@@ -138,7 +138,7 @@ export async function sshConfig(
   return new SshConfig(destination, values);
 }
 
-/** The words after `ssh` that say the destination; what follows them is the command. */
+/** The arguments of `ssh` for the destination, to be followed by the command. */
 export function destinationWords({ name, user, port, hop, identity, config }: Destination): string[] {
   return [
     ...(config === undefined ? [] : ["-F", config]),
@@ -157,7 +157,7 @@ export type ToolError = Error & {
   readonly stderr: string;
 };
 
-/** Standard output of one of OpenSSH's tools. Rejects with a `ToolError`. */
+/** Runs one of OpenSSH's tools and returns its standard output. Rejects with a `ToolError`. */
 export const run = (
   file: string,
   args: readonly string[],

@@ -1,9 +1,9 @@
 import type { Asker } from "../../model/hop";
 
-/** A time limit that stands still while a person is asked. */
+/** A time limit that is paused while the user is asked. */
 export class Deadline {
   readonly #controller = new AbortController();
-  /** Aborted when the time is up, or when `outer` is. */
+  /** Aborted when the time is up, or when `outer` is aborted. */
   readonly signal: AbortSignal;
   #left: number;
   #started = 0;
@@ -23,12 +23,12 @@ export class Deadline {
     return this.#controller.signal.aborted;
   }
 
-  /** Call when what was limited is over. */
+  /** Call when the limited operation has finished. */
   end(): void {
     clearTimeout(this.#timer);
   }
 
-  /** `ask`, during whose questions the time stands still. */
+  /** Wraps `ask` so that its questions pause the time limit. */
   pausing(ask: Asker | undefined): Asker | undefined {
     if (!ask) return undefined;
     return {

@@ -4,9 +4,9 @@ import type { Progress } from "../../model/events";
 import type { Asker } from "../../model/hop";
 import { type Destination, type SshConfig, sshConfig } from "./_config";
 import { type Keys, keysFor } from "./_keys";
-import { KnownHost } from "./_known";
+import { KnownHost } from "./_known-hosts";
 
-/** One ssh connection to make, with all that there is to know about it beforehand. */
+/** One ssh connection to make: its configuration, known host keys and login keys. */
 export interface SshEndpoint {
   readonly config: SshConfig;
   readonly known: KnownHost;
@@ -15,14 +15,14 @@ export interface SshEndpoint {
 
 /** One ssh connection to make through the system's `ssh`. */
 export interface Route {
-  /** Where `ssh` is run. */
+  /** The connection that runs `ssh`. */
   readonly parent: Connection;
   readonly destination: Destination;
-  /** What is known of the destination; undefined when `ssh` runs elsewhere, with the configuration of that place. */
+  /** Undefined when `ssh` runs on another machine, with the configuration there. */
   readonly endpoint?: SshEndpoint | undefined;
 }
 
-/** How connections are made and kept. */
+/** Options for making and keeping connections. */
 export interface ConnectOptions {
   /** As written in a consfig, for messages. */
   readonly hop: string;
@@ -33,10 +33,10 @@ export interface ConnectOptions {
   progress(event: Progress): void;
 }
 
-/** How many keepalive intervals may pass without a sign of life. */
-export const MISSES = 3;
+/** How many keepalive intervals may pass without an answer. */
+export const MAX_MISSED_KEEPALIVES = 3;
 
-/** What a cancelled attempt ends with. */
+/** The error of a cancelled attempt. */
 export function cancellation({ signal, hop }: ConnectOptions): Error {
   return signal.reason instanceof Cancelled
     ? signal.reason
@@ -51,14 +51,14 @@ export async function endpointsTo(
 ): Promise<SshEndpoint[]> {
   return endpoints(destination, undefined, []);
 
-  /** `before`: the jump hosts that ProxyJump of a later host put in front of this one, in place of its own. */
+  /** `before`: the jump hosts before this one in the ProxyJump of a later host; they replace its own. */
   async function endpoints(
     to: Destination,
     before: readonly string[] | undefined,
     seen: readonly string[],
   ): Promise<SshEndpoint[]> {
     if (seen.includes(to.name)) {
-      throw new ConnectionFailed(hop, `ProxyJump goes in a circle: ${[...seen, to.name].join(" → ")}`);
+      throw new ConnectionFailed(hop, `ProxyJump is circular: ${[...seen, to.name].join(" → ")}`);
     }
     const config = await sshConfig(to, hop, signal);
     const [known, keys] = await Promise.all([KnownHost.lookUp(config), keysFor(config, signal)]);
@@ -71,7 +71,7 @@ export async function endpointsTo(
   }
 }
 
-/** `[user@]host[:port]` or `ssh://…`, as ProxyJump has it. */
+/** Parses one item of ProxyJump: `[user@]host[:port]` or `ssh://…`. */
 function jumpDestination(text: string, config: string | undefined): Destination {
   const [, user, bracketed, host, port] =
     /^(?:ssh:\/\/)?(?:(.+)@)?(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?\/?$/.exec(text.trim()) ?? [];

@@ -1,34 +1,34 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Asker } from "../../model/hop";
 import { run, type SshConfig } from "./_config";
-import { fingerprint, keyType } from "./_known";
+import { fingerprint, keyType } from "./_known-hosts";
 import { type ParsedKey, sshLibrary } from "./_library";
 
 /** A key that can be offered to a host. */
 export interface OfferedKey {
-  /** For messages: where it is from and what it is. */
+  /** Names the key and its origin in messages. */
   readonly label: string;
-  /** Its public part as sent over the wire; undefined when only its passphrase would tell. */
+  /** The public part as sent over the wire; undefined when it is encrypted too. */
   readonly publicKey: Buffer | undefined;
-  /** Answers with undefined, having said why in `refusals`, when there can be no signature. */
+  /** Returns undefined, after adding the reason to `refusals`, when the key cannot sign. */
   sign(data: Buffer, hash: string | undefined, ask: Asker | undefined): Promise<Buffer | undefined>;
-  /** Decrypts it, when that is what `publicKey` waits for. */
+  /** Decrypts the key and returns its public part, where `publicKey` is undefined. */
   unlock?(ask: Asker | undefined): Promise<Buffer | undefined>;
-  /** Why it did not sign, once it did not. */
+  /** Why the key could not sign. */
   readonly refusals: string[];
 }
 
-/** What the user could log in with. */
+/** The user's login keys. */
 export interface Keys {
-  /** In the order in which OpenSSH would offer them. */
+  /** In the order of OpenSSH. */
   readonly offered: readonly OfferedKey[];
   /** Keys that only the system's ssh can use: certificates and hardware keys. */
-  readonly beyondUs: readonly string[];
-  /** What stands in the way of others: an agent that does not answer, a file that cannot be read. */
+  readonly opensshOnly: readonly string[];
+  /** Why other keys are missing: an agent that does not answer, a file that cannot be read. */
   readonly problems: readonly string[];
 }
 
-/** Looks at the agent and the key files of `config`. Asks nobody anything. */
+/** Reads the agent and the key files of `config`, without asking the user. */
 export async function keysFor(config: SshConfig, signal: AbortSignal): Promise<Keys> {
   const problems: string[] = [];
   const [agentKeys, fileKeys] = await Promise.all([
@@ -43,16 +43,16 @@ export async function keysFor(config: SshConfig, signal: AbortSignal): Promise<K
     : [...agentKeys.filter(isNamed), ...agentKeys.filter((key) => !isNamed(key))];
   const held = new Set(fromAgent.map(({ publicKey }) => publicKey.toString("base64")));
   const own = files.filter((key) => key.hasPrivate && !held.has(key.publicKey?.toString("base64") ?? ""));
-  const beyondUs = [...fromAgent, ...own].filter((key) => key.beyondUs).map(({ label }) => label);
-  return { offered: [...fromAgent, ...own].filter((key) => !key.beyondUs), beyondUs, problems };
+  const opensshOnly = [...fromAgent, ...own].filter((key) => key.opensshOnly).map(({ label }) => label);
+  return { offered: [...fromAgent, ...own].filter((key) => !key.opensshOnly), opensshOnly, problems };
 }
 
 interface AgentKey extends OfferedKey {
   readonly publicKey: Buffer;
-  readonly beyondUs: boolean;
+  readonly opensshOnly: boolean;
 }
 
-/** ssh2 leaves out the keys it cannot use, of which we need to know: `ssh-add -L` prints all. */
+/** Uses `ssh-add -L`, which lists all keys: ssh2 omits those it cannot use, which decide the transport. */
 async function agentKeysOf(config: SshConfig, problems: string[], signal: AbortSignal): Promise<AgentKey[]> {
   const socket = config.agentSocket;
   if (socket === undefined) return [];
@@ -64,7 +64,7 @@ async function agentKeysOf(config: SshConfig, problems: string[], signal: AbortS
       .filter((key) => key !== undefined);
   } catch (error) {
     // Exit code 1: the agent answers, and has no keys.
-    if ((error as { code?: unknown }).code !== 1) problems.push(`the agent at ${socket} does not answer`);
+    if ((error as { code?: unknown }).code !== 1) problems.push(`the ssh agent at ${socket} does not answer`);
     return [];
   }
 }
@@ -78,17 +78,17 @@ function agentKey(line: string, socket: string): AgentKey | undefined {
   return {
     label,
     publicKey,
-    beyondUs: isBeyondUs(type),
+    opensshOnly: needsOpenssh(type),
     refusals,
     sign: (data, hash) =>
       new Promise((resolve) => {
         const { OpenSSHAgent, parseKey } = sshLibrary();
         const parsed = parseKey(`${type} ${base64}`);
         if (parsed instanceof Error) return resolve(undefined);
-        // Only the 512 and 256 bit hashes of RSA are named; other types have one of their own.
+        // Only RSA has a choice of hashes.
         const options = hash === "sha256" || hash === "sha512" ? { hash } : {};
         new OpenSSHAgent(socket).sign(parsed, data, options as object, (error, signature) => {
-          if (error) refusals.push("the agent refused to sign with it");
+          if (error) refusals.push("the agent refused to sign");
           resolve(error ? undefined : toBuffer(signature));
         });
       }),
@@ -98,19 +98,19 @@ function agentKey(line: string, socket: string): AgentKey | undefined {
 const toBuffer = (signature: unknown): Buffer | undefined =>
   Buffer.isBuffer(signature) ? signature : undefined;
 
-const isBeyondUs = (type: string): boolean => type.includes("-cert-v01@") || type.startsWith("sk-");
+const needsOpenssh = (type: string): boolean => type.includes("-cert-v01@") || type.startsWith("sk-");
 
 interface FileKey extends OfferedKey {
   readonly hasPrivate: boolean;
-  readonly beyondUs: boolean;
+  readonly opensshOnly: boolean;
 }
 
 async function fileKey(file: string, config: SshConfig, problems: string[]): Promise<FileKey | undefined> {
   const [text, publicText, certificate] = await Promise.all([
     readFile(file).catch((error: NodeJS.ErrnoException) => {
-      // The files of the configuration need not exist; one that the consfig names must.
+      // Files from the configuration need not exist; one named in the consfig must.
       if (error.code !== "ENOENT" || config.destination.identity !== undefined) {
-        problems.push(`${file} cannot be read: ${error.code}`);
+        problems.push(`cannot read ${file}: ${error.code}`);
       }
       return undefined;
     }),
@@ -127,15 +127,15 @@ async function fileKey(file: string, config: SshConfig, problems: string[]): Pro
   const shown = publicText ?? text?.toString("latin1") ?? "";
   const publicKey = privateKey?.getPublicSSH() ?? (text && publicPartOf(text)) ?? publicWordOf(shown);
   const hasPrivate = text?.includes("PRIVATE KEY") === true;
-  const beyondUs = certificate || (publicKey !== undefined && isBeyondUs(keyType(publicKey)));
-  return new PrivateKeyFile(file, publicKey, hasPrivate, beyondUs, privateKey);
+  const opensshOnly = certificate || (publicKey !== undefined && needsOpenssh(keyType(publicKey)));
+  return new PrivateKeyFile(file, publicKey, hasPrivate, opensshOnly, privateKey);
 }
 
-/** Keys decrypted in this session: each passphrase is asked for once, also when many hosts need it at a time. */
+/** Keys decrypted in this session: each passphrase is asked for once, even if several hosts need it at the same time. */
 const unlocked = new Map<string, Promise<ParsedKey | undefined>>();
 
-/** How often a passphrase is asked for before the key is given up. */
-const ATTEMPTS = 3;
+/** How often the user is asked for one passphrase. */
+const MAX_ATTEMPTS = 3;
 
 class PrivateKeyFile implements FileKey {
   readonly refusals: string[] = [];
@@ -144,7 +144,7 @@ class PrivateKeyFile implements FileKey {
     private readonly file: string,
     readonly publicKey: Buffer | undefined,
     readonly hasPrivate: boolean,
-    readonly beyondUs: boolean,
+    readonly opensshOnly: boolean,
     /** The private part, when it is not encrypted. */
     private readonly plain: ParsedKey | undefined,
   ) {}
@@ -168,34 +168,34 @@ class PrivateKeyFile implements FileKey {
     const pending = unlocked.get(id) ?? this.#decrypt(ask);
     unlocked.set(id, pending);
     const key = await pending;
-    // What failed may be tried again by the next deployment, with another answer.
+    // The next deployment asks again.
     if (!key) unlocked.delete(id);
-    if (!key && this.refusals.length === 0) this.refusals.push("its passphrase was not given");
+    if (!key && this.refusals.length === 0) this.refusals.push("no passphrase entered");
     return key;
   }
 
   async #decrypt(ask: Asker | undefined): Promise<ParsedKey | undefined> {
     if (!ask) {
       this.refusals.push(
-        "it is encrypted, and nobody is here to give its passphrase: put it into an agent with ssh-add",
+        "it is encrypted, and there is no terminal to ask for its passphrase: add it to an agent with ssh-add",
       );
       return undefined;
     }
     const text = await readFile(this.file);
     let again = "";
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const passphrase = await ask.secret(`${again}Passphrase of the key ${this.file}`);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const passphrase = await ask.secret(`${again}Passphrase for the key ${this.file}:`);
       if (passphrase === undefined) return undefined;
       const key = sshLibrary().parseKey(text, passphrase);
       if (!(key instanceof Error)) return key;
-      again = "Not this one. ";
+      again = "Wrong passphrase, try again. ";
     }
-    this.refusals.push(`${ATTEMPTS} wrong passphrases were given`);
+    this.refusals.push(`${MAX_ATTEMPTS} wrong passphrases`);
     return undefined;
   }
 }
 
-/** The public part that OpenSSH's own format keeps in clear beside an encrypted private one. */
+/** The public part, which OpenSSH's own format stores unencrypted beside the private part. */
 function publicPartOf(text: Buffer): Buffer | undefined {
   const base64 = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(
     text.toString("latin1"),

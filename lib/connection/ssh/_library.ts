@@ -3,12 +3,12 @@ import type { BaseAgent, Client, ClientChannel, OpenSSHAgent, ParsedKey } from "
 
 export type { Client, ClientChannel, ParsedKey };
 
-/** What is used of node-ssh and of ssh2 below it: the only place that knows where they are. Loading takes 50 ms. */
+/** The parts of node-ssh, and of ssh2 below it, that are used here. Only this file imports them. Loading takes 50 ms. */
 export interface SshLibrary {
   readonly NodeSSH: typeof NodeSshClient;
   readonly BaseAgent: typeof BaseAgent<ParsedKey>;
   readonly OpenSSHAgent: typeof OpenSSHAgent;
-  /** Answers with an error instead of throwing it. */
+  /** Returns an error instead of throwing it. */
   parseKey(data: string | Buffer, passphrase?: string): ParsedKey | Error;
 }
 
@@ -28,7 +28,7 @@ export function sshLibrary(): SshLibrary {
   return loaded;
 }
 
-/** What ssh2 can negotiate, best first. Its own order: without native code some ciphers are far slower than others. */
+/** The algorithms of ssh2 in its own order, best first: without native code some ciphers are far slower than others. */
 export const negotiable = {
   kex: [
     "curve25519-sha256",
@@ -70,7 +70,7 @@ export const negotiable = {
   ],
 } as const;
 
-/** The key types of which ssh2 can use a private key, held by us or by an agent. */
+/** The types of private keys that ssh2 can use, from a file or an agent. */
 export const usableKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",

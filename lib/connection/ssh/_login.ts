@@ -1,6 +1,6 @@
 /**
- * `command` as one `sh -c` that any login shell hands on unharmed: sshd gives a command to the user's login shell,
- * which may be csh or fish. `frame` puts more around the shell text that runs it.
+ * Quotes `command` as one `sh -c` that every login shell passes on unchanged: sshd gives commands to the user's login
+ * shell, which may be csh or fish. `frame` adds shell text around the text that runs it.
  */
 export function loginCommand(command: string, frame = (run: string) => `exec ${run}`): string {
   // csh allows no newline in quotes: printf's %b brings them back.
@@ -10,8 +10,8 @@ export function loginCommand(command: string, frame = (run: string) => `exec ${r
 }
 
 /**
- * One word in every shell: csh expands `!` also in quotes, and fish reads backslashes in them, so that these and the
- * quote itself stand outside, each behind a backslash.
+ * Quotes one word for every shell: csh expands `!` even inside quotes, and fish interprets backslashes there, so these and
+ * the quote itself are placed outside the quotes, each after a backslash.
  */
 const literal = (word: string): string => `'${word.replace(/['\\!]/g, (sign) => `'\\${sign}'`)}'`;
 

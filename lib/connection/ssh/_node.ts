@@ -9,7 +9,7 @@ import { type ConnectOptions, cancellation, type SshEndpoint } from "./_endpoint
 import { HostKeyCheck } from "./_hostkey";
 import { negotiable, sshLibrary } from "./_library";
 import { NodeConnection } from "./_nodeConnection";
-import { explained, tcpSocket, unanswered } from "./_socket";
+import { explainNetworkError, tcpSocket, unanswered } from "./_socket";
 
 /** Connects through node-ssh: the first of `endpoints` directly, each further one through the one before it. */
 export async function connectByNode(
@@ -25,7 +25,7 @@ export async function connectByNode(
       throw error;
     }
   }
-  if (!connection) throw new ConnectionFailed(options.hop, "there is nowhere to connect to");
+  if (!connection) throw new ConnectionFailed(options.hop, "no host to connect to");
   connection.prepare();
   return connection;
 }
@@ -36,7 +36,7 @@ async function open(
   through: NodeConnection | undefined,
 ): Promise<NodeConnection> {
   const { config, known, keys } = endpoint;
-  const place = `${config.address} port ${config.port}`;
+  const address = `${config.address} port ${config.port}`;
   const deadline = new Deadline(options.connectTimeoutSeconds, options.signal);
   const ask = deadline.pausing(options.ask);
   const check = new HostKeyCheck(config, known, ask, options.progress);
@@ -54,7 +54,7 @@ async function open(
       sock: socket as Socket,
       username: config.user,
       readyTimeout: 0,
-      // ssh2 only sends these; that nothing comes back is noticed by `NodeConnection`, which counts any traffic.
+      // ssh2 only sends these; `NodeConnection` detects a missing answer, since it counts any traffic.
       keepaliveInterval: options.keepaliveSeconds * 1000,
       keepaliveCountMax: Number.MAX_SAFE_INTEGER,
       algorithms: {
@@ -83,10 +83,13 @@ async function open(
     if (options.signal.aborted) throw cancellation(options);
     if (check.refusal !== undefined) throw new ConnectionFailed(options.hop, check.refusal);
     if (deadline.passed) {
-      throw new ConnectionFailed(options.hop, `${unanswered(place)} (gave up after ${deadline.seconds} s)`);
+      throw new ConnectionFailed(
+        options.hop,
+        `${unanswered(address)} (timed out after ${deadline.seconds} s)`,
+      );
     }
     if (authentication.exhausted || isAboutLogin(error)) {
-      throw new ConnectionFailed(options.hop, notLetIn(config, authentication, error), { cause: error });
+      throw new ConnectionFailed(options.hop, loginFailure(config, authentication, error), { cause: error });
     }
     throw new ConnectionFailed(options.hop, reasonOf(error, config), { cause: error });
   } finally {
@@ -95,30 +98,30 @@ async function open(
   }
 }
 
-/** What of `ours` the user allows; nothing said allows all. */
+/** Those of `ours` that the configuration allows; all of them if it lists none. */
 const allowed = <T extends string>(ours: readonly T[], configured: readonly string[]): T[] =>
   ours.filter((name) => configured.length === 0 || configured.includes(name));
 
 const isAboutLogin = (error: unknown): boolean => /authentication/i.test((error as Error).message);
 
-function notLetIn(config: SshConfig, authentication: Authentication, error: unknown): string {
+function loginFailure(config: SshConfig, authentication: Authentication, error: unknown): string {
   const { user, address, port, destination } = config;
   const tooMany = /too many/i.test((error as Error).message);
   return [
-    `${address} port ${port} did not let ${user} in: ${authentication.report()}`,
+    `${address} port ${port}: login as ${user} failed (${authentication.report()})`,
     tooMany
-      ? "the host gave up after too many keys: name the right one with `identity`, or IdentityFile and IdentitiesOnly in ~/.ssh/config"
-      : `${destination.user === undefined ? "check the user, which was not given, and" : "check"} that one of these keys is in ~${user}/.ssh/authorized_keys on the host`,
+      ? "the host disconnected after too many keys: select the right one with `identity`, or IdentityFile and IdentitiesOnly in ~/.ssh/config"
+      : `${destination.user === undefined ? "check the user, which the hop does not set, and" : "check"} that one of these keys is in ~${user}/.ssh/authorized_keys on the host`,
   ].join("; ");
 }
 
 function reasonOf(error: unknown, config: SshConfig): string {
   const { message, cause } = error as Error;
   if (cause !== undefined) return message;
-  const place = `${config.address} port ${config.port}`;
+  const address = `${config.address} port ${config.port}`;
   if (/Handshake failed: no matching/.test(message))
-    return `${place} and ssh2 have no algorithm in common (${message}); try via.ssh({ transport: "openssh" })`;
+    return `${address} and ssh2 have no algorithm in common (${message}); try via.ssh({ transport: "openssh" })`;
   if (/No response from server|before handshake|ECONNRESET/.test(message))
-    return `${place} broke off the connection before anybody was let in; see the log of its sshd`;
-  return explained(error as Error, config);
+    return `${address} closed the connection before login; see the log of its sshd`;
+  return explainNetworkError(error as Error, config);
 }

@@ -2,17 +2,17 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
-import { StderrMarkers } from "../_marks";
-import { Running } from "../_running";
+import { RunningCommands } from "../_running-commands";
+import { StderrMarkers } from "../_stderr-markers";
 import { channelOf, type Link } from "./_channel";
 import type { SshConfig } from "./_config";
-import { type ConnectOptions, MISSES } from "./_endpoints";
+import { type ConnectOptions, MAX_MISSED_KEEPALIVES } from "./_endpoints";
 import type { Client } from "./_library";
 import { loginCommand } from "./_login";
 import { Sessions } from "./_sessions";
 import { SpareSession, startCommand } from "./_spare";
 
-/** A connection through ssh2 that is made already. */
+/** An established ssh2 connection. */
 export class NodeConnection implements Connection {
   readonly closed: Promise<Error | undefined>;
   #lost: Error | undefined;
@@ -22,7 +22,7 @@ export class NodeConnection implements Connection {
   #received = 0;
   #watchdog: NodeJS.Timeout | undefined;
   readonly #sessions = new Sessions();
-  readonly #running = new Running();
+  readonly #running = new RunningCommands();
   readonly #spare: SpareSession;
 
   constructor(
@@ -53,7 +53,7 @@ export class NodeConnection implements Connection {
     return !this.#ended && !this.#closing && this.#lost === undefined;
   }
 
-  /** To be called when we are let in. */
+  /** Call after the login. */
   begin(): void {
     const interval = this.options.keepaliveSeconds * 1000;
     if (interval === 0) return;
@@ -61,20 +61,20 @@ export class NodeConnection implements Connection {
     let misses = 0;
     this.#watchdog = setInterval(() => {
       const now = this.#traffic();
-      // What was written itself says nothing: only that something had to wait here and then could go.
+      // A write alone proves nothing; data that had to wait in the buffer and was then sent does.
       const moved = now.received > before.received || (before.waiting > 0 && now.sent > before.sent);
       misses = moved ? 0 : misses + 1;
       before = now;
-      if (misses < MISSES) return;
+      if (misses < MAX_MISSED_KEEPALIVES) return;
       this.#lost ??= new Error(
-        `${this.#place} has not answered for ${MISSES * this.options.keepaliveSeconds} s`,
+        `${this.#endpoint} has not answered for ${MAX_MISSED_KEEPALIVES * this.options.keepaliveSeconds} s`,
       );
       this.socket.destroy();
     }, interval);
     this.#watchdog.unref();
   }
 
-  /** Makes ready for the first command. A jump host runs none. */
+  /** Opens a session in advance for the first command. Not for jump hosts, which run none. */
   prepare(): void {
     this.#spare.prepare();
   }
@@ -86,13 +86,13 @@ export class NodeConnection implements Connection {
   }
 
   exec(command: string): Promise<Channel> {
-    // ssh2 gives a reason for a channel that the host did not open.
+    // ssh2 sets `reason` when the host refused to open a channel.
     const isRefusal = (error: unknown) => (error as { reason?: unknown }).reason !== undefined;
     return this.#sessions
       .start(() => this.#start(command), isRefusal)
       .catch((error: Error) => {
         if (error instanceof ConnectionFailed) throw error;
-        const message = `the host does not start commands: ${error.message}`;
+        const message = `the host refused to start the command: ${error.message}`;
         throw this.alive
           ? new ConnectionFailed(this.options.hop, message, { cause: error })
           : this.#failure("cannot start a command");
@@ -102,17 +102,17 @@ export class NodeConnection implements Connection {
   async #start(command: string): Promise<Channel> {
     if (!this.alive) throw this.#failure("cannot start a command");
     const channel = await this.#spare.take();
-    const marks = new StderrMarkers();
+    const markers = new StderrMarkers();
     let refused = false;
     const link: Link = {
-      marks,
+      markers,
       kill: (ids, signal) => this.#kill(ids, signal),
       closed: this.closed,
-      lost: (what) => this.#failure(refused ? "the host does not start commands" : what),
+      lost: (problem) => this.#failure(refused ? "the host refused to start the command" : problem),
     };
     channel.once("close", () => this.#sessions.ended());
-    startCommand(this.client, channel, loginCommand(command, marks.telling), () => {
-      // A lost link ends what is pending in the same endpoint.
+    startCommand(this.client, channel, loginCommand(command, markers.reportingIds), () => {
+      // A lost connection fails pending requests too, which is not a refusal.
       refused = this.alive;
       channel.close();
     });
@@ -128,7 +128,7 @@ export class NodeConnection implements Connection {
     });
   }
 
-  /** A stream to `config`'s address, from the host. */
+  /** Opens a stream from the host to the address of `config`. */
   async forward({ address, port }: SshConfig, signal: AbortSignal): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       const aborted = () => reject(signal.reason);
@@ -136,9 +136,9 @@ export class NodeConnection implements Connection {
       this.client.forwardOut("127.0.0.1", 0, address, port, (error, stream) => {
         signal.removeEventListener("abort", aborted);
         if (!error) return resolve(stream);
-        const why = error.message.replace("(SSH) Channel open failure: ", "");
+        const reason = error.message.replace("(SSH) Channel open failure: ", "");
         reject(
-          new Error(`${this.#place}, the jump host, cannot reach ${address} port ${port}: ${why}`, {
+          new Error(`${this.#endpoint}, the jump host, cannot reach ${address} port ${port}: ${reason}`, {
             cause: error,
           }),
         );
@@ -151,9 +151,9 @@ export class NodeConnection implements Connection {
     if (!this.#ended && !this.#closing) {
       this.#closing = true;
       this.client.end();
-      // A host that does not answer keeps nobody waiting.
-      const impatience = setTimeout(() => this.socket.destroy(), 500);
-      void this.closed.then(() => clearTimeout(impatience));
+      // Do not wait for a host that does not answer.
+      const timer = setTimeout(() => this.socket.destroy(), 500);
+      void this.closed.then(() => clearTimeout(timer));
     }
     await this.closed;
   }
@@ -166,17 +166,17 @@ export class NodeConnection implements Connection {
     void this.through?.close();
   }
 
-  /** Why nothing more goes through here. `what` could not be done, or did not end well. */
-  #failure(what?: string): ConnectionFailed {
+  /** The error for a closed or lost connection. `problem`: what failed because of it. */
+  #failure(problem?: string): ConnectionFailed {
     const reason = this.alive
-      ? `${this.#place} closed the session`
+      ? `${this.#endpoint} closed the session`
       : this.#closing
         ? "the connection was closed"
-        : `the link to ${this.#place} was lost${this.#lost ? `: ${this.#lost.message}` : ""}`;
-    return new ConnectionFailed(this.options.hop, what === undefined ? reason : `${what}: ${reason}`);
+        : `the link to ${this.#endpoint} was lost${this.#lost ? `: ${this.#lost.message}` : ""}`;
+    return new ConnectionFailed(this.options.hop, problem === undefined ? reason : `${problem}: ${reason}`);
   }
 
-  get #place(): string {
+  get #endpoint(): string {
     return `${this.config.address} port ${this.config.port}`;
   }
 }

@@ -2,39 +2,46 @@ import { constants } from "node:os";
 import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { shellQuote, shellWords } from "../../util/shell-quote";
-import { drained, outputHeld } from "../_drained";
-import { StderrMarkers } from "../_marks";
-import { Running } from "../_running";
+import { RunningCommands } from "../_running-commands";
+import { StderrMarkers } from "../_stderr-markers";
+import { drained, holdOutput } from "../_streams";
 import { type Askpass, askpass } from "./_askpass";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
-import { type ConnectOptions, cancellation, MISSES, type Route, type SshEndpoint } from "./_endpoints";
+import {
+  type ConnectOptions,
+  cancellation,
+  MAX_MISSED_KEEPALIVES,
+  type Route,
+  type SshEndpoint,
+} from "./_endpoints";
+import { explainSshFailure } from "./_failure";
 import { loginCommand } from "./_login";
 import { answers } from "./_reasons";
 import { Sessions } from "./_sessions";
-import { afterSsh } from "./_stderr";
 
 /**
- * Connects through the system's `ssh`. One `ssh` holds the connection and shares it (ControlMaster) at a socket in a
- * private directory; each command is an `ssh` that goes through there. The holder ends when its input does, which is
- * when we are gone, and takes the directory with it.
+ * Connects with the system's `ssh`. One `ssh` process holds the connection and shares it (ControlMaster) at a socket in a
+ * private directory; each command is an `ssh` that uses the socket. The holder exits at the end of its input, and so with
+ * this process, and removes the directory.
  */
 export async function connectByOpenssh(route: Route, options: ConnectOptions): Promise<Connection> {
   const { parent, endpoint } = route;
   const ask = parent.local ? options.ask : undefined;
   const deadline = new Deadline(options.connectTimeoutSeconds, options.signal);
-  const pausing = deadline.pausing(ask);
-  const asking = pausing && (await askpass(pausing, (text) => options.progress({ kind: "notice", text })));
-  const used = endpoint?.config.value("controlpath");
-  const shared = used !== undefined && (await answers(used)) ? used : undefined;
+  const pausingAsk = deadline.pausing(ask);
+  const prompter =
+    pausingAsk && (await askpass(pausingAsk, (text) => options.progress({ kind: "notice", text })));
+  const configured = endpoint?.config.value("controlpath");
+  const shared = configured !== undefined && (await answers(configured)) ? configured : undefined;
   let holder: Channel | undefined;
   try {
     deadline.signal.throwIfAborted();
     const ready = new StderrMarkers();
-    holder = await parent.exec(holding(route, options, asking, shared, ready));
+    holder = await parent.exec(holderScript(route, options, prompter, shared, ready));
     const end = () => holder?.kill("SIGTERM");
     deadline.signal.addEventListener("abort", end);
-    const said = new Ending(holder);
+    const ending = new ProcessEnd(holder);
     const socket = await new Promise<string | undefined>((resolve) => {
       let directory = shared ?? "";
       const stdout = ready.filter((holder as Channel).stdout, (text) => {
@@ -42,46 +49,49 @@ export async function connectByOpenssh(route: Route, options: ConnectOptions): P
         else directory = `${text}/socket`;
       });
       stdout.resume();
-      void said.exit.then(() => resolve(undefined));
+      void ending.exit.then(() => resolve(undefined));
     });
     deadline.signal.removeEventListener("abort", end);
     if (socket === undefined) {
       if (options.signal.aborted) throw cancellation(options);
-      const place = placeOf(route);
-      const waited = deadline.passed ? options.connectTimeoutSeconds : undefined;
-      throw new ConnectionFailed(options.hop, afterSsh(said.text, { place, route, waited }));
+      const address = addressOf(route);
+      const timeoutSeconds = deadline.passed ? options.connectTimeoutSeconds : undefined;
+      throw new ConnectionFailed(
+        options.hop,
+        explainSshFailure(ending.text, { address, route, timeoutSeconds }),
+      );
     }
-    return new OpensshConnection(route, options, holder, said, socket);
+    return new OpensshConnection(route, options, holder, ending, socket);
   } catch (error) {
     if (options.signal.aborted) throw cancellation(options);
     throw error;
   } finally {
     deadline.end();
-    await asking?.close();
+    await prompter?.close();
   }
 }
 
-/** The shell text that holds the connection: it tells of its directory, and of the host being reached. */
-function holding(
+/** Shell text that holds the connection. It reports its directory, and then that the host is connected. */
+function holderScript(
   { destination, endpoint }: Route,
   options: ConnectOptions,
-  asking: Askpass | undefined,
+  prompter: Askpass | undefined,
   shared: string | undefined,
   ready: StderrMarkers,
 ): string {
   const strict = endpoint?.config.value("stricthostkeychecking") ?? "ask";
   const lenient = ["no", "off", "false"].includes(strict);
   if (lenient) {
-    const text = `StrictHostKeyChecking is off: an unknown host key of ${destination.name} is accepted unseen`;
+    const text = `StrictHostKeyChecking is off: accepting an unknown host key of ${destination.name} without verification`;
     options.progress({ kind: "notice", text });
   }
   const settings: Record<string, string | number | undefined> = {
-    BatchMode: asking ? "no" : "yes",
+    BatchMode: prompter ? "no" : "yes",
     ConnectTimeout: options.connectTimeoutSeconds,
     ControlMaster: shared === undefined ? "yes" : "no",
     ControlPersist: "no",
     ServerAliveInterval: options.keepaliveSeconds,
-    ServerAliveCountMax: MISSES,
+    ServerAliveCountMax: MAX_MISSED_KEEPALIVES,
     // `no` would accept changed keys too.
     StrictHostKeyChecking: lenient ? "accept-new" : undefined,
     HostKeyAlias: destination.hop === undefined ? undefined : hostKeyAlias(destination, endpoint),
@@ -90,8 +100,8 @@ function holding(
   const sets = Object.entries(settings).flatMap(([name, value]) =>
     value === undefined ? [] : ["-o", `${name}=${value}`],
   );
-  const env = Object.entries(asking?.env ?? {}).map(([name, value]) => `${name}=${shellQuote(value)}`);
-  const remote = loginCommand(`${ready.say("ready")}; exec cat >/dev/null`);
+  const env = Object.entries(prompter?.env ?? {}).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  const remote = loginCommand(`${ready.print("ready")}; exec cat >/dev/null`);
   const ssh = (socket: string) =>
     [
       ...env,
@@ -105,12 +115,12 @@ function holding(
     "d=$(umask 077; mktemp -d /tmp/consfig-ssh.XXXXXX) || exit 1",
     "trap 'rm -rf \"$d\"' EXIT",
     "trap : HUP INT TERM",
-    ready.say('"$d"'),
+    ready.print('"$d"'),
     ssh('"$d/socket"'),
   ].join("\n");
 }
 
-/** Whatever else the user's configuration wants of a session, ours only carries commands. */
+/** Overrides the user's configuration for sessions: ours only run commands. */
 const PLAIN_SESSION = {
   ClearAllForwardings: "yes",
   ForkAfterAuthentication: "no",
@@ -124,15 +134,15 @@ const PLAIN_SESSION = {
   Tunnel: "no",
 };
 
-/** With a `hop`, the name under which the host key is known; see `KnownHost`. */
+/** With a `hop`, the name that the host key is known under; see `KnownHost`. */
 const hostKeyAlias = (destination: Destination, endpoint: SshEndpoint | undefined): string | undefined =>
   endpoint && !endpoint.known.hasAuthority ? endpoint.known.alias : destination.name;
 
-/** How a process ended, or is going to. */
-class Ending {
-  /** The last of what it said on stderr. */
+/** The end of a process. */
+class ProcessEnd {
+  /** The last part of its stderr. */
   text = "";
-  /** Settles when it is over, however. */
+  /** Resolves when it has ended, for any reason. */
   readonly exit: Promise<void>;
 
   constructor(channel: Channel) {
@@ -151,10 +161,10 @@ class Ending {
 class OpensshConnection implements Connection {
   readonly closed: Promise<Error | undefined>;
   readonly #sessions = new Sessions();
-  /** Processes of `ssh`. */
-  readonly #running = new Set<Channel>();
-  /** The commands on the far side. */
-  readonly #started = new Running();
+  /** The `ssh` processes of the commands. */
+  readonly #processes = new Set<Channel>();
+  /** The commands on the remote host. */
+  readonly #commands = new RunningCommands();
   #closing = false;
   #lost: Error | undefined;
 
@@ -162,13 +172,13 @@ class OpensshConnection implements Connection {
     private readonly route: Route,
     private readonly options: ConnectOptions,
     private readonly holder: Channel,
-    ending: Ending,
+    ending: ProcessEnd,
     private readonly socket: string,
   ) {
     this.closed = ending.exit.then(() => {
       if (this.#closing) return undefined;
       const last = ending.text.trim().split(/\r?\n/).at(-1);
-      this.#lost = this.#failure(`the link to ${this.#place} was lost${last && `: ${last}`}`);
+      this.#lost = this.#failure(`the link to ${this.#address} was lost${last && `: ${last}`}`);
       return this.#lost;
     });
   }
@@ -188,44 +198,46 @@ class OpensshConnection implements Connection {
   }
 
   async #start(command: string): Promise<Channel> {
-    this.#mustLive();
-    const marks = new StderrMarkers();
-    const channel = await this.#ssh(loginCommand(command, marks.tellingExit));
-    this.#running.add(channel);
+    this.#assertAlive();
+    const markers = new StderrMarkers();
+    const channel = await this.#ssh(loginCommand(command, markers.reportingExit));
+    this.#processes.add(channel);
     let code: number | undefined;
     let killed: NodeJS.Signals | undefined;
     let ids = "";
-    const output = outputHeld(channel.stdout);
+    const output = holdOutput(channel.stdout);
     const started = Promise.withResolvers<boolean>();
-    const coded = Promise.withResolvers<number>();
-    const stderr = marks.filter(channel.stderr, (text) => {
+    const reported = Promise.withResolvers<number>();
+    const stderr = markers.filter(channel.stderr, (text) => {
       if (ids === "") ids = text;
-      else coded.resolve((code = Number(text)));
+      else reported.resolve((code = Number(text)));
       started.resolve(true);
     });
     const ended = channel.exit
       .catch(() => {})
       .then(() => {
-        this.#running.delete(channel);
+        this.#processes.delete(channel);
         started.resolve(false);
       });
     if (!(await started.promise)) {
-      const said = String(stderr.read() ?? "").trim();
-      await this.#settled();
-      this.#mustLive();
-      throw this.#failure(`the host does not start commands: ${said || "ssh said nothing"}`);
+      const printed = String(stderr.read() ?? "").trim();
+      await this.#waitForLoss();
+      this.#assertAlive();
+      throw this.#failure(`the host refused to start the command: ${printed || "ssh printed nothing"}`);
     }
     const stdout = output();
     void ended.then(() => this.#sessions.ended());
     const exit = (async () => {
-      // This machine's ssh ends only when its output has been read, which is not ours to wait for.
-      await Promise.race([coded.promise, ended]);
+      // ssh exits only when its output has been read, so do not wait for that alone.
+      await Promise.race([reported.promise, ended]);
       await Promise.all([drained(stdout), drained(stderr)]);
       if (code !== undefined) return code;
-      await this.#settled();
-      this.#mustLive("it ended without an exit code: ");
+      await this.#waitForLoss();
+      this.#assertAlive("the command ended without an exit code: ");
       if (killed) return 128 + constants.signals[killed];
-      throw this.#failure("it ended without an exit code: its shell was killed, or the session was closed");
+      throw this.#failure(
+        "the command ended without an exit code: its shell was killed, or the session was closed",
+      );
     })();
     exit.catch(() => {});
     const kill = (signal: NodeJS.Signals = "SIGTERM") => {
@@ -234,10 +246,10 @@ class OpensshConnection implements Connection {
       void drained(stderr);
       void this.#signal(ids, signal);
     };
-    return this.#started.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
+    return this.#commands.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }
 
-  /** An `ssh` through the holder's socket. Without it, it must fail: it shall not connect on its own. */
+  /** Runs `ssh` through the holder's socket. Without the socket it must fail instead of connecting by itself. */
   #ssh(line: string): Promise<Channel> {
     const { parent, destination } = this.route;
     const options = ["-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"];
@@ -252,43 +264,45 @@ class OpensshConnection implements Connection {
       channel.stderr.resume();
       await channel.exit;
     } catch {
-      // The link is lost, and with it the process's input and output.
+      // The connection is lost, and with it the command's input and output.
     }
   }
 
   async close(): Promise<void> {
-    if (this.alive) await this.#started.end();
+    if (this.alive) await this.#commands.end();
     if (!this.#closing && this.#lost === undefined) {
       this.#closing = true;
-      for (const channel of this.#running) channel.kill("SIGTERM");
+      for (const channel of this.#processes) channel.kill("SIGTERM");
       this.holder.stdin.end();
-      const impatience = setTimeout(() => this.holder.kill("SIGTERM"), 500);
-      void this.closed.then(() => clearTimeout(impatience));
+      const timer = setTimeout(() => this.holder.kill("SIGTERM"), 500);
+      void this.closed.then(() => clearTimeout(timer));
     }
     await this.closed;
   }
 
-  /** A lost link shows at its commands a moment before it shows at the holder. */
-  async #settled(): Promise<void> {
-    await Promise.race([this.closed, new Promise((over) => setTimeout(over, 200))]);
+  /** Commands notice a lost connection a moment before the holder does. */
+  async #waitForLoss(): Promise<void> {
+    await Promise.race([this.closed, new Promise((resolve) => setTimeout(resolve, 200))]);
   }
 
-  #mustLive(what = ""): void {
+  #assertAlive(prefix = ""): void {
     if (this.#lost)
-      throw what ? this.#failure(what + this.#lost.message.replace(`${this.options.hop}: `, "")) : this.#lost;
-    if (!this.alive) throw this.#failure(`${what}the connection was closed`);
+      throw prefix
+        ? this.#failure(prefix + this.#lost.message.replace(`${this.options.hop}: `, ""))
+        : this.#lost;
+    if (!this.alive) throw this.#failure(`${prefix}the connection was closed`);
   }
 
   #failure(message: string): ConnectionFailed {
     return new ConnectionFailed(this.options.hop, message);
   }
 
-  get #place(): string {
-    return placeOf(this.route);
+  get #address(): string {
+    return addressOf(this.route);
   }
 }
 
-const placeOf = ({ endpoint, destination }: Route): string =>
+const addressOf = ({ endpoint, destination }: Route): string =>
   endpoint
     ? `${endpoint.config.address} port ${endpoint.config.port}`
     : (destination.hop ?? destination.name);

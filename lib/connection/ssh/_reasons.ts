@@ -4,16 +4,16 @@ import { tmpdir, userInfo } from "node:os";
 import type { SshEndpoint } from "./_endpoints";
 import { negotiable } from "./_library";
 
-/** Why these connections need the system's `ssh`: each thing that ssh2 cannot do. None: ssh2 will do. */
+/** Why these connections need the system's `ssh`: the features that ssh2 lacks. Empty when ssh2 suffices. */
 export async function reasonsForOpenssh(endpoints: readonly SshEndpoint[]): Promise<string[]> {
   return (await Promise.all(endpoints.map(reasonsFor))).flat();
 }
 
 async function reasonsFor({ config, known, keys }: SshEndpoint): Promise<string[]> {
   const { name } = config.destination;
-  const said = (keyword: string): string | false =>
+  const ifSet = (keyword: string): string | false =>
     config.value(keyword) !== undefined && `${keyword} is set for ${name}`;
-  const on = (keyword: string): string | false => config.isOn(keyword) && `${keyword} is on for ${name}`;
+  const ifOn = (keyword: string): string | false => config.isOn(keyword) && `${keyword} is on for ${name}`;
   const control = config.value("controlpath");
   const excluded = Object.entries({
     kex: "kexalgorithms",
@@ -25,25 +25,25 @@ async function reasonsFor({ config, known, keys }: SshEndpoint): Promise<string[
       const allowed = config.list(theirs);
       return (
         allowed.length > 0 &&
-        !negotiable[ours as keyof typeof negotiable].some((one) => allowed.includes(one))
+        !negotiable[ours as keyof typeof negotiable].some((algorithm) => allowed.includes(algorithm))
       );
     })
     .map(([, theirs]) => theirs);
   const reasons = [
-    said("proxycommand"),
-    said("pkcs11provider"),
-    said("certificatefile"),
-    said("knownhostscommand"),
-    said("revokedhostkeys"),
-    said("bindinterface"),
-    on("hostbasedauthentication"),
-    on("verifyhostkeydns"),
-    // Debian turns GSSAPI on for everybody; it means something only to those with a ticket.
-    on("gssapiauthentication") && (await hasKerberosTicket()) && `there is a Kerberos ticket for ${name}`,
+    ifSet("proxycommand"),
+    ifSet("pkcs11provider"),
+    ifSet("certificatefile"),
+    ifSet("knownhostscommand"),
+    ifSet("revokedhostkeys"),
+    ifSet("bindinterface"),
+    ifOn("hostbasedauthentication"),
+    ifOn("verifyhostkeydns"),
+    // Debian turns GSSAPI on by default; it matters only with a Kerberos ticket.
+    ifOn("gssapiauthentication") && (await hasKerberosTicket()) && `there is a Kerberos ticket for ${name}`,
     control !== undefined && (await answers(control)) && `the ControlPath ${control} is in use`,
     known.hasAuthority && `known_hosts has a certificate authority for ${name}`,
-    keys.beyondUs.length > 0 && `of a certificate or a hardware key: ${keys.beyondUs.join(", ")}`,
-    ...excluded.map((keyword) => `${keyword} of ${name} has nothing that ssh2 knows`),
+    keys.opensshOnly.length > 0 && `certificates or hardware keys: ${keys.opensshOnly.join(", ")}`,
+    ...excluded.map((keyword) => `ssh2 supports nothing in ${keyword} of ${name}`),
   ];
   return reasons.filter((reason) => reason !== false);
 }
@@ -56,7 +56,7 @@ async function hasKerberosTicket(): Promise<boolean> {
   );
 }
 
-/** Whether a master listens at the socket `path`: one that crashed leaves its file behind. */
+/** True if a master listens at the socket `path`: a crashed one leaves its file behind. */
 export async function answers(path: string): Promise<boolean> {
   if (
     !(await access(path).then(

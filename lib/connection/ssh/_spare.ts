@@ -1,15 +1,15 @@
 import type { Client, ClientChannel } from "./_library";
 
 /**
- * Sessions opened before they are needed: then a command costs one round trip and not two, and its input is on its way
- * with it. ssh2 has no call for a session without a command; what follows is its own way from below `client.exec`.
+ * Opens sessions in advance: a command then takes one round trip instead of two, and its input is sent along with it.
+ * ssh2 has no API for a session without a command, so the functions below repeat the internals of `client.exec`.
  */
 export class SpareSession {
   #next: Promise<ClientChannel> | undefined;
 
   constructor(private readonly client: Client) {}
 
-  /** Opens the next one. That it cannot be is found out when it is needed. */
+  /** Opens the next session. An error surfaces when the session is taken. */
   prepare(): void {
     if (this.#next) return;
     this.#next = openSession(this.client);
@@ -18,7 +18,7 @@ export class SpareSession {
     });
   }
 
-  /** A session to start a command in. Rejects with ssh2's error, whose `reason` says that the host refused it. */
+  /** Returns a session for a command. Rejects with ssh2's error, whose `reason` is set when the host refused the session. */
   async take(): Promise<ClientChannel> {
     const spare = this.#next;
     this.#next = undefined;
@@ -29,7 +29,7 @@ export class SpareSession {
   }
 }
 
-/** Starts `line` in a fresh session. `refused` is called when the host says, later, that it does not. */
+/** Starts `line` in a new session. Calls `refused` if the host later refuses it. */
 export function startCommand(
   client: Client,
   channel: ClientChannel,
@@ -42,7 +42,7 @@ export function startCommand(
   inner(client)._protocol.exec(inner(channel).outgoing.id, line, true);
 }
 
-/** The values with which ssh2 makes its channels. */
+/** The values that ssh2 uses for its channels. */
 const WINDOW = 2 * 1024 * 1024;
 const PACKET = 32 * 1024;
 
@@ -57,7 +57,7 @@ function openSession(client: Client): Promise<ClientChannel> {
   });
 }
 
-/** What ssh2 keeps behind its types, as of the version that is pinned. */
+/** Internals of the pinned version of ssh2, absent from its types. */
 interface InnerClient {
   readonly _chanMgr: { add(opened: (error: Error | undefined, channel: ClientChannel) => void): number };
   readonly _protocol: {

@@ -1,4 +1,4 @@
-/** What must hold at the end of any chain of hops. */
+/** The checks that every chain of hops must pass. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,16 +12,16 @@ import { type Hop, hopDefinition } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 import type { PosixTarget } from "../../../lib/model/target";
 import { ShellTarget } from "../../../lib/target/shell/target";
-import { HOST, type Place } from "./_contexts";
+import { type Endpoint, HOST } from "./_contexts";
 
-/** Some hops, opened one in the other. */
+/** Open hops, each inside the one before. */
 export interface Chain {
   readonly connection: Connection;
-  /** Innermost first. */
+  /** Closes the hops, innermost first. */
   close(): Promise<void>;
 }
 
-/** Opens `hops` from `parent`, as a deployment does. When one fails, none is left open. */
+/** Opens `hops` from `parent`, like a deployment. If one fails, closes them all. */
 export async function openChain(parent: Connection, hops: readonly Hop[]): Promise<Chain> {
   const opened: Connection[] = [];
   const close = async () => {
@@ -50,29 +50,29 @@ interface Subject {
   readonly chain: Chain;
   readonly connection: Connection;
   readonly target: PosixTarget;
-  readonly place: Place;
-  /** An empty directory there, as an absolute path. */
+  readonly endpoint: Endpoint;
+  /** The absolute path of an empty directory at the end of the chain. */
   readonly dir: string;
 }
 
-/** Milliseconds that one check may take, so that one that hangs is named. */
+/** Time limit of one check in milliseconds, so that the report names a check that hangs. */
 const timeout = 120_000;
 
-/** Runs every check on `chain`, each as a test of its own, and closes it. */
-export async function conforms(t: TestContext, chain: Chain, place: Place): Promise<void> {
+/** Runs every check on `chain` as a subtest, and closes the chain. */
+export async function conforms(t: TestContext, chain: Chain, endpoint: Endpoint): Promise<void> {
   const { connection } = chain;
   const target = targetOver(connection);
-  const dir = `${place.home}/conformance-${randomBytes(6).toString("hex")}`;
+  const dir = `${endpoint.home}/conformance-${randomBytes(6).toString("hex")}`;
   try {
-    await t.test("who and where", { timeout }, () => whoAndWhere(connection, place));
+    await t.test("user and home directory", { timeout }, () => userAndHome(connection, endpoint));
     await target.makeDirectory(dir);
-    const subject: Subject = { chain, connection, target, place, dir };
+    const subject: Subject = { chain, connection, target, endpoint, dir };
     for (const [name, check] of Object.entries(checks)) await t.test(name, { timeout }, () => check(subject));
-    await t.test("a directory with all that is in it is removed", { timeout }, async () => {
+    await t.test("a directory is removed recursively", { timeout }, async () => {
       await target.remove(dir, { recursive: true });
       assert.equal(await target.lstat(dir), undefined);
     });
-    await t.test("what still runs is cut off when it is closed", { timeout }, () => closing(subject));
+    await t.test("close kills running commands", { timeout }, () => closing(subject));
   } finally {
     await chain.close();
   }
@@ -97,14 +97,14 @@ async function outcome(channel: Channel): Promise<[exit: number, stdout: string,
   return [exit, stdout, stderr];
 }
 
-/** What a command comes to over the bare connection. */
+/** Runs a command over the bare connection. */
 export async function ran(connection: Connection, command: string, input: string | Buffer = "") {
   const channel = await connection.exec(command);
   channel.stdin.end(input);
   return outcome(channel);
 }
 
-async function whoAndWhere(connection: Connection, { user, home }: Place): Promise<void> {
+async function userAndHome(connection: Connection, { user, home }: Endpoint): Promise<void> {
   const target = targetOver(connection);
   const identity = await target.identity();
   assert.deepEqual([identity.user, identity.home], [user, home]);
@@ -112,11 +112,11 @@ async function whoAndWhere(connection: Connection, { user, home }: Place): Promi
 }
 
 const checks: Record<string, (subject: Subject) => Promise<void>> = {
-  "input, outputs and shell text, whatever bytes": async ({ connection }) => {
+  "input, outputs and shell text with arbitrary bytes": async ({ connection }) => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     const bytes = Buffer.concat([all, randomBytes(300_000)]);
-    const said = `printf '%s|' 'a\\nb' "\\$x" '!x' "it's" '%s' \\\\ '#' ''\nprintf '%s' "second 'line' \`echo x\`"`;
-    const channel = await connection.exec(`cat; printf '\\000\\377' >&2; ${said}; exit 7`);
+    const script = `printf '%s|' 'a\\nb' "\\$x" '!x' "it's" '%s' \\\\ '#' ''\nprintf '%s' "second 'line' \`echo x\`"`;
+    const channel = await connection.exec(`cat; printf '\\000\\377' >&2; ${script}; exit 7`);
     channel.stdin.end(bytes);
     const [stdout, stderr, exit] = await Promise.all([
       buffer(channel.stdout),
@@ -134,13 +134,13 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     assert.deepEqual(exits, [255, 137]);
   },
 
-  "environment and working directory": async ({ target, place, dir }) => {
+  "environment and working directory": async ({ target, endpoint, dir }) => {
     const X = 'it\'s "$HOME" `id`\n\\ !é';
-    // What belongs to an account is that account's.
+    // Variables of the account have its values.
     const command =
       'printf "%s|" "$(pwd)" "$X" "$HOME" "${LANG-}" "${USER:-$(id -un)}" "${LOGNAME:-$(id -un)}"';
     const { stdout } = await target.run(command, { cwd: "/usr", env: { X, LANG: null } });
-    assert.equal(stdout, `/usr|${X}|${place.home}||${place.user}|${place.user}|`);
+    assert.equal(stdout, `/usr|${X}|${endpoint.home}||${endpoint.user}|${endpoint.user}|`);
     await assert.rejects(target.run("pwd", { cwd: `${dir}/none` }), {
       name: "FailedChange",
       message: /^cannot run `pwd` in .*\/none: /,
@@ -157,7 +157,7 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     assert.equal(digest(await target.readBytes(`${dir}/big`)), digest(content));
   },
 
-  "unusual file names, modes, owners and symbolic links": async ({ target, dir, place }) => {
+  "unusual file names, modes, owners and symbolic links": async ({ target, dir, endpoint }) => {
     const file = `${dir}/-rf * é#;&|<> 'a' "q" \\n`;
     const { uid, gid } = await target.identity();
     const owned = async () => {
@@ -168,12 +168,12 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     await target.writeFile(file, "two\n");
     assert.deepEqual(await owned(), [0o640, uid, gid]);
     assert.equal(await target.setMode(file, 0o4711), "changed");
-    const giving = target.setOwner(file, { user: "1", group: "2" });
-    if (place.user === "root") {
-      assert.equal(await giving, "changed");
+    const chown = target.setOwner(file, { user: "1", group: "2" });
+    if (endpoint.user === "root") {
+      assert.equal(await chown, "changed");
       assert.deepEqual((await owned()).slice(1), [1, 2]);
     } else {
-      await assert.rejects(giving, {
+      await assert.rejects(chown, {
         name: "FailedChange",
         message: /^cannot set the owner of .* to the user /,
       });
@@ -181,17 +181,17 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     }
     const link = `${dir}/$HOME \`id\``;
     assert.equal(await target.symlink(link, basename(file)), "changed");
-    const [text, aim, status] = await Promise.all([
+    const [text, linkTarget, status] = await Promise.all([
       target.readFile(link),
       target.readLink(link),
       target.lstat(link),
     ]);
-    assert.deepEqual([text, aim, status?.type], ["two\n", basename(file), "symlink"]);
+    assert.deepEqual([text, linkTarget, status?.type], ["two\n", basename(file), "symlink"]);
     assert.deepEqual(await target.list(dir), [basename(link), basename(file), "big"].sort());
   },
 
-  "commands at once": async ({ connection }) => {
-    // More than the sessions that sshd allows, where it is in the chain.
+  "concurrent commands": async ({ connection }) => {
+    // More than sshd allows sessions, if it is in the chain.
     const numbers = Array.from(
       { length: connection.description.includes("via.ssh") ? 12 : 4 },
       (_, number) => number,
@@ -211,15 +211,15 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     channel.kill();
     const [exit] = await outcome(channel);
     assert.equal(exit, 143);
-    assert.equal(await gone(seconds), 0);
-    const deaf = await sleeping(connection, "trap '' TERM; ");
-    deaf.channel.kill();
+    assert.equal(await remaining(seconds), 0);
+    const stubborn = await sleeping(connection, "trap '' TERM; ");
+    stubborn.channel.kill();
     await pause(100);
-    assert.equal(sleepers(deaf.seconds), 2);
-    deaf.channel.kill("SIGKILL");
-    // What stands around the command may have heard the first.
-    assert.match(String((await outcome(deaf.channel))[0]), /^(137|143)$/);
-    assert.equal(await gone(deaf.seconds), 0);
+    assert.equal(sleepers(stubborn.seconds), 2);
+    stubborn.channel.kill("SIGKILL");
+    // A process around the command may have died of the first signal.
+    assert.match(String((await outcome(stubborn.channel))[0]), /^(137|143)$/);
+    assert.equal(await remaining(stubborn.seconds), 0);
   },
 };
 
@@ -229,26 +229,26 @@ async function closing({ chain, connection }: Subject): Promise<void> {
   await chain.close();
   try {
     assert.equal(connection.alive, false);
-    assert.equal(await gone(seconds), 0);
+    assert.equal(await remaining(seconds), 0);
   } finally {
     channel.kill("SIGKILL");
   }
   await assert.rejects(connection.exec("true"), { name: "ConnectionFailed" });
 }
 
-let slept = 0;
+let sleepCount = 0;
 
-/** Two processes there that sleep for so many seconds as nobody else does. */
+/** Starts two processes that sleep for a unique number of seconds. */
 async function sleeping(connection: Connection, before = ""): Promise<{ channel: Channel; seconds: string }> {
-  slept += 1;
-  const seconds = `${1_000_000 + process.pid}.${slept}1`;
+  sleepCount += 1;
+  const seconds = `${1_000_000 + process.pid}.${sleepCount}1`;
   const channel = await connection.exec(`${before}sleep ${seconds} & echo asleep; sleep ${seconds}`);
-  await new Promise((heard) => channel.stdout.once("data", heard));
-  for (let patience = 100; sleepers(seconds) < 2 && patience > 0; patience--) await pause(20);
+  await new Promise((resolve) => channel.stdout.once("data", resolve));
+  for (let attempts = 100; sleepers(seconds) < 2 && attempts > 0; attempts--) await pause(20);
   return { channel, seconds };
 }
 
-/** How many of them there are: processes of machines and containers are also this computer's. */
+/** Counts the sleeping processes: those in machines and containers are visible on this computer too. */
 function sleepers(seconds: string): number {
   return readdirSync("/proc").filter((name) => {
     try {
@@ -259,8 +259,8 @@ function sleepers(seconds: string): number {
   }).length;
 }
 
-/** How many are left after a while. */
-async function gone(seconds: string): Promise<number> {
-  for (let patience = 100; sleepers(seconds) > 0 && patience > 0; patience--) await pause(30);
+/** Waits for the sleeping processes to end, and counts those left. */
+async function remaining(seconds: string): Promise<number> {
+  for (let attempts = 100; sleepers(seconds) > 0 && attempts > 0; attempts--) await pause(30);
   return sleepers(seconds);
 }

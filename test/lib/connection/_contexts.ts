@@ -1,4 +1,4 @@
-/** One machine with everything in it that a hop can lead into, and the ways to get there. */
+/** A machine with every context that a hop can enter, and the hops to enter them. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,30 +10,30 @@ import { cacheDirectory } from "../../support/_slots";
 import { bootMachine, type Machine } from "../../support/machines";
 import { smallTree } from "./_tree";
 
-/** Where a chain of hops ends, and who one is there. */
-export interface Place {
+/** The end of a chain of hops: its system and its user. */
+export interface Endpoint {
   readonly user: string;
   readonly home: string;
   /**
-   * The test machine, itself or without its network; the small Debian, without or with its systemd; a bare busybox; the
-   * clone of this computer.
+   * The test machine with or without its network; the small Debian without or with its systemd; a bare busybox; a clone of
+   * this computer.
    */
   readonly system: "machine" | "netns" | "tree" | "booted" | "busybox" | "clone";
 }
 
-/** A hop, and where it leads. */
+/** A hop and its endpoint. */
 export interface Step {
   readonly name: string;
   readonly hop: (contexts: Contexts) => Hop;
-  readonly to: Place;
+  readonly to: Endpoint;
 }
 
-/** The beginning of a chain: who stands where, and the hops from there. */
+/** The start of a chain: the user and system before it, and its first hops. */
 export interface Start {
   readonly name: string;
   readonly from: "here" | "root" | "admin";
   readonly hops: (contexts: Contexts) => readonly Hop[];
-  readonly to: Place;
+  readonly to: Endpoint;
 }
 
 export interface Contexts {
@@ -46,14 +46,14 @@ export interface Contexts {
 /** The name of the host in all chains. */
 export const HOST = "conformance.test";
 
-const root = (system: Place["system"]): Place => ({ user: "root", home: "/root", system });
+const root = (system: Endpoint["system"]): Endpoint => ({ user: "root", home: "/root", system });
 const plainUser = { machine: "admin", netns: "admin", tree: "guest", booted: "guest", busybox: "guest" };
-const other = (system: keyof typeof plainUser): Place => {
+const plainUserOf = (system: keyof typeof plainUser): Endpoint => {
   const user = plainUser[system];
   return { user, home: `/home/${user}`, system };
 };
 
-/** Every hop as the last of as short a chain as it can have. */
+/** Every hop at the end of the shortest possible chain. */
 export const starts: readonly Start[] = [
   start("via.sandbox", "here", { ...root("clone"), home: process.env["HOME"] ?? "/root" }, () => [
     via.sandbox({ name: `conformance-${process.pid}` }),
@@ -66,8 +66,8 @@ export const starts: readonly Start[] = [
   start("via.nsenter", "root", root("machine"), () => [via.nsenter({ pid: 1 })]),
   start("via.rehome", "root", { ...root("machine"), home: "/tmp" }, () => [via.rehome("/tmp")]),
   start("via.shellWrap", "root", root("netns"), () => [via.shellWrap("ip", "netns", "exec", "blue")]),
-  start("via.su", "root", other("machine"), () => [via.su("admin")]),
-  start("via.as", "root", other("machine"), () => [via.as("admin")]),
+  start("via.su", "root", plainUserOf("machine"), () => [via.su("admin")]),
+  start("via.as", "root", plainUserOf("machine"), () => [via.as("admin")]),
   start("via.chroot", "root", root("tree"), () => [via.chroot("/srv/chroot")]),
   start("via.systemdMachined", "root", root("booted"), () => [via.systemdMachined("nested")]),
   start("via.run0", "root", root("booted"), () => [via.systemdMachined("nested"), via.run0()]),
@@ -78,23 +78,23 @@ export const starts: readonly Start[] = [
   start("via.lxc of a user", "root", root("busybox"), () => [via.as("plain"), via.lxc("own")]),
 ];
 
-function start(name: string, from: Start["from"], to: Place, hops: Start["hops"]): Start {
+function start(name: string, from: Start["from"], to: Endpoint, hops: Start["hops"]): Start {
   return { name, from, to, hops };
 }
 
-/** Every hop that makes sense as the next one from `place`. */
-export function nextSteps(place: Place): Step[] {
-  const { user, system } = place;
+/** Every hop that makes sense after `endpoint`. */
+export function nextSteps(endpoint: Endpoint): Step[] {
+  const { user, system } = endpoint;
   const onMachine = system === "machine" || system === "netns";
-  const step = (name: string, to: Place, hop: Step["hop"]): Step => ({ name, to, hop });
+  const step = (name: string, to: Endpoint, hop: Step["hop"]): Step => ({ name, to, hop });
   const steps = [
-    step("via.rehome", { ...place, home: "/tmp" }, () => via.rehome("/tmp")),
-    step("via.shellWrap", place, () => via.shellWrap("env", "WRAPPED=1")),
+    step("via.rehome", { ...endpoint, home: "/tmp" }, () => via.rehome("/tmp")),
+    step("via.shellWrap", endpoint, () => via.shellWrap("env", "WRAPPED=1")),
   ];
-  // Of this computer nothing more is known than what Debian always has.
-  if (system === "clone") return [...steps, step("via.nsenter", place, () => via.nsenter({ pid: 1 }))];
-  const there = other(system);
-  // One has no way to the network, the other no ssh.
+  // This computer is only known to be a Debian.
+  if (system === "clone") return [...steps, step("via.nsenter", endpoint, () => via.nsenter({ pid: 1 }))];
+  const plain = plainUserOf(system);
+  // netns has no network, busybox no ssh.
   if (system !== "netns" && system !== "busybox")
     steps.push(step("via.ssh", root("machine"), () => via.ssh({ user: "root", hop: "127.0.0.1" })));
   if (user !== "root") {
@@ -102,25 +102,25 @@ export function nextSteps(place: Place): Step[] {
     return [...steps, step("via.sudo", above, () => via.sudo()), step("via.doas", above, () => via.doas())];
   }
   steps.push(
-    step("via.su", there, () => via.su(there.user)),
-    step("via.as", there, () => via.as(there.user)),
+    step("via.su", plain, () => via.su(plain.user)),
+    step("via.as", plain, () => via.as(plain.user)),
   );
   if (system === "busybox") return steps;
   steps.push(
-    step("via.sudo", there, () => via.sudo({ user: there.user })),
-    step("via.doas", there, () => via.doas({ user: there.user })),
+    step("via.sudo", plain, () => via.sudo({ user: plain.user })),
+    step("via.doas", plain, () => via.doas({ user: plain.user })),
     onMachine
       ? step("via.chroot", root("tree"), () => via.chroot("/srv/chroot"))
       : step("via.chroot", root("busybox"), () => via.chroot("/srv/inner")),
     step("via.nsenter", root(onMachine ? "machine" : system), () => via.nsenter({ pid: 1 })),
   );
-  if (system === "booted") steps.push(step("via.run0", there, () => via.run0({ user: there.user })));
+  if (system === "booted") steps.push(step("via.run0", plain, () => via.run0({ user: plain.user })));
   if (onMachine)
     steps.push(
       step("via.systemdMachined", root("booted"), () => via.systemdMachined("nested")),
       step("via.docker", root("busybox"), () => via.docker("box")),
     );
-  // `ip netns exec` hides the control groups, which these have to see.
+  // Not after `ip netns exec`, which hides the control groups that these need.
   if (system === "machine")
     steps.push(
       step("via.lxc", root("tree"), () => via.lxc("box")),
@@ -129,7 +129,7 @@ export function nextSteps(place: Place): Step[] {
   return steps;
 }
 
-/** A shell in the machine, beside all hops. */
+/** A shell in the machine, independent of the hops. */
 export function shellIn({ leader }: Machine, user: "root" | "admin" | "plain"): Connection {
   const home = user === "root" ? "/root" : `/home/${user}`;
   const become = user === "root" ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
@@ -146,7 +146,7 @@ export function shellIn({ leader }: Machine, user: "root" | "admin" | "plain"): 
 
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Boots the machine, and starts everything in it. */
+/** Boots the machine, and starts all contexts in it. */
 export async function bootContexts(): Promise<Contexts> {
   const debs = path.join(cacheDirectory, "debs");
   mkdirSync(path.join(debs, "partial"), { recursive: true });
@@ -188,7 +188,7 @@ export async function bootContexts(): Promise<Contexts> {
   }
 }
 
-/** What was downloaded once is kept beside the base system. */
+/** Downloaded packages are cached beside the base system. */
 const INSTALL = `set -e
 export DEBIAN_FRONTEND=noninteractive
 for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
@@ -196,7 +196,7 @@ install="apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends systemd
 $install >/tmp/install.log 2>&1 || { apt-get -qq update; $install >/tmp/install.log 2>&1; } || { tail -5 /tmp/install.log; exit 1; }
 rm /tmp/install.log`;
 
-/** Trees of their own for whoever writes; keys by which everybody may log in to the machine. */
+/** A writable tree for each context, and keys for every account to log in to the machine. */
 const PREPARE = `set -e
 keys() { mkdir -p $1/.ssh; chmod 700 $1/.ssh; cp /root/known_hosts /root/id_ed25519 $1/.ssh/; chown -R $2 $1/.ssh; }
 tree() {
@@ -239,7 +239,7 @@ const DOCKER = `set -e
 tar -C /srv/tree/srv/inner -c . | docker import - busybox
 docker run -d --network=none --name box busybox sleep 1000000`;
 
-/** Containers that belong to plain. */
+/** Containers of the user plain. */
 const OWN = `set -e
 for i in $(seq 100); do [ -S /run/user/$(id -u plain)/systemd/private ] && break; sleep 0.1; done
 home=/home/plain; lxc=$home/.local/share/lxc/own; first=$(sed -n 's/^plain:\\([0-9]*\\):.*/\\1/p' /etc/subuid)
@@ -248,7 +248,7 @@ cp -a /srv/tree/srv/inner/. $home/pod; cp -a /srv/tree/srv/inner/. $home/lxc
 printf '%s\\n' 'lxc.uts.name = own' "lxc.rootfs.path = dir:$home/lxc" 'lxc.net.0.type = none' "lxc.idmap = u 0 $first 65536" \\
   "lxc.idmap = g 0 $first 65536" 'lxc.mount.auto = proc:rw' 'lxc.apparmor.profile = unconfined' >$lxc/config
 chown -R plain: $home/.local $home/pod; chmod 711 $home
-# Who has the number 1 inside has the first of the others outside.
+# ID 1 inside is the first ID of plain's range outside.
 chown $((first + 1233)):$((first + 1233)) $home/pod/home/guest
 find $home/lxc -exec sh -c 'for f; do chown -h $(($(stat -c %u "$f") + $0)):$(($(stat -c %g "$f") + $0)) "$f"; done' $first {} +
 chmod 1777 $home/lxc/tmp
@@ -258,7 +258,7 @@ cd $home
 $as podman --log-level=error --cgroup-manager=cgroupfs run -d --cgroups=disabled --network=host --name own --rootfs $home/pod sleep infinity
 $as systemd-run --user --scope --quiet --property=Delegate=yes lxc-execute -n own -d -- sleep 1000000`;
 
-/** Control groups are this computer's: the machine may not leave any. */
+/** Removes control groups: they belong to this computer, and would outlive the machine. */
 const UNDO = `exec 2>/dev/null
 docker rm -f box; lxc-stop -k -n box; podman rm -f -t 0 box; machinectl terminate nested; systemctl stop docker containerd
 for i in $(seq 20); do

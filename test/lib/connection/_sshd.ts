@@ -20,13 +20,13 @@ import type { Progress } from "../../../lib/model/events";
 import { type Asker, type Hop, hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 
-/** A throw-away sshd on a loopback port, with keys and a client configuration of its own in `directory`. */
+/** A temporary sshd on a loopback port, with its own keys and client configuration in `directory`. */
 export interface Sshd {
   readonly directory: string;
   readonly port: number;
-  /** A private key that lets in the user who runs the test. */
+  /** A private key that the server accepts for the user who runs the test. */
   readonly identity: string;
-  /** An OpenSSH client configuration that knows nothing but this directory. */
+  /** An OpenSSH client configuration that uses only this directory. */
   readonly config: string;
   readonly knownHosts: string;
   /** `ssh-ed25519 AAAA…` */
@@ -40,9 +40,9 @@ export interface Sshd {
 }
 
 export interface SshdOptions {
-  /** Further lines for sshd_config. */
+  /** Additional lines for sshd_config. */
   readonly server?: readonly string[];
-  /** Further lines for the client's configuration, before the others. */
+  /** Additional lines for the client's configuration, before the others. */
   readonly client?: readonly string[];
   readonly hostKeyTypes?: readonly string[];
 }
@@ -70,7 +70,7 @@ export async function sshd(options: SshdOptions = {}): Promise<Sshd> {
       "UsePAM no",
       "PermitRootLogin yes",
       "PrintMotd no",
-      // Else bash takes us for a login and reads the user's .bashrc, which may say and do anything.
+      // Otherwise bash assumes a login and reads the user's .bashrc, which may print and do anything.
       "SetEnv SHLVL=5",
       "MaxStartups 100",
     ],
@@ -146,16 +146,16 @@ async function listening(port: number, log: () => string): Promise<void> {
 
 async function stopped(child: ChildProcess, directory: string): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
-    const exit = new Promise((over) => child.once("exit", over));
+    const exit = new Promise((resolve) => child.once("exit", resolve));
     child.kill();
     await exit;
   }
   rmSync(directory, { recursive: true, force: true });
 }
 
-export const pause = (ms: number): Promise<void> => new Promise((over) => setTimeout(over, ms));
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A TCP proxy to `port`, each direction late by `delay` ms, that can stop handing on as a cut cable does. */
+/** A TCP proxy to `port` with `delay` ms per direction, which can stop forwarding, like a cut cable. */
 export async function proxyTo(port: number, delay = 0) {
   const sockets = new Set<Socket>();
   let cut = false;
@@ -182,7 +182,7 @@ export async function proxyTo(port: number, delay = 0) {
   cleanups.push(async () => close());
   return {
     port: typeof address === "object" && address ? address.port : 0,
-    /** From now on nothing arrives, and nobody is told. */
+    /** Drops all data from now on, silently. */
     cut: () => {
       cut = true;
     },
@@ -202,13 +202,13 @@ export interface OpenOptions {
   readonly parent?: Connection;
 }
 
-/** What the file leaves behind, newest first; one at a time, for servers end after the connections to them. */
+/** The clean-ups of the test file, run newest first and one at a time: servers must stop after their connections. */
 const cleanups: (() => Promise<void>)[] = [];
 after(async () => {
   for (const cleanUp of cleanups.reverse()) await cleanUp();
 });
 
-/** Opens `hop` as a deployment would, to the host `name`. */
+/** Opens `hop` to the host `name`, like a deployment. */
 export async function open(
   hop: Hop,
   { name = "web1.test", ask, signal, parent }: OpenOptions = {},
@@ -250,7 +250,7 @@ export async function outcome(channel: Channel): Promise<Outcome> {
   return { exit, stdout, stderr };
 }
 
-/** Answers every question as told, and remembers them. */
+/** Answers questions with `answers`, and records them. */
 export function answering(answers: {
   readonly secrets?: readonly (string | undefined)[];
   readonly confirm?: boolean;

@@ -1,4 +1,4 @@
-/** A small Debian of the release after that of the test machines: what chroots and containers of tests are made of. */
+/** A small Debian for the chroots and containers of tests, one release newer than the test machines. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -21,7 +21,7 @@ const packages = [
   ],
 ];
 
-/** Runs in the tree. /srv/inner is a system that is nothing but a busybox. */
+/** Runs in the tree. /srv/inner is a system with only busybox. */
 const customisation = `set -e
 useradd --create-home --shell /bin/sh --uid 1234 guest
 echo 'guest ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/guest
@@ -35,7 +35,7 @@ printf '%s\\n' root:x:0: guest:x:1234: >etc/group
 chown 1234:1234 home/guest; chmod 1777 tmp
 systemctl -q mask console-getty.service getty@tty1.service systemd-networkd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
 : >/etc/machine-id
-# Nobody here is asked for the names of computers.
+# Host names are not looked up over the network.
 sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf
 `;
 
@@ -45,7 +45,7 @@ const directory = path.join(
   `tree-${createHash("sha256").update(recipe).digest("hex").slice(0, 12)}`,
 );
 
-/** Its directory, which must not be written to. Built once for this recipe, in less than a minute. */
+/** Returns its read-only directory, built once per recipe in less than a minute. */
 export async function smallTree(): Promise<string> {
   if (existsSync(directory)) return directory;
   mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
@@ -55,8 +55,8 @@ export async function smallTree(): Promise<string> {
     try {
       const root = path.join(building, "root");
       const apt = (await aptOptions()).map((option) => `--aptopt=${option}`);
-      const how = ["--quiet", "--variant=minbase", "--mode=root", "--format=directory"];
-      await run(["mmdebstrap", ...how, `--include=${packages.join(",")}`, ...apt, suite, root]);
+      const flags = ["--quiet", "--variant=minbase", "--mode=root", "--format=directory"];
+      await run(["mmdebstrap", ...flags, `--include=${packages.join(",")}`, ...apt, suite, root]);
       await run(["chroot", root, "/bin/sh", "-c", customisation]);
       renameSync(root, directory);
       return directory;

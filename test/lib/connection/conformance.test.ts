@@ -8,15 +8,15 @@ import { bootContexts, type Contexts, nextSteps, type Start, shellIn, starts } f
 
 describe("conformance of hops", { ...needsMachines(), concurrency: 3 }, () => {
   let contexts: Contexts;
-  let atFirst: string;
+  let tracesBefore: string;
   before(async () => {
     contexts = await bootContexts();
-    atFirst = await traces(contexts);
+    tracesBefore = await traces(contexts);
   });
   after(async () => {
-    const atLast = await traces(contexts);
+    const tracesAfter = await traces(contexts);
     await contexts?.stop();
-    assert.equal(atLast, atFirst, "no mount, file or process is left in the machine");
+    assert.equal(tracesAfter, tracesBefore, "no mount, file or process is left on the machine");
   });
 
   const from = (start: Start) =>
@@ -45,14 +45,14 @@ describe("conformance of hops", { ...needsMachines(), concurrency: 3 }, () => {
 });
 
 /**
- * What a hop could leave behind: mounts, files where it might write, processes but for those that come and go. Debian's
- * sudo notes in a home that it was used; logind keeps a directory for who is logged in.
+ * Traces that a hop could leave: mounts, files in writable directories, and the processes that hops start. Excludes the
+ * files of Debian's sudo, which marks the home directory of its user, and the directories of logind for logged-in users.
  */
 async function traces({ machine }: Contexts): Promise<string> {
-  const look = [
+  const commands = [
     "cut -d' ' -f5 /proc/1/mountinfo | grep -v ^/run/user/ | sort",
     "find /tmp /root /home/* /srv /srv/* /run/trees/*/upper/tmp /run/trees/*/upper/root /run/trees/*/upper/home/* -mindepth 1 -maxdepth 1 ! -name .sudo_as_admin_successful | sort",
     "ps -eo args | grep -E '^(sh|/bin/sh|cat|sleep|su|sudo|nsenter|unshare|ssh|run0) ' | grep -v 'ps -eo' | sort",
   ];
-  return (await ran(shellIn(machine, "root"), look.join("; ")))[1];
+  return (await ran(shellIn(machine, "root"), commands.join("; ")))[1];
 }

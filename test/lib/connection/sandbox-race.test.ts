@@ -12,17 +12,17 @@ import type { Connection } from "../../../lib/model/connection";
 import { hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 
-/** With `CI=true` nothing is skipped: there the first test fails and says why. */
+/** With `CI=true` nothing is skipped: the first test fails with the reason. */
 const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
-/** Clones that are opened at once on a busy machine. */
+/** How many clones are opened at the same time on a busy machine. */
 const MANY = 12;
-/** No busy loop outlives this, in seconds, whatever becomes of us. */
+/** Time limit of the busy loops in seconds, in case this process dies. */
 const BUSY_AT_MOST = 30;
 
-describe("a sandbox that is entered the moment it is open", needsClone, () => {
-  /** Of the real machine: clones see it through the overlay, and what they write in it stays theirs. */
+describe("a sandbox that is entered as soon as it is open", needsClone, () => {
+  /** A directory of the real machine: clones see it through the overlay, and keep their changes to it. */
   let real: string;
-  /** A file of the real machine where a clone has a directory of its own. */
+  /** A file in a directory of the real machine that clones replace with their own. */
   let hidden: string;
   before(() => {
     real = mkdtempSync("/var/tmp/consfig-sandbox-race-");
@@ -34,7 +34,7 @@ describe("a sandbox that is entered the moment it is open", needsClone, () => {
     rmSync(hidden);
   });
 
-  /** Enters each clone as soon as it is there, and looks where that leads. */
+  /** Enters each clone as soon as it is open, and inspects its files. */
   const enter = (names: readonly string[]) =>
     Promise.all(
       names.map(async (name) => {
@@ -49,18 +49,18 @@ describe("a sandbox that is entered the moment it is open", needsClone, () => {
         }
       }),
     );
-  const assertApart = (names: readonly string[], seen: readonly string[]) => {
+  const assertIsolated = (names: readonly string[], seen: readonly string[]) => {
     assert.deepEqual(readdirSync(real), [], "the real machine is untouched");
     const device = statSync("/").dev;
     for (const [index, name] of names.entries()) {
       const [root = "", ...rest] = seen[index]?.trim().split("\n") ?? [];
-      assert.match(root, /^\d+$/, "the real machine's files are not seen");
+      assert.match(root, /^\d+$/, "the real machine's files are not visible");
       assert.notEqual(Number(root), device, "its root is not the real one");
-      assert.deepEqual(rest, [name], "it sees what it wrote, and nothing of the others");
+      assert.deepEqual(rest, [name], "it sees its own file, and none of the others");
     }
   };
 
-  test("where changing the root takes its time, nobody is let in before", async () => {
+  test("a clone cannot be entered before its root has changed, however slowly", async () => {
     const slow = mkdtempSync(path.join(tmpdir(), "slow-chroot-"));
     const before = process.env["PATH"];
     writeFileSync(path.join(slow, "chroot"), `#!/bin/sh\nsleep 0.5\nexec ${found("chroot")} "$@"\n`, {
@@ -69,20 +69,20 @@ describe("a sandbox that is entered the moment it is open", needsClone, () => {
     process.env["PATH"] = `${slow}:${before}`;
     const name = named("slow");
     try {
-      assertApart([name], await enter([name]));
+      assertIsolated([name], await enter([name]));
     } finally {
       process.env["PATH"] = before;
       rmSync(slow, { recursive: true });
     }
   });
 
-  test(`${MANY} at once, on a machine that is busy`, async () => {
+  test(`${MANY} at the same time, on a busy machine`, async () => {
     const busy = Array.from({ length: 2 * availableParallelism() }, () =>
       spawn("timeout", [`${BUSY_AT_MOST}`, "sh", "-c", "while :; do :; done"], { stdio: "ignore" }),
     );
     const names = Array.from({ length: MANY }, (_, index) => named(`${index}`));
     try {
-      assertApart(names, await enter(names));
+      assertIsolated(names, await enter(names));
     } finally {
       for (const each of busy) each.kill();
     }
@@ -91,12 +91,12 @@ describe("a sandbox that is entered the moment it is open", needsClone, () => {
 
 const named = (name: string) => `race-${process.pid}-${name}`;
 
-/** Where the command `name` is. */
+/** The path of the command `name`. */
 function found(name: string): string {
-  const places = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").map((place) => path.join(place, name));
-  const place = places.find((each) => existsSync(each));
-  assert.ok(place, `there is no ${name} here`);
-  return place;
+  const candidates = `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").map((dir) => path.join(dir, name));
+  const file = candidates.find((each) => existsSync(each));
+  assert.ok(file, `there is no ${name} here`);
+  return file;
 }
 
 async function open(name: string): Promise<Connection> {
@@ -115,7 +115,7 @@ async function open(name: string): Promise<Connection> {
   );
 }
 
-/** What `command` prints, which must succeed. */
+/** Runs `command`, which must succeed, and returns its output. */
 async function run(connection: Connection, command: string): Promise<string> {
   const channel = await connection.exec(command);
   channel.stdin.end();

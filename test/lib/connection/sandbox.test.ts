@@ -23,7 +23,7 @@ import { hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 
 const root = path.resolve(__dirname, "../../..");
-/** With `CI=true` nothing is skipped: there the first test fails and says why. */
+/** With `CI=true` nothing is skipped: the first test fails with the reason. */
 const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
 const named = (name: string) => `test-${process.pid}-${name}`;
 
@@ -43,7 +43,7 @@ async function open(name: string, progress: (event: Progress) => void = () => {}
   );
 }
 
-/** What `command` prints, which must succeed. */
+/** Runs `command`, which must succeed, and returns its output. */
 async function run(connection: Connection, command: string): Promise<string> {
   const channel = await connection.exec(command);
   channel.stdin.end();
@@ -56,7 +56,7 @@ async function run(connection: Connection, command: string): Promise<string> {
   return stdout;
 }
 
-/** Another process that opens a sandbox, does `work` in it and says "ready". */
+/** Starts another process that opens a sandbox, does `work` in it and prints "ready". */
 async function owner(
   name: string,
   work: string,
@@ -80,16 +80,16 @@ async function owner(
       ...options,
     },
   );
-  let said = "";
+  let output = "";
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-    said += chunk;
-    if (said.endsWith("\n")) break;
+    output += chunk;
+    if (output.endsWith("\n")) break;
   }
-  const [, notices] = /^ready (.*)\n$/.exec(said) ?? assert.fail(`it said ${said}`);
+  const [, notices] = /^ready (.*)\n$/.exec(output) ?? assert.fail(`unexpected output: ${output}`);
   return { child, notices: JSON.parse(notices ?? "") as string[] };
 }
 
-/** Processes of this machine whose command line has `word`. */
+/** The processes of this machine with `word` on their command line. */
 const processesWith = (word: string): string[] =>
   readdirSync("/proc").filter((pid) => {
     try {
@@ -108,7 +108,7 @@ async function eventually(holds: () => boolean, what: string): Promise<void> {
 describe("a clone of this machine", needsClone, () => {
   const name = named("clone");
   const watched = ["/etc/passwd", "/etc/debian_version", "/etc", "/root", "/usr/sbin"];
-  const looks = () =>
+  const state = () =>
     watched.map((file) => {
       const { mtimeMs, mode, ino } = statSync(file);
       return `${file} ${mtimeMs} ${mode} ${ino}`;
@@ -116,12 +116,12 @@ describe("a clone of this machine", needsClone, () => {
   let connection: Connection;
   let earlier: { files: string[]; mounts: string };
   before(async () => {
-    earlier = { files: looks(), mounts: readFileSync("/proc/self/mounts", "utf8") };
+    earlier = { files: state(), mounts: readFileSync("/proc/self/mounts", "utf8") };
     connection = await open(name);
   });
   after(() => discardSandbox(name).catch(() => {}));
 
-  test("has the files of this machine, and root's environment", async () => {
+  test("has the files of this machine and root's environment", async () => {
     assert.equal(await run(connection, "cat /etc/passwd"), readFileSync("/etc/passwd", "utf8"));
     assert.equal(await run(connection, 'echo "$(id -u) $HOME $(pwd) $LANG"'), "0 /root /root C.UTF-8\n");
     assert.deepEqual(
@@ -143,7 +143,7 @@ describe("a clone of this machine", needsClone, () => {
     );
   });
 
-  test("is changed alone: diff lists exactly what was, and this machine is untouched", async () => {
+  test("keeps its changes to itself: diff lists exactly those, and this machine is untouched", async () => {
     await run(
       connection,
       `echo new >/etc/new-file; mkdir -p /srv/empty /srv/deep/er; echo x >/srv/deep/er/file
@@ -159,12 +159,12 @@ describe("a clone of this machine", needsClone, () => {
       { path: "/srv/deep/er/file", change: "added" },
       { path: "/srv/empty", change: "added" },
     ] satisfies SandboxChange[]);
-    assert.deepEqual(looks(), earlier.files);
+    assert.deepEqual(state(), earlier.files);
     assert.equal(readFileSync("/proc/self/mounts", "utf8"), earlier.mounts);
     assert.equal(existsSync("/etc/new-file"), false);
   });
 
-  test("is found again by its name, as it was left; another name is another clone", async () => {
+  test("is reused by name with its changes; another name is another clone", async () => {
     await connection.close();
     assert.equal(await run(await open(name), "cat /etc/new-file"), "new\n");
     const other = named("other");
@@ -177,14 +177,14 @@ describe("a clone of this machine", needsClone, () => {
     }
   });
 
-  test("discarded, it is gone with all that runs in it, and its name is free", async () => {
+  test("when discarded, everything in it is killed, and its name can be reused", async () => {
     const word = `${4000 + process.pid}.5`;
     connection = await open(name);
     const channel = await connection.exec(`exec sleep ${word}`);
-    await eventually(() => processesWith(word).length > 0, "it runs");
+    await eventually(() => processesWith(word).length > 0, "it is running");
     await discardSandbox(name);
     await channel.exit;
-    await eventually(() => !connection.alive, "it is known to be gone");
+    await eventually(() => !connection.alive, "the connection is not alive");
     assert.deepEqual(processesWith(word), []);
     await assert.rejects(
       sandboxDiff(name),
@@ -194,17 +194,17 @@ describe("a clone of this machine", needsClone, () => {
   });
 });
 
-describe("a clone and the process that made it", needsClone, () => {
-  test("it is gone when that is killed", async () => {
+describe("a clone and the process that created it", needsClone, () => {
+  test("the clone ends when the process is killed", async () => {
     const word = `${5000 + process.pid}.5`;
     const { child } = await owner(named("orphan"), `await connection.exec("exec sleep ${word}");`);
-    await eventually(() => processesWith(word).length > 0, "it runs");
+    await eventually(() => processesWith(word).length > 0, "it is running");
     child.kill("SIGKILL");
     await once(child, "close");
-    await eventually(() => processesWith(word).length === 0, "nothing of it is left");
+    await eventually(() => processesWith(word).length === 0, "nothing in it is running");
   });
 
-  test("kept, it survives that, and is found by its name; then it can be discarded", async (t) => {
+  test("a kept clone survives the process, is found by name, and can be discarded", async (t) => {
     const name = named("kept");
     t.after(() => discardSandbox(name).catch(() => {}));
     const { child } = await owner(
@@ -218,24 +218,24 @@ describe("a clone and the process that made it", needsClone, () => {
     assert.equal(await run(connection, "cat /etc/kept"), "kept\n");
     assert.deepEqual(await sandboxDiff(name), [{ path: "/etc/kept", change: "added" }]);
     assert.equal(existsSync("/etc/kept"), false);
-    await keepSandbox(name); // is kept already
+    await keepSandbox(name); // already kept
     await discardSandbox(name);
     await eventually(() => !connection.alive, "it is gone");
     assert.equal(existsSync(`/run/consfigurator/sandbox-${name}.json`), false);
   });
 
-  test("what is not there cannot be kept or discarded, and the message says what to do", async () => {
-    const missing = new ConsfigError('there is no sandbox "none-of-it"; deploy to it first: deploy(sandbox)');
-    await assert.rejects(keepSandbox("none-of-it"), missing);
-    await assert.rejects(discardSandbox("none-of-it"), missing);
+  test("a missing sandbox cannot be kept or discarded, and the message gives the remedy", async () => {
+    const missing = new ConsfigError('there is no sandbox "missing"; deploy to it first: deploy(sandbox)');
+    await assert.rejects(keepSandbox("missing"), missing);
+    await assert.rejects(discardSandbox("missing"), missing);
   });
 });
 
-const ordinary = {
-  skip: process.getuid?.() === 0 ? false : "to become an ordinary user it takes root",
+const needsRoot = {
+  skip: process.getuid?.() === 0 ? false : "needs root to become an ordinary user",
 };
 
-test("where no clone can be made, a scratch home directory is used, and says so", ordinary, async (t) => {
+test("without a clone, a scratch home directory is used, with a notice", needsRoot, async (t) => {
   const [uid, gid] = [65534, 65534];
   const name = named("home");
   const temporary = mkdtempSync(path.join(tmpdir(), "sandbox-"));
@@ -253,7 +253,7 @@ test("where no clone can be made, a scratch home directory is used, and says so"
   await once(child, "close");
   const home = path.join(temporary, `consfigurator-${uid}-${name}`);
   assert.deepEqual(notices.filter(Boolean), [
-    `no clone of this machine here (it takes root): using the scratch home directory ${home}`,
+    `cannot clone this machine (needs root); using the scratch home directory ${home}`,
     home,
     home,
     "cache",

@@ -8,11 +8,11 @@ import { ssh } from "../../../lib/connection/ssh";
 import type { Connection } from "../../../lib/model/connection";
 import { open, outcome, proxyTo, run, type Sshd, sshd } from "./_sshd";
 
-/** Whether `condition` comes true within a few seconds. */
+/** Waits a few seconds for `condition`; returns whether it came true. */
 async function soon(condition: () => Promise<boolean>): Promise<boolean> {
   for (let attempt = 0; attempt < 50; attempt++) {
     if (await condition()) return true;
-    await new Promise((over) => setTimeout(over, 100));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return false;
 }
@@ -32,7 +32,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       connection = (await open(hop())).connection;
     });
 
-    test("runs a command and tells its outputs apart", async () => {
+    test("runs a command and separates its outputs", async () => {
       assert.deepEqual(await run(connection, "echo out; echo err >&2; exit 7"), {
         exit: 7,
         stdout: "out\n",
@@ -40,24 +40,24 @@ for (const transport of ["ssh2", "openssh"] as const) {
       });
     });
 
-    test("hands on shell text unharmed, in one line or several", async () => {
-      const said = `echo 'a\\nb' "\\$x" '!x' "it's" '%s' \\\\ '#'\necho second`;
+    test("passes on shell text unchanged, in one line or several", async () => {
+      const script = `echo 'a\\nb' "\\$x" '!x' "it's" '%s' \\\\ '#'\necho second`;
       const { stdout } = await run(
         connection,
-        said.replace("echo", "printf '%s|'").replace("echo", "printf %s"),
+        script.replace("echo", "printf '%s|'").replace("echo", "printf %s"),
       );
       assert.equal(stdout, "a\\nb|$x|!x|it's|%s|\\|#|second");
     });
 
-    test("gives the input to the command, with its end", async () => {
-      assert.deepEqual(await run(connection, "cat; echo over", "a\nb\n"), {
+    test("passes the input to the command, and its end", async () => {
+      assert.deepEqual(await run(connection, "cat; echo done", "a\nb\n"), {
         exit: 0,
-        stdout: "a\nb\nover\n",
+        stdout: "a\nb\ndone\n",
         stderr: "",
       });
     });
 
-    test("carries any bytes, more than fits in any buffer", async () => {
+    test("transfers arbitrary bytes, more than any buffer holds", async () => {
       const bytes = randomBytes(8 << 20);
       const channel = await connection.exec("cat");
       const [, got, exit] = await Promise.all([
@@ -70,28 +70,28 @@ for (const transport of ["ssh2", "openssh"] as const) {
       assert.ok(got.equals(bytes));
     });
 
-    test("a reader that waits holds the command back", async () => {
-      const channel = await connection.exec("yes | head -c 50000000 | (cat; echo over >&2)");
+    test("a slow reader slows down the command", async () => {
+      const channel = await connection.exec("yes | head -c 50000000 | (cat; echo done >&2)");
       const stderr = text(channel.stderr);
       const early = await Promise.race([
         stderr,
-        new Promise((over) => setTimeout(over, 700, "still writing")),
+        new Promise((resolve) => setTimeout(resolve, 700, "still writing")),
       ]);
       assert.equal(early, "still writing");
       assert.equal((await buffer(channel.stdout)).length, 50_000_000);
-      assert.equal(await stderr, "over\n");
+      assert.equal(await stderr, "done\n");
     });
 
-    test("an exit code of 255 is the command's own", async () => {
+    test("exit code 255 comes from the command", async () => {
       assert.equal((await run(connection, "exit 255")).exit, 255);
       assert.equal(connection.alive, true);
     });
 
-    test("a command ended by a signal has 128 and its number", async () => {
+    test("a command killed by a signal has exit code 128 + its number", async () => {
       assert.equal((await run(connection, "kill -TERM $$")).exit, 143);
     });
 
-    test("kill ends the command and all it started", async () => {
+    test("kill ends the command and everything it started", async () => {
       const channel = await connection.exec("sleep 77031 & sleep 77031; wait");
       channel.kill();
       assert.equal((await outcome(channel)).exit, 143);
@@ -102,19 +102,19 @@ for (const transport of ["ssh2", "openssh"] as const) {
       );
     });
 
-    test("kill works too when the input has ended, and with another signal", async () => {
+    test("kill also works after the end of the input, and with another signal", async () => {
       const channel = await connection.exec("exec sleep 77032");
       channel.stdin.end();
       channel.kill("SIGKILL");
       assert.equal((await outcome(channel)).exit, 137);
     });
 
-    test("output that nobody reads holds up no exit code", async () => {
+    test("unread output does not delay the exit code", async () => {
       const channel = await connection.exec("yes | head -c 300000; echo err >&2; exit 3");
       assert.equal(await channel.exit, 3);
     });
 
-    test("writing to a command that has ended does no harm", async () => {
+    test("writing to a command that has ended is harmless", async () => {
       const channel = await connection.exec("exit 4");
       channel.stdin.write(Buffer.alloc(1 << 20));
       assert.equal((await outcome(channel)).exit, 4);
@@ -122,7 +122,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       assert.equal(connection.alive, true);
     });
 
-    test("more commands at a time than sshd has sessions wait their turn", async () => {
+    test("more concurrent commands than sshd allows sessions wait their turn", async () => {
       const runs = Array.from({ length: 25 }, (_, index) => run(connection, `sleep 0.05; echo ${index}`));
       const outputs = (await Promise.all(runs)).map(({ stdout }) => Number(stdout));
       assert.deepEqual(
@@ -131,7 +131,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       );
     });
 
-    test("closed on purpose, it ends what runs, says so and refuses more", async () => {
+    test("close ends running commands and refuses new ones", async () => {
       const before = directories();
       const { connection: own } = await open(hop());
       const made = directories().filter((name) => !before.includes(name));
@@ -153,7 +153,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       }
     });
 
-    test("a link that goes dead is noticed, and everything that waits for it is told why", async () => {
+    test("a dead link is detected, and everything waiting for it fails with the reason", async () => {
       const proxy = await proxyTo(server.port);
       server.trust(`[web1.test]:${proxy.port}`);
       const { connection: own } = await open(
@@ -172,7 +172,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       assert.match(reason?.message ?? "", new RegExp(`^via\\.ssh\\(.*\\): ${lost}$`));
       await assert.rejects(running.exit, {
         name: "ConnectionFailed",
-        message: /it ended without an exit code: the link to/,
+        message: /the command ended without an exit code: the link to/,
       });
       await assert.rejects(own.exec("true"), {
         name: "ConnectionFailed",
@@ -180,7 +180,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
       });
     });
 
-    test("a host that goes away takes its commands along, with the reason", async () => {
+    test("commands fail with the reason when the host disconnects", async () => {
       const proxy = await proxyTo(server.port);
       server.trust(`[web1.test]:${proxy.port}`);
       const { connection: own } = await open(

@@ -274,7 +274,7 @@ describe("over a shell", () => {
         [
           "as no-such-user",
           "",
-          "via.as('no-such-user'): there is no user no-such-user on the host; user.hasAccount(\"no-such-user\") makes one",
+          "via.as('no-such-user'): there is no user no-such-user on the host; user.hasAccount(\"no-such-user\") creates it",
         ],
       ],
     );

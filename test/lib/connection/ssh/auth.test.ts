@@ -23,7 +23,7 @@ const works = async (server: Sshd, more: More = {}, ask = answering({}).ask) => 
   return opened;
 };
 
-/** A key of this server's own that it lets in. */
+/** A new key that the server accepts. */
 function allowedKey(server: Sshd, name: string, ...args: string[]): string {
   const file = path.join(server.directory, name);
   keygen(file, ...args);
@@ -39,28 +39,28 @@ const encrypt = (file: string, passphrase: string, ...args: string[]) =>
 
 describe("key files", () => {
   for (const type of ["ed25519", "ecdsa", "rsa"]) {
-    test(`of type ${type} let in, encrypted or not`, async () => {
+    test(`of type ${type} log in, encrypted or not`, async () => {
       const server = await known();
       const identity = allowedKey(server, "other", "-t", type);
       await works(server, { identity });
       encrypt(identity, "secret");
       const { ask, asked } = answering({ secrets: ["secret"] });
       await works(server, { identity }, ask);
-      assert.deepEqual(asked, [`Passphrase of the key ${identity}`]);
+      assert.deepEqual(asked, [`Passphrase for the key ${identity}:`]);
     });
   }
 
-  test("in the older PEM format, encrypted and without the public part, let in", async () => {
+  test("in the older PEM format, encrypted and without the public part, log in", async () => {
     const server = await known();
     const identity = allowedKey(server, "old", "-t", "rsa", "-m", "PEM");
     encrypt(identity, "secret", "-m", "PEM");
     rmSync(`${identity}.pub`);
     const { ask, asked } = answering({ secrets: ["secret"] });
     await works(server, { identity }, ask);
-    assert.deepEqual(asked, [`Passphrase of the key ${identity}`]);
+    assert.deepEqual(asked, [`Passphrase for the key ${identity}:`]);
   });
 
-  test("a passphrase is asked for once a session, also when many hosts need it at a time", async () => {
+  test("a passphrase is asked for once per session, even if several hosts need it at the same time", async () => {
     const server = await known();
     const identity = allowedKey(server, "many", "-t", "ed25519");
     encrypt(identity, "secret");
@@ -72,12 +72,12 @@ describe("key files", () => {
     ]);
     await works(server, { identity }, ask);
     assert.deepEqual(asked, [
-      `Passphrase of the key ${identity}`,
-      `Not this one. Passphrase of the key ${identity}`,
+      `Passphrase for the key ${identity}:`,
+      `Wrong passphrase, try again. Passphrase for the key ${identity}:`,
     ]);
   });
 
-  test("no passphrase is asked for a key that the host would not take", async () => {
+  test("no passphrase is asked for a key that the host does not accept", async () => {
     const server = await known();
     const other = path.join(server.directory, "unwanted");
     keygen(other, "-t", "ed25519");
@@ -88,14 +88,14 @@ describe("key files", () => {
     assert.deepEqual(asked, []);
   });
 
-  test("three wrong passphrases are enough, and the next key has its turn", async () => {
+  test("after three wrong passphrases, the next key is tried", async () => {
     const server = await known({ server: ["PasswordAuthentication no", "KbdInteractiveAuthentication no"] });
     const identity = allowedKey(server, "hard", "-t", "ed25519");
     encrypt(identity, "secret");
     const wrong = answering({ secrets: ["a", "b", "c", "d"] });
     await assert.rejects(open(hop(server, { identity }), { ask: wrong.ask }), {
       name: "ConnectionFailed",
-      message: `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}', identity: '${identity}' }): 127.0.0.1 port ${server.port} did not let ${me} in: tried ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}: 3 wrong passphrases were given; the host takes publickey; check the user, which was not given, and that one of these keys is in ~${me}/.ssh/authorized_keys on the host`,
+      message: `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}', identity: '${identity}' }): 127.0.0.1 port ${server.port}: login as ${me} failed (tried: ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}: 3 wrong passphrases; the host accepts: publickey); check the user, which the hop does not set, and that one of these keys is in ~${me}/.ssh/authorized_keys on the host`,
     });
     assert.equal(wrong.asked.length, 3);
     writeFileSync(server.config, `IdentityFile ${identity}\n${readFileSync(server.config, "utf8")}`);
@@ -106,43 +106,43 @@ describe("key files", () => {
 });
 
 describe("a login that fails", () => {
-  test("says what was tried, what the host takes, and what to look at", async () => {
+  test("reports the keys tried, the methods the host accepts, and what to check", async () => {
     const server = await known({ server: ["PasswordAuthentication no", "KbdInteractiveAuthentication no"] });
-    const identity = path.join(server.directory, "stranger");
+    const identity = path.join(server.directory, "unauthorized");
     keygen(identity, "-t", "ed25519");
     const written = `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}', identity: '${identity}', user: 'nobody' })`;
     await assert.rejects(open(hop(server, { identity, user: "nobody" })), {
       name: "ConnectionFailed",
-      message: `${written}: 127.0.0.1 port ${server.port} did not let nobody in: tried ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}; the host takes publickey; check that one of these keys is in ~nobody/.ssh/authorized_keys on the host`,
+      message: `${written}: 127.0.0.1 port ${server.port}: login as nobody failed (tried: ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}; the host accepts: publickey); check that one of these keys is in ~nobody/.ssh/authorized_keys on the host`,
     });
     await assert.rejects(open(hop(server, { identity, user: "nobody", transport: "openssh" })), {
       name: "ConnectionFailed",
       message:
-        /: 127\.0\.0\.1 port \d+ did not let nobody in: nobody@127\.0\.0\.1: Permission denied \(publickey\)\.; check that one of the keys at hand is in authorized_keys on the host$/,
+        /: 127\.0\.0\.1 port \d+: login as nobody failed: nobody@127\.0\.0\.1: Permission denied \(publickey\)\.; check that one of your keys is in authorized_keys on the host$/,
     });
   });
 
-  test("says which key file is missing, and that there was no key at all", async () => {
+  test("reports a missing key file, and that there was no key to try", async () => {
     const server = await known({ server: ["PasswordAuthentication no", "KbdInteractiveAuthentication no"] });
     await assert.rejects(open(hop(server, { identity: "/nowhere/key" })), {
       message:
-        /did not let .* in: there was no key to try; \/nowhere\/key cannot be read: ENOENT; the host takes publickey; /,
+        /: login as .* failed \(no key to try; cannot read \/nowhere\/key: ENOENT; the host accepts: publickey\); /,
     });
   });
 
-  test("says that an encrypted key waits for somebody to unlock it", async () => {
+  test("reports that an encrypted key cannot be unlocked without a terminal", async () => {
     const server = await known({ server: ["PasswordAuthentication no", "KbdInteractiveAuthentication no"] });
     const identity = allowedKey(server, "alone", "-t", "ed25519");
     encrypt(identity, "secret");
     await assert.rejects(open(hop(server, { identity })), {
       message:
-        /: it is encrypted, and nobody is here to give its passphrase: put it into an agent with ssh-add; the host takes publickey; /,
+        /: it is encrypted, and there is no terminal to ask for its passphrase: add it to an agent with ssh-add; the host accepts: publickey\); /,
     });
   });
 });
 
 describe("an agent", () => {
-  test("is asked first; IdentitiesOnly leaves only the keys that are named", async () => {
+  test("is asked first; IdentitiesOnly limits the keys to those configured", async () => {
     const server = await known({
       server: ["PasswordAuthentication no", "KbdInteractiveAuthentication no", "MaxAuthTries 2"],
     });
@@ -162,9 +162,9 @@ describe("an agent", () => {
       `IdentityAgent ${socket}`,
     ];
     writeFileSync(server.config, `${lines.join("\n")}\nIdentityFile /nowhere\n`);
-    // The first key of the agent lets in: MaxAuthTries would not allow many more.
+    // The first key of the agent logs in: MaxAuthTries would not allow many more.
     await works(server);
-    // With its private part in the agent only, the public one says which key is meant.
+    // With the private part only in the agent, the public key file selects the key.
     execFileSync("ssh-add", ["-q", "-d", identity], {
       env: { ...process.env, SSH_AUTH_SOCK: socket },
       stdio: "ignore",
@@ -175,14 +175,14 @@ describe("an agent", () => {
     });
     await assert.rejects(open(hop(server)), {
       message:
-        /the host gave up after too many keys: name the right one with `identity`, or IdentityFile and IdentitiesOnly/,
+        /the host disconnected after too many keys: select the right one with `identity`, or IdentityFile and IdentitiesOnly/,
     });
     writeFileSync(server.config, `${lines.join("\n")}\nIdentityFile ${identity}.pub\nIdentitiesOnly yes\n`);
     await works(server);
     await works(server, { transport: "openssh" });
   });
 
-  test("that does not answer stands in no key file's way", async () => {
+  test("that does not answer does not prevent the use of key files", async () => {
     const server = await known();
     const config = readFileSync(server.config, "utf8").replace(
       "IdentityAgent none",
@@ -191,32 +191,32 @@ describe("an agent", () => {
     writeFileSync(server.config, config);
     await works(server);
     await assert.rejects(open(hop(server, { identity: `${server.directory}/none` })), {
-      message: /the agent at \/nowhere\/agent does not answer/,
+      message: /the ssh agent at \/nowhere\/agent does not answer/,
     });
   });
 });
 
 describe("a password", () => {
-  test("is asked for at most as often as the configuration has it, and nobody else answers for it", async () => {
+  test("is asked for as often as configured, and not without a terminal", async () => {
     const server = await known({ server: ["PasswordAuthentication yes", "KbdInteractiveAuthentication no"] });
     const { ask, asked } = answering({ secrets: ["a", "b", "c", "d"] });
     const account = `nobody@127.0.0.1:${server.port}`;
     await assert.rejects(open(hop(server, { user: "nobody", identity: "/nowhere/key" }), { ask }), {
-      message: /: tried a password; .*the host takes publickey, password; /,
+      message: / failed \(tried: password; .*the host accepts: publickey, password\); /,
     });
     assert.deepEqual(asked, [
-      `Password of ${account}`,
-      `Not this one. Password of ${account}`,
-      `Not this one. Password of ${account}`,
+      `Password for ${account}:`,
+      `Wrong password, try again. Password for ${account}:`,
+      `Wrong password, try again. Password for ${account}:`,
     ]);
     await assert.rejects(open(hop(server, { user: "nobody", identity: "/nowhere/key" })), {
-      message: /: tried no password, because nobody is here to type it; /,
+      message: / failed \(no key to try; no terminal to ask for a password; /,
     });
   });
 });
 
 describe("a certificate", () => {
-  test("goes through the system's ssh by itself", async () => {
+  test("makes the hop use the system's ssh", async () => {
     const server = await sshd({ server: [] });
     const ca = path.join(server.directory, "ca");
     keygen(ca, "-t", "ed25519");
@@ -228,19 +228,19 @@ describe("a certificate", () => {
     assert.deepEqual(
       progress.map((event) => (event.kind === "notice" ? event.text.replace(/^.*\}\) /, "") : event.kind)),
       [
-        `goes through the system's ssh: of a certificate or a hardware key: ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}`,
+        `uses the system's ssh: certificates or hardware keys: ED25519 ${fingerprintOf(`${identity}.pub`)} from ${identity}`,
       ],
     );
-    await assert.rejects(open(hop(trusting, { identity, transport: "ssh2" })), { message: /did not let/ });
+    await assert.rejects(open(hop(trusting, { identity, transport: "ssh2" })), { message: /: login as / });
   });
 
-  test("passphrases of the system's ssh are asked for in our terminal", async () => {
+  test("passphrases for the system's ssh are asked for in our terminal", async () => {
     const server = await known();
     const identity = allowedKey(server, "asked", "-t", "ed25519");
     encrypt(identity, "secret");
     const { ask, asked } = answering({ secrets: ["secret"] });
     await works(server, { identity, transport: "openssh" }, ask);
-    assert.deepEqual(asked, [`Enter passphrase for key '${identity}'`]);
+    assert.deepEqual(asked, [`Enter passphrase for key '${identity}':`]);
   });
 });
 

@@ -23,7 +23,7 @@ const hop = (server: Sshd, more: { transport?: "ssh2" | "openssh" } = {}) =>
 const written = (server: Sshd, more = "") =>
   `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}'${more} })`;
 
-/** A server of which nothing is known, with an ed25519 key only. */
+/** A server whose key is unknown, with only an ed25519 key. */
 const unknown = (options: SshdOptions = {}) => sshd({ hostKeyTypes: ["ed25519"], ...options });
 
 const works = async (server: Sshd, more: { transport?: "ssh2" | "openssh" } = {}) => {
@@ -32,40 +32,40 @@ const works = async (server: Sshd, more: { transport?: "ssh2" | "openssh" } = {}
   return opened;
 };
 
-/** The line by which the key of `server` would be remembered. */
+/** The known_hosts line for the key of `server`. */
 const line = (server: Sshd) => `[web1.test]:${server.port} ${server.hostKey}\n`;
 
 describe("an unknown host key", () => {
-  test("is refused when nobody is there, with what to compare and what to write", async () => {
+  test("is refused without a terminal, with what to compare and what to add", async () => {
     const server = await unknown();
     await assert.rejects(open(hop(server)), {
       name: "ConnectionFailed",
-      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is not known: ED25519 ${server.fingerprint}, and nobody is here to be asked; compare it with what \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` prints on the host, then add this line to ${server.knownHosts}: ${line(server).trim()}`,
+      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is unknown: ED25519 ${server.fingerprint}, and there is no terminal to ask on; compare it with the output of \`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\` on the host, then add this line to ${server.knownHosts}: ${line(server).trim()}`,
     });
     assert.equal(existsSync(server.knownHosts), false);
     writeFileSync(server.knownHosts, line(server));
     await works(server);
   });
 
-  test("is shown with its fingerprint, remembered after a yes, and not asked again", async () => {
+  test("is shown with its fingerprint, saved after a yes, and not asked about again", async () => {
     const server = await unknown();
     const { ask, asked } = answering({ confirm: true });
     const { progress } = await open(hop(server), { ask });
     assert.deepEqual(asked, [
-      `the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is not known: ED25519 ${server.fingerprint}. Is it the right one, and is it to be remembered?`,
+      `The host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is unknown: ED25519 ${server.fingerprint}. Trust and remember this key?`,
     ]);
     assert.equal(readFileSync(server.knownHosts, "utf8"), line(server));
     assert.equal(statSync(server.knownHosts).mode & 0o777, 0o600);
     assert.deepEqual(progress, [
       {
         kind: "notice",
-        text: `the host key of [web1.test]:${server.port} was added to ${server.knownHosts}: ED25519 ${server.fingerprint}`,
+        text: `added the host key of [web1.test]:${server.port} to ${server.knownHosts}: ED25519 ${server.fingerprint}`,
       },
     ]);
     await works(server);
   });
 
-  test("is refused after a no, and not remembered", async () => {
+  test("is refused after a no, and not saved", async () => {
     const server = await unknown();
     await assert.rejects(open(hop(server), { ask: answering({ confirm: false }).ask }), {
       message: `${written(server)}: the unknown host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) was declined: ED25519 ${server.fingerprint}`,
@@ -73,7 +73,7 @@ describe("an unknown host key", () => {
     assert.equal(existsSync(server.knownHosts), false);
   });
 
-  test("is written as HashKnownHosts has it, on a line of its own, in a directory made for it", async () => {
+  test("is saved in the format of HashKnownHosts, on a separate line", async () => {
     const server = await unknown({ client: ["HashKnownHosts yes"] });
     writeFileSync(
       server.knownHosts,
@@ -86,18 +86,18 @@ describe("an unknown host key", () => {
     await works(server);
   });
 
-  test("is accepted and remembered with StrictHostKeyChecking accept-new, the user's own choice", async () => {
+  test("is accepted and saved with StrictHostKeyChecking accept-new", async () => {
     const server = await unknown({ client: ["StrictHostKeyChecking accept-new"] });
     await works(server);
     assert.equal(readFileSync(server.knownHosts, "utf8"), line(server));
   });
 
-  test("is accepted with StrictHostKeyChecking no, and the user is told", async () => {
+  test("is accepted with StrictHostKeyChecking no, with a notice", async () => {
     const server = await unknown({ client: ["StrictHostKeyChecking no"] });
     const { progress } = await works(server);
     assert.deepEqual(progress[0], {
       kind: "notice",
-      text: `StrictHostKeyChecking is off: the unknown host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is accepted unseen: ED25519 ${server.fingerprint}`,
+      text: `StrictHostKeyChecking is off: accepting the unknown host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) without verification: ED25519 ${server.fingerprint}`,
     });
   });
 
@@ -105,17 +105,16 @@ describe("an unknown host key", () => {
     const server = await unknown({ client: ["StrictHostKeyChecking yes"] });
     const { ask, asked } = answering({ confirm: true });
     await assert.rejects(open(hop(server), { ask }), {
-      message: /is not known: ED25519 .*, and StrictHostKeyChecking is on; /,
+      message: /is unknown: ED25519 .*, and StrictHostKeyChecking is on; /,
     });
     assert.deepEqual(asked, []);
   });
 
-  test("through the system's ssh it is refused, or asked for in our terminal", async () => {
+  test("through the system's ssh is refused, or asked about in our terminal", async () => {
     const server = await unknown();
     await assert.rejects(open(hop(server, { transport: "openssh" })), {
       name: "ConnectionFailed",
-      message:
-        /: the host key of web1\.test \(127\.0\.0\.1 port \d+\) is not known, and it was not accepted; /,
+      message: /: the host key of web1\.test \(127\.0\.0\.1 port \d+\) is unknown and was not accepted; /,
     });
     const { ask, asked } = answering({ confirm: true });
     await open(hop(server, { transport: "openssh" }), { ask });
@@ -127,7 +126,7 @@ describe("an unknown host key", () => {
 });
 
 describe("a changed host key", () => {
-  test("is refused, with the line that has the other one and the command to forget it", async () => {
+  test("is refused, with the line of the old key and the command to remove it", async () => {
     const server = await unknown();
     const other = path.join(server.directory, "other");
     keygen(other, "-t", "ed25519");
@@ -136,7 +135,7 @@ describe("a changed host key", () => {
     const { ask, asked } = answering({ confirm: true });
     await assert.rejects(open(hop(server), { ask }), {
       name: "ConnectionFailed",
-      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) has changed: it is ED25519 ${server.fingerprint}, but ${server.knownHosts}:2 has ED25519 ${fingerprintOf(`${other}.pub`)}; somebody may be listening in, or the machine was installed anew; if you know why, forget the old key with \`ssh-keygen -f ${server.knownHosts} -R ${shellQuote(`[web1.test]:${server.port}`)}\` and deploy again`,
+      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) has changed: it is ED25519 ${server.fingerprint}, but ${server.knownHosts}:2 has ED25519 ${fingerprintOf(`${other}.pub`)}; someone may be intercepting the connection, or the machine was reinstalled; if you expected this, remove the old key with \`ssh-keygen -f ${server.knownHosts} -R ${shellQuote(`[web1.test]:${server.port}`)}\` and deploy again`,
     });
     assert.deepEqual(asked, []);
     assert.equal(readFileSync(server.knownHosts, "utf8"), before);
@@ -152,7 +151,7 @@ describe("a changed host key", () => {
     await open(hop(server), { ask });
   });
 
-  test("is refused with StrictHostKeyChecking no as well, through either transport", async () => {
+  test("is refused even with StrictHostKeyChecking no, through either transport", async () => {
     const server = await unknown({ client: ["StrictHostKeyChecking no"] });
     const other = path.join(server.directory, "other");
     keygen(other, "-t", "ed25519");
@@ -165,7 +164,7 @@ describe("a changed host key", () => {
     }
   });
 
-  test("so is a key of another type than those known", async () => {
+  test("of another type than the known ones is refused too", async () => {
     const server = await unknown();
     const other = path.join(server.directory, "other");
     keygen(other, "-t", "ecdsa");
@@ -185,7 +184,7 @@ describe("a known host key", () => {
     await works(server);
   });
 
-  test("of one type makes the host show that type, in whatever order it would rather", async () => {
+  test("of one type makes the host send that type, regardless of its preference", async () => {
     const server = await sshd({ hostKeyTypes: ["ed25519", "ecdsa"] });
     server.trust(`[web1.test]:${server.port}`);
     const [ed25519 = "", ecdsa = ""] = readFileSync(server.knownHosts, "utf8").split("\n");
@@ -195,14 +194,14 @@ describe("a known host key", () => {
     }
   });
 
-  test("under the name without its port will do", async () => {
+  test("is found under the name without its port", async () => {
     const server = await unknown();
     server.trust("web1.test");
     await works(server);
     await works(server, { transport: "openssh" });
   });
 
-  test("under the address of the hop decides when the name has none", async () => {
+  test("is found under the address of the hop when the name has none", async () => {
     const server = await unknown();
     server.trust(`[127.0.0.1]:${server.port}`);
     await works(server);
@@ -216,20 +215,20 @@ describe("a known host key", () => {
     await works(server, { transport: "openssh" });
   });
 
-  test("is refused when it is revoked", async () => {
+  test("is refused when revoked", async () => {
     const server = await unknown();
     server.trust(`[web1.test]:${server.port}`);
     writeFileSync(server.knownHosts, `@revoked * ${server.hostKey}\n`, { flag: "a" });
     await assert.rejects(open(hop(server)), {
       name: "ConnectionFailed",
-      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is revoked: ${server.knownHosts}:2 says that nothing with the key ED25519 ${server.fingerprint} is to be trusted`,
+      message: `${written(server)}: the host key of [web1.test]:${server.port} (127.0.0.1 port ${server.port}) is revoked: ED25519 ${server.fingerprint} is marked @revoked at ${server.knownHosts}:2`,
     });
     await assert.rejects(open(hop(server, { transport: "openssh" })), {
-      message: /is revoked by known_hosts/,
+      message: /is revoked in known_hosts/,
     });
   });
 
-  test("signed by a certificate authority of known_hosts is verified by the system's ssh", async () => {
+  test("signed by a certificate authority in known_hosts is verified by the system's ssh", async () => {
     const server = await unknown();
     const ca = path.join(server.directory, "ca");
     keygen(ca, "-t", "ed25519");
@@ -244,7 +243,7 @@ describe("a known host key", () => {
     assert.deepEqual(progress, [
       {
         kind: "notice",
-        text: `${written(signed)} goes through the system's ssh: known_hosts has a certificate authority for web1.test`,
+        text: `${written(signed)} uses the system's ssh: known_hosts has a certificate authority for web1.test`,
       },
     ]);
     writeFileSync(
@@ -253,7 +252,7 @@ describe("a known host key", () => {
     );
     await assert.rejects(open(hop(signed)), {
       name: "ConnectionFailed",
-      message: /the host key of web1\.test .* is not known/,
+      message: /the host key of web1\.test .* is unknown/,
     });
   });
 });

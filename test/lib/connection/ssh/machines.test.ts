@@ -41,7 +41,7 @@ describe("via.ssh to real Debian hosts", needsMachines(), () => {
       assert.equal((await outcome(channel)).exit, 130);
     });
 
-    test(`with a password that is typed once a session, through ${transport}`, async () => {
+    test(`with a password that is asked for once per session, through ${transport}`, async () => {
       const hop = ssh({
         user: "plain",
         hop: near.address,
@@ -71,7 +71,7 @@ describe("via.ssh to real Debian hosts", needsMachines(), () => {
     await assert.rejects(open(onward, throughFirst), {
       name: "ConnectionFailed",
       message:
-        /^via\.ssh\(.*\): the host key of far\.test \([\d.]+\) is not known, and it was not accepted; .* add it to known_hosts, on the machine before it \(via\.ssh\(/,
+        /^via\.ssh\(.*\): the host key of far\.test \([\d.]+\) is unknown and was not accepted; .* add it to known_hosts on the machine before it \(via\.ssh\(/,
     });
 
     await run(
@@ -80,7 +80,7 @@ describe("via.ssh to real Debian hosts", needsMachines(), () => {
     );
     await assert.rejects(open(onward, throughFirst), {
       message:
-        /did not let root in: .*Permission denied .*; check that one of the keys at hand on via\.ssh\(.*\) is in authorized_keys on the host$/,
+        /: login as root failed: .*Permission denied .*; check that one of your keys on via\.ssh\(.*\) is in authorized_keys on the host$/,
     });
 
     const { stdout: key } = await run(first.connection, "cat ~/.ssh/id_ed25519.pub");
@@ -103,7 +103,7 @@ describe("via.ssh to real Debian hosts", needsMachines(), () => {
     assert.match((await connection.closed)?.message ?? "", /the link to .* was lost/);
   });
 
-  test("the same key file lets in through ProxyJump", async () => {
+  test("the same key file logs in through ProxyJump", async () => {
     const jumping = path.join(directory, "jumping");
     writeFileSync(
       jumping,
@@ -113,7 +113,7 @@ describe("via.ssh to real Debian hosts", needsMachines(), () => {
     assert.equal((await run(connection, "hostname")).stdout, `${far.name}\n`);
   });
 
-  test("power cut off is noticed within seconds", async () => {
+  test("a power cut is detected within seconds", async () => {
     const hop = ssh({
       user: "root",
       hop: far.address,

@@ -10,14 +10,14 @@ import { answering, me, open, pause, run, type Sshd, sshd } from "../_sshd";
 
 const transports = ["ssh2", "openssh"] as const;
 
-/** A server whose key is known under the names it has in these tests. */
+/** A server whose key is known under its names in these tests. */
 async function known(...args: Parameters<typeof sshd>): Promise<Sshd> {
   const server = await sshd(...args);
   server.trust(`[web1.test]:${server.port}`, `[127.0.0.1]:${server.port}`);
   return server;
 }
 
-/** A loopback port at which TCP connections are made and nothing is ever said. */
+/** A loopback port that accepts TCP connections and never sends anything. */
 async function silent(): Promise<number> {
   const server = createServer(() => {});
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
@@ -34,7 +34,7 @@ describe("a host that cannot be reached", () => {
         open(ssh({ port: 1, hop: "127.0.0.1", config: `${directory}/config`, transport })),
         {
           name: "ConnectionFailed",
-          message: `via.ssh({ port: 1, hop: '127.0.0.1', config: '${directory}/config', transport: '${transport}' }): 127.0.0.1 port 1 refused the connection: no sshd listens there; check the port, and that sshd runs`,
+          message: `via.ssh({ port: 1, hop: '127.0.0.1', config: '${directory}/config', transport: '${transport}' }): 127.0.0.1 port 1 refused the connection: no sshd listens there; check the port, and that sshd is running`,
         },
       );
     });
@@ -43,11 +43,11 @@ describe("a host that cannot be reached", () => {
       await assert.rejects(open(ssh({ config: "none", transport }), { name: "nowhere.invalid" }), {
         name: "ConnectionFailed",
         message:
-          /: (no address is known for nowhere\.invalid; if DNS does not know it yet, say where it is: via\.ssh\(\{ hop: "203\.0\.113\.7" \}\)|the address of nowhere\.invalid cannot be looked up now: no name server answers; check this machine's network)$/,
+          /: (cannot resolve nowhere\.invalid; if DNS does not know it yet, give its address: via\.ssh\(\{ hop: "203\.0\.113\.7" \}\)|cannot resolve nowhere\.invalid now: no name server answers; check this machine's network)$/,
       });
     });
 
-    test(`through ${transport}: one that says nothing is given up in time`, async () => {
+    test(`through ${transport}: a silent host times out`, async () => {
       const port = await silent();
       const before = Date.now();
       await assert.rejects(
@@ -55,14 +55,14 @@ describe("a host that cannot be reached", () => {
         {
           name: "ConnectionFailed",
           message: new RegExp(
-            `: 127\\.0\\.0\\.1 port ${port} does not answer; check the address, that the machine is up, and that no firewall drops the port( \\(gave up after 1 s\\))?$`,
+            `: 127\\.0\\.0\\.1 port ${port} does not answer; check the address, that the machine is up, and that no firewall blocks the port( \\(timed out after 1 s\\))?$`,
           ),
         },
       );
       assert.ok(Date.now() - before < 15_000);
     });
 
-    test(`through ${transport}: a cancelled attempt ends at once`, async () => {
+    test(`through ${transport}: a cancelled attempt ends immediately`, async () => {
       const port = await silent();
       const controller = new AbortController();
       setTimeout(() => controller.abort(new Cancelled("enough")), 300);
@@ -74,7 +74,7 @@ describe("a host that cannot be reached", () => {
       assert.ok(Date.now() - before < 10_000, `took ${Date.now() - before} ms`);
     });
 
-    test(`through ${transport}: cancelling afterwards leaves the connection alone`, async () => {
+    test(`through ${transport}: cancelling later does not affect the connection`, async () => {
       const server = await known();
       const controller = new AbortController();
       const { connection } = await open(
@@ -88,7 +88,7 @@ describe("a host that cannot be reached", () => {
       assert.equal((await run(connection, "echo in")).stdout, "in\n");
     });
 
-    test(`through ${transport}: the time a person takes does not count`, async () => {
+    test(`through ${transport}: the time limit excludes questions to the user`, async () => {
       const server = await sshd();
       const slow = answering({ confirm: true }).ask;
       const ask = { ...slow, confirm: (question: string) => pause(1500).then(() => slow.confirm(question)) };
@@ -105,7 +105,7 @@ describe("a host that cannot be reached", () => {
     });
   }
 
-  test("a configuration that OpenSSH cannot read is shown as it says it", async () => {
+  test("the error of OpenSSH for an invalid configuration is shown", async () => {
     const { directory } = await known();
     writeFileSync(`${directory}/config`, "Hots *\n");
     await assert.rejects(open(ssh({ config: `${directory}/config` })), {
@@ -118,7 +118,7 @@ describe("a host that cannot be reached", () => {
 });
 
 describe("the user's configuration", () => {
-  test("gives address, port, user and key, with its patterns, Match and Include", async () => {
+  test("provides address, port, user and key, with patterns, Match and Include", async () => {
     const server = await known();
     const more = path.join(server.directory, "more");
     writeFileSync(more, `Match originalhost web?.test user ${me}\n  Port ${server.port}\n`);
@@ -134,7 +134,7 @@ describe("the user's configuration", () => {
     assert.equal((await run(connection, "id -un")).stdout, `${me}\n`);
   });
 
-  test("sends ProxyCommand through the system's ssh, and says so", async () => {
+  test("uses the system's ssh for ProxyCommand, with a notice", async () => {
     const server = await known();
     const bridge = `${process.execPath} -e 'const s=require("net").connect(${server.port},"127.0.0.1");process.stdin.pipe(s).pipe(process.stdout)'`;
     writeFileSync(server.config, `ProxyCommand ${bridge}\n${readFileSync(server.config, "utf8")}`);
@@ -145,12 +145,12 @@ describe("the user's configuration", () => {
     assert.deepEqual(progress, [
       {
         kind: "notice",
-        text: `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}' }) goes through the system's ssh: proxycommand is set for web1.test`,
+        text: `via.ssh({ port: ${server.port}, hop: '127.0.0.1', config: '${server.config}' }) uses the system's ssh: proxycommand is set for web1.test`,
       },
     ]);
   });
 
-  test("shares a ControlPath that is in use, and leaves it in use", async () => {
+  test("shares a ControlPath in use, and leaves its master running", async () => {
     const server = await known();
     const control = path.join(server.directory, "control");
     writeFileSync(server.config, `ControlPath ${control}\n${readFileSync(server.config, "utf8")}`);
@@ -179,7 +179,7 @@ describe("the user's configuration", () => {
 
 describe("jump hosts", () => {
   for (const transport of transports) {
-    test(`through ${transport}: as many as ProxyJump names, each with its own keys checked`, async () => {
+    test(`through ${transport}: every host in ProxyJump, with the host key of each verified`, async () => {
       const [first, second, last] = await Promise.all([known(), known(), known()]);
       const trusted = [first, second, last]
         .map((server) => `[127.0.0.1]:${server.port} ${server.hostKey}\n`)
@@ -200,18 +200,18 @@ describe("jump hosts", () => {
     });
   }
 
-  test("an unknown jump host is refused by name", async () => {
+  test("an unknown jump host is refused, with its address", async () => {
     const [jump, last] = await Promise.all([sshd(), known()]);
     writeFileSync(
       last.config,
       `${readFileSync(last.config, "utf8")}\nHost web1.test\n  ProxyJump 127.0.0.1:${jump.port}\n`,
     );
     await assert.rejects(open(ssh({ port: last.port, hop: "127.0.0.2", config: last.config })), {
-      message: new RegExp(`: the host key of 127\\.0\\.0\\.1 port ${jump.port} is not known: `),
+      message: new RegExp(`: the host key of 127\\.0\\.0\\.1 port ${jump.port} is unknown: `),
     });
   });
 
-  test("one that cannot reach the host says so", async () => {
+  test("a jump host that cannot reach the host is an error", async () => {
     const jump = await known();
     writeFileSync(
       jump.config,
@@ -224,18 +224,18 @@ describe("jump hosts", () => {
     });
   });
 
-  test("that go in a circle are refused", async () => {
+  test("circular ProxyJump is refused", async () => {
     const { directory } = await known();
     const config = path.join(directory, "circle");
     writeFileSync(config, "Host web1.test\n  ProxyJump b.test\nHost b.test\n  ProxyJump web1.test\n");
     await assert.rejects(open(ssh({ config })), {
-      message: `via.ssh({ config: '${config}' }): ProxyJump goes in a circle: web1.test → b.test → web1.test`,
+      message: `via.ssh({ config: '${config}' }): ProxyJump is circular: web1.test → b.test → web1.test`,
     });
   });
 });
 
-describe("the hop as said in a consfig", () => {
-  test("takes no argument that could be read as an option, and names what is wrong", () => {
+describe("the hop as written in a consfig", () => {
+  test("rejects arguments that ssh would read as options, and names them", () => {
     assert.throws(() => ssh({ hop: "-oProxyCommand=x" }), {
       name: "InvalidArguments",
       message: 'via.ssh: args.hop is "-oProxyCommand=x"; it must be a host name or an IP address',

@@ -1,21 +1,21 @@
 import type { Channel } from "../model/connection";
 
-/** How long commands may take to end when their connection is closed. */
+/** Time that commands have to end when their connection is closed. */
 const CLOSE_GRACE_MS = 1000;
 
-/** The commands that run over a connection now. */
-export class Running {
+/** The commands now running over a connection. */
+export class RunningCommands {
   readonly #channels = new Set<Channel>();
 
-  /** `channel`, known until it has ended. */
+  /** Tracks `channel` until it has ended, and returns it. */
   add(channel: Channel): Channel {
     this.#channels.add(channel);
-    const over = () => this.#channels.delete(channel);
-    channel.exit.then(over, over);
+    const remove = () => this.#channels.delete(channel);
+    channel.exit.then(remove, remove);
     return channel;
   }
 
-  /** All have been told to end, and had `PATIENCE_MS` for it; those that are left are being killed. */
+  /** Sends SIGTERM to all, waits up to `CLOSE_GRACE_MS`, and sends SIGKILL to those still running. */
   async end(): Promise<void> {
     const all = [...this.#channels];
     for (const channel of all) channel.kill();

@@ -5,15 +5,15 @@ import { shellQuote } from "../../util/shell-quote";
 import { run, type SshConfig } from "./_config";
 import { negotiable } from "./_library";
 
-/** A key that a known_hosts file has for a host. */
+/** A key of a host in a known_hosts file. */
 export interface KnownKey {
   readonly file: string;
   readonly line: number;
-  readonly mark: "plain" | "revoked" | "authority";
+  readonly marker: "plain" | "revoked" | "authority";
   readonly type: string;
   /** As sent over the wire, in base64. */
   readonly key: string;
-  /** The name under which it was found, as `ssh-keygen -F` takes it. */
+  /** The name it was found under, as given to `ssh-keygen -F`. */
   readonly name: string;
 }
 
@@ -24,18 +24,18 @@ export type Verdict =
   | { readonly kind: "revoked"; readonly known: readonly KnownKey[] };
 
 /**
- * What the user's known_hosts files say of one host.
+ * The keys of one host in the user's known_hosts files.
  *
- * Keys are looked up as OpenSSH does it: under HostKeyAlias, else under the address, with its port when that is not
- * 22. With a `hop` the address says nothing lasting, so the host's own name is used, as if DNS knew it already; only
- * when nothing is known under that name do keys known for the hop's address decide.
+ * They are looked up like OpenSSH does: under HostKeyAlias, else under the address, with the port unless it is 22. The
+ * address of a `hop` is temporary, so the host's own name is used instead, as if DNS knew it already; keys known for the
+ * hop's address count only when there is none under that name.
  */
 export class KnownHost {
   private constructor(
     /** The name under which a new key is recorded. */
     readonly name: string,
     private readonly keys: readonly KnownKey[],
-    /** Keys under the name without its port: one of them is trusted, but another key is no sign of a change. */
+    /** Keys under the name without its port: they are trusted, but a different key does not count as changed. */
     private readonly portless: readonly KnownKey[],
   ) {}
 
@@ -58,17 +58,17 @@ export class KnownHost {
     return new KnownHost(name, decisive, decisive.some(isPlain) ? [] : portless);
   }
 
-  /** Whether certificates of some authority are accepted for this host. */
+  /** True if known_hosts has a certificate authority for this host. */
   get hasAuthority(): boolean {
-    return [...this.keys, ...this.portless].some(({ mark }) => mark === "authority");
+    return [...this.keys, ...this.portless].some(({ marker }) => marker === "authority");
   }
 
-  /** The name that leads OpenSSH to the same keys, as its HostKeyAlias. */
+  /** The HostKeyAlias with which OpenSSH finds the same keys. */
   get alias(): string {
     return [...this.keys, ...this.portless].find(isPlain)?.name ?? this.name;
   }
 
-  /** Host key algorithms to offer, those of known keys first, so that the host shows a key that can be compared. */
+  /** Host key algorithms to offer, those of known keys first, so that the host sends a key that can be compared. */
   algorithms(allowed: readonly string[]): string[] {
     const known = new Set([...this.keys, ...this.portless].filter(isPlain).map(({ type }) => type));
     const usable = negotiable.serverHostKey.filter(
@@ -79,16 +79,16 @@ export class KnownHost {
   }
 
   judge(key: Buffer): Verdict {
-    const shown = key.toString("base64");
-    const same = [...this.keys, ...this.portless].filter((known) => known.key === shown);
-    const revoked = same.filter(({ mark }) => mark === "revoked");
+    const base64 = key.toString("base64");
+    const same = [...this.keys, ...this.portless].filter((known) => known.key === base64);
+    const revoked = same.filter(({ marker }) => marker === "revoked");
     if (revoked.length > 0) return { kind: "revoked", known: revoked };
     if (same.some(isPlain)) return { kind: "known" };
     const others = this.keys.filter(isPlain);
     return others.length > 0 ? { kind: "changed", known: others } : { kind: "unknown" };
   }
 
-  /** Adds `key` to the user's own file, which is made if need be. Answers with the file, undefined when there is none. */
+  /** Adds `key` to the user's own file, creating it if necessary. Returns the file, or undefined when none is configured. */
   async record(key: Buffer, config: SshConfig): Promise<string | undefined> {
     const [file] = config.knownHostsFiles("userknownhostsfile");
     if (file === undefined || file === "/dev/null") return undefined;
@@ -102,9 +102,9 @@ export class KnownHost {
   }
 }
 
-const isPlain = ({ mark }: KnownKey): boolean => mark === "plain";
+const isPlain = ({ marker }: KnownKey): boolean => marker === "plain";
 
-/** A host as known_hosts files name it. */
+/** The name of a host in known_hosts files. */
 const withPort = (host: string, port: number): string =>
   port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
 
@@ -113,7 +113,7 @@ const keysOf = async (name: string, files: readonly string[]): Promise<KnownKey[
 
 async function keysIn(name: string, file: string): Promise<KnownKey[]> {
   if (!(await exists(file))) return [];
-  // Exit code 1 says that nothing was found.
+  // Exit code 1: nothing was found.
   const printed = await run("ssh-keygen", ["-F", name, "-f", file]).catch(
     ({ stdout }: { stdout?: string }) => stdout ?? "",
   );
@@ -122,13 +122,13 @@ async function keysIn(name: string, file: string): Promise<KnownKey[]> {
   for (const text of printed.split("\n")) {
     const found = /^# Host .* found: line (\d+)/.exec(text)?.[1];
     if (found !== undefined) line = Number(found);
-    const [, mark, type, key] =
+    const [, marker, type, key] =
       /^(?:@(\S+) )?\S+ (\S+) ([A-Za-z0-9+/=]+)/.exec(text.startsWith("#") ? "" : text) ?? [];
     if (type === undefined || key === undefined) continue;
     keys.push({
       file,
       line,
-      mark: mark === "revoked" ? mark : mark ? "authority" : "plain",
+      marker: marker === "revoked" ? marker : marker ? "authority" : "plain",
       type,
       key,
       name,
@@ -143,7 +143,7 @@ const exists = (file: string): Promise<boolean> =>
     () => false,
   );
 
-/** A file edited by hand may lack its last newline; what is added must not join that line. */
+/** A newline if the last line of the file lacks one, as after an edit by hand. */
 async function missingNewline(file: string): Promise<string> {
   const handle = await open(file, "r").catch(() => undefined);
   if (!handle) return "";
@@ -157,20 +157,20 @@ async function missingNewline(file: string): Promise<string> {
   }
 }
 
-/** The name as HashKnownHosts has it. */
+/** The name in the format of HashKnownHosts. */
 function hashed(name: string): string {
   const salt = randomBytes(20);
   return `|1|${salt.toString("base64")}|${createHmac("sha1", salt).update(name).digest("base64")}`;
 }
 
-/** The line by which a known_hosts file says that `name` has `key`. */
+/** The line of a known_hosts file for `key` of the host `name`. */
 export const knownHostsLine = (name: string, key: Buffer): string =>
   `${name} ${keyType(key)} ${key.toString("base64")}`;
 
 /** `ED25519 SHA256:…`, as OpenSSH prints it. */
 export const fingerprint = (key: Buffer): string => `${typeLabel(keyType(key))} ${sha256(key)}`;
 
-/** The type that stands at the front of every key as sent over the wire. */
+/** The key type, which is the first field of every key as sent over the wire. */
 export const keyType = (key: Buffer): string => key.toString("latin1", 4, 4 + key.readUInt32BE(0));
 
 export const typeLabel = (type: string): string =>
@@ -179,11 +179,11 @@ export const typeLabel = (type: string): string =>
 const sha256 = (key: Buffer): string =>
   `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 
-/** How a known key is named in messages: where it stands and what it is. */
+/** The position and fingerprint of a known key, for messages. */
 export const describeKnown = ({ file, line, key }: KnownKey): string =>
   `${file}:${line} has ${fingerprint(Buffer.from(key, "base64"))}`;
 
-/** The commands that make OpenSSH forget these keys. */
-export const forgetCommands = (known: readonly KnownKey[]): string[] => [
+/** The commands that remove these keys from known_hosts. */
+export const removeCommands = (known: readonly KnownKey[]): string[] => [
   ...new Set(known.map(({ file, name }) => `ssh-keygen -f ${shellQuote(file)} -R ${shellQuote(name)}`)),
 ];
