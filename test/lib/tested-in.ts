@@ -38,7 +38,6 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/connection/ssh/_askpass.ts": "test/lib/connection/ssh/auth.test.ts",
   "lib/connection/ssh/_keys.ts": "test/lib/connection/ssh/auth.test.ts",
   "lib/connection/ssh/_hostkey.ts": "test/lib/connection/ssh/hostkeys.test.ts",
-  "lib/connection/ssh/_known.ts": "test/lib/connection/ssh/hostkeys.test.ts",
   "lib/connection/ssh/_deadline.ts": "test/lib/connection/ssh/network.test.ts",
   "lib/connection/hop-stack.ts": "test/lib/controller/pool.test.ts",
 

@@ -118,9 +118,9 @@ describe("narrower contexts", needsMachines(), () => {
       ]);
       assert.deepEqual(outline(report.steps), [
         "failed as plain (a step inside it failed)",
-        "  failed behind via.as('root'): AbortedChange: via.as('root'): needs root, but the agent runs as plain; add via.sudo() before via.agent()",
+        "  failed through via.as('root'): AbortedChange: via.as('root'): needs root, but the agent runs as plain; add via.sudo() before via.agent()",
         "failed as plain (a step inside it failed)",
-        "  failed behind via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): needs root; add via.sudo() before it",
+        "  failed through via.chroot('/srv/c'): AbortedChange: via.chroot('/srv/c'): needs root; add via.sudo() before it",
       ]);
     });
 
