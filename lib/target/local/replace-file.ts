@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, lstatSync, openSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
 import { shellWords } from "../../util/shell-quote";
 import type { PutOptions } from "../context";
 import { type Entry, type Handle, PathRefused, withEntry } from "./pinned";
@@ -126,10 +125,7 @@ async function takesOwner(file: FileHandle, { uid, gid }: Stats): Promise<boolea
 export async function copyOpened(original: Handle, file: FileHandle, trace: Trace): Promise<void> {
   const source = await open(original.path, "r");
   try {
-    await pipeline(
-      source.createReadStream({ autoClose: false }),
-      file.createWriteStream({ autoClose: false }),
-    );
+    await copyBytes(source, file);
     const { uid, gid, mode, atime, mtime } = original.stat;
     await file.chown(uid, gid).catch(() => {});
     await file.chmod(mode & 0o7777);
@@ -139,6 +135,17 @@ export async function copyOpened(original: Handle, file: FileHandle, trace: Trac
     await source.close();
   }
 }
+
+async function copyBytes(source: FileHandle, file: FileHandle): Promise<void> {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (;;) {
+    const { bytesRead } = await source.read(chunk);
+    if (bytesRead === 0) return;
+    await file.appendFile(chunk.subarray(0, bytesRead));
+  }
+}
+
+const CHUNK_BYTES = 1 << 20;
 
 const SOURCE_FD = 3;
 const COPY_FD = 4;
