@@ -11,7 +11,7 @@ const path = require("node:path");
 const { cacheHome, root } = require("../util/package.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
-const FORMAT = 3;
+const FORMAT = 4;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 const compiledDirectory = path.join(cacheHome, "compiled");
