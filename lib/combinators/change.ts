@@ -10,8 +10,8 @@ import {
 } from "../model/property";
 import { object, propapp } from "../model/schema";
 import type { PosixTarget } from "../model/target";
+import { FollowUp } from "./_follow-up";
 import { applications } from "./_many";
-import { FollowUp } from "./_owed";
 import { type OnePropApp, orEmptySequence } from "./sequence";
 
 const change = object({ when: propapp(), then: applications });

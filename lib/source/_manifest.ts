@@ -12,7 +12,7 @@ import { packageName } from "./_outside";
 import { importOf, PackageTree } from "./_packages";
 import { mapTextOf } from "./_positions";
 import { standInFor } from "./_standIns";
-import { asFile, type TravellingModule, type TreeFile, travellingForm, unloadedVersion } from "./_travelling";
+import { asFile, type TreeFile, unloadedVersion, type WireModule, wireForm } from "./_wire-form";
 import { candidates, isEngine, resolve } from "./resolve";
 import { asJavaScript, contentHash, isFile, type Version } from "./sources";
 
@@ -140,7 +140,7 @@ class Closure {
     }
     if (this.#isSource(file)) return this.add(file);
     const imports = [...this.#graph.modules.keys()].flatMap((importer) =>
-      travellingForm(importer, this.#graph).packages.map((imported, _index, all) =>
+      wireForm(importer, this.#graph).packages.map((imported, _index, all) =>
         this.#packageImport(imported, importer, all),
       ),
     );
@@ -193,10 +193,10 @@ class Closure {
   }
 
   /** The module as sent: a stand-in has no imports. */
-  #formOf(file: string): TravellingModule {
+  #formOf(file: string): WireModule {
     const standIn = this.#requested.has(file) ? undefined : standInFor(file);
     return standIn === undefined
-      ? travellingForm(file, this.#graph)
+      ? wireForm(file, this.#graph)
       : { file: asFile(standIn), modules: [], edges: [], packages: [] };
   }
 
@@ -239,7 +239,7 @@ class Closure {
       this.#put(treePath, asFile(standIn), file);
       return treePath;
     }
-    const { file: content, modules, packages } = travellingForm(file, this.#graph);
+    const { file: content, modules, packages } = wireForm(file, this.#graph);
     this.#put(treePath, content, file);
     for (const module of modules) this.add(module);
     for (const imported of packages) this.#addPackage(this.#packageImport(imported, file, packages));

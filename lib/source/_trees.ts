@@ -6,7 +6,7 @@ import type { ModuleGraph } from "./_graph";
 import { type Tree, type TreeRequest, treeFor } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
-import type { TreeFile } from "./_travelling";
+import type { TreeFile } from "./_wire-form";
 import { type Version, versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
 

@@ -73,7 +73,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/source/_standIns.ts": "test/lib/source/_manifest.test.ts",
   "lib/source/_template.ts": "test/lib/source/init.test.ts",
   "lib/source/_transformers.js": "test/lib/source/import.test.ts",
-  "lib/source/_travelling.ts": "test/lib/source/_manifest.test.ts",
+  "lib/source/_wire-form.ts": "test/lib/source/_manifest.test.ts",
   "lib/source/_trees.ts": "test/lib/source/_manifest.test.ts",
 
   "lib/controller/artifacts.ts": "test/lib/agent/client/link.test.ts",

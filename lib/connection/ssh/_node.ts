@@ -73,8 +73,12 @@ async function open(
     const client = node.connection;
     if (!client) return await connecting.then(() => Promise.reject(new Error("node-ssh has no connection")));
     const connection = new NodeConnection(client, socket, config, options, through);
-    client.once("handshake", () => void check.record());
+    let recorded: Promise<void> | undefined;
+    client.once("handshake", () => {
+      recorded = check.record();
+    });
     await connecting;
+    await recorded;
     authentication.succeeded();
     connection.begin();
     return connection;

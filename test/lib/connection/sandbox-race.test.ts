@@ -5,12 +5,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { localConnection } from "../../../lib/connection/local";
 import { discardSandbox, whyNoClone } from "../../../lib/connection/sandbox";
-import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Connection } from "../../../lib/model/connection";
-import { hops } from "../../../lib/model/hop";
-import { HostModel } from "../../../lib/model/host";
+import { openSandbox } from "./_sandbox";
 
 /** With `CI=true` nothing is skipped: the first test fails with the reason. */
 const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
@@ -38,7 +35,7 @@ describe("a sandbox that is entered as soon as it is open", needsClone, () => {
   const enter = (names: readonly string[]) =>
     Promise.all(
       names.map(async (name) => {
-        const connection = await open(name);
+        const connection = await openSandbox(name);
         try {
           return await run(
             connection,
@@ -97,22 +94,6 @@ function found(name: string): string {
   const file = candidates.find((each) => existsSync(each));
   assert.ok(file, `there is no ${name} here`);
   return file;
-}
-
-async function open(name: string): Promise<Connection> {
-  const definition = hops.get("sandbox");
-  assert.ok(definition);
-  return definition.open(
-    { name },
-    {
-      parent: localConnection(),
-      artifacts: controllerArtifacts,
-      host: HostModel.named("sandbox"),
-      ask: undefined,
-      signal: new AbortController().signal,
-      progress: () => {},
-    },
-  );
 }
 
 /** Runs `command`, which must succeed, and returns its output. */

@@ -7,7 +7,6 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { localConnection } from "../../../lib/connection/local";
 import {
   discardSandbox,
   keepSandbox,
@@ -15,33 +14,14 @@ import {
   sandboxDiff,
   whyNoClone,
 } from "../../../lib/connection/sandbox";
-import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Connection } from "../../../lib/model/connection";
 import { ConsfigError } from "../../../lib/model/errors";
-import type { Progress } from "../../../lib/model/events";
-import { hops } from "../../../lib/model/hop";
-import { HostModel } from "../../../lib/model/host";
+import { openSandbox } from "./_sandbox";
 
 const root = path.resolve(__dirname, "../../..");
 /** With `CI=true` nothing is skipped: the first test fails with the reason. */
 const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false) };
 const named = (name: string) => `test-${process.pid}-${name}`;
-
-async function open(name: string, progress: (event: Progress) => void = () => {}): Promise<Connection> {
-  const definition = hops.get("sandbox");
-  assert.ok(definition);
-  return definition.open(
-    { name },
-    {
-      parent: localConnection(),
-      artifacts: controllerArtifacts,
-      host: HostModel.named("sandbox"),
-      ask: undefined,
-      signal: new AbortController().signal,
-      progress,
-    },
-  );
-}
 
 /** Runs `command`, which must succeed, and returns its output. */
 async function run(connection: Connection, command: string): Promise<string> {
@@ -117,7 +97,7 @@ describe("a clone of this machine", needsClone, () => {
   let earlier: { files: string[]; mounts: string };
   before(async () => {
     earlier = { files: state(), mounts: readFileSync("/proc/self/mounts", "utf8") };
-    connection = await open(name);
+    connection = await openSandbox(name);
   });
   after(() => discardSandbox(name).catch(() => {}));
 
@@ -166,10 +146,10 @@ describe("a clone of this machine", needsClone, () => {
 
   test("is reused by name with its changes; another name is another clone", async () => {
     await connection.close();
-    assert.equal(await run(await open(name), "cat /etc/new-file"), "new\n");
+    assert.equal(await run(await openSandbox(name), "cat /etc/new-file"), "new\n");
     const other = named("other");
     try {
-      const second = await open(other);
+      const second = await openSandbox(other);
       assert.equal(await run(second, "test -e /etc/new-file || echo none"), "none\n");
       assert.deepEqual(await sandboxDiff(other), []);
     } finally {
@@ -179,7 +159,7 @@ describe("a clone of this machine", needsClone, () => {
 
   test("when discarded, everything in it is killed, and its name can be reused", async () => {
     const word = `${4000 + process.pid}.5`;
-    connection = await open(name);
+    connection = await openSandbox(name);
     const channel = await connection.exec(`exec sleep ${word}`);
     await eventually(() => processesWith(word).length > 0, "it is running");
     await discardSandbox(name);
@@ -190,7 +170,7 @@ describe("a clone of this machine", needsClone, () => {
       sandboxDiff(name),
       new ConsfigError(`there is no sandbox "${name}"; deploy to it first: deploy(sandbox)`),
     );
-    assert.equal(await run(await open(name), "test -e /etc/new-file || echo none"), "none\n");
+    assert.equal(await run(await openSandbox(name), "test -e /etc/new-file || echo none"), "none\n");
   });
 });
 
@@ -214,7 +194,7 @@ describe("a clone and the process that created it", needsClone, () => {
     );
     child.kill("SIGKILL");
     await once(child, "close");
-    const connection = await open(name);
+    const connection = await openSandbox(name);
     assert.equal(await run(connection, "cat /etc/kept"), "kept\n");
     assert.deepEqual(await sandboxDiff(name), [{ path: "/etc/kept", change: "added" }]);
     assert.equal(existsSync("/etc/kept"), false);

@@ -6,14 +6,14 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { local } from "../../../lib/connection/local";
 import { deploy, deployThese } from "../../../lib/controller/deploy";
 import { session } from "../../../lib/controller/session";
-import { ConnectionFailed, InapplicableProperty, InvalidArguments } from "../../../lib/model/errors";
+import { InvalidArguments } from "../../../lib/model/errors";
 import type { DeployEvent } from "../../../lib/model/events";
-import { defhop } from "../../../lib/model/hop";
-import { defhost, type Host } from "../../../lib/model/host";
+import { defhost } from "../../../lib/model/host";
 import { defprop, type PropApp } from "../../../lib/model/property";
 import { object, string } from "../../../lib/model/schema";
 import { outline } from "../../support/outline";
 import * as toy from "../../support/toy";
+import { host, nowhere, refuses } from "./_hosts";
 
 let dir: string;
 before(() => {
@@ -34,28 +34,6 @@ const contains = defprop({
   desc: ({ file }) => path.basename(file),
   apply: ({ file, content }, target) => target.ensureContent(file, content),
 });
-
-const refuses = defprop({
-  name: "test.refuses",
-  kind: "posix",
-  args: object({}),
-  call: () => ({}),
-  hostattrs: () => {
-    throw new InapplicableProperty("it does not fit");
-  },
-});
-
-/** A hop that cannot be opened. */
-const nowhere = defhop({
-  name: "nowhere",
-  args: object({}),
-  open: async () => {
-    throw new ConnectionFailed("via.nowhere()", "there is no way");
-  },
-});
-
-const host = (...applications: (PropApp | false)[]): Host =>
-  defhost("web1.example.org", { deploy: [local()] }, ...applications);
 
 describe("deploy(host)", () => {
   test("makes the machine match and reports the changes; the second time there are none", async () => {
@@ -123,7 +101,7 @@ describe("deploy(host)", () => {
   });
 
   test("given hops replace the host's own", async () => {
-    const web1 = defhost("web1.example.org", { deploy: [nowhere()] }, toy.changes("a"));
+    const web1 = defhost("far.example.org", { deploy: [nowhere()] }, toy.changes("a"));
     assert.equal((await deploy(web1)).status, "failed");
     assert.equal((await deploy(web1, local())).status, "changed");
     assert.equal((await deploy(web1, [local()], toy.changes("b"))).status, "changed");

@@ -8,16 +8,14 @@ import { agent } from "../../../lib/agent/client/hop";
 import { local } from "../../../lib/connection/local";
 import { deploy } from "../../../lib/controller/deploy";
 import { session } from "../../../lib/controller/session";
-import { ConnectionFailed, InapplicableProperty } from "../../../lib/model/errors";
 import type { DeployEvent } from "../../../lib/model/events";
-import { defhop, type Hop } from "../../../lib/model/hop";
+import type { Hop } from "../../../lib/model/hop";
 import { defhost, type Host } from "../../../lib/model/host";
-import { defprop, type PropApp } from "../../../lib/model/property";
 import type { Report } from "../../../lib/model/report";
-import { object } from "../../../lib/model/schema";
 import { openConsfig } from "../../../lib/source/consfig";
 import { outline } from "../../support/outline";
 import * as toy from "../../support/toy";
+import { host, nowhere, refuses } from "./_hosts";
 
 let dir: string;
 before(() => {
@@ -28,28 +26,6 @@ after(async () => {
   await session.close();
   rmSync(dir, { recursive: true, force: true });
 });
-
-const refuses = defprop({
-  name: "test.refuses",
-  kind: "posix",
-  args: object({}),
-  call: () => ({}),
-  hostattrs: () => {
-    throw new InapplicableProperty("it does not fit");
-  },
-});
-
-/** A hop that cannot be opened. */
-const nowhere = defhop({
-  name: "nowhere",
-  args: object({}),
-  open: async () => {
-    throw new ConnectionFailed("via.nowhere()", "there is no way");
-  },
-});
-
-const host = (...applications: (PropApp | false)[]): Host =>
-  defhost("web1.example.org", { deploy: [local()] }, ...applications);
 
 describe("refusals before connecting", () => {
   const refusals: [name: string, start: () => PromiseLike<Report>, message: string | RegExp][] = [

@@ -14,7 +14,7 @@ export interface TreeFile {
 }
 
 /** A module as sent to a host, and its imports. */
-export interface TravellingModule {
+export interface WireModule {
   readonly file: TreeFile;
   /** Imported files, and the specifiers that import them. */
   readonly modules: readonly string[];
@@ -28,16 +28,16 @@ export function asFile(text: string): TreeFile {
   return { content, hash: contentHash(content) };
 }
 
-const loaded = new WeakMap<object, TravellingModule>();
-const engine = new Map<string, TravellingModule>();
+const loaded = new WeakMap<object, WireModule>();
+const engine = new Map<string, WireModule>();
 /** Modules not loaded on the controller, as last read. */
-const unloaded = new Map<string, { readonly version: Version; readonly form: TravellingModule }>();
+const unloaded = new Map<string, { readonly version: Version; readonly form: WireModule }>();
 
 /**
  * The module `file` as sent to a host. Engine modules are read only once, as they are loaded only once, so that both ends
  * run the same code. Modules in neither the graph nor the engine are read again when they change.
  */
-export function travellingForm(file: string, graph: ModuleGraph): TravellingModule {
+export function wireForm(file: string, graph: ModuleGraph): WireModule {
   const module = graph.modules.get(file);
   if (!module && !isEngine(file)) return unloadedForm(file);
   const known = module ? loaded.get(module) : engine.get(file);
@@ -52,7 +52,7 @@ export function travellingForm(file: string, graph: ModuleGraph): TravellingModu
 /** The version of a module that was sent but is not loaded on the controller; undefined for others. */
 export const unloadedVersion = (file: string): Version | undefined => unloaded.get(file)?.version;
 
-function unloadedForm(file: string): TravellingModule {
+function unloadedForm(file: string): WireModule {
   const known = unloaded.get(file);
   if (known && versionNow(file, known.version)?.hash === known.version.hash) return known.form;
   const { text, version } = readVersion(file);
@@ -61,7 +61,7 @@ function unloadedForm(file: string): TravellingModule {
   return form;
 }
 
-function asTravelling(source: string, compiled: string): TravellingModule {
+function asTravelling(source: string, compiled: string): WireModule {
   const imports = importsOf(compiled).map((found) => ({ found, resolved: resolve(found.specifier, source) }));
   return {
     file: { ...asFile(withoutMap(compiled)), source, compiled },
