@@ -1,6 +1,6 @@
 import type { Group, User } from "../model/target";
 
-/** The accounts in `text`, in the format of passwd(5). What is no such line is passed over. */
+/** The accounts in `text`, in the format of passwd(5). Other lines are ignored. */
 export const parsePasswd = (text: string): User[] =>
   text.split("\n").flatMap((line) => {
     const [name, , uid, gid, gecos = "", home = "", shell = ""] = line.split(":");
@@ -18,7 +18,7 @@ export const parseGroup = (text: string): Group[] =>
       : [];
   });
 
-/** The account of that name, or of that number when a number is given. */
+/** The account with this name, or with this UID if a number is given. */
 export const findUser = (users: readonly User[], key: string | number): User | undefined =>
   users.find(({ name, uid }) => (typeof key === "number" ? uid === key : name === key));
 

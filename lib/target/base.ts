@@ -24,7 +24,7 @@ import { temporarily } from "./temporary";
 import { decode, encode, splitLines } from "./text";
 import { traceCommand } from "./trace";
 
-/** What both targets do alike, made of what each does in its own way. */
+/** What both targets have in common, built on what each does in its own way. */
 export abstract class TargetBase implements PosixTarget {
   abstract readonly kind: Kind;
   #state: State | undefined;
@@ -40,7 +40,7 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   get state(): State {
-    this.#state ??= this.context.state ?? new PendingFlags(this.memory, this.markStore());
+    this.#state ??= this.context.state ?? new PendingFlags(this.memory, this.flagStore());
     return this.#state;
   }
 
@@ -55,23 +55,23 @@ export abstract class TargetBase implements PosixTarget {
     });
   }
 
-  /** A target of the same sort and place. */
+  /** A target of the same kind, with another context. */
   protected abstract derive(context: TargetContext): this;
-  /** Where marks are kept. */
-  protected abstract markStore(): FlagStore;
+  /** Where flags are stored. */
+  protected abstract flagStore(): FlagStore;
 
-  /** Runs `script` with sh, in whatever directory; throws only when that itself fails. */
+  /** Runs `script` with sh, in any directory. Throws only if the script cannot be run. */
   protected abstract execute(script: string, how: Execution): Promise<RawResult>;
-  /** The home directory of the connected user as shell text: one word. */
+  /** The home directory of the connected user, as one word of shell text. */
   protected abstract readonly homeWord: string;
-  /** True: `execute` sets `env` itself, so that no other user can see it among the processes. */
+  /** True: `execute` sets `env` itself, so that no other user can see it in the process list. */
   protected readonly setsEnvironment: boolean = false;
-  /** What the file `path` is, links followed, and whether its bytes are `wanted`; undefined when it does not exist. */
+  /** The stat of the file `path`, links followed, and whether its bytes are `wanted`; undefined when it does not exist. */
   protected abstract compare(
     path: string,
     wanted: Buffer,
   ): Promise<{ stat: FileStat; same: boolean } | undefined>;
-  /** Replaces the file, as `writeFile` says. */
+  /** Replaces the file as documented for `writeFile`. */
   protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
   protected abstract findIdentity(): Promise<Identity>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
@@ -85,11 +85,11 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract removeTree(path: string): Promise<void>;
   /** Removes everything in the directory; nothing is mounted in there. */
   protected abstract clear(path: string): Promise<void>;
-  /** Where temporary files are kept: an absolute path. */
+  /** The absolute path of the directory for temporary files. */
   protected abstract findTemporary(): Promise<string>;
-  /** Makes a file that only we may read, or a directory when there is no `content`. There must be nothing of that name. */
+  /** Creates a file that only this user can read, or a directory if there is no `content`. Fails if the path exists. */
   protected abstract makePrivate(path: string, content: Buffer | undefined): Promise<void>;
-  /** There is nothing at `path`, whatever it was; also when the deployment was cancelled. */
+  /** Removes `path` with everything in it, even after the deployment was cancelled. */
   protected abstract discard(path: string): Promise<void>;
 
   abstract hasCommand(name: string): Promise<boolean>;
@@ -269,19 +269,19 @@ export abstract class TargetBase implements PosixTarget {
     this.context.atEnd(key, act);
   }
 
-  /** `path` as one word of shell text; a relative one stands below the home directory. */
+  /** `path` as one word of shell text; a relative path is relative to the home directory. */
   protected pathWord(path: string): string {
     return path.startsWith("/") ? shellQuote(path) : `${this.homeWord}/${shellQuote(path)}`;
   }
 
-  /** The failure to do something with `path`, with the reason in the system's words. */
+  /** The error for a failed act on `path`, with the reason that the system gives. */
   protected async failure(act: string, path: string, reason: string): Promise<FailedChange> {
     const denied = /^(permission denied|operation not permitted)$/.test(reason);
     const who = denied ? ` to the user ${(await this.identity()).user}` : "";
     return new FailedChange(`cannot ${act} ${shellQuote(path)}: ${reason}${who}`);
   }
 
-  /** Throws `Cancelled` when the deployment has been. */
+  /** Throws `Cancelled` if the deployment was cancelled. */
   protected refuseWhenCancelled(doing: string): void {
     if (this.context.signal.aborted) throw new Cancelled(`cancelled: ${doing}`);
   }
@@ -312,7 +312,7 @@ export abstract class TargetBase implements PosixTarget {
     });
   }
 
-  /** The number of a user, whose name may be a number itself. */
+  /** The UID of a user, whose name may itself be a number. */
   async #uid(path: string, user: string): Promise<number> {
     const found = await this.user(user);
     if (found) return found.uid;

@@ -4,14 +4,14 @@ import type { PosixTarget } from "../model/target";
 import type { Change } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
 
-/** What of a file counts: all that stat(1) says of it, and its bytes; or less. */
+/** Which aspects of a file count as a change: everything that stat(1) reports, and its bytes; or less. */
 export type FileAspect = "everything" | "content" | "content and mode";
 
 /**
- * Does `act`, which may run a tool that does not say whether it changed anything. It comes to "unchanged" when `act` says
- * so, or when all `files` were there before and are the same afterwards: mode, owner, group, size, time of change, bytes
- * (not of directories). `aspect` says when less than that counts. Links are followed. A file that was not there before
- * counts as a change.
+ * Runs `act`, such as a tool that does not report whether it changed anything. The result is "unchanged" if `act` returns
+ * that, or if all `files` existed before and are the same afterwards: mode, owner, group, size, modification time, bytes
+ * (not of directories). `aspect` limits what counts. Links are followed. A file that did not exist before counts as a
+ * change.
  */
 export async function withChangeIfChangesFiles(
   target: PosixTarget,
@@ -27,7 +27,7 @@ export async function withChangeIfChangesFiles(
   return after.every((seen, index) => seen === before[index]) ? "unchanged" : "changed";
 }
 
-/** What counts of `file`, as text; undefined when it is not there. */
+/** The aspects of `file` that count, as text; undefined when it does not exist. */
 async function look(target: PosixTarget, file: string, aspect: FileAspect): Promise<string | undefined> {
   const stat = await target.stat(file);
   if (!stat) return undefined;
@@ -38,7 +38,7 @@ async function look(target: PosixTarget, file: string, aspect: FileAspect): Prom
   return [type, sum, mode, uid, gid, size, mtime].join(" ");
 }
 
-/** Over a shell the host computes it, as well as it can; in the agent no process is started for it. */
+/** Over a shell the host computes it; in the agent this starts no process. */
 async function checksum(target: PosixTarget, file: string): Promise<string> {
   if (target.kind === "agent") {
     const bytes = await target.readBytes(file);
@@ -52,6 +52,6 @@ async function checksum(target: PosixTarget, file: string): Promise<string> {
   return stdout;
 }
 
-/** Of its standard input. By what there is, not by what fails: a file that cannot be read has no sum. */
+/** The checksum of standard input, with the first tool that exists. */
 const CHECKSUM =
   "if command -v sha256sum >/dev/null; then sha256sum; elif command -v sha256 >/dev/null; then sha256 -q; else cksum; fi";

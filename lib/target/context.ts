@@ -3,20 +3,20 @@ import type { HostFacts } from "../model/host-facts";
 import type { PosixTarget, RunOptions, State, WriteOptions } from "../model/target";
 import type { Change } from "../model/types";
 
-/** What a target is made with; one target serves one step, and shares all but `output` with the others. */
+/** What a target is constructed with. One target serves one step, and shares everything but `output` with the others. */
 export interface TargetContext {
   readonly host: HostFacts;
-  /** Aborted: the running command is ended, and nothing more is done. */
+  /** When aborted, the running command is ended and nothing more is done. */
   readonly signal: AbortSignal;
   /** Live output of the step. */
   output(stream: "stdout" | "stderr", text: string): void;
-  /** Told of each command that was run; left out: nobody wants to know. */
+  /** Called with each command that was run, in verbose deployments. */
   ran?(command: CommandTrace): void;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
-  /** The home directory, where it is not that of the connected user. */
+  /** The home directory, if it is not that of the connected user. */
   readonly home?: string;
-  /** The marks of the connected user, where `home` is another one. */
+  /** The flags of the connected user, if `home` is another directory. */
   readonly state?: State;
 }
 
@@ -24,18 +24,18 @@ export interface TargetContext {
 export interface Execution {
   readonly input: Buffer | undefined;
   readonly env: RunOptions["env"];
-  /** Told of each piece of output as it comes. */
+  /** Called with each piece of output as it arrives. */
   readonly output: TargetContext["output"] | undefined;
-  /** True: of long output the beginning and the end do. */
+  /** True: only the beginning and the end of long output are kept. */
   readonly excerpt?: boolean;
-  /** What a person may see of the command. */
+  /** The command as shown to users. */
   readonly shown: string;
 }
 
 /** How a file is replaced. */
 export interface PutOptions extends WriteOptions {
-  /** True: missing parent directories are made, with mode 0o755. */
+  /** True: creates missing parent directories, with mode 0o755. */
   readonly parents?: boolean;
-  /** The `id` of the file that is replaced, null when there must be none. Left out: whatever is there. */
+  /** The `id` that the replaced file must have, or null if there must be none. Omitted: any. */
   readonly expected?: string | null;
 }

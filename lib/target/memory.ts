@@ -1,7 +1,7 @@
-/** Under this name: what is applied in the deployment, a `Nested` without hops. */
+/** The key of what the deployment applies: a `Nested` without hops. */
 export const WORK = "deployment.work";
 
-/** A memory in which some things stand that the one around it does not have. What is learned goes to that one. */
+/** A memory with some entries of its own. Everything else is read from, and written to, the one around it. */
 export class InnerMemory extends Map<string, unknown> {
   readonly #around: Map<string, unknown>;
 
@@ -19,7 +19,7 @@ export class InnerMemory extends Map<string, unknown> {
   }
 
   override set(key: string, value: unknown): this {
-    // While it is filled by its constructor there is nothing around it yet.
+    // The constructor of Map calls this before `#around` is set.
     if (!(#around in this) || super.has(key)) return super.set(key, value);
     this.#around.set(key, value);
     return this;

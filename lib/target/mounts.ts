@@ -1,4 +1,4 @@
-/** Where something is mounted, as /proc/self/mountinfo says it (proc(5)), in which blanks and the like are written in octal. */
+/** The mount points listed in /proc/self/mountinfo (proc(5)), which writes blanks and the like in octal. */
 export const mountPoints = (mountinfo: string): string[] =>
   mountinfo
     .split("\n")

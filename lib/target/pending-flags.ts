@@ -1,15 +1,15 @@
 import type { State } from "../model/target";
 
-/** How a target keeps marks. */
+/** How a target stores flags. */
 export interface FlagStore {
   list(): Promise<readonly string[]>;
-  /** In one step: the mark is there afterwards, or not at all. */
+  /** Atomic: afterwards the whole flag is there, or none. */
   write(name: string, text: string): Promise<void>;
-  /** It may be gone already. */
+  /** Does nothing if there is no such flag. */
   remove(name: string): Promise<void>;
 }
 
-/** Marks, looked up once a deployment. */
+/** Flags, listed once per deployment. */
 export class PendingFlags implements State {
   readonly #memory: Map<string, unknown>;
   readonly #store: FlagStore;
@@ -42,18 +42,18 @@ export class PendingFlags implements State {
     return looking;
   }
 
-  /** Nobody has looked yet: then whoever does will see it. */
+  /** Does nothing before the first listing, which will see the change. */
   async #note(change: (known: Set<string>) => void): Promise<void> {
     const known = this.#memory.get(KNOWN) as Promise<Set<string>> | undefined;
     if (known) change(await known);
   }
 }
 
-const KNOWN = "target/marks";
+const KNOWN = "target/flags";
 
 function checked(name: string): string {
   if (/^\w[\w.-]{0,99}$/.test(name)) return name;
   throw new TypeError(
-    `a mark cannot be called ${JSON.stringify(name)}; use letters, digits, dots, dashes and underscores`,
+    `a flag cannot be called ${JSON.stringify(name)}; use letters, digits, dots, dashes and underscores`,
   );
 }

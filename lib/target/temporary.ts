@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 
-/** How something temporary is made and removed. */
+/** How a temporary file or directory is created and removed. */
 interface Making {
-  /** There must be nothing of that name. */
+  /** Fails if the path exists. */
   make(path: string): Promise<void>;
-  /** There may be nothing of that name. */
+  /** Does nothing if the path does not exist. */
   discard(path: string): Promise<void>;
 }
 
-/** What `use` comes to, given a path in the directory `place` that nobody can guess and at which something was made. */
+/** The result of `use`, given a new path in `place` with an unguessable name. It is removed afterwards. */
 export async function temporarily<T>(
   place: string,
   use: (path: string) => Promise<T>,
@@ -20,7 +20,7 @@ export async function temporarily<T>(
     await make(path);
     result = await use(path);
   } catch (error) {
-    // A command that was cancelled may have made it. What failed first is what counts.
+    // A cancelled command may have created it. The first error is the one to report.
     await discard(path).catch(() => {});
     throw error;
   }

@@ -1,5 +1,5 @@
 /**
- * Files as text, without loss: what is no UTF-8 survives being read, edited and written. Each such byte is a lone
+ * Reads a file as text without loss: bytes that are not UTF-8 survive being read, edited and written. Each is a lone
  * surrogate from U+DC80 to U+DCFF, which no valid text contains.
  */
 export function decode(bytes: Buffer): string {
@@ -15,7 +15,7 @@ export function decode(bytes: Buffer): string {
   return decoded;
 }
 
-/** The bytes of which `decode` made `text`. */
+/** The bytes that `decode` made `text` from. */
 export function encode(text: string): Buffer {
   const parts = text.split(/([\udc80-\udcff])/u);
   if (parts.length === 1) return Buffer.from(text, "utf8");
@@ -26,7 +26,7 @@ export function encode(text: string): Buffer {
   );
 }
 
-/** How many bytes the valid UTF-8 sequence at `at` has; 0 when there is none. */
+/** The length in bytes of the valid UTF-8 sequence at `at`; 0 if there is none. */
 function sequenceLength(bytes: Buffer, at: number): number {
   const lead = bytes[at] ?? 0;
   const length =
@@ -43,10 +43,10 @@ function sequenceLength(bytes: Buffer, at: number): number {
   return Buffer.from(sequence.toString("utf8"), "utf8").equals(sequence) ? length : 0;
 }
 
-/** A text as lines, with what is needed to write it again as it was. */
+/** A text as lines, with what is needed to write it back unchanged. */
 export interface Lines {
   readonly lines: readonly string[];
-  /** These lines as a whole text, in the manner of the one they came from. */
+  /** Joins lines to a text with the line ends of the original. */
   join(lines: readonly string[]): string;
 }
 

@@ -1,16 +1,16 @@
 import type { CommandTrace } from "../model/events";
 import { beginningOf } from "../util/excerpt";
 
-/** Of a command, in characters. */
+/** The maximum length of a reported command, in characters. */
 const MOST_SHOWN = 1000;
 
-/** What the context of a target says of this. */
+/** The part of a target context that this needs. */
 interface Telling {
   readonly signal: AbortSignal;
   ran?(command: CommandTrace): void;
 }
 
-/** `run`, with whoever wants to know of commands told what it came to. `shown`: what a person may see of it. */
+/** The result of `run`, reported to the context in verbose deployments. `shown`: the command as shown to users. */
 export async function traceCommand<R extends { readonly exit: number }>(
   { ran, signal }: Telling,
   shown: string,

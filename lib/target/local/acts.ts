@@ -4,7 +4,7 @@ import type { OwnerIds } from "../../model/target";
 import { Entry, makeDirectoryAt, type PinnedDirectory, withEntry, withHandle } from "./pinned";
 import { changedMeanwhile, copyOpened, syncDirectory, type Trace, withSibling } from "./replace-file";
 
-/** Makes the directory `entry`; `mode` is set on the very one that was made. */
+/** Creates the directory `entry`, and sets the mode of the very directory that was created. */
 export function makeDirectory(entry: Entry, mode: number | undefined): void {
   makeDirectoryAt(entry.path);
   if (mode === undefined) return;
@@ -17,7 +17,7 @@ export function makeDirectory(entry: Entry, mode: number | undefined): void {
   }
 }
 
-/** `entry` is a link with the text `to`, in one step. */
+/** Makes `entry` a link to `to`, atomically. */
 export function replaceLink(entry: Entry, to: string): void {
   const temporary = entry.directory.at(`.${entry.name.slice(0, 100)}.${randomBytes(9).toString("hex")}`);
   fs.symlinkSync(to, temporary);
@@ -31,7 +31,7 @@ export function replaceLink(entry: Entry, to: string): void {
   if (entry.lstat()?.ino !== ino) throw changedMeanwhile(entry);
 }
 
-/** `destination` is a copy of `source`, with all its attributes that this host can copy. */
+/** Copies `source` to `destination`, with all attributes that this host can copy. */
 export const copyFile = (source: string, destination: string, trace: Trace): Promise<void> =>
   withHandle(source, { follow: true }, (original) =>
     withEntry(destination, {}, async (entry) => {
@@ -45,7 +45,7 @@ export const copyFile = (source: string, destination: string, trace: Trace): Pro
     }),
   );
 
-/** Gives what belongs to `from` in `directory`, itself included, to `to`. True when there was something. */
+/** Gives what belongs to `from` in `directory`, itself included, to `to`. Returns whether there was anything. */
 export function reassignBelow(directory: PinnedDirectory, from: OwnerIds, to: OwnerIds): boolean {
   const device = directory.stat().dev;
   let changed = reassign(new Entry(directory, "."), from, to);

@@ -2,15 +2,15 @@ import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readFileSy
 import { open } from "node:fs/promises";
 import type { FileStat } from "../../model/target";
 
-/** What `file` is, links followed. */
+/** The stat of `file`, links followed. */
 export const lookAt = (file: string): FileStat | undefined =>
   fileStat(ifExists(() => statSync(file, { bigint: true })));
 
-/** What `file` itself is. */
+/** The stat of `file` itself, a link not followed. */
 export const lookAtLink = (file: string): FileStat | undefined =>
   fileStat(ifExists(() => lstatSync(file, { bigint: true })));
 
-/** What `look` finds, or undefined when there is nothing of that name: not even a place for it, or links in a circle. */
+/** The result of `look`; undefined when the path does not exist, its directory does not, or its links form a loop. */
 export function ifExists<T>(look: () => T): T | undefined {
   try {
     return look();

@@ -6,21 +6,21 @@ import { FailedChange } from "../../model/errors";
 import type { FlagStore } from "../pending-flags";
 
 /**
- * Marks of the user whom we run as. They are written without fsync, which would cost more than all the rest: what
- * they are about is written after them, and a journal keeps that order.
+ * The flags of the current user. They are written without fsync, which would cost more than everything else: what they
+ * guard is written after them, and a journalling file system keeps that order.
  */
-export const localMarks: FlagStore = {
+export const localFlags: FlagStore = {
   list: async () =>
-    failAs("look for marks", () => readdirSync(directory()).filter((name) => !name.startsWith(".")), []),
+    failAs("list flags", () => readdirSync(directory()).filter((name) => !name.startsWith(".")), []),
   write: async (name, text) =>
-    failAs(`write the mark ${name}`, () => {
+    failAs(`write the flag ${name}`, () => {
       mkdirSync(directory(), { recursive: true, mode: 0o700 });
       const temporary = path.join(directory(), `.${randomBytes(9).toString("hex")}`);
       writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
       renameSync(temporary, path.join(directory(), name));
     }),
   remove: async (name) =>
-    failAs(`remove the mark ${name}`, () => rmSync(path.join(directory(), name), { force: true })),
+    failAs(`remove the flag ${name}`, () => rmSync(path.join(directory(), name), { force: true })),
 };
 
 function directory(): string {
@@ -29,7 +29,7 @@ function directory(): string {
   return path.join(base, "consfigurator", "pending");
 }
 
-/** What the system says against `act` is a `FailedChange`; where there is no such directory, `missing`. */
+/** The result of `act`; its errors become a `FailedChange`. Returns `missing` if the directory does not exist. */
 function failAs<T>(what: string, act: () => T, missing?: T): T {
   try {
     return act();

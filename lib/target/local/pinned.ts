@@ -3,12 +3,12 @@ import path from "node:path";
 import { parsePasswd } from "../accounts";
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
-/** open(2) on Linux: a handle on a file or directory, without access to its content. Node has no name for it. */
+/** From open(2) on Linux: a handle on a file or directory, without access to its content. Node has no constant for it. */
 const O_PATH = 0o10000000;
 /** Links followed before it is a loop, as in the kernel. */
 const MAX_LINKS = 40;
 
-/** Where there is no such directory (macOS, a context without /proc), files are named by their paths, as any tool does. */
+/** Without /proc (macOS, some contexts), files are addressed by their paths, as every tool does. */
 const canPin = process.platform === "linux" && fs.existsSync("/proc/self/fd");
 
 /** Only root has rights that a link of another user could abuse. */
@@ -18,8 +18,8 @@ const isRoot = (): boolean => process.geteuid?.() === 0;
 export class PathRefused extends Error {}
 
 /**
- * A directory that is held open: names in it stay in it, whatever another user does to its path meanwhile. Node has no
- * openat(2), but a path below `/proc/self/fd/N` means the same.
+ * A directory that is held open: names in it stay in it, even if another user replaces its path. Node has no openat(2), but
+ * a path below `/proc/self/fd/N` has the same effect.
  */
 export class PinnedDirectory {
   readonly #fd: number | undefined;
@@ -31,18 +31,18 @@ export class PinnedDirectory {
     this.#path = fd === undefined ? directory : `/proc/self/fd/${fd}`;
   }
 
-  /** The directory that the kernel finds at `directory`, links followed. */
+  /** Opens `directory`, links followed. */
   static open(directory: string): PinnedDirectory {
     if (!canPin) return new PinnedDirectory(undefined, directory);
     return new PinnedDirectory(fs.openSync(directory, O_PATH | O_DIRECTORY), directory);
   }
 
-  /** For one system call: this directory itself, or `name` in it. */
+  /** The path of `name` in this directory, for one system call. */
   at(name = "."): string {
     return name === "." ? `${this.#path}/` : `${this.#path.replace(/\/$/, "")}/${name}`;
   }
 
-  /** The directory `name` in this one; a link is refused with ENOTDIR. */
+  /** Opens the directory `name` in this one. Throws ENOTDIR for a link. */
   enter(name: string): PinnedDirectory {
     if (!canPin) return new PinnedDirectory(undefined, this.at(name));
     const fd = fs.openSync(this.at(name), O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -53,12 +53,12 @@ export class PinnedDirectory {
     return this.#fd === undefined ? fs.statSync(this.#path) : fs.fstatSync(this.#fd);
   }
 
-  /** Where it is now, for people and for comparisons. */
+  /** Its present path. */
   get location(): string {
     return this.#fd === undefined ? this.#path : fs.readlinkSync(this.#path);
   }
 
-  /** Whether only root and we can change which file a name in it means. */
+  /** Whether no other user can change which file a name in it refers to. */
   get trusted(): boolean {
     this.#trusted ??= !isRoot() || onlyRootWrites(this.stat());
     return this.#trusted;
@@ -75,9 +75,9 @@ const onlyRootWrites = ({ uid, mode }: fs.Stats): boolean => uid === 0 && (mode 
 const isSticky = ({ uid, mode }: fs.Stats): boolean => uid === 0 && (mode & 0o1000) !== 0;
 
 interface ResolveOptions {
-  /** True: a link at the end of the path is followed, so that the entry is what it leads to. */
+  /** True: follows a link at the end of the path. */
   readonly follow?: boolean;
-  /** True: missing parent directories are made, with mode 0755. */
+  /** True: creates missing parent directories, with mode 0755. */
   readonly parents?: boolean;
 }
 
@@ -93,14 +93,14 @@ export class Entry {
     return this.directory.at(this.name);
   }
 
-  /** What has this name, a link not followed; undefined when nothing has. */
+  /** The stat of this name, a link not followed; undefined when it does not exist. */
   lstat(): fs.Stats | undefined {
     return fs.lstatSync(this.path, { throwIfNoEntry: false });
   }
 
   /**
-   * A handle on what has this name, a link not followed; undefined when nothing has. Throws `PathRefused` for a file that has
-   * further names (hard links) where another user can make them: it may be any file.
+   * Opens this name, a link not followed; undefined when it does not exist. Throws `PathRefused` for a file with further
+   * names (hard links) in a directory where other users can create them: it could be any file.
    */
   open(): Handle | undefined {
     const found = this.lstat();
@@ -117,7 +117,7 @@ export class Entry {
     return handle;
   }
 
-  /** The path for people. */
+  /** The path as shown to users. */
   get shown(): string {
     const { location } = this.directory;
     return `${location === "/" ? "" : location}/${this.name}`;
@@ -126,9 +126,9 @@ export class Entry {
 
 const big = { bigint: true } as const;
 
-/** A file that is held: whatever its name comes to mean, this one is acted on. */
+/** A file that is held open: acts on it reach this very file, even if its name is replaced. */
 export class Handle {
-  /** For system calls that follow links: those of /proc lead to the file itself. */
+  /** For system calls that follow links: a link in /proc leads to the open file. */
   readonly path: string;
 
   constructor(
@@ -149,7 +149,7 @@ export class Handle {
     fs.chmodSync(this.path, mode);
   }
 
-  /** Of a link, its own owner. */
+  /** Does not follow a link. */
   setOwner(uid: number, gid: number): void {
     if (this.fd === undefined) fs.lchownSync(this.path, uid, gid);
     else fs.chownSync(this.path, uid, gid);
@@ -161,8 +161,8 @@ export class Handle {
 }
 
 /**
- * The result of `use`, given the entry that `file`, an absolute path, means. Root follows only links that nobody else can
- * have put there: its own, in directories that only root can write to. Throws `PathRefused` for others.
+ * The result of `use`, given the directory entry of `file`, an absolute path. Root follows only links that no other user can
+ * have created or replaced: its own, in directories that only root can write to. Throws `PathRefused` for others.
  */
 export async function withEntry<T>(
   file: string,
@@ -190,7 +190,7 @@ export async function withDirectory<T>(
   }
 }
 
-/** As `withEntry`, with a handle on what is there. Throws ENOENT when nothing is. */
+/** As `withEntry`, with the file opened. Throws ENOENT when it does not exist. */
 export const withHandle = <T>(
   file: string,
   options: ResolveOptions,
@@ -206,11 +206,11 @@ export const withHandle = <T>(
     }
   });
 
-/** Throws `PathRefused` where another user could exchange a new file of root's: in a directory of theirs. */
+/** Throws `PathRefused` if another user could replace a new file in this directory. */
 export function refuseReplaceable({ directory }: Entry): void {
   if (directory.trusted || isSticky(directory.stat())) return;
   throw new PathRefused(
-    `other users can write to ${directory.location}, and could exchange it; leave out \`directory\``,
+    `other users can write to ${directory.location}, and could replace it; omit \`directory\``,
   );
 }
 
@@ -218,7 +218,7 @@ function resolve(file: string, options: ResolveOptions): Entry {
   return withoutLinks(file, options) ?? walk(file, options);
 }
 
-/** The usual case, in few system calls: no link is on the way. The kernel tells where the opened directory is. */
+/** The common case in few system calls: the path has no links, as the path of the opened directory shows. */
 function withoutLinks(file: string, { follow }: ResolveOptions): Entry | undefined {
   const { dir, base } = path.posix.parse(file);
   if (path.posix.normalize(file) !== file || base === "") return undefined;
@@ -237,13 +237,13 @@ function directoryWithoutLinks(name: string): PinnedDirectory | undefined {
     directory = PinnedDirectory.open(name);
     if (directory.location === name) return directory;
   } catch {
-    // The walk has the better reason.
+    // The walk reports the better reason.
   }
   directory?.close();
   return undefined;
 }
 
-/** Component by component, each directory held while the next one is opened. */
+/** Resolves the path component by component, holding each directory while the next one is opened. */
 function walk(file: string, { follow = false, parents = false }: ResolveOptions): Entry {
   let directory = PinnedDirectory.open("/");
   const components = namesIn(file);
@@ -285,7 +285,7 @@ function replaced(old: PinnedDirectory, next: PinnedDirectory): PinnedDirectory 
   return next;
 }
 
-/** Mode 0755 whatever the umask, so that a default ACL of the parent still counts. */
+/** Creates a directory with mode 0755 regardless of the umask; a default ACL of the parent still applies. */
 export function makeDirectoryAt(directory: string): void {
   const umask = process.umask(0o022);
   try {
@@ -318,7 +318,7 @@ function userName(uid: number): string {
   }
 }
 
-/** Removes what has the name of `entry`, with everything in it. Another file system inside is refused. */
+/** Removes `entry` with everything in it. Throws `PathRefused` if another file system is mounted inside. */
 export function removeTree(entry: Entry, device = entry.directory.stat().dev): void {
   const isDirectory = () => {
     try {

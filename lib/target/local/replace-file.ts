@@ -6,15 +6,15 @@ import { shellWords } from "../../util/shell-quote";
 import type { PutOptions } from "../context";
 import { type Entry, type Handle, PathRefused, withEntry } from "./pinned";
 
-/** Runs a process, and reports it in verbose deployments. */
+/** Runs a process and reports it in verbose deployments. */
 export type Trace = (shown: string, run: () => Promise<{ exit: number }>) => Promise<{ exit: number }>;
 
 const untraced: Trace = (_shown, run) => run();
 
 /**
- * The file `name` has `content`, in one step: a reader sees the old file or the new one, whole. Owner, mode, ACLs and extended
- * attributes stay. All of it is done to files that are held open, in a directory that is: another user who can write to
- * the directory can keep it from happening, and nothing else.
+ * Replaces the content of the file `name` atomically: a reader sees the old file or the new one, whole. Owner, mode, ACLs and
+ * extended attributes stay. It acts on open files in an open directory: another user who can write to the directory can
+ * make it fail, and nothing else.
  */
 export const replaceFile = (
   name: string,
@@ -45,7 +45,7 @@ async function replaceEntry(
       try {
         rename();
       } catch (error) {
-        // A mount point, as /etc/hosts is in many containers, cannot be replaced. Its new content was written once already.
+        // A mount point, such as /etc/hosts in many containers, cannot be replaced. The content was written once already.
         if ((error as NodeJS.ErrnoException).code !== "EBUSY" || !old) throw error;
         await writeInPlace(old, content, mode);
       }
@@ -57,8 +57,8 @@ async function replaceEntry(
 }
 
 /**
- * A new file of mode 0600 beside `entry`; `rename` gives it the name of `entry`, and throws when it was exchanged for another one
- * meanwhile. It is removed unless it was renamed.
+ * Creates a file of mode 0600 next to `entry`. `rename` gives it the name of `entry`, and throws if another user replaced it.
+ * It is removed unless it was renamed.
  */
 export async function withSibling<T>(
   entry: Entry,
@@ -86,12 +86,12 @@ function removeQuietly(file: string): void {
   try {
     if (lstatSync(file, { throwIfNoEntry: false })) unlinkSync(file);
   } catch {
-    // It was exchanged for a directory, or the file system is gone.
+    // Another user replaced it with a directory, or the file system is gone.
   }
 }
 
 export const changedMeanwhile = (entry: Entry): PathRefused =>
-  new PathRefused(`${entry.shown} was changed by somebody else meanwhile; deploy again`);
+  new PathRefused(`${entry.shown} was changed by someone else in the meantime; deploy again`);
 
 /** Owner, mode, ACLs and extended attributes of `old`. */
 async function copyAttributes(
@@ -103,14 +103,14 @@ async function copyAttributes(
   const { stat } = old;
   const mine = await file.stat();
   const owned = (mine.uid === stat.uid && mine.gid === stat.gid) || (await takesOwner(file, stat));
-  // Setuid and setgid belong to the old content, and to its owner; only a directory of root's keeps them.
+  // Setuid and setgid belong to the old content and owner; they are kept only in directories that only root can write to.
   const kept = stat.mode & (owned && trusted ? 0o7777 : 0o1777);
   await file.chmod(mode ?? kept);
   if (!(await copiesExtended(old, file, trace))) return;
   if (mode !== undefined || kept !== (stat.mode & 0o7777)) await file.chmod(mode ?? kept);
 }
 
-/** Only root can give a file away; for others it stays ours, and then setuid and setgid would mean something else. */
+/** Returns false if the file keeps its owner, as for users other than root; setuid and setgid would then be wrong. */
 async function takesOwner(file: FileHandle, { uid, gid }: Stats): Promise<boolean> {
   try {
     await file.chown(uid, gid);
@@ -121,7 +121,7 @@ async function takesOwner(file: FileHandle, { uid, gid }: Stats): Promise<boolea
   }
 }
 
-/** Copies content, owner, mode, times and what else cp can, between files that are open. */
+/** Copies content, owner, mode, times and everything else that cp can copy, between open files. */
 export async function copyOpened(original: Handle, file: FileHandle, trace: Trace): Promise<void> {
   const source = await open(original.path, "r");
   try {
@@ -150,7 +150,7 @@ const CHUNK_BYTES = 1 << 20;
 const SOURCE_FD = 3;
 const COPY_FD = 4;
 
-/** Node cannot read ACLs and extended attributes; GNU cp can, and where there is another cp there are seldom any. */
+/** Node cannot read ACLs and extended attributes, but GNU cp can. Hosts with another cp rarely have any. */
 async function copiesExtended(old: Handle, file: FileHandle, trace: Trace): Promise<boolean> {
   const args = [
     ...["--attributes-only", "--preserve=all", "--no-preserve=timestamps,links", "--"],

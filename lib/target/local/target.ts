@@ -19,7 +19,7 @@ import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
 import { copyFile, makeDirectory, reassignBelow, replaceLink } from "./acts";
 import { ifExists, lookAt, lookAtLink, readIdentified, sameBytes } from "./files";
-import { localMarks } from "./pending-flags";
+import { localFlags } from "./pending-flags";
 import {
   Entry,
   PathRefused,
@@ -32,7 +32,7 @@ import {
 import { replaceFile } from "./replace-file";
 import { spawnShell } from "./spawn";
 
-/** The machine our own process runs on: all but `run` is direct system calls. */
+/** The machine this process runs on: everything but `run` is a direct system call. */
 export class LocalTarget extends TargetBase implements AgentTarget {
   readonly kind = "agent";
   protected override readonly setsEnvironment = true;
@@ -170,8 +170,8 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return new LocalTarget(context) as this;
   }
 
-  protected markStore(): FlagStore {
-    return localMarks;
+  protected flagStore(): FlagStore {
+    return localFlags;
   }
 
   protected execute(script: string, how: Execution): Promise<RawResult> {
@@ -261,7 +261,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  /** `act` on the absolute path; what the system says against it becomes a `FailedChange`. */
+  /** Runs `act` on the absolute path; its errors become a `FailedChange`. */
   async #attempt<T>(what: string, name: string, act: (file: string) => T | Promise<T>): Promise<T> {
     this.refuseWhenCancelled(`did not ${what} ${shellQuote(name)}`);
     try {
@@ -279,17 +279,17 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return name.startsWith("/") ? name : `${this.#home}/${name}`;
   }
 
-  /** The system's word on an account that its file does not have: there may be a directory service. */
+  /** Looks up an account that is not in the file, if the host has a directory service. */
   async #getent(database: "passwd" | "group", key: string | number): Promise<string> {
     if (!elsewhere(database)) return "";
     return (await this.run(["getent", database, String(key)], { mayFail: true, cwd: "/" })).stdout;
   }
 }
 
-/** The home directory of the user whom we run as, without a slash at its end. */
+/** The home directory of the current user, without a trailing slash. */
 const ownHome = (): string => bare(process.env["HOME"] || "/");
 
-/** `name` without slashes at its end, which would follow a link. */
+/** `name` without trailing slashes, which would follow a link. */
 const bare = (name: string): string => name.replace(/(?<=.)\/+$/, "");
 
 function isExecutable(file: string): boolean {
@@ -309,7 +309,7 @@ function textOf(file: string): string {
   }
 }
 
-/** Whether nsswitch.conf(5) names a source for `database` besides its file, other than `alsoFine`. */
+/** Whether nsswitch.conf(5) names a source for `database` other than its file and `alsoFine`. */
 function elsewhere(database: "passwd" | "group", alsoFine?: string): boolean {
   const sources = new RegExp(`^${database}:(.*)$`, "m").exec(textOf("/etc/nsswitch.conf"))?.[1] ?? "files";
   const named = sources
@@ -322,7 +322,7 @@ function elsewhere(database: "passwd" | "group", alsoFine?: string): boolean {
 const noSuchUser = (name: string): FailedChange =>
   new FailedChange(`there is no user ${shellQuote(name)} on this host`);
 
-/** Node says "EACCES: permission denied, open '/x'". */
+/** The reason in a message such as "EACCES: permission denied, open '/x'". */
 const reasonOf = (error: unknown): string => {
   if (error instanceof PathRefused) return error.message;
   const message = error instanceof Error ? error.message : String(error);

@@ -1,10 +1,10 @@
 /**
- * What `ShellTarget` runs to change files, for POSIX sh with the tools of GNU, busybox or BSD. Each text expects its
- * arguments as shell words.
+ * The scripts with which `ShellTarget` changes files, for POSIX sh with the tools of GNU, busybox or BSD. Each text expects
+ * its arguments as shell words.
  *
- * Root acts on what it opened. A script enters the directory, so that names in it stay in it whatever becomes of its path. Where
- * other users can write to that directory, it opens the file as well, compares what it opened with what has the name, and acts on
- * `/proc/self/fd/N`. Links that another user can have put there are refused.
+ * Root acts on what it opened. A script enters the directory, so that names in it stay in it even if its path is replaced. If
+ * other users can write to that directory, it also opens the file, checks that the open file is the one with that name, and
+ * acts on `/proc/self/fd/N`. Links that another user can have created are refused.
  */
 
 /** Shell functions that every act begins with. Globals: `me`, the working directory, `b` (a name in it), `w` (that as a path). */
@@ -13,7 +13,7 @@ fail() { echo "$1" >&2; exit 1; }
 facts() { stat $1 -c "%f %u %g %h %d:%i %s" "$2" 2>/dev/null || stat $1 -f "%Xp %u %g %l %d:%i %z" "$2"; }
 field() { eval "echo \\\${$(($1 + 1))}"; }
 me=$(id -u); parents=
-changed() { fail "$(pwd -P)/$b was changed by somebody else meanwhile; deploy again"; }
+changed() { fail "$(pwd -P)/$b was changed by someone else in the meantime; deploy again"; }
 trusted() { [ "$me" = 0 ] || return 0; set -- $(facts "" .); [ "$2" = 0 ] && [ $((0x$1 & 022)) -eq 0 ]; }
 sticky() { set -- $(facts "" .); [ "$2" = 0 ] && [ $((0x$1 & 01000)) -ne 0 ]; }
 owner() { set -- "$(field 2 $(facts "" "$1"))"; n=$(getent passwd "$1" 2>/dev/null); [ -n "$n" ] && echo "the user \${n%%:*}" || echo "uid $1"; }
@@ -30,7 +30,7 @@ enter() {
     [ -d "./$1" ] || fail "Not a directory"
     fail "Permission denied"
   fi
-  [ "$1" = .. ] || [ "$(pwd -P)" = "\${at%/}/$1" ] || fail "$at/$1 was changed by somebody else meanwhile; deploy again"
+  [ "$1" = .. ] || [ "$(pwd -P)" = "\${at%/}/$1" ] || fail "$at/$1 was changed by someone else in the meantime; deploy again"
 }
 walk() {
   rest=$1; links=0
@@ -80,24 +80,24 @@ replace() {
   trap - EXIT
   [ "$new" = "$n" ] || [ "$(field 5 $(facts -L "$new"))" = "$(field 5 $(facts "" "./$b"))" ] || changed
 }
-gentle() { trusted || ! rm --help 2>&1 | grep -qi busybox || fail "the rm of busybox can be led astray where other users can write; use via.agent()"; }
+gentle() { trusted || ! rm --help 2>&1 | grep -qi busybox || fail "the rm of busybox is not safe where other users can write; use via.agent()"; }
 `;
 
 /** How `put` below replaces a file. All but numbers are shell words. */
 interface Put {
   readonly path: string;
-  /** A part of a file name that nobody can guess. */
+  /** An unguessable part of a file name. */
   readonly unique: string;
   readonly size: number;
   readonly mode: string | undefined;
   readonly parents: boolean;
-  /** The `id` of the file that is replaced; null: there must be none. */
+  /** The `id` that the replaced file must have; null if there must be none. */
   readonly expected: string | null | undefined;
 }
 
 /**
- * Replaces the file by what comes on standard input, in one step. The size is compared before the rename: a link that
- * is cut looks like the end of the input. A mount point cannot be replaced: it is overwritten.
+ * Replaces the file with standard input, atomically. The size is checked before the rename, because a lost link looks like
+ * the end of the input. A mount point cannot be replaced: it is overwritten.
  */
 export const put = ({ path, unique, size, mode, parents, expected }: Put): string => `${PRELUDE}
 parents=${parents ? 1 : ""}
@@ -131,7 +131,7 @@ trap - EXIT
 sync . 2>/dev/null
 exit 0`;
 
-/** Makes the directory and its parents, of which only the last gets `mode`. */
+/** Creates the directory and its parents; only the last gets `mode`. */
 export const makeDirectory = (path: string, mode: string | undefined): string => `${PRELUDE}
 parents=1; follow ${path}
 (umask 022; mkdir "./$b") || exit 1
@@ -140,7 +140,7 @@ ${mode === undefined ? "" : `[ ! -L "./$b" ] || changed; bind; chmod ${mode} "$w
 export const setMode = (path: string, mode: string): string => `${PRELUDE}
 follow ${path}; bind; chmod ${mode} "$w"`;
 
-/** Of a link, its own owner. */
+/** Does not follow a link. */
 export const setOwner = (path: string, owner: string): string => `${PRELUDE}
 split ${path}
 if [ -L "$w" ]; then
@@ -157,11 +157,11 @@ split ${path}; gentle; rm -rf "$w"`;
 export const removeEmptyDirectory = (path: string): string => `${PRELUDE}
 split ${path}; rmdir "$w"`;
 
-/** Removes what is in the directory, in the words of POSIX find. */
+/** Removes everything in the directory, with POSIX find. */
 export const clear = (path: string): string => `${PRELUDE}
 pin ${path}; gentle; find . ! -name . -prune -exec rm -rf -- {} +`;
 
-/** Makes a file of mode 0600 of what comes on standard input. A default ACL would overrule the umask. */
+/** Creates a file of mode 0600 with standard input. A default ACL would override the umask. */
 export const privateFile = (path: string, size: number): string => `${PRELUDE}
 split ${path}; ${refuseReplaceable}
 umask 077; set -C; exec 3>"$w" || exit 1; set +C; chmod 600 "$w" || exit 1
@@ -172,7 +172,7 @@ export const privateDirectory = (path: string): string => `${PRELUDE}
 split ${path}; ${refuseReplaceable}
 mkdir -m 0700 "$w"`;
 
-/** Puts the link in place in one step where mv can be kept from following the link that is there. */
+/** Replaces the link atomically if mv has -T, which keeps it from following the present link. */
 export const symlink = (path: string, to: string, unique: string): string => `${PRELUDE}
 split ${path}; to=${to}
 n=./.$(printf %.100s "$b").${unique}
@@ -180,14 +180,14 @@ ln -s -- "$to" "$n" || exit 1
 mv -fT "$n" "$w" 2>/dev/null || { trusted && rm -f "$w" && mv -f "$n" "$w"; } || { rm -f "$n"; exit 1; }
 [ "$(readlink "$w")" = "$to" ] || changed`;
 
-/** Renames; a directory that is in the way is refused, never moved into. */
+/** Renames. An existing directory is refused, never moved into. */
 export const rename = (from: string, to: string): string => `${PRELUDE}
 split ${from}; from=$(pwd -P); name=$b; exec 5<.
 split ${to}
 [ ! -e /proc/self/fd/5 ] || from=/proc/self/fd/5
 mv -fT "$from/$name" "$w" 2>/dev/null || { [ ! -d "$w" ] || fail "Directory not empty"; trusted || fail "mv has no -T; use via.agent()"; mv -f "$from/$name" "$w"; }`;
 
-/** Only GNU cp copies everything; elsewhere mode, owner and times will do. */
+/** GNU cp copies everything; others copy mode, owner and times. */
 export const copyFile = (source: string, destination: string, unique: string): string => `${PRELUDE}
 follow ${source}
 [ -f "$w" ] || { [ -e "$w" ] && fail "the source is not a regular file"; fail "No such file or directory"; }
@@ -201,7 +201,7 @@ replace || exit 1
 sync . 2>/dev/null
 exit 0`;
 
-/** Prints what it changed. GNU find enters the directory of each file, and GNU chown looks at the owner once more. */
+/** Prints what it changed. GNU find enters the directory of each file, and GNU chown checks the owner once more. */
 export const reassignOwner = (path: string, from: Ids, to: Ids): string => `${PRELUDE}
 pin ${path}
 exec=-exec; only=; group=
@@ -214,4 +214,4 @@ interface Ids {
   readonly gid: number;
 }
 
-const refuseReplaceable = `trusted || sticky || fail "other users can write to $(pwd -P), and could exchange it; leave out \\\`directory\\\`"`;
+const refuseReplaceable = `trusted || sticky || fail "other users can write to $(pwd -P), and could replace it; omit \\\`directory\\\`"`;

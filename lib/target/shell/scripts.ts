@@ -1,14 +1,14 @@
 /**
- * What `ShellTarget` asks, and how it keeps flags, for POSIX sh with the stat of GNU, busybox or BSD. Each text expects its arguments as
- * shell words. Exit codes above 40 are answers.
+ * The questions that `ShellTarget` asks, and how it stores flags, for POSIX sh with the stat of GNU, busybox or BSD. Each
+ * text expects its arguments as shell words. Exit codes above 40 are answers.
  */
 
-/** Exit code of a question: there is nothing of that name. */
+/** Exit code of a question: the path does not exist. */
 export const ABSENT = 44;
-/** Exit code of a question: there is something, but of another type than asked about. */
+/** Exit code of a question: the path exists, but has another type. */
 export const OTHER = 45;
 
-/** Stands before every question: tools speak English, and a few words are defined. */
+/** Precedes every question: sets the locale and defines a few functions. */
 export const PRELUDE = `LC_ALL=C; export LC_ALL
 shown() { stat $1 -c "%f %u %g %s %Y %d:%i" "$2" 2>/dev/null || stat $1 -f "%Xp %u %g %z %m %d:%i" "$2"; }
 absent() {
@@ -30,7 +30,7 @@ export const readLink = (path: string): string =>
 export const realPath = (path: string): string =>
   `p=${path}; if [ -e "$p" ]; then readlink -f "$p"; else absent "$p"; fi`;
 
-/** Names, each ended by a NUL. */
+/** Names, each terminated by NUL. */
 export const list = (path: string): string => `p=${path}
 if [ -d "$p" ]; then
   [ -r "$p" ] || { echo "ls: Permission denied"; exit 1; }
@@ -39,8 +39,8 @@ if [ -d "$p" ]; then
 elif [ -e "$p" ]; then exit ${OTHER}; else absent "$p"; fi`;
 
 /**
- * The line of `stat`, then the bytes of the file, if its size is the one given; with `digest` rather its SHA-256, where
- * there is a tool for that.
+ * The line of `stat`, then the bytes of the file if it has the given size; with `digest` its SHA-256 instead, if the host
+ * has a tool for that.
  */
 export const look = (path: string, ifSize?: number, digest = false): string => {
   const bytes = digest
@@ -54,7 +54,7 @@ elif [ -e "$p" ]; then echo "it is not a regular file"; exit 1
 else absent "$p"; fi`;
 };
 
-/** cmp is quiet about files that differ, and says what it cannot read. */
+/** cmp prints nothing for files that differ, and reports those it cannot read. */
 export const sameContent = (one: string, other: string): string =>
   `[ -f ${one} ] && [ -f ${other} ] || exit ${OTHER}; cmp -s ${one} ${other} && exit; [ $? -eq 1 ] && exit ${OTHER}; cmp ${one} ${other}; exit 1`;
 
@@ -64,20 +64,20 @@ export const account = (database: "passwd" | "group", key: string): string =>
 
 export const identity = `id -u && id -g && { id -un 2>/dev/null || id -u; } && printf "%s\\n" "\${HOME%/}"`;
 
-/** Where temporary files are kept. */
+/** The directory for temporary files. */
 export const temporaryPlace = `case $TMPDIR in /*) printf %s "$TMPDIR";; *) printf /tmp;; esac`;
 
-const marks = `case $XDG_STATE_HOME in /*) d=$XDG_STATE_HOME;; *) d=$HOME/.local/state;; esac; d=$d/consfigurator/pending`;
+const flags = `case $XDG_STATE_HOME in /*) d=$XDG_STATE_HOME;; *) d=$HOME/.local/state;; esac; d=$d/consfigurator/pending`;
 
-/** Names of the marks, one a line. */
-export const listMarks = `${marks}
+/** The names of the flags, one per line. */
+export const listFlags = `${flags}
 [ -d "$d" ] || exit 0
 cd "$d" || exit 1
 for name in *; do [ ! -f "$name" ] || printf "%s\\n" "$name"; done`;
 
-/** Writes a mark, with the text that comes on standard input. */
-export const setMark = (name: string, unique: string): string => `LC_ALL=C; export LC_ALL; ${marks}
+/** Writes a flag with the text from standard input. */
+export const setFlag = (name: string, unique: string): string => `LC_ALL=C; export LC_ALL; ${flags}
 umask 077
 mkdir -p "$d" && cat >"$d/.${unique}" && mv -f "$d/.${unique}" "$d"/${name} || { rm -f "$d/.${unique}"; exit 1; }`;
 
-export const clearMark = (name: string): string => `LC_ALL=C; export LC_ALL; ${marks}; rm -f "$d"/${name}`;
+export const clearFlag = (name: string): string => `LC_ALL=C; export LC_ALL; ${flags}; rm -f "$d"/${name}`;

@@ -7,7 +7,7 @@ export function described({ output }: Answer): { stat: FileStat; rest: Buffer } 
   return { stat: parseStat(output.toString("latin1", 0, end)), rest: Buffer.from(output.subarray(end + 1)) };
 }
 
-/** A line as `shown` in the scripts prints it. */
+/** Parses a line printed by `shown` in the scripts. */
 export function parseStat(line: string): FileStat {
   const [raw = "", uid, gid, size, mtime, id = ""] = line.trim().split(" ");
   const mode = Number.parseInt(raw, 16);

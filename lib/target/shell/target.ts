@@ -140,10 +140,10 @@ export class ShellTarget extends TargetBase {
     return new ShellTarget(this.connection, context) as this;
   }
 
-  protected markStore(): FlagStore {
+  protected flagStore(): FlagStore {
     return {
       list: async () => {
-        const { exit, output } = await this.#questions.ask(scripts.listMarks, "look for marks");
+        const { exit, output } = await this.#questions.ask(scripts.listFlags, "list flags");
         if (exit !== 0) throw new FailedChange(lastReason(output.toString("utf8")));
         return output
           .toString("utf8")
@@ -151,8 +151,8 @@ export class ShellTarget extends TargetBase {
           .filter((name) => name !== "");
       },
       write: (name, text) =>
-        this.#leave("write the mark", name, scripts.setMark(shellQuote(name), unique()), Buffer.from(text)),
-      remove: (name) => this.#leave("remove the mark", name, scripts.clearMark(shellQuote(name))),
+        this.#leave("write the flag", name, scripts.setFlag(shellQuote(name), unique()), Buffer.from(text)),
+      remove: (name) => this.#leave("remove the flag", name, scripts.clearFlag(shellQuote(name))),
     };
   }
 

@@ -30,7 +30,7 @@ test("marks: set, seen by the next deployment, removed", (t) =>
     assert.deepEqual(readdirSync(marks), []);
     await assert.rejects(
       target.state.set("../other", ""),
-      new TypeError('a mark cannot be called "../other"; use letters, digits, dots, dashes and underscores'),
+      new TypeError('a flag cannot be called "../other"; use letters, digits, dots, dashes and underscores'),
     );
   }));
 
