@@ -428,7 +428,10 @@ test("isCopyOf", (t) =>
     writeFileSync(`${dir}/source`, "some bytes!");
     assert.equal(await check(application), false);
     assert.equal(await apply(application), "changed");
-    await assert.rejects(apply(file.isCopyOf("copy", "gone")), { name: "RunFailed" });
+    await assert.rejects(apply(file.isCopyOf("copy", "gone")), {
+      name: "FailedChange",
+      message: "cannot copy gone to copy: no such file or directory",
+    });
     mkdirSync(`${dir}/d`);
     await assert.rejects(apply(file.isCopyOf("d", "source")), {
       name: "FailedChange",

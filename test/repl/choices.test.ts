@@ -45,7 +45,7 @@ test(
     keys("3");
     assert.match(
       await until(/consfig> $/),
-      /\n {2}= content of one\n {2}- echo first; exit 3 \(left out, as you asked after it failed\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out, as you asked after it failed\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
+      /\n {2}= content of one\n {2}- echo first; exit 3 \(left out after it failed, as requested\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out after it failed, as requested\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
     );
     assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
     const why = await type(".why", /has since succeeded or been skipped\nconsfig> $/);

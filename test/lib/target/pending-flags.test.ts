@@ -4,43 +4,43 @@ import path from "node:path";
 import { test } from "node:test";
 import { onBothTargets, targetOf } from "consfigurator/testing";
 
-test("marks: set, seen by the next deployment, removed", (t) =>
+test("flags: set, seen by the next deployment, removed", (t) =>
   onBothTargets(t, async ({ kind, target, dir }) => {
     const later = () => targetOf(kind).state;
-    const marks = path.join(dir, ".local/state/consfigurator/pending");
-    assert.equal(await target.state.has("a.mark-1"), false);
-    await target.state.clear("a.mark-1");
-    await target.state.set("a.mark-1", "for people\n");
+    const flags = path.join(dir, ".local/state/consfigurator/pending");
+    assert.equal(await target.state.has("a.flag-1"), false);
+    await target.state.clear("a.flag-1");
+    await target.state.set("a.flag-1", "for people\n");
     await target.state.set("another", "");
     await target.state.set("another", "it may be set twice");
-    assert.equal(await target.state.has("a.mark-1"), true);
-    assert.equal(await later().has("a.mark-1"), true);
-    assert.equal(readFileSync(path.join(marks, "a.mark-1"), "utf8"), "for people\n");
+    assert.equal(await target.state.has("a.flag-1"), true);
+    assert.equal(await later().has("a.flag-1"), true);
+    assert.equal(readFileSync(path.join(flags, "a.flag-1"), "utf8"), "for people\n");
     for (const [file, mode] of [
-      ["a.mark-1", 0o600],
+      ["a.flag-1", 0o600],
       [".", 0o700],
       ["..", 0o700],
     ] as const)
-      assert.equal(statSync(path.join(marks, file)).mode & 0o777, mode, file);
-    assert.deepEqual(readdirSync(marks).sort(), ["a.mark-1", "another"]);
-    await target.state.clear("a.mark-1");
+      assert.equal(statSync(path.join(flags, file)).mode & 0o777, mode, file);
+    assert.deepEqual(readdirSync(flags).sort(), ["a.flag-1", "another"]);
+    await target.state.clear("a.flag-1");
     await target.state.clear("another");
-    assert.equal(await target.state.has("a.mark-1"), false);
+    assert.equal(await target.state.has("a.flag-1"), false);
     assert.equal(await later().has("another"), false);
-    assert.deepEqual(readdirSync(marks), []);
+    assert.deepEqual(readdirSync(flags), []);
     await assert.rejects(
       target.state.set("../other", ""),
       new TypeError('a flag cannot be called "../other"; use letters, digits, dots, dashes and underscores'),
     );
   }));
 
-test("marks: where they cannot be kept, that is a failure", (t) =>
+test("flags that cannot be stored are a failure", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
     const before = process.env["XDG_STATE_HOME"];
     process.env["XDG_STATE_HOME"] = path.join(dir, "file");
     writeFileSync(path.join(dir, "file"), "");
     try {
-      await assert.rejects(target.state.set("a", ""), { name: "FailedChange", message: /the mark '?a'?/ });
+      await assert.rejects(target.state.set("a", ""), { name: "FailedChange", message: /the flag '?a'?/ });
       process.env["XDG_STATE_HOME"] = "relative/is/ignored";
       await target.state.set("a", "");
       assert.deepEqual(readdirSync(path.join(dir, ".local/state/consfigurator/pending")), ["a"]);
@@ -50,7 +50,7 @@ test("marks: where they cannot be kept, that is a failure", (t) =>
     }
   }));
 
-test("within another home directory, the marks are those of the user; what is in the memory there is there alone", (t) =>
+test("within another home directory, flags are still those of the user, and the memory is separate", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
     const inner = target.within({ home: "/srv", memory: { quiet: true } });
     await inner.state.set("a", "");
