@@ -31,7 +31,10 @@ export const testedIn: Readonly<Record<string, string>> = {
 
   "lib/target/": "test/lib/target/base.test.ts",
   "lib/target/local/": "test/lib/target/base.test.ts",
+  "lib/target/local/acts.ts": "test/lib/target/untrusted-paths.test.ts",
+  "lib/target/local/pinned.ts": "test/lib/target/untrusted-paths.test.ts",
   "lib/target/shell/": "test/lib/target/shell/target.test.ts",
+  "lib/target/shell/acts.ts": "test/lib/target/untrusted-paths.test.ts",
 
   "lib/connection/": "test/lib/connection/conformance.test.ts",
   "lib/connection/ssh/": "test/lib/connection/ssh/machines.test.ts",
