@@ -234,6 +234,20 @@ test("writeFile", (t) =>
     assert.deepEqual(readdirSync(dir).sort(), ["dangling", 'it\'s a "$name"', "link", "new", "sub"]);
   }));
 
+test("a temporary file that a killed writer left is removed with the next write; others stay", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const left = `.it's a [f]*.${"0".repeat(17)}a`;
+    const others = [
+      `.it's a [f]*.${"0".repeat(17)}`,
+      `.it's a [f]*.${"0".repeat(17)}g`,
+      `.other.${"0".repeat(18)}`,
+    ];
+    for (const name of [left, ...others]) writeFileSync(`${dir}/${name}`, "half");
+    await target.writeFile("it's a [f]*", "whole");
+    assert.deepEqual(readdirSync(dir).sort(), [...others, "it's a [f]*"].sort());
+    for (const name of readdirSync(dir)) await target.remove(name);
+  }));
+
 test("ensureContent, editLines", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
     assert.equal(await target.ensureContent("a/b/c", "x\n", { mode: 0o600 }), "changed");
