@@ -194,7 +194,7 @@ async function sendBoot(
 
 /** Runs `command` and returns its output. */
 async function run(parent: Connection, command: string, input?: Buffer): Promise<string> {
-  const channel = await parent.exec(command);
+  const channel = await parent.exec(`LC_ALL=C; export LC_ALL; ${command}`);
   channel.stdin.end(input);
   const [output, stderr, exit] = await Promise.all([
     text(channel.stdout),
