@@ -15,7 +15,15 @@ import type {
 } from "../model/target";
 import type { Change, Kind } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
-import { commandResult, commandText, exported, inDirectory, LOCALE_LINE, type RawResult, shownCommand } from "./command";
+import {
+  commandResult,
+  commandText,
+  exported,
+  inDirectory,
+  LOCALE_LINE,
+  type RawResult,
+  shownCommand,
+} from "./command";
 import type { Execution, PutOptions, TargetContext } from "./context";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";

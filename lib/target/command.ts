@@ -27,9 +27,17 @@ const MOST_SHOWN = 2000;
 const LOCALE_VARIABLES = [
   "LANGUAGE",
   "LC_ALL",
-  ...["ADDRESS", "COLLATE", "CTYPE", "IDENTIFICATION", "MEASUREMENT", "MESSAGES", "MONETARY", "NAME", "NUMERIC"].map(
-    (category) => `LC_${category}`,
-  ),
+  ...[
+    "ADDRESS",
+    "COLLATE",
+    "CTYPE",
+    "IDENTIFICATION",
+    "MEASUREMENT",
+    "MESSAGES",
+    "MONETARY",
+    "NAME",
+    "NUMERIC",
+  ].map((category) => `LC_${category}`),
   ...["PAPER", "TELEPHONE", "TIME"].map((category) => `LC_${category}`),
 ];
 

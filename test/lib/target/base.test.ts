@@ -155,7 +155,7 @@ test("locale and umask are the same, whatever those of the login are", async (t)
 
 test("a command of any length, with any characters and an input", (t) =>
   onBothTargets(t, async ({ target }) => {
-    const text = "it's \\n \\\\ 100% é $HOME `x` \"y\"\t!\n".repeat(6000);
+    const text = 'it\'s \\n \\\\ 100% é $HOME `x` "y"\t!\n'.repeat(6000);
     const script = `cat; cat <<'END'\n${text}END\nexit 3`;
     const result = await target.run(script, { input: "the input\n", mayFail: true });
     assert.deepEqual([result.exit, result.stdout === `the input\n${text}`], [3, true]);
