@@ -61,7 +61,7 @@ export const single = defprop({
     const [only] = words;
     return { command: words.length <= 1 ? (only ?? "") : words, ...options };
   },
-  desc: ({ command }) => asText(command),
+  desc: ({ command }) => beginning(asText(command)),
   check: async ({ creates, removes, onlyIf, unless, env, cwd }, target) => {
     const context = { ...(env && { env }), ...(cwd && { cwd }) };
     if (creates !== undefined && (await target.lstat(creates))) return true;
@@ -84,6 +84,8 @@ const flattened = (word: Word): string[] =>
 const asText = (command: string | readonly string[]): string =>
   typeof command === "string" ? command : shellWords(command);
 
+const beginning = (text: string): string => (text.length > 1000 ? `${text.slice(0, 1000)}…` : text);
+
 async function runOne(
   { command, env, cwd, input, inform, mayFail, timeout }: Args,
   target: PosixTarget,
@@ -100,11 +102,22 @@ async function runOne(
     await target.run(text, { ...options, ...(mayFail && { mayFail }) });
     return;
   }
-  const limited = shellWords(["timeout", "-k", "5", String(timeout), "sh", "-c", text]);
+  const words = ["timeout", "-k", "5", String(timeout)];
+  // The kernel takes no argument longer than 128 KiB.
+  const limited =
+    text.length < LONG
+      ? shellWords([...words, "sh", "-c", text])
+      : `${shellWords([...words, "sh", "/dev/fd/9"])} 9<<'${END}'\n${text}\n${END}`;
   const result = await target.run(limited, { ...options, mayFail: true });
-  if (result.exit === timedOut) throw new FailedChange(`\`${text}\` timed out after ${timeout} s`);
+  if (result.exit === timedOut) throw new FailedChange(`\`${beginning(text)}\` timed out after ${timeout} s`);
   if (result.exit !== 0 && !mayFail) throw new RunFailed(text, result);
 }
+
+/** Of a command, in characters. */
+const LONG = 30_000;
+
+/** Ends a command in a script. */
+const END = "END-OF-THE-COMMAND-6f1c";
 
 /** The exit code of timeout(1) when it killed the command. */
 const timedOut = 124;

@@ -35,8 +35,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     printError(error instanceof UsageError ? `consfig: ${error.message}` : await formatError(error));
   }
   await session.close();
+  await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(code);
 }
+
+/** Resolves when everything written to `stream` so far has left this process: its reader may be slow, and `exit` drops the rest. */
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => void stream.write("", () => resolve()));
 
 async function formatError(error: unknown): Promise<string> {
   const print = await Promise.resolve(require("./print") as typeof import("./print"));

@@ -21,6 +21,9 @@ export const wrapConnection = (parent: Connection, hop: string, wrapper: Command
 /** Time for a signal to be sent inside, and then for the wrapper to exit, before the wrapper gets the signal itself. */
 const KILL_TIMEOUT_MS = 5000;
 
+/** What a wrapper says is recognised in English. Commands of a target set their own locale. */
+const ENGLISH = "LC_ALL=C; export LC_ALL; ";
+
 /** A command that has started: its own outputs, and the number of its process group. */
 interface StartedCommand {
   readonly channel: Channel;
@@ -118,7 +121,7 @@ class WrappedConnection implements Connection {
     const marker = randomBytes(12).toString("hex");
     const home = atHome ? "cd 2>/dev/null || cd /; unset OLDPWD\n" : "";
     const channel = await this.parent.exec(
-      this.wrapper.command(home + frame(`${printGroup(marker)}\n${command}`)),
+      ENGLISH + this.wrapper.command(home + frame(`${printGroup(marker)}\n${command}`)),
     );
     // Ignore EPIPE: a wrapper may exit without reading its input.
     channel.stdin.on("error", () => {});

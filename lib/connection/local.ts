@@ -5,6 +5,7 @@ import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object } from "../model/schema";
 import { RunningCommands } from "./_running-commands";
+import { drained, outputOf, silentBefore } from "./_streams";
 
 /** Runs on this machine, as the user of this process. */
 export const local = defhop({
@@ -54,12 +55,22 @@ export async function spawned(
   });
   // Ignore EPIPE: the process may exit without reading its input.
   child.stdin.on("error", () => {});
+  const stdout = outputOf(child.stdout);
+  const stderr = outputOf(child.stderr);
+  const closed = new Promise((resolve) => child.once("close", resolve));
   return {
     stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
-    exit: new Promise((ended) => {
-      child.once("close", (code, signal) => ended(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    stdout,
+    stderr,
+    exit: new Promise<number>((ended) => {
+      child.once("exit", (code, signal) => ended(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    }).then(async (code) => {
+      if (await silentBefore(closed, [child.stdout, child.stderr], [stdout, stderr])) {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }
+      await Promise.all([drained(stdout), drained(stderr)]);
+      return code;
     }),
     kill: (signal = "SIGTERM") => {
       try {

@@ -1,5 +1,5 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
@@ -9,6 +9,7 @@ import { ConnectionFailed, ConsfigError } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object, optional, string } from "../model/schema";
 import { ROOT_ENVIRONMENT } from "../util/login-environment";
+import { refusalOf } from "../util/own-directory";
 import { cacheHome } from "../util/package";
 import { shellQuote } from "../util/shell-quote";
 import { localConnection } from "./local";
@@ -199,8 +200,9 @@ const isAlive = (pid: number): boolean => {
 
 function scratchHome(name: string): string {
   const home = path.join(tmpdir(), `consfigurator-${userInfo().uid}-${name}`);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
-  chmodSync(home, 0o700);
+  const refusal = refusalOf(home);
+  if (refusal !== undefined)
+    throw new ConnectionFailed(HOP, `the scratch directory is refused: ${refusal}; remove it`);
   return home;
 }
 

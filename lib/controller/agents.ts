@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
@@ -7,6 +7,7 @@ import { type AgentConnection, isAgentConnection } from "../agent/client/connect
 import type { AgentStatus } from "../agent/shared/messages";
 import { ConsfigError, FailedChange } from "../model/errors";
 import { type Hop, hopAsCode } from "../model/hop";
+import { tryOrUndefined } from "../util/attempt";
 import { withLease } from "./leases";
 import { session } from "./session";
 
@@ -74,7 +75,7 @@ rm -rf "$d" && rmdir "\${d%/agent}" "\${d%/consfigurator/agent}" 2>/dev/null; [ 
     if (exit !== 0)
       throw new FailedChange(`could not remove all files of the agent on ${host}: ${complaint.trim()}`);
   });
-  updateSavedAgents((known) => known.filter((each) => each.host !== host));
+  tryOrUndefined(() => updateSavedAgents((known) => known.filter((each) => each.host !== host)));
 }
 
 /** Removes the agent on `host` from the list, for a host that no longer exists. Opens no connection. */
@@ -85,12 +86,15 @@ export async function forgetAgent(host: string): Promise<void> {
   updateSavedAgents((known) => known.filter((each) => each.host !== host));
 }
 
-/** Saves that `host` has an agent, for later sessions. */
+/**
+ * Saves that `host` has an agent, for later sessions. Where that fails, as on a full or read-only disk, the agent is
+ * known to this session only: it is found again with the next deployment.
+ */
 export function rememberAgent(host: string, hops: readonly Hop[]): void {
   const entry: KnownAgent = { host, hops: JSON.parse(JSON.stringify(hops)) as Hop[] };
   const same = (each: KnownAgent) => each.host === host;
   if (JSON.stringify(savedAgents().find(same)?.hops) === JSON.stringify(entry.hops)) return;
-  updateSavedAgents((known) => [...known.filter((each) => !same(each)), entry]);
+  tryOrUndefined(() => updateSavedAgents((known) => [...known.filter((each) => !same(each)), entry]));
 }
 
 async function withAgent(host: string, act: (connection: AgentConnection) => Promise<void>): Promise<void> {
@@ -129,6 +133,10 @@ function updateSavedAgents(change: (known: KnownAgent[]) => KnownAgent[]): void 
   const file = stateFile();
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, JSON.stringify(change(savedAgents())), { mode: 0o600 });
-  renameSync(temporary, file);
+  try {
+    writeFileSync(temporary, JSON.stringify(change(savedAgents())), { mode: 0o600 });
+    renameSync(temporary, file);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
 }

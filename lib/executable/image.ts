@@ -20,6 +20,7 @@ import type { Change, Nested } from "../model/property";
 import type { AgentTarget } from "../model/target";
 import { WORK } from "../target/memory";
 import { tryOrUndefined } from "../util/attempt";
+import { newestFirst } from "../util/newest-first";
 import { BOOT, JOB, LATEST_IMAGE, sharedRuntime } from "./places";
 
 const IMAGE_HEADER = "// consfigurator image";
@@ -111,12 +112,11 @@ export class DeploymentImage {
   }
 
   #prune(current: string): void {
-    const age = (name: string) => statSync(path.join(this.#directory, name)).mtimeMs;
     const others = readdirSync(this.#directory)
       .filter((name) => /^[0-9a-f]{32}$/.test(name) && name !== current)
-      .sort((one, other) => age(other) - age(one));
-    for (const old of others.slice(MAX_IMAGES - 1))
-      rmSync(path.join(this.#directory, old), { recursive: true, force: true });
+      .map((name) => path.join(this.#directory, name));
+    for (const old of newestFirst(others).slice(MAX_IMAGES - 1))
+      rmSync(old, { recursive: true, force: true });
   }
 }
 

@@ -1,13 +1,16 @@
 import type { Readable, Writable } from "node:stream";
 
+/** How long output is awaited after a command has ended: a daemon that it started may keep the outputs open for ever. */
+export const SILENCE_MS = 1000;
+
 /** A process on the remote side, with its streams available here. */
 export interface Channel {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /**
-   * The exit code (128 + number for a signal), once all output has been read. Rejects with `ConnectionFailed` when the
-   * link is lost.
+   * The exit code (128 + number for a signal), once all output has been read: to its end, or until it was silent for
+   * `SILENCE_MS` after the command had ended. Rejects with `ConnectionFailed` when the link is lost.
    */
   readonly exit: Promise<number>;
   /** Sends the process a signal. */

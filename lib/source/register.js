@@ -8,11 +8,21 @@ const { createHash } = require("node:crypto");
 const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
+const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
 const FORMAT = 4;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
+
+// What is in the cache is run.
+const refusal = refusalOf(cacheHome);
+if (refusal !== undefined) {
+  process.stderr.write(
+    `the cache directory ${cacheHome} is refused: ${refusal}; remove it, or set XDG_CACHE_HOME to a directory of your own\n`,
+  );
+  process.exit(2);
+}
 
 const compiledDirectory = path.join(cacheHome, "compiled");
 

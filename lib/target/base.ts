@@ -15,7 +15,15 @@ import type {
 } from "../model/target";
 import type { Change, Kind } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
-import { commandResult, commandText, exported, inDirectory, type RawResult, shownCommand } from "./command";
+import {
+  commandResult,
+  commandText,
+  exported,
+  inDirectory,
+  LOCALE_LINE,
+  type RawResult,
+  shownCommand,
+} from "./command";
 import type { Execution, PutOptions, TargetContext } from "./context";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
@@ -111,11 +119,10 @@ export abstract class TargetBase implements PosixTarget {
 
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
     const { cwd, env, input } = options;
-    const script = inDirectory(
-      cwd === undefined ? this.homeWord : this.pathWord(cwd),
-      commandText(command),
-      this.setsEnvironment ? "" : exported(env),
-    );
+    const there = cwd === undefined ? this.homeWord : this.pathWord(cwd);
+    const script = this.setsEnvironment
+      ? inDirectory(there, commandText(command))
+      : LOCALE_LINE + inDirectory(there, commandText(command), exported(env));
     const shown = shownCommand(command, options);
     const how: Execution = {
       input: typeof input === "string" ? Buffer.from(input) : input,
@@ -124,6 +131,7 @@ export abstract class TargetBase implements PosixTarget {
         options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
       excerpt: options.excerpt ?? options.inform ?? false,
       shown,
+      hidden: options.secret === true || (!this.setsEnvironment && Object.keys(env ?? {}).length > 0),
     };
     const raw = await traceCommand(this.context, shown, () => this.execute(script, how));
     return commandResult(command, raw, options);

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { type CommandResult, FailedChange, RunFailed } from "../model/errors";
 import type { Command, RunOptions } from "../model/target";
+import { beginningOf } from "../util/excerpt";
 import { shellQuote, shellWords } from "../util/shell-quote";
+import type { Execution } from "./context";
 
 /** What a process came to, as bytes. */
 export interface RawResult {
@@ -16,7 +18,56 @@ export const commandText = (command: Command): string =>
 
 /** What a person may see of `command`. */
 export const shownCommand = (command: Command, { secret }: RunOptions): string =>
-  secret ? "a command that is secret" : commandText(command);
+  secret ? "a command that is secret" : beginningOf(commandText(command), MOST_SHOWN);
+
+/** Of a command, in characters. */
+const MOST_SHOWN = 2000;
+
+/** Variables that change the language and the format of messages; unset, `LANG` alone counts. */
+const LOCALE_VARIABLES = [
+  "LANGUAGE",
+  "LC_ALL",
+  ...[
+    "ADDRESS",
+    "COLLATE",
+    "CTYPE",
+    "IDENTIFICATION",
+    "MEASUREMENT",
+    "MESSAGES",
+    "MONETARY",
+    "NAME",
+    "NUMERIC",
+  ].map((category) => `LC_${category}`),
+  ...["PAPER", "TELEPHONE", "TIME"].map((category) => `LC_${category}`),
+];
+
+/** The locale of every command, whatever that of the host is: messages in English, and texts in UTF-8. */
+export const LOCALE: Readonly<Record<string, string | null>> = {
+  ...Object.fromEntries(LOCALE_VARIABLES.map((name) => [name, null])),
+  LANG: "C.UTF-8",
+};
+
+/** `LOCALE` as one line of shell text. */
+export const LOCALE_LINE = `unset ${LOCALE_VARIABLES.join(" ")}; LANG=C.UTF-8; export LANG; `;
+
+/**
+ * Whether `script` is read by its shell from a descriptor: when it holds what other users must not see in the list of
+ * processes, or sudo in its log; and when it may become longer than an argument can be, 128 KiB, once every hop has quoted it.
+ */
+export const travelsApart = (script: string, { hidden }: Pick<Execution, "hidden">): boolean =>
+  hidden === true || script.length > LONG || Buffer.byteLength(script) + 40 * quotesIn(script) > 2 * LONG;
+
+const LONG = 16_000;
+
+const quotesIn = (script: string): number => script.split(/['\\!]/).length - 1;
+
+/** Shell text that runs the script that comes as one line from `descriptor`. The shell reads no byte too many. */
+export const scriptFrom = (descriptor: number): string =>
+  `IFS= read -r s <&${descriptor}; ${descriptor === 0 ? "" : `exec ${descriptor}<&-; `}s=$(printf '%b_' "$s"); eval "unset s; \${s%_}"`;
+
+/** `script` for `scriptFrom`. */
+export const onOneLine = (script: string): string =>
+  `${script.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`;
 
 /** The directory that could not be entered is told by this exit code and this word, which no command knows. */
 const CANNOT_ENTER = 97;
@@ -24,7 +75,7 @@ const word = `cannot-enter-${randomBytes(9).toString("hex")}`;
 
 /** `command` after entering `directory`, shell text too: it must be absolute. Variables are set in between. */
 export const inDirectory = (directory: string, command: string, variables = ""): string =>
-  `cd ${directory} || { echo ${word} >&2; exit ${CANNOT_ENTER}; }\n${variables}${command}`;
+  `umask 022; cd ${directory} || { echo ${word} >&2; exit ${CANNOT_ENTER}; }\n${variables}${command}`;
 
 /** `env` as shell text that exports and unsets. */
 export const exported = (env: RunOptions["env"] = {}): string =>

@@ -30,6 +30,8 @@ export interface Execution {
   readonly excerpt?: boolean;
   /** The command as shown to users. */
   readonly shown: string;
+  /** True: nobody else may see the script, in the list of processes or in a log. */
+  readonly hidden?: boolean;
 }
 
 /** How a file is replaced. */

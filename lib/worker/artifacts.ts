@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream, openSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { arch, platform, tmpdir } from "node:os";
 import path from "node:path";
@@ -55,7 +55,7 @@ function ownRuntime(node: string, uname: string, compression: Compression): Prom
 
 /** The file is unlinked, so that nothing remains when this process is killed. */
 async function compress(node: string, compression: Compression): Promise<Runtime> {
-  const name = path.join(tmpdir(), `consfigurator-runtime-${process.pid}`);
+  const name = path.join(tmpdir(), `consfigurator-runtime-${randomBytes(12).toString("hex")}`);
   const unlinked = openSync(name, "wx+", 0o600);
   unlinkSync(name);
   const file = `/proc/self/fd/${unlinked}`;

@@ -57,6 +57,17 @@ test("--json: one event per line; everything else goes to standard error", async
   assert.equal(events.at(-1)?.kind, "deployment-ended");
 });
 
+test("a slow reader of a pipe gets all of the output", async (t) => {
+  const { root, env } = consfigWith(t);
+  const child = spawn(process.execPath, [command, "--consfig", root], { env, stdio: "pipe" });
+  child.stdin.end("console.log('x'.repeat(400_000)); console.log('the end')\n");
+  child.stderr.resume();
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  let stdout = "";
+  for await (const chunk of child.stdout) stdout += chunk;
+  assert.equal(stdout.length, 400_000 + "\nthe end\n".length);
+});
+
 test("--verbose and .verbose on: every command, below its step", async (t) => {
   const { root, env } = consfigWith(t, { "all.repl": "deploy(broken)\n" });
   const all =

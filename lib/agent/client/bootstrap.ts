@@ -23,6 +23,8 @@ interface Facts {
   readonly compression: Compression;
   readonly boot: boolean;
   readonly runtime: boolean;
+  /** Programs in the directory cannot be run. */
+  readonly noexec: boolean;
   /** Sizes of partial uploads of runtimes, by file. */
   readonly parts: ReadonlyMap<string, number>;
   readonly directory: string;
@@ -41,10 +43,13 @@ export async function startRelay(
   const boot = await artifacts.boot();
   const script = relayScript(boot.hash, parent.local ? process.execPath : undefined);
   let repaired = false;
+  let sent = false;
   for (let attempt = 0; attempt < 4; attempt++) {
     const channel = await parent.exec(script);
     const output = await initialOutput(channel);
     if (output.endsWith(BANNER)) return channel;
+    const [, refusal] = REFUSAL.exec(output) ?? [];
+    if (refusal !== undefined) throw new ConsfigError(refusal);
     if (!output.includes(FACTS_HEADER)) {
       const exit = await channel.exit;
       const removed = repaired ? "" : await run(parent, REMOVE_CORRUPT);
@@ -58,32 +63,58 @@ export async function startRelay(
       continue;
     }
     const facts = factsFrom(output);
+    if (sent && !facts.runtime) break;
+    sent = true;
     await Promise.all([
       facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress),
       facts.boot ? undefined : sendBoot(parent, facts, boot),
     ]);
   }
   throw new ConsfigError(
-    "the agent's files were uploaded, but the host does not have them; is its cache directory on a volatile file system?",
+    "the agent's files were uploaded, but the host no longer has them; set XDG_CACHE_HOME on the host to a directory that keeps its files, or remove via.agent()",
   );
 }
 
 /** The agent's directory on a host, as shell text. */
 export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
+/** The first word of the line that says why the host's directory cannot be used. */
+const REFUSED = "consfigurator-refused";
+const REFUSAL = new RegExp(`^${REFUSED} (.*)$`, "m");
+
+/**
+ * What is in $d is run: it must be ours, and nobody but us and root may be able to exchange it. Owners that a user namespace
+ * does not map, 65534, are those of the machine around it.
+ */
+const REFUSE_STRANGERS = `LC_ALL=C; export LC_ALL
+refuse() { echo; echo "${REFUSED} $1; $2, set XDG_CACHE_HOME on the host to another directory, or remove via.agent()"; exit 1; }
+said=$(mkdir -p "$d" 2>&1) || refuse "cannot make the agent's directory $d: \${said##*: }" "make its file system writable"
+p=$(cd -P "$d" && pwd) || refuse "cannot enter the agent's directory $d" "give it to the user that the agent runs as"
+q=$p; set --; while [ -n "$q" ]; do set -- "$@" "$q"; q=\${q%/*}; done
+said=$(ls -ldn "$@" / | while read -r mode _ uid _ _ _ _ _ name; do
+  [ -O "$name" ] || { [ "$name" != "$p" ] && { [ "$uid" = 0 ] || [ "$uid" = 65534 ]; }; } || { echo "$name belongs to uid $uid"; break; }
+  case $mode in ????????w[!tT]*) echo "other users can write to $name"; break ;; esac
+  case $name:$mode in "$p":drwx--[-S]---*) ;; "$p":*) echo "$name has the mode $mode instead of drwx------"; break ;; esac
+done)
+[ -z "$said" ] || refuse "the agent's directory $d is refused: $said, and $(id -un) would run what is in it" "remove it"
+[ -w "$d" ] || refuse "the agent's directory $d is on a read-only file system" "make it writable"`;
+
 /** Becomes the relay when the host has all files; otherwise prints the facts of the host. */
 function relayScript(boot: string, ownNode: string | undefined): string {
   const flags = NODE_FLAGS.join(" ");
   return `umask 077; d=${AGENT_DIRECTORY}
+${REFUSE_STRANGERS}
 ${ownNode ? `[ -x "$d/node" ] || { mkdir -p "$d" && [ -x ${shellQuote(ownNode)} ] && ln -sf ${shellQuote(ownNode)} "$d/node"; }` : ":"}
 [ -x "$d/node" ] && [ -f "$d/boot/${boot}.js" ] && exec "$d/node" ${flags} "$d/boot/${boot}.js" relay
-mkdir -p "$d/boot" "$d/runtime" && chmod 700 "$d" || exit 1
+mkdir -p "$d/boot" "$d/runtime" || exit 1
+find "$d/boot" "$d/runtime" -type f \\( -name "*.js.[0-9]*" -o -name "*.tmp*" \\) -mtime +0 -exec rm -f {} + 2>/dev/null
 echo; echo ${FACTS_HEADER}
 echo "uname $(uname -sm)"
 df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
 { command -v zstd || [ -x ${APT_HELPER} ]; } >/dev/null 2>&1 && echo zstd
 [ -x "$d/node" ] && echo runtime
+t=$d/boot/.program.$$; echo "#!/bin/sh" >"$t" && chmod 700 "$t" && { "$t" || echo noexec; } 2>/dev/null; rm -f "$t"
 [ -f "$d/boot/${boot}.js" ] && echo boot
 for p in "$d"/runtime/*.part; do [ -f "$p" ] && echo "part $(wc -c <"$p") $p"; done
 echo "directory $d"; echo end`;
@@ -136,6 +167,7 @@ function factsFrom(output: string): Facts {
     compression: lines.includes("zstd") ? "zstd" : "gzip",
     boot: lines.includes("boot"),
     runtime: lines.includes("runtime"),
+    noexec: lines.includes("noexec"),
     parts: new Map(parts),
     directory: value("directory"),
   };
@@ -153,6 +185,11 @@ async function sendRuntime(
   if (Number.parseInt(version, 10) >= MIN_NODE) {
     await run(parent, `ln -sf ${shellQuote(own)} ${link}`);
     return;
+  }
+  if (facts.noexec) {
+    throw new ConsfigError(
+      `no program can be run in the agent's directory ${facts.directory}: its file system is mounted noexec; install Node ${MIN_NODE} on the host, set XDG_CACHE_HOME there to a directory on another file system, or remove via.agent()`,
+    );
   }
   const runtime = await artifacts.runtime(facts.uname, facts.compression);
   const { compressed, sha256 } = runtime;
@@ -194,7 +231,7 @@ async function sendBoot(
 
 /** Runs `command` and returns its output. */
 async function run(parent: Connection, command: string, input?: Buffer): Promise<string> {
-  const channel = await parent.exec(command);
+  const channel = await parent.exec(`LC_ALL=C; export LC_ALL; ${command}`);
   channel.stdin.end(input);
   const [output, stderr, exit] = await Promise.all([
     text(channel.stdout),

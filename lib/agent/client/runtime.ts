@@ -5,17 +5,20 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Compression, Runtime } from "../../model/agent-artifacts";
 import { ConsfigError } from "../../model/errors";
+import { tryOrUndefined } from "../../util/attempt";
 import { cacheHome, root } from "../../util/package";
 import { compressions, compressorFor } from "../shared/compression";
 
@@ -37,16 +40,35 @@ export async function runtimeFor(uname: string, compression: Compression): Promi
   }
   const version = pinnedVersion(name);
   const directory = path.join(cacheHome, "runtime", `${name}-${version}`);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const binary = await binaryOf(name, version, directory);
-  const file = path.join(directory, `node.${compressions[compression]}`);
-  if (!existsSync(file)) await once(file, () => compress(binary, file, compression));
-  return {
-    id: `${name}-${version}`,
-    sha256: await cached(path.join(directory, "sha256"), () => sha256(binary)),
-    size: statSync(binary).size,
-    compressed: { file, size: statSync(file).size },
-  };
+  try {
+    return await preparedIn(directory);
+  } catch (error) {
+    if (!["ENOSPC", "EDQUOT", "EROFS", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
+    return await preparedIn(temporaryDirectory());
+  }
+
+  async function preparedIn(place: string): Promise<Runtime> {
+    const file = path.join(place, `node.${compressions[compression]}`);
+    const binary = await binaryOf(name ?? "", version, place);
+    if (!existsSync(file)) await once(file, () => compress(binary, file, compression));
+    return {
+      id: `${name}-${version}`,
+      sha256: await cached(path.join(place, "sha256"), () => sha256(binary)),
+      size: statSync(binary).size,
+      compressed: { file, size: statSync(file).size },
+    };
+  }
+}
+
+let temporary: string | undefined;
+/** Stands in for a cache that is full or cannot be written. It is removed when this process exits. */
+function temporaryDirectory(): string {
+  if (temporary !== undefined) return temporary;
+  const made = mkdtempSync(path.join(tmpdir(), "consfigurator-runtime-"));
+  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+  temporary = made;
+  return made;
 }
 
 function pinnedVersion(name: string): string {
@@ -63,6 +85,7 @@ async function binaryOf(name: string, version: string, directory: string): Promi
   const downloaded = path.join(directory, "package", "bin", "node");
   if (existsSync(downloaded)) return downloaded;
   const run = promisify(execFile);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   try {
     await run("npm", ["pack", `${name}@${version}`, "--silent"], { cwd: directory });
     await run("tar", ["-xzf", `${name}-${version}.tgz`], { cwd: directory });
@@ -85,9 +108,14 @@ function once(file: string, make: () => Promise<void>): Promise<void> {
 }
 
 async function compress(binary: string, file: string, compression: Compression): Promise<void> {
-  const temporary = `${file}.${process.pid}`;
-  await pipeline(createReadStream(binary), compressorFor(compression), createWriteStream(temporary));
-  renameSync(temporary, file);
+  const unfinished = `${file}.${process.pid}`;
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    await pipeline(createReadStream(binary), compressorFor(compression), createWriteStream(unfinished));
+    renameSync(unfinished, file);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
 }
 
 async function sha256(file: string): Promise<string> {
@@ -96,9 +124,11 @@ async function sha256(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
+/** The hash that is cached in `file`. A cache that cannot be written, or was written in part, costs time only. */
 async function cached(file: string, make: () => Promise<string>): Promise<string> {
-  if (existsSync(file)) return readFileSync(file, "utf8");
-  const text = await make();
-  writeFileSync(file, text);
-  return text;
+  const known = tryOrUndefined(() => readFileSync(file, "utf8"));
+  if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known;
+  const hash = await make();
+  tryOrUndefined(() => writeFileSync(file, hash));
+  return hash;
 }

@@ -10,8 +10,7 @@ import { Supervisor } from "./supervisor";
  */
 const [, self = "", role, idleMs] = process.argv;
 process.umask(0o077);
-const directory = new AgentDirectory(path.dirname(path.dirname(self)));
-directory.enterRun();
+const directory = openDirectory();
 const boot = path.basename(self, ".js");
 
 if (role === "relay") {
@@ -27,6 +26,18 @@ if (role === "relay") {
 } else {
   process.stderr.write(`usage: node ${self} relay | supervisor [idle-timeout-ms]\n`);
   process.exit(2);
+}
+
+/** Prints one sentence when the directory cannot be used: an uncaught error would show a screen of bundled source. */
+function openDirectory(): AgentDirectory {
+  try {
+    const opened = new AgentDirectory(path.dirname(path.dirname(self)));
+    opened.enterRun();
+    return opened;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
 }
 
 /** Marks the boot file as used: boot files unused for a month are removed. */

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { StepEvent } from "../../model/events";
+import { newestFirst } from "../../util/newest-first";
 import type { JournalLine } from "../shared/journal-line";
 import type { AgentDirectory } from "./directory";
 
@@ -74,9 +75,5 @@ export function eventsFrom(
 function outdated(directory: AgentDirectory): string[] {
   const journals = readdirSync(directory.journals).map((name) => path.join(directory.journals, name));
   if (journals.length < MAX_JOURNALS) return [];
-  return journals
-    .map((file) => ({ file, at: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .sort((a, b) => b.at - a.at)
-    .slice(MAX_JOURNALS - 1)
-    .map(({ file }) => file);
+  return newestFirst(journals).slice(MAX_JOURNALS - 1);
 }

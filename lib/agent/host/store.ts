@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { ConsfigError } from "../../model/errors";
+import { newestFirst } from "../../util/newest-first";
 import type { TreeChange, TreeFile } from "../shared/messages";
 import { TREE_RECORD, type TreeRecord } from "../shared/tree";
 import type { AgentDirectory } from "./directory";
@@ -136,15 +137,16 @@ export class Store {
     }
   }
 
-  /** Removes old trees, and file contents without a tree. */
+  /** Removes old trees, and file contents without a tree. The current tree stays, whatever the clock says. */
   #prune(current: string): void {
     const now = new Date();
     utimesSync(this.#directory.tree(current), now, now);
-    const byAge = this.trees()
-      .map((tree) => ({ tree, at: statSync(this.#directory.tree(tree)).mtimeMs }))
-      .sort((a, b) => b.at - a.at);
-    const old = byAge.slice(MAX_TREES).filter(({ tree }) => !this.#directory.isInUse(tree));
-    for (const { tree } of old) {
+    const others = this.trees().filter((tree) => tree !== current);
+    const old = newestFirst(others.map((tree) => this.#directory.tree(tree)))
+      .slice(MAX_TREES - 1)
+      .map((directory) => path.basename(directory))
+      .filter((tree) => !this.#directory.isInUse(tree));
+    for (const tree of old) {
       const files = this.#record(tree)?.files ?? [];
       rmSync(this.#directory.tree(tree), { recursive: true, force: true });
       for (const { hash } of files) {
@@ -161,7 +163,7 @@ export class Store {
     for (const name of readdirSync(directory)) {
       const entry = path.join(directory, name);
       const stat = statSync(entry, { throwIfNoEntry: false });
-      if (stat && unfinished(name, stat.nlink) && Date.now() - stat.ctimeMs > STALE_MS)
+      if (stat && unfinished(name, stat.nlink) && Math.abs(Date.now() - stat.ctimeMs) > STALE_MS)
         rmSync(entry, { recursive: true, force: true });
     }
   }

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { type Readable, Writable } from "node:stream";
 import type { Channel } from "../../model/connection";
 import type { StderrMarkers } from "../_stderr-markers";
-import { drained, outputOf } from "../_streams";
+import { drained, outputOf, silentBefore } from "../_streams";
 import type { ClientChannel } from "./_library";
 
 /** The parts of a connection that its channels use. */
@@ -37,7 +37,9 @@ export function channelOf(channel: ClientChannel, { markers, kill, closed, lost 
     await Promise.race([ended, closed]);
     stdin.destroy(new Error("the process has ended"));
     if (code === undefined && (await isSettled(closed))) throw lost("the command ended without an exit code");
-    await Promise.all([drained(stdout), drained(stderr)]);
+    const read = Promise.all([drained(stdout), drained(stderr)]);
+    if (await silentBefore(read, [channel, channel.stderr as Readable], [stdout, stderr])) channel.close();
+    await read;
     if (code === undefined) throw lost("the command ended without an exit code");
     return code;
   })();

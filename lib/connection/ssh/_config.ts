@@ -144,7 +144,7 @@ export function destinationWords({ name, user, port, hop, identity, config }: De
     ...(config === undefined ? [] : ["-F", config]),
     ...(user === undefined ? [] : ["-l", user]),
     ...(port === undefined ? [] : ["-p", String(port)]),
-    ...(hop === undefined ? [] : ["-o", `HostName=${hop}`]),
+    ...(hop === undefined ? [] : ["-o", `HostName=${hop.replaceAll("%", "%%")}`]),
     ...(identity === undefined ? [] : ["-o", "IdentitiesOnly=yes", "-i", identity]),
     "--",
     name,

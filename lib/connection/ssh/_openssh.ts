@@ -4,7 +4,7 @@ import { ConnectionFailed } from "../../model/errors";
 import { shellQuote, shellWords } from "../../util/shell-quote";
 import { RunningCommands } from "../_running-commands";
 import { StderrMarkers } from "../_stderr-markers";
-import { drained, holdOutput } from "../_streams";
+import { drained, holdOutput, silentBefore } from "../_streams";
 import { type Askpass, askpass } from "./_askpass";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
@@ -230,7 +230,9 @@ class OpensshConnection implements Connection {
     const exit = (async () => {
       // ssh exits only when its output has been read, so do not wait for that alone.
       await Promise.race([reported.promise, ended]);
-      await Promise.all([drained(stdout), drained(stderr)]);
+      const read = Promise.all([drained(stdout), drained(stderr)]);
+      if (await silentBefore(read, [channel.stdout, channel.stderr], [stdout, stderr])) channel.kill();
+      await read;
       if (code !== undefined) return code;
       await this.#waitForLoss();
       this.#assertAlive("the command ended without an exit code: ");

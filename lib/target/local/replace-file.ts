@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, lstatSync, openSync, renameSync, type Stats, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { shellWords } from "../../util/shell-quote";
 import type { PutOptions } from "../context";
@@ -64,11 +73,13 @@ export async function withSibling<T>(
   entry: Entry,
   use: (file: FileHandle, rename: () => void) => Promise<T>,
 ): Promise<T> {
-  const { directory, name } = entry;
-  const temporary = directory.at(`.${name.slice(0, 100)}.${randomBytes(9).toString("hex")}`);
+  const unique = randomBytes(9).toString("hex");
+  const temporary = entry.directory.at(`${siblingPrefix(entry)}${unique}`);
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
+  removeLeftovers(entry);
   const file = await open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   let renamed = false;
+  current.add(unique);
   try {
     const { ino } = await file.stat();
     return await use(file, () => {
@@ -79,6 +90,25 @@ export async function withSibling<T>(
   } finally {
     await file.close();
     if (!renamed) removeQuietly(temporary);
+    current.delete(unique);
+  }
+}
+
+const siblingPrefix = ({ name }: Entry): string => `.${name.slice(0, 100)}.`;
+
+/** The siblings that this process writes now. */
+const current = new Set<string>();
+
+/** Removes the siblings of `entry` that writers who were killed have left. Only one deployment at a time works on a host. */
+function removeLeftovers(entry: Entry): void {
+  const prefix = siblingPrefix(entry);
+  for (const name of readdirSync(entry.directory.at())) {
+    if (!name.startsWith(prefix)) continue;
+    const unique = name.slice(prefix.length);
+    if (!/^[0-9a-f]{18}$/.test(unique) || current.has(unique)) continue;
+    const file = entry.directory.at(name);
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() && stat.uid === process.geteuid?.()) removeQuietly(file);
   }
 }
 

@@ -1,15 +1,15 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import type { Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { SILENCE_MS } from "../../model/connection";
 import { Cancelled, FailedChange } from "../../model/errors";
 import { EXCERPT, OutputBuffer } from "../../util/excerpt";
-import type { RawResult } from "../command";
+import { onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
 const KILL_GRACE_MS = 1500;
-/** How long output is waited for after the command has ended: a daemon it started may hold the pipes for ever. */
-const SILENCE_MS = 1000;
 
 /** Runs `script` with sh in a process group of its own, which is ended when `signal` is aborted. */
 export function spawnShell(
@@ -19,12 +19,18 @@ export function spawnShell(
   signal: AbortSignal,
 ): Promise<RawResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn("/bin/sh", ["-c", script], {
+    const apart = travelsApart(script, how);
+    const child = spawn("/bin/sh", ["-c", apart ? scriptFrom(3) : script], {
       cwd: "/",
       env,
       detached: true,
-      stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe"],
+      stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe", ...(apart ? (["pipe"] as const) : [])],
     });
+    if (apart) {
+      const descriptor = child.stdio[3] as Writable;
+      descriptor.on("error", () => {});
+      descriptor.end(onOneLine(script));
+    }
     const stdout = collect("stdout");
     const stderr = collect("stderr");
     let exit = 0;

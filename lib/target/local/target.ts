@@ -13,7 +13,7 @@ import type {
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
-import { lastReason, type RawResult } from "../command";
+import { LOCALE, lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
@@ -177,7 +177,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
   protected execute(script: string, how: Execution): Promise<RawResult> {
     this.refuseWhenCancelled(`\`${how.shown}\` was not started`);
     const env: NodeJS.ProcessEnv = { ...process.env, HOME: this.#home };
-    for (const [name, value] of Object.entries(how.env ?? {})) {
+    for (const [name, value] of Object.entries({ ...LOCALE, ...how.env })) {
       if (value === null) delete env[name];
       else env[name] = value;
     }

@@ -7,6 +7,9 @@
  * acts on `/proc/self/fd/N`. Links that another user can have created are refused.
  */
 
+/** A pattern for the unique part of a temporary file: writers who were killed have left one. */
+const HEX_18 = "[0-9a-f]".repeat(18);
+
 /** Shell functions that every act begins with. Globals: `me`, the working directory, `b` (a name in it), `w` (that as a path). */
 const PRELUDE = `LC_ALL=C; export LC_ALL
 fail() { echo "$1" >&2; exit 1; }
@@ -70,7 +73,9 @@ bind() {
   w=/proc/self/fd/4
 }
 create() {
-  n=./.$(printf %.100s "$b").$1; umask 077
+  n=./.$(printf %.100s "$b"); umask 077
+  for left in "$n".${HEX_18}; do [ ! -f "$left" ] || [ -L "$left" ] || [ ! -O "$left" ] || rm -f "$left"; done
+  n=$n.$1
   trap 'rm -f "$n"' EXIT; trap 'exit 129' HUP INT TERM
   set -C; exec 3>"$n" || exit 1; set +C
   new=$n; [ ! -e /proc/self/fd/3 ] || new=/proc/self/fd/3

@@ -6,7 +6,7 @@ import type { FileStat, Group, Identity, OwnerIds, User, WriteOptions } from "..
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
-import { lastReason, type RawResult } from "../command";
+import { lastReason, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
@@ -159,7 +159,10 @@ export class ShellTarget extends TargetBase {
   protected execute(script: string, how: Execution): Promise<RawResult> {
     const { home, signal } = this.context;
     const setHome = home === undefined ? ': "${HOME:=/}"' : `HOME=${shellQuote(home)}`;
-    return execOver(this.connection, `${setHome}; export HOME\n${script}`, how, signal);
+    const whole = `${setHome}; export HOME\n${script}`;
+    if (!travelsApart(whole, how)) return execOver(this.connection, whole, how, signal);
+    const input = Buffer.concat([Buffer.from(onOneLine(whole)), how.input ?? Buffer.alloc(0)]);
+    return execOver(this.connection, scriptFrom(0), { ...how, input }, signal);
   }
 
   protected async compare(

@@ -147,6 +147,16 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     });
   },
 
+  "a daemon that keeps the outputs open": async ({ target }) => {
+    const { stdout, exit } = await target.run("sleep 30 & echo $!; exit 3", { mayFail: true });
+    assert.equal(exit, 3);
+    await target.run(["kill", stdout.trim()], { mayFail: true });
+  },
+  "a command of 200 kB": async ({ target }) => {
+    const text = "it's \\n !x\n".repeat(20_000);
+    const { stdout } = await target.run(`cat; cat <<'END'\n${text}END`, { input: "input\n" });
+    assert.ok(stdout === `input\n${text}`);
+  },
   "a file of 10 MB": async ({ target, dir }) => {
     const content = randomBytes(10_000_000);
     await target.writeFile(`${dir}/big`, content);

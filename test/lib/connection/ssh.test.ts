@@ -32,6 +32,14 @@ for (const transport of ["ssh2", "openssh"] as const) {
       connection = (await open(hop())).connection;
     });
 
+    test("a daemon that keeps the outputs open holds nobody up, and takes no session", async () => {
+      const commands = Array.from({ length: 12 }, () => run(connection, "sleep 60 & echo $!; exit 3"));
+      const results = await Promise.all(commands);
+      const pids = results.map(({ stdout }) => Number(stdout));
+      assert.deepEqual([...new Set(results.map(({ exit }) => exit))], [3]);
+      for (const pid of pids) process.kill(pid);
+    });
+
     test("runs a command and separates its outputs", async () => {
       assert.deepEqual(await run(connection, "echo out; echo err >&2; exit 7"), {
         exit: 7,

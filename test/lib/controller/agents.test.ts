@@ -12,6 +12,16 @@ import { needsMachines } from "../../support/machines";
 import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
 import { assertOk, prop, type Rig, rig, selfIn, until } from "../agent/_rig";
 
+test("a list that cannot be written fails no deployment", (t) => {
+  const { XDG_STATE_HOME } = process.env;
+  t.after(() => {
+    if (XDG_STATE_HOME === undefined) delete process.env["XDG_STATE_HOME"];
+    else process.env["XDG_STATE_HOME"] = XDG_STATE_HOME;
+  });
+  process.env["XDG_STATE_HOME"] = "/dev/null";
+  rememberAgent("web1.example.org", [via.ssh(), via.agent()]);
+});
+
 describe("agents", needsMachines(), () => {
   let on: Rig;
   let untouched: Snapshot;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -38,6 +47,28 @@ test("no heavy package is loaded when the caches are warm", (t) => {
   const [cold, warm] = [1, 2].map(() => JSON.parse(printed(home, path.join(root, "main.ts"))));
   assert.ok(cold.heavy.some((file: string) => file.includes("typescript")));
   assert.deepEqual(warm, { loaded: cold.loaded, heavy: [] });
+});
+
+test("a cache directory of a stranger is refused", {
+  skip: process.geteuid?.() !== 0 && "needs root",
+}, (t) => {
+  const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const cache = path.join(home, "consfigurator");
+  mkdirSync(cache);
+  chownSync(cache, 1234, 1234);
+  const env = { ...process.env, XDG_CACHE_HOME: home };
+  const { status, stderr } = spawnSync(process.execPath, ["--require", register, "-e", "0"], {
+    env,
+    encoding: "utf8",
+  });
+  assert.deepEqual(
+    [status, stderr],
+    [
+      2,
+      `the cache directory ${cache} is refused: ${cache} belongs to uid 1234, and we run as uid 0; remove it, or set XDG_CACHE_HOME to a directory of your own\n`,
+    ],
+  );
 });
 
 test("a file is compiled to CommonJS in any package; import() is kept for npm packages only", () => {

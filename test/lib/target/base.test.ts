@@ -123,10 +123,54 @@ test("a command that is cancelled while it is being started is ended, too", (t) 
     assert.equal(existsSync(`${dir}/done`), false);
   }));
 
-test("a daemon that keeps the output open holds nobody up", async () => {
-  const { stdout } = await targetOf("agent").run("sleep 5 & echo $!");
-  process.kill(Number(stdout));
+test("a daemon that keeps the output open holds nobody up, and what is printed meanwhile is read", (t) =>
+  onBothTargets(t, async ({ target }) => {
+    const began = performance.now();
+    const { stdout, exit } = await target.run(
+      "sleep 30 & echo $!; { for i in 1 2 3; do sleep 0.4; echo $i; done; } & exit 7",
+      { mayFail: true },
+    );
+    const [pid, ...printed] = stdout.trim().split("\n");
+    assert.deepEqual([exit, printed], [7, ["1", "2", "3"]]);
+    assert.ok(performance.now() - began < 15_000);
+    process.kill(Number(pid));
+  }));
+
+test("locale and umask are the same, whatever those of the login are", async (t) => {
+  const before = { ...process.env };
+  const umask = process.umask(0o077);
+  t.after(() => {
+    process.umask(umask);
+    process.env = before;
+  });
+  process.env = { ...before, LANG: "de_DE.UTF-8", LC_ALL: "de_DE.UTF-8", LC_TIME: "de_DE", LANGUAGE: "de" };
+  for (const kind of ["agent", "posix"] as const) {
+    const { stdout } = await targetOf(kind).run("env | grep -E '^(LC_|LANG)'; umask", { cwd: "/" });
+    assert.equal(stdout, "LANG=C.UTF-8\n0022\n", kind);
+    const env = { LC_ALL: "POSIX", LANG: null };
+    const own = await targetOf(kind).run("env | grep -E '^(LC_|LANG)'", { cwd: "/", env });
+    assert.equal(own.stdout, "LC_ALL=POSIX\n", kind);
+  }
 });
+
+test("a command of any length, with any characters and an input", (t) =>
+  onBothTargets(t, async ({ target }) => {
+    const text = 'it\'s \\n \\\\ 100% é $HOME `x` "y"\t!\n'.repeat(6000);
+    const script = `cat; cat <<'END'\n${text}END\nexit 3`;
+    const result = await target.run(script, { input: "the input\n", mayFail: true });
+    assert.deepEqual([result.exit, result.stdout === `the input\n${text}`], [3, true]);
+    const failed = await target.run(`false ${"x ".repeat(100_000)}`).catch((error) => error);
+    assert.ok(failed instanceof RunFailed);
+    assert.equal(failed.message, `\`false ${"x ".repeat(97)}…\` ended with exit code 1`);
+  }));
+
+test("secret commands and their environment are not in the list of processes", (t) =>
+  onBothTargets(t, async ({ target, kind }) => {
+    const mark = `mark${process.pid}${kind}`;
+    const env = { TOKEN: mark };
+    const { stdout } = await target.run(`: ${mark}; echo "$TOKEN"; ps -ewwo args`, { secret: true, env });
+    assert.equal(stdout.split(mark).length - 1, 1);
+  }));
 
 test("stat, lstat, readLink, list", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
@@ -232,6 +276,20 @@ test("writeFile", (t) =>
       "FailedChange: cannot write no/such/place: no such file or directory",
     );
     assert.deepEqual(readdirSync(dir).sort(), ["dangling", 'it\'s a "$name"', "link", "new", "sub"]);
+  }));
+
+test("a temporary file that a killed writer left is removed with the next write; others stay", (t) =>
+  onBothTargets(t, async ({ target, dir }) => {
+    const left = `.it's a [f]*.${"0".repeat(17)}a`;
+    const others = [
+      `.it's a [f]*.${"0".repeat(17)}`,
+      `.it's a [f]*.${"0".repeat(17)}g`,
+      `.other.${"0".repeat(18)}`,
+    ];
+    for (const name of [left, ...others]) writeFileSync(`${dir}/${name}`, "half");
+    await target.writeFile("it's a [f]*", "whole");
+    assert.deepEqual(readdirSync(dir).sort(), [...others, "it's a [f]*"].sort());
+    for (const name of readdirSync(dir)) await target.remove(name);
   }));
 
 test("ensureContent, editLines", (t) =>

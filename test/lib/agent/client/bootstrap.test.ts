@@ -136,6 +136,59 @@ describe("an agent's first connection to a host", needsMachines(), () => {
     );
   });
 
+  describe("a directory of the agent that cannot be used is refused in one sentence", () => {
+    const agentDirectory = "/root/.cache/consfigurator/agent";
+    const remedy = "set XDG_CACHE_HOME on the host to another directory, or remove via.agent()";
+    const cases: Record<string, [prepare: string, message: string, undo: string]> = {
+      "on a file system mounted noexec": [
+        "mkdir -p /root/.cache && mount -t tmpfs -o noexec,mode=0700 tmpfs /root/.cache",
+        `no program can be run in the agent's directory ${agentDirectory}: its file system is mounted noexec; install Node 24 on the host, set XDG_CACHE_HOME there to a directory on another file system, or remove via.agent()`,
+        "umount /root/.cache",
+      ],
+      "on a read-only file system, there already": [
+        `mount -t tmpfs -o mode=0700 tmpfs /root/.cache && mkdir -p ${agentDirectory} && chmod 700 ${agentDirectory} && mount -o remount,ro /root/.cache`,
+        `the agent's directory ${agentDirectory} is on a read-only file system; make it writable, ${remedy}`,
+        "umount /root/.cache",
+      ],
+      "on a read-only file system": [
+        "mount -t tmpfs -o ro tmpfs /root/.cache",
+        `cannot make the agent's directory ${agentDirectory}: Read-only file system; make its file system writable, ${remedy}`,
+        "umount /root/.cache",
+      ],
+      "of somebody else": [
+        `mkdir -p ${agentDirectory} && chmod 700 ${agentDirectory} && cp /bin/true ${agentDirectory}/node && chown -R 1234 ${agentDirectory}`,
+        `the agent's directory ${agentDirectory} is refused: ${agentDirectory} belongs to uid 1234, and root would run what is in it; remove it, ${remedy}`,
+        `rm -r ${agentDirectory}`,
+      ],
+      "in a directory of somebody else": [
+        `mkdir -p ${agentDirectory} && chmod 700 ${agentDirectory} && chown 1234 /root/.cache/consfigurator`,
+        `the agent's directory ${agentDirectory} is refused: /root/.cache/consfigurator belongs to uid 1234, and root would run what is in it; remove it, ${remedy}`,
+        "rm -r /root/.cache/consfigurator",
+      ],
+      "that others can write to": [
+        `mkdir -p ${agentDirectory} && chmod 777 ${agentDirectory}`,
+        `the agent's directory ${agentDirectory} is refused: other users can write to ${agentDirectory}, and root would run what is in it; remove it, ${remedy}`,
+        `rm -r ${agentDirectory}`,
+      ],
+    };
+    for (const [name, [prepare, message, undo]] of Object.entries(cases)) {
+      test(name, async () => {
+        await on.bare();
+        await on.machine.run(`mkdir -p /root/.cache; ${prepare}`);
+        try {
+          const deployment = on.deploy([prop("probe.process_")]);
+          const events = eventsOf(deployment);
+          const { failure } = await deployment;
+          assert.equal(failure?.message, `via.agent(): ${message}`);
+          assert.equal(uploads(events), 0);
+        } finally {
+          await session.connections.close();
+          await on.machine.run(undo);
+        }
+      });
+    }
+  });
+
   test("two simultaneous first deployments to a host both succeed", async () => {
     await on.bare();
     const [one, two] = await Promise.all([

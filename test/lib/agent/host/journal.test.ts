@@ -111,3 +111,17 @@ test("the latest fifty journals are kept", () => {
     [true, true, true, false],
   );
 });
+
+test("with a clock that was set back, the latest journal stays", () => {
+  const many = new AgentDirectory(path.join(dir, "future"));
+  const tomorrow = Date.now() / 1000 + 86400;
+  for (let i = 1; i <= 55; i++) {
+    const file = many.journal(`d${i}`);
+    writeFileSync(file, "");
+    utimesSync(file, tomorrow + i, tomorrow + i);
+  }
+  new Journal(many, "first").close();
+  new Journal(many, "second").close();
+  const left = readdirSync(many.journals);
+  assert.deepEqual([left.includes("first.jsonl"), left.includes("second.jsonl")], [true, true]);
+});

@@ -173,4 +173,17 @@ describe("old trees are removed", () => {
     assert.deepEqual(readdirSync(directory.blobs).sort(), kept.sort());
     assert.deepEqual(contentsOf("t7"), { "a.js": "shared", "b.js": "of 7" });
   });
+
+  test("with a clock that was set back, the new tree stays", () => {
+    const tomorrow = Date.now() / 1000 + 86400;
+    for (let i = 1; i <= 6; i++) {
+      store.add(whole(`t${i}`, { "a.js": `of ${i}` }));
+      utimesSync(directory.tree(`t${i}`), tomorrow + i, tomorrow + i);
+    }
+    for (const tree of ["t7", "t8"]) {
+      store.add(whole(tree, { "a.js": tree }));
+      assert.deepEqual(contentsOf(tree), { "a.js": tree });
+    }
+    assert.deepEqual(store.trees().sort(), ["t3", "t4", "t5", "t6", "t7", "t8"]);
+  });
 });
