@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { localConnection } from "../../../lib/connection/local";
 import {
   discardSandbox,
@@ -21,6 +20,7 @@ import { ConsfigError } from "../../../lib/model/errors";
 import type { Progress } from "../../../lib/model/events";
 import { hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
+import { until } from "../../support/until";
 
 const root = path.resolve(__dirname, "../../..");
 /** With `CI=true` nothing is skipped: the first test fails with the reason. */
@@ -99,12 +99,6 @@ const processesWith = (word: string): string[] =>
     }
   });
 
-async function eventually(holds: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !holds(); await pause(20)) {
-    assert.ok(Date.now() < deadline, `within 10 s: ${what}`);
-  }
-}
-
 describe("a clone of this machine", needsClone, () => {
   const name = named("clone");
   const watched = ["/etc/passwd", "/etc/debian_version", "/etc", "/root", "/usr/sbin"];
@@ -181,10 +175,10 @@ describe("a clone of this machine", needsClone, () => {
     const word = `${4000 + process.pid}.5`;
     connection = await open(name);
     const channel = await connection.exec(`exec sleep ${word}`);
-    await eventually(() => processesWith(word).length > 0, "it is running");
+    await until("it is running", () => processesWith(word).length > 0);
     await discardSandbox(name);
     await channel.exit;
-    await eventually(() => !connection.alive, "the connection is not alive");
+    await until("the connection is not alive", () => !connection.alive);
     assert.deepEqual(processesWith(word), []);
     await assert.rejects(
       sandboxDiff(name),
@@ -198,10 +192,10 @@ describe("a clone and the process that created it", needsClone, () => {
   test("the clone ends when the process is killed", async () => {
     const word = `${5000 + process.pid}.5`;
     const { child } = await owner(named("orphan"), `await connection.exec("exec sleep ${word}");`);
-    await eventually(() => processesWith(word).length > 0, "it is running");
+    await until("it is running", () => processesWith(word).length > 0);
     child.kill("SIGKILL");
     await once(child, "close");
-    await eventually(() => processesWith(word).length === 0, "nothing in it is running");
+    await until("nothing in it is running", () => processesWith(word).length === 0);
   });
 
   test("a kept clone survives the process, is found by name, and can be discarded", async (t) => {
@@ -220,7 +214,7 @@ describe("a clone and the process that created it", needsClone, () => {
     assert.equal(existsSync("/etc/kept"), false);
     await keepSandbox(name); // already kept
     await discardSandbox(name);
-    await eventually(() => !connection.alive, "it is gone");
+    await until("it is gone", () => !connection.alive);
     assert.equal(existsSync(`/run/consfigurator/sandbox-${name}.json`), false);
   });
 

@@ -10,7 +10,8 @@ import { defhost } from "../../../lib/model/host";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
-import { assertOk, prop, type Rig, rig, selfIn, until } from "../agent/_rig";
+import { until } from "../../support/until";
+import { assertOk, prop, type Rig, rig, selfIn } from "../agent/_rig";
 
 describe("agents", needsMachines(), () => {
   let on: Rig;

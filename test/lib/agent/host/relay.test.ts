@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { encode } from "../../../../lib/agent/shared/wire";
 import { session } from "../../../../lib/controller/session";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
 
 describe("an agent, and unauthorized or malformed input", needsMachines(), () => {
   let on: Rig;
@@ -61,10 +62,16 @@ socket.pipe(process.stdout);'`,
       prop("probe.runs", "touch /srv/step; while ! [ -e /srv/go ]; do sleep 0.1; done; echo done"),
     ]);
     await until("the step", () => exists("srv/step"));
-    // The worker of the previous deployment may still be exiting.
-    const [socket = ""] = readdirSync(inAgent("run"))
-      .filter((name) => name.startsWith("worker-"))
-      .sort((one, other) => statSync(inAgent("run", other)).ctimeMs - statSync(inAgent("run", one)).ctimeMs);
+    // The worker of the previous deployment may still be exiting, and a spare one starting: the one that runs the step.
+    const socket = await until("the socket of the worker", async () => {
+      const processes = await on.machine.run("ps -ww -eo pid=,ppid=,args=");
+      const rows = [...processes.matchAll(/^ *(\d+) +(\d+) (.*)$/gm)].map(([, ...columns]) => columns);
+      const above = (pid = ""): string | undefined => {
+        const [, parent, args = ""] = rows.find(([id]) => id === pid) ?? [];
+        return /worker\.js \S+ (worker-\S+)/.exec(args)?.[1] ?? (parent && above(parent));
+      };
+      return above(rows.find(([, , args = ""]) => /sleep 0\.1|while ! \[ -e/.test(args))?.[0]);
+    });
     for (const [, bytes, words] of malformed) assert.match(await send(socket, bytes), words);
     await on.machine.run("touch /srv/go");
     const report = await deployment;
