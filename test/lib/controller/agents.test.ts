@@ -124,8 +124,8 @@ describe("agents", needsMachines(), () => {
     await sleep(1500);
     assert.equal((await on.pids("supervisor")).length, 1, "it stays as long as somebody is connected");
     await session.connections.close();
-    await until("its end", async () => (await on.pids("supervisor")).length === 0, 5);
-    await until("the spare's end", async () => (await on.pids("worker")).length === 0, 5);
+    await until("its end", async () => (await on.pids("supervisor")).length === 0);
+    await until("the spare's end", async () => (await on.pids("worker")).length === 0);
     assert.equal(await on.machine.run("ls /root/.cache/consfigurator/agent/run"), "lock\n");
     await on.machine.run("sed -i /CONSFIGURATOR/d /etc/environment");
     selfIn(await on.deploy([prop("probe.process_")]));

@@ -28,6 +28,14 @@ const socket = require("node:net").connect("${socket}");
 socket.write(Buffer.from("${bytes.toString("base64")}", "base64"));
 socket.pipe(process.stdout);'`,
     );
+  /** Sends `bytes` to a new relay, waits for `word` in its answer, and returns the answer. */
+  const answer = async (bytes: Buffer, word: string): Promise<string> => {
+    const waiting = `for i in $(seq 300); do grep -aq '${word}' /srv/answer && break; sleep 0.1; done`;
+    const { stdout } = await on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && : >/srv/answer && { echo ${bytes.toString("base64")} | base64 -d; ${waiting}; } | ./node $PWD/boot/${bootFile()} relay | tee /srv/answer`,
+    );
+    return stdout;
+  };
   const malformed: readonly (readonly [string, Buffer, RegExp])[] = [
     ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n"), /expected a message, got/],
     [
@@ -96,9 +104,7 @@ socket.pipe(process.stdout);'`,
       by: "ana",
       job: encode({ deployment: "../d1" }),
     };
-    const { stdout } = await on.machine.exec(
-      `cd /root/.cache/consfigurator/agent && { echo ${encode(request).toString("base64")} | base64 -d; sleep 2; } | ./node $PWD/boot/${bootFile()} relay`,
-    );
+    const stdout = await answer(encode(request), "refused");
     assert.match(stdout, /refused/);
     assert.match(stdout, /invalid message "job": deployment is "\.\.\/d1", expected name/);
     selfIn(await on.deploy([prop("probe.process_")]));
@@ -106,10 +112,8 @@ socket.pipe(process.stdout);'`,
 
   test("a deployment with malformed sources is refused by the relay", async () => {
     const request = { type: "deploy", deployment: "d2", tree: "t", by: "ana", job: encode({}) };
-    const bytes = encode({ ...request, change: { tree: "t", files: 7 } }).toString("base64");
-    const { stdout } = await on.machine.exec(
-      `cd /root/.cache/consfigurator/agent && { echo ${bytes} | base64 -d; sleep 1; } | ./node $PWD/boot/${bootFile()} relay`,
-    );
+    const bytes = encode({ ...request, change: { tree: "t", files: 7 } });
+    const stdout = await answer(bytes, "invalid message");
     assert.match(stdout, /invalid message "deploy": change\.files is 7, expected list/);
   });
 
