@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import path from "node:path";
 import type { FSWatcher } from "chokidar";
 import type { ModuleGraph } from "./_graph";
@@ -5,6 +6,9 @@ import { isSource } from "./sources";
 
 /** Waits this long for further writes: an editor may write a file in several steps, a checkout writes many files. */
 const QUIET_MS = 30;
+
+/** A file that was emptied is about to be written again: it gets this long. */
+const EMPTY_MS = 1_000;
 
 /** A running file watcher. */
 export interface Watch {
@@ -25,14 +29,18 @@ export function watchSources(
 ): Watch {
   const saved = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  const report = (): void => {
+    const files = [...saved].sort();
+    saved.clear();
+    onSave(files);
+  };
   const note = (file: string): void => {
     if (!isSource(file)) return;
     saved.add(file);
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const files = [...saved].sort();
-      saved.clear();
-      onSave(files);
+      if (![...saved].some(isEmpty)) report();
+      else timer = setTimeout(report, EMPTY_MS);
     }, QUIET_MS);
   };
   let closed = false;
@@ -55,6 +63,10 @@ export function watchSources(
       await (await started)?.close();
     },
   };
+}
+
+function isEmpty(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.size === 0;
 }
 
 /** True for node_modules and hidden files under the watched directories. */

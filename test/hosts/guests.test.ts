@@ -9,8 +9,9 @@ import { session } from "../../lib/controller/session";
 import type { Host } from "../../lib/model/host";
 import { root } from "../../lib/util/package";
 import * as via from "../../lib/via";
-import { assertOk, type Rig, rig, until } from "../lib/agent/_rig";
+import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
+import { until } from "../support/until";
 
 describe("a custom service from source, behind nginx", needsMachines(), () => {
   let on: Rig;

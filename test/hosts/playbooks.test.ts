@@ -7,8 +7,8 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import { cacheHome, root } from "../../lib/util/package";
-import { until } from "../lib/agent/_rig";
 import { bootMachine, type Machine, needsMachines } from "../support/machines";
+import { until } from "../support/until";
 
 /** The examples as a new user runs them: their playbooks, run with the consfig command. */
 describe("the playbooks of hosts/", needsMachines(), () => {

@@ -11,8 +11,9 @@ import { root } from "../../lib/util/package";
 import * as via from "../../lib/via";
 import * as daemon from "../../properties/daemon";
 import { debianStable } from "../../properties/os";
-import { assertOk, type Rig, rig, until } from "../lib/agent/_rig";
+import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
+import { until } from "../support/until";
 
 const source = readFileSync(path.join(root, "services/cool.ts"), "utf8");
 const executable = "/usr/local/bin/cool-web-service";

@@ -1,8 +1,8 @@
-import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { stripVTControlCharacters } from "node:util";
+import { until as waitFor } from "../support/until";
 import { command, consfigWith } from "./_consfig";
 
 /** The tests need the script(1) of util-linux to get a terminal. */
@@ -10,8 +10,6 @@ export const needsTerminal = {
   skip:
     process.platform === "linux" && existsSync("/usr/bin/script") ? false : "needs script(1) of util-linux",
 };
-
-const TIMEOUT_MS = 30_000;
 
 export interface PromptOptions {
   readonly environment?: NodeJS.ProcessEnv;
@@ -39,14 +37,8 @@ export async function prompt(
   child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
   const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
   const text = () => stripVTControlCharacters(seen.slice(from)).replaceAll("\r", "");
-  const until = async (pattern: RegExp): Promise<string> => {
-    const end = Date.now() + TIMEOUT_MS;
-    while (!pattern.test(text())) {
-      assert.ok(Date.now() < end, `${pattern} did not appear; the screen shows:\n${text()}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return text();
-  };
+  const until = (pattern: RegExp, seconds = 30): Promise<string> =>
+    waitFor(`${pattern} on the screen`, () => pattern.test(text()) && text(), { seconds, saw: text });
   const keys = (typed: string) => {
     from = seen.length;
     child.stdin.write(typed);
@@ -55,6 +47,6 @@ export async function prompt(
     keys(`${typed}\r`);
     return until(pattern);
   };
-  const opened = await until(/consfig> $/);
+  const opened = await until(/consfig> $/, 55);
   return { root, env, keys, type, until, closed, child, opened };
 }

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { until } from "../support/until";
 import { command, consfigWith, run } from "./_consfig";
 
 test("a playbook runs to its end", async (t) => {
@@ -182,16 +183,14 @@ test("piped input runs as it arrives, and lines keep their numbers", async (t) =
   const child = spawn(process.execPath, [command, "--consfig", root], { env, cwd: root, stdio: "pipe" });
   let stdout = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  const until = async (pattern: RegExp) => {
-    while (!pattern.test(stdout)) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
+  const printed = (pattern: RegExp) => until(`${pattern}`, () => pattern.test(stdout), { saw: () => stdout });
   child.stdin.write("console.log('one')\nconst add = (a: number,\n");
   await new Promise((resolve) => setTimeout(resolve, 500));
   assert.equal(stdout, "", "the input ends in the middle of a statement");
   child.stdin.write("  b: number) => a + b\n");
-  await until(/^one\n$/);
+  await printed(/^one\n$/);
   child.stdin.write("console.log(add(1, 2))\n");
-  await until(/^one\n3\n$/);
+  await printed(/^one\n3\n$/);
   child.stdin.end("heer");
   assert.equal(await new Promise((resolve) => child.on("close", resolve)), 2);
   assert.match(stdout, /heer is not defined[\s\S]* {2}at stdin:5:1\n$/);

@@ -1,49 +1,116 @@
 /** `npm test`, after installing the packages: format, types, tests, and a summary. */
-import { globSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { FileResult } from "./_collected";
 import { installDebianPackages } from "./_debian";
 import { removeLeftMachines } from "./_left";
+import { inOrder, isQuick, nextOf, recordSeconds, testFiles, type Work } from "./_order";
 import { tryRun } from "./_run";
-import { type FileResult, runTestFile } from "./_test-file";
+import { print, type Stopped, summarize } from "./_summary";
+import { runTestFile } from "./_test-file";
+import { beginRun, type ThisRun } from "./_this-run";
 
 const root = path.resolve(__dirname, "../..");
 
-/** Milliseconds that one test file may take. */
+/** Milliseconds that one test file may take. Each of its tests has a limit of its own. */
 const fileTimeout = 1_200_000;
 
-/** Takes minutes, so it starts before the others of its group. */
-const longest = "test/lib/connection/conformance.test.ts";
-
-/** Runs the named test files, or everything; sets the exit code of the process. */
-export async function main(names: readonly string[]): Promise<void> {
-  const files = names.length === 0 ? testFiles() : filesNamed(names);
-  const problem = await installDebianPackages();
+/**
+ * Runs the named test files, or `all`; sets the exit code of the process. `parent`: the process that waits for this one;
+ * nobody does when it is gone.
+ */
+export async function main(args: readonly string[], parent?: number, all = testFiles()): Promise<void> {
+  const { names, quick } = parsed(args);
+  const stopping = stoppedBySignals(parent);
+  const files = (names.length === 0 ? all : filesNamed(names, all)).filter((file) => !quick || isQuick(file));
+  const problem = quick ? undefined : await installDebianPackages();
   if (problem !== undefined) process.stderr.write(`${problem}\n`);
-  const results = names.length === 0 ? await runChecks() : [];
-  const pure = files.filter((file) => !bootsMachines(file));
-  const booting = files.filter(bootsMachines);
-  const width = Math.max(0, ...files.map((file) => file.length));
-  for (const group of [pure, booting]) {
-    const run = async (file: string) => {
-      const result = await runTestFile(file, { root, timeout: fileTimeout });
-      print(result, width);
-      results.push(result);
-    };
-    await inParallel(group, Math.max(2, Math.min(4, os.availableParallelism())), run);
-  }
   await removeLeftMachines();
-  process.exitCode = summarize(results) ? 0 : 1;
+  const thisRun = beginRun();
+  const results: FileResult[] = [];
+  let notStarted = files.length;
+  try {
+    const checks = names.length === 0 ? runChecks(stopping.signal, results) : Promise.resolve();
+    // They need a core; the tests get the others.
+    if (!quick) await checks;
+    notStarted -= await runFiles(files, { thisRun, signal: stopping.signal, results });
+    await checks;
+  } finally {
+    thisRun.end();
+    await removeLeftMachines();
+    recordSeconds(results);
+    const by = stopping.by();
+    const stopped: Stopped | undefined = by && { by, notStarted };
+    process.exitCode = summarize(results, stopped) ? 0 : by ? 128 + os.constants.signals[by] : 1;
+  }
 }
 
-function testFiles(): string[] {
-  const files = globSync("test/**/*.test.{ts,tsx}", { cwd: root }).sort();
-  return [...files.filter((file) => file === longest), ...files.filter((file) => file !== longest)];
+function parsed(args: readonly string[]): { names: readonly string[]; quick: boolean } {
+  const unknown = args.find((arg) => arg.startsWith("-") && arg !== "--quick");
+  if (unknown !== undefined) {
+    process.stderr.write(
+      `${unknown}: unknown option; usage: npm test -- [--quick] [FILE or DIRECTORY ...]\n`,
+    );
+    process.exit(2);
+  }
+  return { names: args.filter((arg) => !arg.startsWith("-")), quick: args.includes("--quick") };
+}
+
+/** The first signal stops the files; the summary and the cleaning up follow. */
+function stoppedBySignals(parent: number | undefined): {
+  signal: AbortSignal;
+  by(): NodeJS.Signals | undefined;
+} {
+  const controller = new AbortController();
+  let by: NodeJS.Signals | undefined;
+  const stop = (name: NodeJS.Signals) => {
+    by ??= name;
+    controller.abort();
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop(name));
+  if (parent !== undefined) setInterval(() => process.ppid === parent || stop("SIGHUP"), 1000).unref();
+  return { signal: controller.signal, by: () => by };
+}
+
+interface FilesOptions {
+  readonly thisRun: ThisRun;
+  readonly signal: AbortSignal;
+  readonly results: FileResult[];
+}
+
+/** Runs files side by side, and adds their results as they end; returns how many were started. */
+async function runFiles(
+  files: readonly string[],
+  { thisRun, signal, results }: FilesOptions,
+): Promise<number> {
+  const waiting = inOrder(files);
+  const running = new Map<Work, Promise<void>>();
+  const places = Math.max(2, Math.min(4, os.availableParallelism()));
+  const width = Math.max(0, ...files.map((file) => file.length));
+  let started = 0;
+  const start = async (work: Work) => {
+    const scope = thisRun.forFile(started);
+    const result = await runTestFile(work.file, { root, timeout: fileTimeout, signal, scope });
+    running.delete(work);
+    print(result, width);
+    results.push(result);
+  };
+  while (waiting.length > 0 && !signal.aborted) {
+    const next = running.size < places ? nextOf(waiting, [...running.keys()], places) : undefined;
+    if (next === undefined) {
+      await Promise.race(running.values());
+      continue;
+    }
+    waiting.splice(waiting.indexOf(next), 1);
+    started += 1;
+    running.set(next, start(next));
+  }
+  await Promise.all(running.values());
+  return started;
 }
 
 /** Names are relative to the directory where npm was started, or to the checkout. */
-function filesNamed(names: readonly string[]): string[] {
-  const all = testFiles();
+function filesNamed(names: readonly string[], all: readonly string[]): string[] {
   const found = names.flatMap((name) => all.filter((file) => isNamed(file, name)));
   const unknown = names.find((name) => !all.some((file) => isNamed(file, name)));
   if (unknown === undefined) return [...new Set(found)];
@@ -58,14 +125,9 @@ function isNamed(file: string, name: string): boolean {
   return file === relative || file.startsWith(`${relative}/`) || file === name;
 }
 
-/** Machines need memory and CPU time, so files that boot them run last. */
-function bootsMachines(file: string): boolean {
-  return /needsMachines|support\/machines/.test(readFileSync(path.join(root, file), "utf8"));
-}
-
-async function runChecks(): Promise<FileResult[]> {
+async function runChecks(signal: AbortSignal, results: FileResult[]): Promise<void> {
   const tool = (name: string) => [process.execPath, path.join(root, "node_modules/.bin", name)];
-  const format = await check("format", [
+  const format = [
     ...tool("biome"),
     "ci",
     "--colors=off",
@@ -73,9 +135,15 @@ async function runChecks(): Promise<FileResult[]> {
     "--error-on-warnings",
     "--max-diagnostics=100",
     root,
-  ]);
-  const types = await check("types", [...tool("tsc"), "--project", root, "--noEmit", "--pretty", "false"]);
-  return [format, types];
+  ];
+  const types = [...tool("tsc"), "--project", root, "--noEmit", "--pretty", "false"];
+  for (const [name, command] of [
+    ["format", format],
+    ["types", types],
+  ] as const) {
+    if (signal.aborted) return;
+    results.push(await check(name, command));
+  }
 }
 
 async function check(name: string, command: readonly string[]): Promise<FileResult> {
@@ -84,56 +152,8 @@ async function check(name: string, command: readonly string[]): Promise<FileResu
   const detail = `${stdout}${stderr}`.trim();
   const failures = exit === 0 ? [] : [{ name, location: command.slice(1, 3).join(" "), detail }];
   const milliseconds = performance.now() - start;
-  const result = { file: name, passed: exit === 0 ? 1 : 0, failures, skips: [], milliseconds, output: "" };
+  const passed = exit === 0 ? 1 : 0;
+  const result = { file: name, passed, failures, skips: [], milliseconds, output: "", left: [] };
   print(result, 0);
   return result;
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const waiting = [...items];
-  const worker = async () => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: width }, worker));
-}
-
-function print(result: FileResult, width: number): void {
-  const { file, failures, milliseconds, output } = result;
-  const mark = failures.length === 0 ? "ok    " : "FAILED";
-  console.log(`${mark} ${file.padEnd(width)}  ${countsOf(result)}  ${(milliseconds / 1000).toFixed(1)} s`);
-  for (const failure of failures) {
-    console.log(indented(`\n✖ ${failure.name}\n  at ${failure.location}\n${indented(failure.detail)}\n`));
-  }
-  if (failures.length > 0 && output.trim() !== "")
-    console.log(indented(`output of the file:\n${indented(output.trim())}\n`));
-}
-
-function countsOf({ passed, failures, skips }: FileResult): string {
-  const parts = [
-    passed > 0 ? `${passed} passed` : "",
-    failures.length > 0 ? `${failures.length} failed` : "",
-    skips.length > 0 ? `${skips.length} skipped` : "",
-  ];
-  return parts.filter(Boolean).join(", ");
-}
-
-function indented(text: string): string {
-  return text.replace(/^(?=.)/gm, "  ");
-}
-
-/** Prints the skipped tests with reasons, the failed tests, and the counts. True when nothing failed. */
-function summarize(results: readonly FileResult[]): boolean {
-  const skips = results.flatMap((result) => result.skips);
-  const failures = results.flatMap((result) => result.failures);
-  const passed = results.reduce((sum, result) => sum + result.passed, 0);
-  if (skips.length > 0) console.log("\nSkipped:");
-  for (const { name, location, reason } of skips) console.log(`  ${name} (${location}): ${reason}`);
-  if (failures.length > 0) console.log("\nFailed:");
-  for (const { name, location } of failures) console.log(`  ${name} (${location})`);
-  console.log(`\n${passed} passed, ${failures.length} failed, ${skips.length} skipped`);
-  return failures.length === 0 && passed > 0;
 }

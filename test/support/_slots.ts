@@ -18,12 +18,16 @@ export interface ProcessId {
   readonly start: string;
 }
 
-/** Everything to remove with a machine. */
-export interface Slot {
-  readonly number: number;
-  /** The boot id of this computer when the slot was taken: after a reboot its process is dead. */
+/** What belongs to a process. */
+export interface Owned {
+  /** The boot id of this computer: after a reboot the process is dead. */
   readonly boot: string;
   readonly owner: ProcessId;
+}
+
+/** Everything to remove with a machine. */
+export interface Slot extends Owned {
+  readonly number: number;
   readonly directory: string;
   readonly record: string;
   readonly unit: string;
@@ -138,7 +142,8 @@ function describeSlot(number: number): Slot {
   };
 }
 
-function self(): Pick<Slot, "boot" | "owner"> {
+/** Marks something as belonging to this process. */
+export function self(): Owned {
   const owner = processId(process.pid);
   if (owner === undefined) throw new Error("/proc has no entry for this process: mount /proc");
   return { boot: bootId(), owner };
@@ -174,8 +179,8 @@ function readSlot(name: string): Slot | undefined {
   }
 }
 
-function ownerLives(slot: Slot): boolean {
-  return slot.boot === bootId() && processId(slot.owner.pid)?.start === slot.owner.start;
+export function ownerLives({ boot, owner }: Owned): boolean {
+  return boot === bootId() && processId(owner.pid)?.start === owner.start;
 }
 
 function bootId(): string {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type FileResult, runTestFile } from "./_test-file";
+import type { FileResult } from "./_collected";
+import { runTestFile } from "./_test-file";
+import { until } from "./until";
 
 const root = path.resolve(__dirname, "../..");
 
@@ -17,12 +19,14 @@ describe("runTestFile", () => {
   after(() => rmSync(directory, { recursive: true }));
 
   let count = 0;
-  async function resultOf(text: string, timeout = 30_000): Promise<FileResult> {
+  function fileWith(text: string): string {
     count += 1;
     const file = path.join(directory, `${count}.test.ts`);
     writeFileSync(file, `import { before, describe, test } from "node:test";\n${text}`);
-    return runTestFile(path.relative(root, file), { root, timeout, grace: 500 });
+    return path.relative(root, file);
   }
+  const resultOf = (text: string, timeout = 30_000): Promise<FileResult> =>
+    runTestFile(fileWith(text), { root, timeout, grace: 500 });
 
   test("reports passed, failed and skipped tests, with locations", async () => {
     const { passed, failures, skips, output } = await resultOf(`
@@ -75,7 +79,68 @@ describe("runTestFile", () => {
   ] as const) {
     test(`kills a file that ${what}`, async () => {
       const { failures } = await resultOf(text, 1500);
-      assert.equal(failures.at(-1)?.detail, "did not finish within 1.5 s; killed");
+      assert.match(
+        failures.at(-1)?.detail ?? "",
+        /^did not finish within 1.5 s; killed(\nrunning:\n {2}one, .*)?$/,
+      );
     });
   }
+
+  const waits = `
+    import assert from "node:assert/strict";
+    import { spawn } from "node:child_process";
+    import { until } from ${JSON.stringify(path.join(__dirname, "until"))};
+    const look = { seconds: 20, saw: () => "only clouds" };
+`;
+
+  test("a test that takes too long shows what it waited for; the others go on", async () => {
+    const { passed, failures } = await resultOf(`${waits}
+      test("the sky", { timeout: 300 }, async (t) => {
+        const child = spawn("sleep", ["20"]);
+        t.after(() => child.kill());
+        assert.equal(1, 1);
+        await until("the moon", () => false, look);
+      });
+      describe("a suite", () => {
+        before(() => until("a machine", () => ({ console: "login:" }).console === ""), { timeout: 300 });
+        test("on it", () => {});
+      });
+      test("next", () => {});`);
+    assert.equal(passed, 1);
+    const seconds = (text = "") =>
+      text.replace(/\d+\.\d s/g, "N s").replace(/\d+ \(\d\d:\d\d\)/, "PID (AGE)");
+    const file = path.join(directory, `${count}.test.ts`);
+    assert.equal(
+      seconds(failures[0]?.detail),
+      `did not finish within N s
+it waited for:
+  the moon, for N s; seen last:
+  only clouds
+its last assertion: assert.equal at TestContext.<anonymous> (${file}:11:16)
+processes below it:
+  PID (AGE) sleep 20`,
+    );
+    assert.equal(failures[1]?.name, "a suite › on it");
+    assert.match(
+      seconds(failures[2]?.detail),
+      /^before did not finish within N s; it waited for:\n {2}a machine, for N s\nits last assertion: .*\nno process was below it$/,
+    );
+  });
+
+  test("a stopped file is no failure, and shows what was running", async () => {
+    const stop = new AbortController();
+    const begun = path.join(directory, "begun");
+    const text = `test("one", () => {});
+      test("two", async () => {
+        await new Promise((end) => setTimeout(end, 100)); // the end of the first one is reported
+        require("node:fs").writeFileSync(${JSON.stringify(begun)}, "");
+        await new Promise((end) => setTimeout(end, 30_000));
+      });`;
+    const result = runTestFile(fileWith(text), { root, timeout: 30_000, signal: stop.signal });
+    await until("the second test", () => existsSync(begun));
+    stop.abort();
+    const { passed, failures, running } = await result;
+    assert.deepEqual([passed, failures], [1, []]);
+    assert.match(running?.join() ?? "", /^two, for \d\.\d s$/);
+  });
 });

@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { run, tryRun } from "./_run";
 import { processId, takenSlots } from "./_slots";
 import { bootMachine, bootMachines, type Machine, needsMachines } from "./machines";
+import { until } from "./until";
 
 describe("a test machine", needsMachines(), () => {
   let machine: Machine;
@@ -114,7 +114,8 @@ describe("test machines", needsMachines(), () => {
     const slot = takenSlots().find((taken) => taken.directory === left);
     assert.ok(slot?.supervisor);
     child.kill("SIGKILL");
-    while (processId(slot.supervisor.pid)?.start === slot.supervisor.start) await pause(10);
+    const { pid, start } = slot.supervisor;
+    await until("the end of its supervisor", () => processId(pid)?.start !== start);
     assert.ok(existsSync(slot.record));
     const cleanUp = `require(${JSON.stringify(path.join(__dirname, "_slots"))}).reapSlots();`;
     await run([

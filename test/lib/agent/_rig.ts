@@ -5,7 +5,6 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { deployThese } from "../../../lib/controller/deploy";
 import type { Deployment } from "../../../lib/controller/deployment";
 import { session } from "../../../lib/controller/session";
@@ -235,19 +234,6 @@ export function selfIn(report: Report): Self {
   assertOk(report);
   const step = report.steps.find(({ property }) => property === "probe.process_");
   return JSON.parse(step?.output ?? "") as Self;
-}
-
-/** Waits until `test` returns true, for at most `seconds`. */
-export async function until(
-  what: string,
-  test: () => boolean | Promise<boolean>,
-  seconds = 10,
-): Promise<void> {
-  const deadline = performance.now() + seconds * 1000;
-  while (!(await test())) {
-    if (performance.now() > deadline) throw new Error(`timed out after ${seconds} s: ${what}`);
-    await sleep(20);
-  }
 }
 
 /** Size of `text` after gzip, as a limit for the cost of sending a change. */

@@ -18,7 +18,8 @@ import { session } from "../../../lib/controller/session";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import type { DelayProxy } from "../../support/proxy";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "./_rig";
+import { until } from "../../support/until";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "./_rig";
 
 describe("an agent after failures", needsMachines(), () => {
   let on: Rig;

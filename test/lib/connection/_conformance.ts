@@ -12,6 +12,7 @@ import { type Hop, hopDefinition } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
 import type { PosixTarget } from "../../../lib/model/target";
 import { ShellTarget } from "../../../lib/target/shell/target";
+import { until } from "../../support/until";
 import { type Endpoint, HOST } from "./_contexts";
 
 /** Open hops, each inside the one before. */
@@ -254,7 +255,7 @@ async function sleeping(connection: Connection, before = ""): Promise<{ channel:
   const seconds = `${1_000_000 + process.pid}.${sleepCount}1`;
   const channel = await connection.exec(`${before}sleep ${seconds} & echo asleep; sleep ${seconds}`);
   await new Promise((resolve) => channel.stdout.once("data", resolve));
-  for (let attempts = 100; sleepers(seconds) < 2 && attempts > 0; attempts--) await pause(20);
+  await until("two sleeping processes", () => sleepers(seconds) >= 2);
   return { channel, seconds };
 }
 
@@ -271,6 +272,6 @@ function sleepers(seconds: string): number {
 
 /** Waits for the sleeping processes to end, and counts those left. */
 async function remaining(seconds: string): Promise<number> {
-  for (let attempts = 100; sleepers(seconds) > 0 && attempts > 0; attempts--) await pause(30);
+  await until("the end of the sleeping processes", () => sleepers(seconds) === 0);
   return sleepers(seconds);
 }

@@ -19,6 +19,7 @@ import type { Channel, Connection } from "../../../lib/model/connection";
 import type { Progress } from "../../../lib/model/events";
 import { type Asker, type Hop, hops } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
+import { until } from "../../support/until";
 
 /** A temporary sshd on a loopback port, with its own keys and client configuration in `directory`. */
 export interface Sshd {
@@ -132,16 +133,13 @@ async function freePort(): Promise<number> {
 }
 
 async function listening(port: number, log: () => string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const open = await new Promise<boolean>((answer) => {
+  const open = () =>
+    new Promise<boolean>((answer) => {
       const socket = tcp(port, "127.0.0.1");
       socket.once("connect", () => answer(true)).once("error", () => answer(false));
       socket.once("connect", () => socket.destroy());
     });
-    if (open) return;
-    await pause(25);
-  }
-  throw new Error(`sshd does not listen: ${log()}`);
+  await until("sshd listens", open, { saw: log });
 }
 
 async function stopped(child: ChildProcess, directory: string): Promise<void> {

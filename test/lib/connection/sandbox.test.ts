@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import {
   discardSandbox,
   keepSandbox,
@@ -16,6 +15,7 @@ import {
 } from "../../../lib/connection/sandbox";
 import type { Connection } from "../../../lib/model/connection";
 import { ConsfigError } from "../../../lib/model/errors";
+import { until } from "../../support/until";
 import { openSandbox } from "./_sandbox";
 
 const root = path.resolve(__dirname, "../../..");
@@ -78,12 +78,6 @@ const processesWith = (word: string): string[] =>
       return false;
     }
   });
-
-async function eventually(holds: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !holds(); await pause(20)) {
-    assert.ok(Date.now() < deadline, `within 10 s: ${what}`);
-  }
-}
 
 describe("a clone of this machine", needsClone, () => {
   const name = named("clone");
@@ -161,10 +155,10 @@ describe("a clone of this machine", needsClone, () => {
     const word = `${4000 + process.pid}.5`;
     connection = await openSandbox(name);
     const channel = await connection.exec(`exec sleep ${word}`);
-    await eventually(() => processesWith(word).length > 0, "it is running");
+    await until("it is running", () => processesWith(word).length > 0);
     await discardSandbox(name);
     await channel.exit;
-    await eventually(() => !connection.alive, "the connection is not alive");
+    await until("the connection is not alive", () => !connection.alive);
     assert.deepEqual(processesWith(word), []);
     await assert.rejects(
       sandboxDiff(name),
@@ -178,10 +172,10 @@ describe("a clone and the process that created it", needsClone, () => {
   test("the clone ends when the process is killed", async () => {
     const word = `${5000 + process.pid}.5`;
     const { child } = await owner(named("orphan"), `await connection.exec("exec sleep ${word}");`);
-    await eventually(() => processesWith(word).length > 0, "it is running");
+    await until("it is running", () => processesWith(word).length > 0);
     child.kill("SIGKILL");
     await once(child, "close");
-    await eventually(() => processesWith(word).length === 0, "nothing in it is running");
+    await until("nothing in it is running", () => processesWith(word).length === 0);
   });
 
   test("a kept clone survives the process, is found by name, and can be discarded", async (t) => {
@@ -200,7 +194,7 @@ describe("a clone and the process that created it", needsClone, () => {
     assert.equal(existsSync("/etc/kept"), false);
     await keepSandbox(name); // already kept
     await discardSandbox(name);
-    await eventually(() => !connection.alive, "it is gone");
+    await until("it is gone", () => !connection.alive);
     assert.equal(existsSync(`/run/consfigurator/sandbox-${name}.json`), false);
   });
 

@@ -6,16 +6,8 @@ import { pipeline } from "node:stream/promises";
 import { before, describe, test } from "node:test";
 import { ssh } from "../../../lib/connection/ssh";
 import type { Connection } from "../../../lib/model/connection";
+import { until } from "../../support/until";
 import { open, outcome, proxyTo, run, type Sshd, sshd } from "./_sshd";
-
-/** Waits a few seconds for `condition`; returns whether it came true. */
-async function soon(condition: () => Promise<boolean>): Promise<boolean> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    if (await condition()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return false;
-}
 
 /** The private directories of connections through the system's ssh. */
 const directories = (): string[] => readdirSync("/tmp").filter((name) => name.startsWith("consfig-ssh."));
@@ -103,10 +95,9 @@ for (const transport of ["ssh2", "openssh"] as const) {
       const channel = await connection.exec("sleep 77031 & sleep 77031; wait");
       channel.kill();
       assert.equal((await outcome(channel)).exit, 143);
-      assert.ok(
-        await soon(
-          async () => (await run(connection, "ps -A -o args | grep -c '^sleep 7703[1]'")).exit === 1,
-        ),
+      await until(
+        "the end of the sleeping process",
+        async () => (await run(connection, "ps -A -o args | grep -c '^sleep 7703[1]'")).exit === 1,
       );
     });
 

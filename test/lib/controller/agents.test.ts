@@ -10,7 +10,8 @@ import { defhost } from "../../../lib/model/host";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, type Snapshot, snapshot } from "../../support/snapshot";
-import { assertOk, prop, type Rig, rig, selfIn, until } from "../agent/_rig";
+import { until } from "../../support/until";
+import { assertOk, prop, type Rig, rig, selfIn } from "../agent/_rig";
 
 test("a list that cannot be written fails no deployment", (t) => {
   const { XDG_STATE_HOME } = process.env;
@@ -133,8 +134,8 @@ describe("agents", needsMachines(), () => {
     await sleep(1500);
     assert.equal((await on.pids("supervisor")).length, 1, "it stays as long as somebody is connected");
     await session.connections.close();
-    await until("its end", async () => (await on.pids("supervisor")).length === 0, 5);
-    await until("the spare's end", async () => (await on.pids("worker")).length === 0, 5);
+    await until("its end", async () => (await on.pids("supervisor")).length === 0);
+    await until("the spare's end", async () => (await on.pids("worker")).length === 0);
     assert.equal(await on.machine.run("ls /root/.cache/consfigurator/agent/run"), "lock\n");
     await on.machine.run("sed -i /CONSFIGURATOR/d /etc/environment");
     selfIn(await on.deploy([prop("probe.process_")]));

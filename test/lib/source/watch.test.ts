@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -36,6 +37,18 @@ test("saved, created and removed sources are reported, several at once in one ca
   assert.deepEqual(await next(), ["hosts/new.ts"]);
   remove("hosts/new.ts");
   assert.deepEqual(await next(), ["hosts/new.ts"]);
+  // Most editors, and writeFile, empty a file before they write it.
+  const calls: string[] = [];
+  const noted = () => calls.push(readFileSync(path.join(root, "shared/b.ts"), "utf8"));
+  saves.on("save", noted);
+  write({ "shared/b.ts": "" });
+  await delay(150);
+  write({ "shared/b.ts": "export const b = 2;\n" });
+  assert.deepEqual(await next(), ["shared/b.ts"]);
+  assert.deepEqual(calls, ["export const b = 2;\n"]);
+  write({ "shared/b.ts": "" });
+  assert.deepEqual(await next(), ["shared/b.ts"]);
+  saves.off("save", noted);
   await watch.close();
   write({ "hosts/a.ts": "export {};\n" });
   saves.once("save", () => assert.fail("called after close"));

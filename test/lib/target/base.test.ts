@@ -14,9 +14,9 @@ import {
 import { userInfo } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { onBothTargets, targetOf } from "consfigurator/testing";
 import { Cancelled, FailedChange, RunFailed } from "../../../lib/model/errors";
+import { until } from "../../support/until";
 
 /** The message of what `promise` rejects with, after its class. */
 const failure = async (promise: Promise<unknown>): Promise<string> => {
@@ -98,16 +98,15 @@ test("a cancelled command is ended with all that it started", async (t) => {
       const target = targetOf(kind, { signal: controller.signal });
       const mark = `86${process.pid}${kind === "agent" ? 1 : 2}`;
       const running = target.run(`sleep ${mark} & sleep ${mark}; echo never`);
-      setTimeout(() => controller.abort(), 100);
+      const processes = () => execFileSync("ps", ["-eo", "args"], { encoding: "utf8" });
+      const sleeping = () => processes().match(new RegExp(`^sleep ${mark}$`, "gm"));
+      await until("both", () => sleeping()?.length === 2, { saw: processes });
+      controller.abort();
       await assert.rejects(
         running,
         new Cancelled(`cancelled: \`sleep ${mark} & sleep ${mark}; echo never\` was ended`),
       );
-      await pause(50);
-      assert.doesNotMatch(
-        execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }),
-        new RegExp(`sleep ${mark}`),
-      );
+      await until("the end of both", () => !processes().includes(`sleep ${mark}`), { saw: processes });
       await assert.rejects(target.run("true"), new Cancelled("cancelled: `true` was not started"));
       await assert.rejects(target.writeFile("/nonexistent/x", ""), Cancelled);
     });

@@ -12,7 +12,8 @@ import { as, deploys, deploysThese } from "../../../lib/nested/deploys";
 import * as via from "../../../lib/via";
 import { bootMachines, type Machine, needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, probe, prop, type Rig, until } from "../agent/_rig";
+import { until } from "../../support/until";
+import { assertOk, eventsOf, rig as makeRig, probe, prop, type Rig } from "../agent/_rig";
 
 describe("a host that deploys others", needsMachines(), () => {
   let rig: Rig;

@@ -6,7 +6,8 @@ import { session } from "../../../../lib/controller/session";
 import { root } from "../../../../lib/util/package";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
 
 describe("an agent's first connection to a host", needsMachines(), () => {
   let on: Rig;

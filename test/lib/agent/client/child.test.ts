@@ -11,7 +11,8 @@ import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import { outline } from "../../../support/outline";
 import { changedPaths, ownCaches, snapshot } from "../../../support/snapshot";
-import { assertOk, eventsOf, prop, type Rig, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, prop, type Rig } from "../_rig";
 import { disguised, rigWithChroot, type Seen, seenIn } from "../_spy";
 
 /** Words in an instruction of the outer deployment, and in the name of data that only it needs. */
@@ -329,9 +330,9 @@ const PROCESSES: Readonly<Record<string, string>> = {
 const describeFailures = (report: Report): string =>
   [report.failure?.message, ...report.failed.map(({ failure }) => failure?.message)].join("\n");
 
-function begun(deployment: Parameters<typeof eventsOf>[0]): Promise<void> {
+async function begun(deployment: Parameters<typeof eventsOf>[0]): Promise<void> {
   const events = eventsOf(deployment);
-  return until("the innermost step has started", () =>
+  await until("the innermost step has started", () =>
     events.some((event) => event.kind === "step-output" && event.text.includes("begun")),
   );
 }

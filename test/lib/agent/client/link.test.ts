@@ -8,7 +8,8 @@ import { session } from "../../../../lib/controller/session";
 import type { DeployEvent } from "../../../../lib/model/events";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
 
 describe("deployments through an agent", needsMachines(), () => {
   let on: Rig;

@@ -10,7 +10,8 @@ import { deploys } from "../../../../lib/nested/deploys";
 import * as via from "../../../../lib/via";
 import { bootMachine, type Machine, needsMachines } from "../../../support/machines";
 import { outline } from "../../../support/outline";
-import { assertOk, eventsOf, rig as makeRig, prop, type Rig, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, rig as makeRig, prop, type Rig } from "../_rig";
 
 describe("a host that deploys a further one", needsMachines(), () => {
   let rig: Rig;

@@ -9,7 +9,8 @@ import { session } from "../../../../lib/controller/session";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import type { DelayProxy } from "../../../support/proxy";
-import { assertOk, gzipped, prop, type Rig, rig, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, gzipped, prop, type Rig, rig } from "../_rig";
 
 const greeting = (words: string) => `import { defprop, schema } from "consfigurator";
 import { shout } from "shout";

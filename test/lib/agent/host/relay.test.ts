@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { encode } from "../../../../lib/agent/shared/wire";
 import { session } from "../../../../lib/controller/session";
 import { needsMachines } from "../../../support/machines";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn, until } from "../_rig";
+import { until } from "../../../support/until";
+import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
 
 describe("an agent, and unauthorized or malformed input", needsMachines(), () => {
   let on: Rig;
@@ -27,6 +28,14 @@ const socket = require("node:net").connect("${socket}");
 socket.write(Buffer.from("${bytes.toString("base64")}", "base64"));
 socket.pipe(process.stdout);'`,
     );
+  /** Sends `bytes` to a new relay, waits for `word` in its answer, and returns the answer. */
+  const answer = async (bytes: Buffer, word: string): Promise<string> => {
+    const waiting = `for i in $(seq 300); do grep -aq '${word}' /srv/answer && break; sleep 0.1; done`;
+    const { stdout } = await on.machine.exec(
+      `cd /root/.cache/consfigurator/agent && : >/srv/answer && { echo ${bytes.toString("base64")} | base64 -d; ${waiting}; } | ./node $PWD/boot/${bootFile()} relay | tee /srv/answer`,
+    );
+    return stdout;
+  };
   const malformed: readonly (readonly [string, Buffer, RegExp])[] = [
     ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n"), /expected a message, got/],
     [
@@ -61,10 +70,16 @@ socket.pipe(process.stdout);'`,
       prop("probe.runs", "touch /srv/step; while ! [ -e /srv/go ]; do sleep 0.1; done; echo done"),
     ]);
     await until("the step", () => exists("srv/step"));
-    // The worker of the previous deployment may still be exiting.
-    const [socket = ""] = readdirSync(inAgent("run"))
-      .filter((name) => name.startsWith("worker-"))
-      .sort((one, other) => statSync(inAgent("run", other)).ctimeMs - statSync(inAgent("run", one)).ctimeMs);
+    // The worker of the previous deployment may still be exiting, and a spare one starting: the one that runs the step.
+    const socket = await until("the socket of the worker", async () => {
+      const processes = await on.machine.run("ps -ww -eo pid=,ppid=,args=");
+      const rows = [...processes.matchAll(/^ *(\d+) +(\d+) (.*)$/gm)].map(([, ...columns]) => columns);
+      const above = (pid = ""): string | undefined => {
+        const [, parent, args = ""] = rows.find(([id]) => id === pid) ?? [];
+        return /worker\.js \S+ (worker-\S+)/.exec(args)?.[1] ?? (parent && above(parent));
+      };
+      return above(rows.find(([, , args = ""]) => /sleep 0\.1|while ! \[ -e/.test(args))?.[0]);
+    });
     for (const [, bytes, words] of malformed) assert.match(await send(socket, bytes), words);
     await on.machine.run("touch /srv/go");
     const report = await deployment;
@@ -89,9 +104,7 @@ socket.pipe(process.stdout);'`,
       by: "ana",
       job: encode({ deployment: "../d1" }),
     };
-    const { stdout } = await on.machine.exec(
-      `cd /root/.cache/consfigurator/agent && { echo ${encode(request).toString("base64")} | base64 -d; sleep 2; } | ./node $PWD/boot/${bootFile()} relay`,
-    );
+    const stdout = await answer(encode(request), "refused");
     assert.match(stdout, /refused/);
     assert.match(stdout, /invalid message "job": deployment is "\.\.\/d1", expected name/);
     selfIn(await on.deploy([prop("probe.process_")]));
@@ -99,10 +112,8 @@ socket.pipe(process.stdout);'`,
 
   test("a deployment with malformed sources is refused by the relay", async () => {
     const request = { type: "deploy", deployment: "d2", tree: "t", by: "ana", job: encode({}) };
-    const bytes = encode({ ...request, change: { tree: "t", files: 7 } }).toString("base64");
-    const { stdout } = await on.machine.exec(
-      `cd /root/.cache/consfigurator/agent && { echo ${bytes} | base64 -d; sleep 1; } | ./node $PWD/boot/${bootFile()} relay`,
-    );
+    const bytes = encode({ ...request, change: { tree: "t", files: 7 } });
+    const stdout = await answer(bytes, "invalid message");
     assert.match(stdout, /invalid message "deploy": change\.files is 7, expected list/);
   });
 

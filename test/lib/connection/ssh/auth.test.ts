@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { ssh } from "../../../../lib/connection/ssh";
-import { answering, fingerprintOf, keygen, me, open, pause, run, type Sshd, sshd } from "../_sshd";
+import { until } from "../../../support/until";
+import { answering, fingerprintOf, keygen, me, open, run, type Sshd, sshd } from "../_sshd";
 
 type More = { transport?: "ssh2" | "openssh"; identity?: string; user?: string };
 const hop = (server: Sshd, more: More = {}) =>
@@ -253,13 +254,13 @@ after(() => {
 async function agent(server: Sshd, key: string): Promise<string> {
   const socket = path.join(server.directory, "agent");
   agents.push(spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" }));
-  for (let attempt = 0; ; attempt++) {
-    try {
-      execFileSync("ssh-add", ["-q", key], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: "pipe" });
-      return socket;
-    } catch (error) {
-      if (attempt > 40) throw error;
-      await pause(50);
-    }
-  }
+  const env = { ...process.env, SSH_AUTH_SOCK: socket };
+  let answer = "";
+  const added = () => {
+    const { status, stderr } = spawnSync("ssh-add", ["-q", key], { env, encoding: "utf8" });
+    answer = stderr;
+    return status === 0;
+  };
+  await until("the agent takes the key", added, { saw: () => answer });
+  return socket;
 }

@@ -6,6 +6,7 @@ import path from "node:path";
 import { after, describe, test } from "node:test";
 import { ssh } from "../../../../lib/connection/ssh";
 import { Cancelled } from "../../../../lib/model/errors";
+import { until } from "../../../support/until";
 import { answering, me, open, pause, run, type Sshd, sshd } from "../_sshd";
 
 const transports = ["ssh2", "openssh"] as const;
@@ -166,7 +167,7 @@ describe("the user's configuration", () => {
     server.trust("web1.test");
     const master = spawn("ssh", ["-M", "-N", ...args], { stdio: "ignore" });
     after(() => master.kill());
-    while (!existsSync(control)) await pause(50);
+    await until("the control socket", () => existsSync(control));
     const { connection, progress } = await open(
       ssh({ port: server.port, hop: "127.0.0.1", config: server.config }),
     );

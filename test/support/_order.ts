@@ -1,0 +1,83 @@
+/** Which test files a run has, and in which order they start. */
+import { globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { cacheHome } from "../../lib/util/package";
+import type { FileResult } from "./_collected";
+
+const root = path.resolve(__dirname, "../..");
+
+/** Seconds that files took in earlier runs on this computer. */
+const recorded = path.join(`${cacheHome}-test`, "seconds.json");
+
+/** Files without machines that take this long are left out of `--quick`. */
+const QUICK_SECONDS = 3;
+
+/**
+ * Seconds of the files that take long, for a computer that has no record of its own, and for what `--quick` leaves out:
+ * the same everywhere. The conformance of all hops is in every sense the longest.
+ */
+const long: Readonly<Record<string, number>> = {
+  "test/lib/connection/conformance.test.ts": 600,
+};
+
+export interface Work {
+  readonly file: string;
+  readonly bootsMachines: boolean;
+  readonly seconds: number;
+}
+
+export function testFiles(): string[] {
+  return globSync("test/**/*.test.{ts,tsx}", { cwd: root }).sort();
+}
+
+/** The longest first, so that none of them is running alone at the end. */
+export function inOrder(files: readonly string[]): Work[] {
+  const before = recordedSeconds();
+  return files
+    .map((file) => {
+      const boots = bootsMachines(file);
+      return { file, bootsMachines: boots, seconds: before[file] ?? long[file] ?? (boots ? 20 : 1) };
+    })
+    .sort((one, other) => other.seconds - one.seconds);
+}
+
+/** Whether `file` is run by `--quick`: no machines, nothing long. */
+export function isQuick(file: string): boolean {
+  return !bootsMachines(file) && (long[file] ?? 0) < QUICK_SECONDS;
+}
+
+/**
+ * The file to start next, or undefined to wait for another one to end. Machines need memory and CPU time: while others
+ * are left, at least one place is kept for a file that boots none.
+ */
+export function nextOf(waiting: readonly Work[], running: readonly Work[], width: number): Work | undefined {
+  const machinesBusy = running.filter((work) => work.bootsMachines).length >= Math.max(1, width - 1);
+  const others = waiting.find((work) => !work.bootsMachines);
+  return machinesBusy && others !== undefined ? others : waiting[0];
+}
+
+/** Remembers how long the files took that passed. */
+export function recordSeconds(results: readonly FileResult[]): void {
+  const passed = results.filter(({ failures, passed }) => passed > 0 && failures.length === 0);
+  const news = passed.map(({ file, milliseconds }) => [file, Math.round(milliseconds / 100) / 10]);
+  const temporary = `${recorded}.${process.pid}`;
+  try {
+    mkdirSync(path.dirname(recorded), { recursive: true, mode: 0o700 });
+    writeFileSync(temporary, JSON.stringify({ ...recordedSeconds(), ...Object.fromEntries(news) }, null, 1));
+    renameSync(temporary, recorded);
+  } catch {
+    // The order of the next run is not as good.
+  }
+}
+
+function recordedSeconds(): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(recorded, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+function bootsMachines(file: string): boolean {
+  return /needsMachines|support\/machines/.test(readFileSync(path.join(root, file), "utf8"));
+}

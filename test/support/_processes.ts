@@ -1,0 +1,75 @@
+/** The processes that tests start, as seen from outside. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { type ProcessId, processId } from "./_slots";
+
+/** Environment variable with the ids, separated by spaces, of everything that a process belongs to. */
+export const MARK = "CONSFIGURATOR_TEST";
+
+/** The environment for processes that belong to `id`, besides what this process belongs to. */
+export function markedEnvironment(id: string): NodeJS.ProcessEnv {
+  return { ...process.env, [MARK]: [process.env[MARK], id].filter(Boolean).join(" ") };
+}
+
+export interface FoundProcess extends ProcessId {
+  readonly parent: number;
+  readonly command: string;
+}
+
+/** The running processes that belong to an id, except this one; none where there is no /proc. */
+export function processesMarked(isOurs: (id: string) => boolean): FoundProcess[] {
+  return pids().flatMap((pid) => {
+    if (pid === process.pid) return [];
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      const mark = environment.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
+      if (!mark?.split(" ").some(isOurs)) return [];
+      const id = processId(pid);
+      if (id === undefined) return [];
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+      return [{ ...id, parent: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), command }];
+    } catch {
+      return []; // ended, or of another user
+    }
+  });
+}
+
+/** Kills processes, unless another one has their pid by now. */
+export function killAll(found: readonly ProcessId[], signal: NodeJS.Signals = "SIGKILL"): void {
+  for (const { pid, start } of found) {
+    try {
+      if (processId(pid)?.start === start) process.kill(pid, signal);
+    } catch {
+      // ended in the meantime
+    }
+  }
+}
+
+/** A line for each process below `ancestor`: its pid, its age, and its command, indented by its depth. */
+export function treeBelow(ancestor: number): string[] {
+  const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,ppid=,etime=,args="], {
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const rows = list.split("\n").flatMap((line) => {
+    const [, pid, parent, age = "", command = ""] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    return pid === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), age, command }];
+  });
+  const below = (parent: number, indent: string): string[] =>
+    rows
+      .filter((row) => row.parent === parent && !row.command.startsWith("ps -A -ww"))
+      .flatMap(({ pid, age, command }) => [
+        `${indent}${pid} (${age}) ${command.slice(0, 200)}`,
+        ...below(pid, `${indent}  `),
+      ]);
+  return below(ancestor, "");
+}
+
+function pids(): number[] {
+  try {
+    return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+  } catch {
+    return [];
+  }
+}
