@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
@@ -213,7 +213,7 @@ test("without a clone, a scratch home directory is used, with a notice", needsRo
   const [uid, gid] = [65534, 65534];
   const name = named("home");
   const temporary = mkdtempSync(path.join(tmpdir(), "sandbox-"));
-  chmodSync(temporary, 0o777);
+  chownSync(temporary, uid, gid);
   t.after(() => rmSync(temporary, { recursive: true, force: true }));
   const { child, notices } = await owner(
     name,
