@@ -5,12 +5,13 @@ import { seqprops } from "../../lib/combinators";
 import { saidBy } from "../../lib/controller/leave-out";
 import { hosts } from "../../lib/model/host";
 import type { Report, StepReport } from "../../lib/model/report";
+import { cleanText } from "../../lib/util/clean-text";
 import { root as packageRoot } from "../../lib/util/package.js";
 import { colour } from "../_colour";
 import { fitted } from "../_layout";
 import { positionOf } from "../editor";
 import { duration } from "./_units";
-import { formatCommand, formatFailure, plain } from "./_words";
+import { formatCommand, formatFailure } from "./_words";
 
 /** Everything known about why a host failed. `root`: the consfig. */
 export function whyText(report: Report, root: string): string {
@@ -29,10 +30,10 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
   const { failure, desc, site, ms, commands = [] } = step;
   const around = stepsAround(step, report);
   const command = failure?.command;
-  const output = plain(step.output).trimEnd();
+  const output = cleanText(step.output).trimEnd();
   const own = command
     ? [command.stdout, command.stderr]
-        .map((text) => plain(text).trim())
+        .map((text) => cleanText(text).trim())
         .filter(Boolean)
         .join("\n")
     : "";
