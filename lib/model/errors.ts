@@ -54,6 +54,8 @@ export class RunFailed extends FailedChange {
   }
 }
 
+/** A failure keeps this many characters of its message, and of its command. */
+const MESSAGE_LENGTH = 16 * 1024;
 /** Messages show this many characters of a command. */
 const SHOWN_LENGTH = 200;
 
@@ -113,7 +115,7 @@ export function failureOf(error: unknown): Failure {
   const ran = withCauses(error).find((each) => each instanceof RunFailed);
   return {
     name: error.name,
-    message: wholeMessage(error),
+    message: beginningOf(wholeMessage(error), MESSAGE_LENGTH),
     ...(stack && { stack }),
     ...(ran && { command: commandOf(ran) }),
   };
@@ -157,7 +159,12 @@ function commandOf({
   command,
   result: { exit, stdout, stderr },
 }: RunFailed): NonNullable<Failure["command"]> {
-  return { command, exit, stdout: excerptOf(stdout), stderr: excerptOf(stderr) };
+  return {
+    command: beginningOf(command, MESSAGE_LENGTH),
+    exit,
+    stdout: excerptOf(stdout),
+    stderr: excerptOf(stderr),
+  };
 }
 
 /** A failure reported by another process as an error to rethrow, with its original stack. */

@@ -96,9 +96,11 @@ export const isCount = (value: unknown): value is number =>
 const printed = text(2 * EXCERPT + 1000);
 const failureFields: Fields = {
   name: line(100),
-  message: text(16 * 1024),
+  message: text(16 * 1024 + 1),
   stack: optional(stack),
-  command: optional(object({ command: text(16 * 1024), exit: exitCode, stdout: printed, stderr: printed })),
+  command: optional(
+    object({ command: text(16 * 1024 + 1), exit: exitCode, stdout: printed, stderr: printed }),
+  ),
 };
 const failure = optional(object(failureFields));
 const step = integer;
