@@ -1,5 +1,6 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Asker } from "../lib/model/hop";
+import { cleanReason } from "../lib/model/host-events";
 import { colour } from "./_colour";
 import { fitted } from "./_layout";
 import type { Keyboard } from "./keyboard";
@@ -25,7 +26,9 @@ export function terminalAsker(
     turn = asked.catch(() => {});
     return asked;
   };
-  const ask = (question: string, echo: boolean): Promise<string | undefined> => {
+  const ask = (asked: string, echo: boolean): Promise<string | undefined> => {
+    // A host may have sent it.
+    const question = cleanReason(asked);
     out.write(`${colour.yellow(fitted(question).join("\n"))} `);
     return line(keyboard, out, echo);
   };

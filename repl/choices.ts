@@ -96,11 +96,11 @@ function positionToFix({ host, failed, failure }: Report, shell: Shell): EditorP
   const thrown =
     first?.failure && !isExpected(first.failure) ? userFrames(first.failure.stack)[0] : undefined;
   const [thrownAt] = /[^\s()]+:\d+:\d+/.exec(thrown ?? "") ?? [];
-  const ofBug = thrownAt && positionOf(thrownAt, shell.workspace.consfig.root);
+  const ofBug = thrownAt && positionOf(thrownAt, shell.workspace.consfig);
   if (ofBug) return ofBug;
   const declared = first?.site ?? /(?:^| at )([^\s:]+:\d+:\d+)/.exec(failure?.message ?? "")?.[1];
   const site = declared ?? hosts.get(host)?.site;
-  return site === undefined ? undefined : positionOf(site, shell.workspace.consfig.root);
+  return site === undefined ? undefined : positionOf(site, shell.workspace.consfig);
 }
 
 /** Opens the editor; false if that fails, or the consfig does not load afterwards. */

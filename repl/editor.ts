@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
+import type { Consfig } from "../lib/source/consfig";
 
 /** A position in a file, to open in an editor. */
 export interface EditorPosition {
@@ -8,12 +9,20 @@ export interface EditorPosition {
   readonly column: number;
 }
 
-/** The position of `site` in the consfig at `root`; undefined for the prompt, standard input and the engine. */
-export function positionOf(site: string, root: string): EditorPosition | undefined {
+/**
+ * The position of `site` in a source file of the consfig. Undefined for the prompt, standard input and the engine, and for
+ * any other file: a host may have named it.
+ */
+export function positionOf(
+  site: string,
+  consfig: Pick<Consfig, "root" | "isSource">,
+): EditorPosition | undefined {
   const [, file, line, column] = /^(.*):(\d+):(\d+)$/.exec(site) ?? [];
   if (file === undefined || /^(prompt|stdin)\b/.test(file) || file.startsWith("consfigurator/"))
     return undefined;
-  return { file: path.resolve(root, file), line: Number(line), column: Number(column) };
+  const absolute = path.resolve(consfig.root, file);
+  if (!consfig.isSource(absolute)) return undefined;
+  return { file: absolute, line: Number(line), column: Number(column) };
 }
 
 /**

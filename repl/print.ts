@@ -3,6 +3,7 @@ import { ConnectionFailed, ConsfigError, type Failure, frames, RunFailed } from 
 import { type AnyDefinition, properties } from "../lib/model/property";
 import type { FleetReport, Report } from "../lib/model/report";
 import { ConsfigLoadError } from "../lib/source/loadError";
+import { cleanText } from "../lib/util/clean-text";
 import { similar } from "../lib/util/similar";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
@@ -84,7 +85,8 @@ export function printError(
 ): string {
   if (error instanceof Interrupted) return colour.yellow("interrupted");
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
-  const title = isSelfContained(error) ? error.message : `${error.name}: ${error.message}`;
+  // It may contain what a host printed.
+  const title = cleanText(isSelfContained(error) ? error.message : `${error.name}: ${error.message}`);
   const hint = hintFor(error, names) ?? memberHint(error, members);
   // A position that the message begins with is not repeated.
   const isNew = (frame: string) => !title.startsWith(`${frame.replace(/^at /, "")}: `);
@@ -138,7 +140,7 @@ const outputOf = ({
   stderr,
 }: NonNullable<Failure["command"]> | { stdout: string; stderr: string }): string[] =>
   [stdout, stderr]
-    .flatMap((text) => (text.trim() ? text.trimEnd().split("\n") : []))
+    .flatMap((text) => (text.trim() ? cleanText(text).trimEnd().split("\n") : []))
     .map((line) => colour.dim(`  | ${line}`));
 
 /** Further fields of an error, such as `code` and `path`. Our own errors have theirs in the message. */

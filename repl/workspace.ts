@@ -20,7 +20,7 @@ export class Workspace {
   #library: Record<string, unknown> | undefined;
 
   constructor(
-    readonly consfig: Pick<Consfig, "root" | "scope" | "refresh"> & {
+    readonly consfig: Pick<Consfig, "root" | "scope" | "refresh" | "isSource"> & {
       mapPositions?(text: string): string;
       import?(specifier: string, file: string): unknown;
     },

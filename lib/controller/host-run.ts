@@ -14,6 +14,7 @@ import type { DeployEvent, StepEvent } from "../model/events";
 import { type Hop, hopAsCode } from "../model/hop";
 import { agentIndex } from "../model/hop-chain";
 import { type Host, HostModel, hosts, shared } from "../model/host";
+import { cleanEvent, cleanFailure } from "../model/host-events";
 import { type JobOutcome, outcomeStatus } from "../model/job";
 import type { Nested, PropApp } from "../model/property";
 import { type Report, Reporter } from "../model/report";
@@ -191,11 +192,17 @@ export class HostRun {
   #end(status: Report["status"], failure: Report["failure"]): Report {
     const ms = Math.round(performance.now() - this.#started);
     this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
-    return this.#reporter.finish(this.#host, this.#deployment, status, ms, failure && mapFailure(failure));
+    return this.#reporter.finish(
+      this.#host,
+      this.#deployment,
+      status,
+      ms,
+      failure && mapFailure(cleanFailure(failure)),
+    );
   }
 
   #emit(event: StepEvent): void {
-    const mapped = mapPositions(event);
+    const mapped = mapPositions(cleanEvent(event));
     this.#reporter.add(mapped);
     this.emitAll({ host: this.#host, deployment: this.#deployment, ...mapped } as DeployEvent);
   }

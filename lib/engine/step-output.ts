@@ -1,4 +1,5 @@
 import type { StepEvent } from "../model/events";
+import { TextCleaner } from "../util/clean-text";
 import { characterBoundary, EXCERPT, omission } from "../util/excerpt";
 
 type Stream = "stdout" | "stderr";
@@ -19,6 +20,8 @@ export class StepOutput {
   #tailLength = 0;
   #omitted = 0;
   #previewedAt = Number.NEGATIVE_INFINITY;
+  /** An escape sequence may begin in one chunk and end in the next. */
+  readonly #cleaners = { stdout: new TextCleaner(), stderr: new TextCleaner() };
 
   constructor(
     private readonly step: number,
@@ -26,7 +29,8 @@ export class StepOutput {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  add(stream: Stream, text: string): void {
+  add(stream: Stream, printed: string): void {
+    const text = this.#cleaners[stream].add(printed);
     const at = characterBoundary(text, Math.min(this.#headRoom, text.length));
     if (at > 0) this.#report(stream, text.slice(0, at));
     this.#headRoom = at < text.length ? 0 : this.#headRoom - at;
@@ -64,11 +68,7 @@ export class StepOutput {
   #preview(text: string): void {
     if (this.now() - this.#previewedAt < PREVIEW_INTERVAL_MS) return;
     this.#previewedAt = this.now();
-    const line =
-      text
-        .trimEnd()
-        .split(/[\r\n]/)
-        .at(-1) ?? "";
+    const line = text.trimEnd().split("\n").at(-1) ?? "";
     this.emit({
       kind: "step-preview",
       step: this.step,

@@ -1,5 +1,6 @@
 /** The error classes, by what the user should do about them. */
 import { inspect } from "node:util";
+import { cleanText } from "../util/clean-text";
 import { beginningOf, excerptOf } from "../util/excerpt";
 import type { CommandResult, Failure } from "./types";
 
@@ -53,13 +54,26 @@ export class RunFailed extends FailedChange {
   }
 }
 
+/** A failure keeps this many characters of its message, and of its command. */
+const MESSAGE_LENGTH = 16 * 1024;
 /** Messages show this many characters of a command. */
 const SHOWN_LENGTH = 200;
 
 function lastLine({ stderr, stdout }: CommandResult): string {
-  const last = (stderr.trim() || stdout.trim()).split("\n").at(-1);
-  return last ? `: ${last}` : "";
+  // Only the end is looked at: it may be a single line of megabytes.
+  const end = endOf(stderr) || endOf(stdout);
+  const last = cleanText(end).trim().split("\n").at(-1);
+  return last ? `: ${beginningOf(last, LAST_LINE_LENGTH)}` : "";
 }
+
+const endOf = (output: string): string => {
+  const trimmed = output.trimEnd();
+  return trimmed.slice(Math.max(trimmed.lastIndexOf("\n") + 1, trimmed.length - LONGEST_LINE));
+};
+
+/** Longer last lines are cut at their beginning before they are cleaned. */
+const LONGEST_LINE = 16 * 1024;
+const LAST_LINE_LENGTH = 1000;
 
 /** The user stopped or cancelled the deployment. */
 export class Cancelled extends AbortedChange {}
@@ -101,7 +115,7 @@ export function failureOf(error: unknown): Failure {
   const ran = withCauses(error).find((each) => each instanceof RunFailed);
   return {
     name: error.name,
-    message: wholeMessage(error),
+    message: beginningOf(wholeMessage(error), MESSAGE_LENGTH),
     ...(stack && { stack }),
     ...(ran && { command: commandOf(ran) }),
   };
@@ -145,7 +159,12 @@ function commandOf({
   command,
   result: { exit, stdout, stderr },
 }: RunFailed): NonNullable<Failure["command"]> {
-  return { command, exit, stdout: excerptOf(stdout), stderr: excerptOf(stderr) };
+  return {
+    command: beginningOf(command, MESSAGE_LENGTH),
+    exit,
+    stdout: excerptOf(stdout),
+    stderr: excerptOf(stderr),
+  };
 }
 
 /** A failure reported by another process as an error to rethrow, with its original stack. */
@@ -169,8 +188,11 @@ export const expectedError = ({ name, message, touched }: Expected): FailedChang
   Object.assign(new (touched ? FailedChange : AbortedChange)(message), { name });
 
 /** The frames of `error`'s stack, without the message above them. */
-export function frames(error: Error): string {
-  return (error.stack ?? "")
+export function frames({ name, message, stack = "" }: Error): string {
+  // The message may contain what a host printed, such as lines that look like frames.
+  const header = [`${name}: ${message}`, message].find((each) => each !== "" && stack.startsWith(each)) ?? "";
+  return stack
+    .slice(header.length)
     .split("\n")
     .filter((line) => /^\s+at /.test(line))
     .join("\n");

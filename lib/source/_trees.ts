@@ -91,10 +91,10 @@ export class Trees implements MoreDirectories {
   }
 
   mapPositions(text: string): string {
-    return text.replace(hostPosition, (_, hash: string, treePath: string, line: string, column: string) => {
+    return replaceHostPositions(text, (hash, treePath, line, column) => {
       const file = this.#trees.get(hash)?.files.get(treePath);
       const map = file && this.#mapOf(file);
-      const found = map && mapped(map, Number(line), Number(column));
+      const found = map && mapped(map, line, column);
       if (!file?.source || !found) return `${treePath}:${line}:${column}`;
       return `${this.#graph.show(file.source)}:${found.line}:${found.column}`;
     });
@@ -107,13 +107,69 @@ export class Trees implements MoreDirectories {
   }
 }
 
-/** Position in a compiled file of a tree on a host. */
-const hostPosition = /(?:file:\/\/)?\/[^\n()]*?\/trees\/([0-9a-f]+)\/([^\n()]+?\.js):(\d+):(\d+)/g;
+/** Longer paths are not looked for: the text may be anything that a host prints. */
+const MAX_PATH = 1000;
+const TREES = "/trees/";
+/** Sticky: what follows TREES in a position. The length of each part is bounded, so that the time is linear. */
+const IN_TREE = new RegExp(`([0-9a-f]{1,128})/([^\\n():]{1,${MAX_PATH}}\\.js):(\\d{1,9}):(\\d{1,9})`, "y");
+
+/**
+ * Replaces the positions in compiled files of trees on a host: `[file://]…/trees/HASH/PATH.js:LINE:COLUMN`. The path
+ * before it begins after a parenthesis or a blank.
+ */
+function replaceHostPositions(
+  text: string,
+  replacement: (hash: string, treePath: string, line: number, column: number) => string,
+): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (let at = text.indexOf(TREES); at >= 0; at = text.indexOf(TREES, at + 1)) {
+    if (at < done) continue;
+    IN_TREE.lastIndex = at + TREES.length;
+    const [, hash, treePath, line, column] = IN_TREE.exec(text) ?? [];
+    if (hash === undefined || treePath === undefined) continue;
+    const end = IN_TREE.lastIndex;
+    parts.push(
+      text.slice(done, startOfPath(text, at, done)),
+      replacement(hash, treePath, Number(line), Number(column)),
+    );
+    done = end;
+  }
+  return parts.length === 0 ? text : parts.join("") + text.slice(done);
+}
+
+/** Where the path that contains `at` begins, not before `earliest`. In parentheses, it may contain blanks. */
+function startOfPath(text: string, at: number, earliest: number): number {
+  const before = text.slice(Math.max(earliest, at - MAX_PATH), at);
+  const open = Math.max(before.lastIndexOf("("), before.lastIndexOf(")"), before.lastIndexOf("\n"));
+  const blank = before.lastIndexOf(" ");
+  const first =
+    before[open] === "(" && /^(file:\/)?\//.test(before.slice(open + 1, open + 10))
+      ? open
+      : Math.max(open, blank);
+  return at - before.length + first + 1;
+}
 
 /** Shows the files of `root` in a stack relative to it. */
 export function shorten(text: string, root: string): string {
   const prefix = path.join(root, path.sep);
-  return text.replace(/(?:file:\/\/)?(\/[^\n():]+)(?=:\d+:\d+)/g, (all, file: string) =>
-    prefix !== path.sep && file.startsWith(prefix) ? file.slice(prefix.length) : all,
-  );
+  if (prefix === path.sep) return text;
+  const parts: string[] = [];
+  let done = 0;
+  for (let at = text.indexOf(prefix); at >= 0; at = text.indexOf(prefix, at + prefix.length)) {
+    BEFORE_LINE.lastIndex = at + prefix.length;
+    if (!BEFORE_LINE.test(text) || isInsidePath(text, at)) continue;
+    const start = text.endsWith(FILE_URL, at) ? at - FILE_URL.length : at;
+    parts.push(text.slice(done, start));
+    done = at + prefix.length;
+  }
+  return parts.length === 0 ? text : parts.join("") + text.slice(done);
 }
+
+const FILE_URL = "file://";
+/** Sticky: the rest of a path, and its line and column. */
+const BEFORE_LINE = new RegExp(`[^\\n():]{1,${MAX_PATH}}:\\d{1,9}:\\d`, "y");
+
+/** Whether a longer path contains the one at `at`. */
+const isInsidePath = (text: string, at: number): boolean =>
+  !text.endsWith(FILE_URL, at) && at > 0 && /[^\s()"'`:,=[]/.test(text[at - 1] ?? "");

@@ -9,7 +9,7 @@ import { shorten, Trees } from "./_trees";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
 import { builtinProperties } from "./resolve";
-import { isDirectory, sourceDirectories } from "./sources";
+import { isDirectory, isFile, sourceDirectories } from "./sources";
 import { type Watch, watchSources } from "./watch";
 
 export type { Manifest, ManifestFile } from "../model/agent-artifacts";
@@ -99,6 +99,17 @@ export class Consfig {
   /** Maps positions in compiled files, local or on a host, in the stack or message `text` to source lines. */
   mapPositions(text: string): string {
     return shorten(this.#trees.mapPositions(text), this.root);
+  }
+
+  /**
+   * True when `file` (absolute) is loaded, or is a regular source file in hosts/ or properties/, which may have failed to
+   * load. Ask before a file is read because a host named it.
+   */
+  isSource(file: string): boolean {
+    if (this.#graph.modules.has(file)) return true;
+    if (!/\.(tsx?|js)$/.test(file) || !isFile(file)) return false;
+    const directories = sourceDirectories.map((each) => path.join(this.root, each, path.sep));
+    return directories.some((each) => realpathSync(file).startsWith(each));
   }
 
   /** Calls `onSave` with the absolute paths of files saved, created or removed; several at once are one call. */

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
 import { AgentDirectory, listenPrivately } from "../agent/host/directory";
-import { eventsFrom, Journal, readJournal } from "../agent/host/journal";
+import { eventsFrom, inMessages, Journal, readJournal } from "../agent/host/journal";
 import { decodeJob } from "../agent/shared/job";
 import {
   EXIT_IF_IDLE,
@@ -98,7 +98,8 @@ class Worker {
     this.#send();
     const { deployment } = this.#job;
     for (const run of eventsFrom(readJournal(this.#directory, deployment) ?? [], after + 1))
-      link.send({ type: "events", deployment, ...run });
+      for (const part of inMessages(run.first, run.events))
+        link.send({ type: "events", deployment, ...part });
     this.#links.add(link);
   }
 
@@ -156,7 +157,9 @@ class Worker {
     this.#sent += events.length;
     for (const link of this.#links) {
       if (link.pending > MAX_PENDING) link.destroy();
-      else link.send({ type: "events", deployment: this.#job.deployment, first, events });
+      else
+        for (const part of inMessages(first, events))
+          link.send({ type: "events", deployment: this.#job.deployment, ...part });
     }
   }
 }

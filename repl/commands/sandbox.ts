@@ -1,4 +1,5 @@
 import { discardSandbox, keepSandbox, type SandboxChange, sandboxDiff } from "../../lib/connection/sandbox";
+import { cleanLine } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
 import type { Command, CommandContext } from "./command";
 import { CommandError } from "./error";
@@ -59,4 +60,4 @@ function diffText(all: readonly SandboxChange[]): string {
 
 const SIGNS = { added: colour.green("+"), changed: colour.yellow("~"), deleted: colour.red("-") };
 
-const changeLine = ({ path, change }: SandboxChange): string => `${SIGNS[change]} ${path}`;
+const changeLine = ({ path, change }: SandboxChange): string => `${SIGNS[change]} ${cleanLine(path)}`;

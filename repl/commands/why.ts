@@ -7,7 +7,7 @@ export const why: Command = {
   run: (_, { shell }) => {
     const reports = shell.lastFailures.flatMap((each) => each.reports);
     if (reports.length === 0) return shell.print("nothing has failed in this session");
-    shell.print(reports.map((report) => whyText(report, shell.workspace.consfig.root)).join("\n\n"));
+    shell.print(reports.map((report) => whyText(report, shell.workspace.consfig)).join("\n\n"));
     if (shell.failures.length === 0) shell.print("all of this has since succeeded or been skipped");
   },
 };

@@ -3,7 +3,7 @@ import { userFrames } from "../_frames";
 import { fitted } from "../_layout";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
 import { duration } from "./_units";
-import { advice, counts, formatCommand, formatFailure, outcome, plain } from "./_words";
+import { advice, counts, formatCommand, formatFailure, outcome } from "./_words";
 
 /** The sign and colour of each status of a step or host. */
 const SIGNS = {
@@ -102,7 +102,7 @@ const indent = ({ depth }: Step): string => "  ".repeat(depth + 1);
  */
 function detailLines(step: Step, full: boolean): string[] {
   const inside = `${indent(step)}  `;
-  const output = plain(outputOf(step)).trimEnd();
+  const output = outputOf(step).trimEnd();
   const printed = [
     ...step.commands.map((command) => `${inside}${colour.dim(formatCommand(command))}`),
     ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),

@@ -1,6 +1,8 @@
 import type { Failure } from "../../lib/model/errors";
 import type { DeployEvent, StepStatus } from "../../lib/model/events";
+import { cleanDeployEvent } from "../../lib/model/host-events";
 import type { CommandReport, Report } from "../../lib/model/report";
+import { cleanText } from "../../lib/util/clean-text";
 import { hopProgress } from "./_hopProgress";
 import { megabytes } from "./_units";
 
@@ -60,7 +62,9 @@ export class Trees {
     return [...this.#hosts.values()];
   }
 
-  add(event: DeployEvent): HostTree {
+  /** Whatever views print comes from here, and is clean. */
+  add(given: DeployEvent): HostTree {
+    const event = cleanDeployEvent(given);
     const key = `${event.deployment} ${event.host}`;
     let tree = this.#hosts.get(key);
     if (!tree) {
@@ -79,7 +83,7 @@ export function treeOf(report: Report): HostTree {
     const { step, property, desc, site } = reported;
     addStep(tree, { step, property, desc, site, ...(parent !== undefined && { parent }) }, 0);
     const added = tree.steps.get(step);
-    if (added) Object.assign(added, { ...reported, depth: added.depth });
+    if (added) Object.assign(added, { ...reported, output: cleanText(reported.output), depth: added.depth });
   }
   const { status, failure, ms, commands = [] } = report;
   const verbose = report.commands !== undefined;

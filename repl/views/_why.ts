@@ -1,38 +1,42 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { inspect } from "node:util";
 import { seqprops } from "../../lib/combinators";
 import { saidBy } from "../../lib/controller/leave-out";
 import { hosts } from "../../lib/model/host";
 import type { Report, StepReport } from "../../lib/model/report";
+import type { Consfig } from "../../lib/source/consfig";
+import { cleanText } from "../../lib/util/clean-text";
 import { root as packageRoot } from "../../lib/util/package.js";
 import { colour } from "../_colour";
 import { fitted } from "../_layout";
 import { positionOf } from "../editor";
 import { duration } from "./_units";
-import { formatCommand, formatFailure, plain } from "./_words";
+import { formatCommand, formatFailure } from "./_words";
 
-/** Everything known about why a host failed. `root`: the consfig. */
-export function whyText(report: Report, root: string): string {
+type Sources = Pick<Consfig, "root" | "isSource">;
+
+/** Everything known about why a host failed. */
+export function whyText(report: Report, consfig: Sources): string {
   const { host, failed, failure, ms, status } = report;
   const lines = [`${colour.red("✗")} ${colour.bold(host)} ${status} after ${duration(ms)}`];
-  for (const step of failed) lines.push(...whyOfStep(step, report, root));
+  for (const step of failed) lines.push(...whyOfStep(step, report, consfig));
   const known = failure && failed.some((step) => step.failure?.message === failure.message);
   if (failure && !known)
-    lines.push(...prose("error", formatFailure(failure)), ...stackLines(failure.stack, root));
+    lines.push(...prose("error", formatFailure(failure)), ...stackLines(failure.stack, consfig.root));
   if (status !== "refused" && report.steps.length > 0) lines.push(...stepSummary(report));
   lines.push(...prose("next", nextOf(report)));
   return lines.join("\n");
 }
 
-function whyOfStep(step: StepReport, report: Report, root: string): string[] {
+function whyOfStep(step: StepReport, report: Report, consfig: Sources): string[] {
   const { failure, desc, site, ms, commands = [] } = step;
   const around = stepsAround(step, report);
   const command = failure?.command;
-  const output = plain(step.output).trimEnd();
+  const output = cleanText(step.output).trimEnd();
   const own = command
     ? [command.stdout, command.stderr]
-        .map((text) => plain(text).trim())
+        .map((text) => cleanText(text).trim())
         .filter(Boolean)
         .join("\n")
     : "";
@@ -40,13 +44,13 @@ function whyOfStep(step: StepReport, report: Report, root: string): string[] {
     ...prose("step", `${desc}, after ${duration(ms)}`),
     ...fact("property", asCode(step, around, report)),
     ...fact("at", site),
-    ...sourceLines(site, root),
+    ...sourceLines(site, consfig),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
     ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
     ...(commands.length > 0 ? fact("ran", commands.map(formatCommand).join("\n")) : []),
     ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
     ...(failure ? prose("error", formatFailure(failure), colour.red) : []),
-    ...stackLines(failure?.stack, root),
+    ...stackLines(failure?.stack, consfig.root),
   ];
 }
 
@@ -83,12 +87,16 @@ function asCode(step: StepReport, around: readonly StepReport[], { host }: Repor
   return outer ? `${step.property}, by ${inspect(outer)}` : step.property;
 }
 
+/** Larger files are not read. */
+const MAX_SOURCE = 4 * 1024 * 1024;
+
 /** The line of the consfig, with its neighbours. */
-function sourceLines(site: string, root: string): string[] {
-  const position = positionOf(site, root);
+function sourceLines(site: string, consfig: Sources): string[] {
+  const position = positionOf(site, consfig);
   if (!position) return [];
   try {
-    const lines = readFileSync(path.resolve(root, position.file), "utf8").split("\n");
+    if (statSync(position.file).size > MAX_SOURCE) return [];
+    const lines = readFileSync(position.file, "utf8").split("\n");
     const first = Math.max(1, position.line - 1);
     return lines.slice(first - 1, position.line + 1).flatMap((line, index) => {
       const shown = `${first + index === position.line ? "▸" : " "} ${first + index}  ${line}`;

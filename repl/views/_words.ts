@@ -1,15 +1,13 @@
 import type { Failure } from "../../lib/model/errors";
 import type { CommandReport, Report } from "../../lib/model/report";
+import { cleanLine, cleanText } from "../../lib/util/clean-text";
 import { failures, type HostTree, leaves, type Step } from "./_tree";
 import { duration } from "./_units";
 
 /** `› systemctl is-active nginx (exit code 3, 12 ms)`, on one line. */
 export function formatCommand({ command, exit, ms }: CommandReport): string {
   const ended = exit === undefined ? "interrupted" : `exit code ${exit}`;
-  const line = plain(command)
-    .trim()
-    .replace(/\s*\n\s*/g, " ⏎ ");
-  return `› ${line} (${ended}, ${duration(ms)})`;
+  return `› ${cleanLine(command).trim()} (${ended}, ${duration(ms)})`;
 }
 
 export interface Counts {
@@ -79,7 +77,7 @@ export const isExpected = ({ name }: Pick<Failure, "name">): boolean => EXPECTED
 
 /** The name and message of a failure; only the message if the name adds nothing. */
 export const formatFailure = ({ name, message }: Failure): string =>
-  isExpected({ name }) ? message : `${name}: ${message}`;
+  cleanText(isExpected({ name }) ? message : `${name}: ${message}`);
 
 /** What to do after a deployment that failed. */
 export function advice(trees: readonly HostTree[]): string | undefined {
@@ -97,23 +95,10 @@ export function advice(trees: readonly HostTree[]): string | undefined {
   return "deploy again to continue; finished steps are skipped";
 }
 
-/** The last line of a step's output, without control characters. */
+/** The last line of a step's output. */
 export function lastLine(output: string): string {
-  const line =
-    output
-      .slice(-MAX_LINE)
-      .trimEnd()
-      .split(/[\r\n]/)
-      .at(-1) ?? "";
-  return plain(line).trim();
+  return cleanText(output.slice(-MAX_LINE)).trimEnd().split("\n").at(-1)?.trim() ?? "";
 }
 
 /** Only the end of a longer line is read: this is called many times a second. */
 const MAX_LINE = 2000;
-
-/** `text` without escape sequences and control characters. */
-export const plain = (text: string): string =>
-  text.replace(
-    /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007]*\u0007|[\u0000-\u0008\u000b-\u001f\u007f]/g,
-    "",
-  );

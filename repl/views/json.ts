@@ -1,4 +1,5 @@
 import { EVENTS_VERSION } from "../../lib/model/events";
+import { cleanDeployEvent } from "../../lib/model/host-events";
 import type { Out, View } from "./view";
 
 /**
@@ -6,6 +7,6 @@ import type { Out, View } from "./view";
  * docs/playbooks.md.
  */
 export const jsonView = (out: Out): View => ({
-  add: (event) => void out.write(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`),
+  add: (event) => void out.write(`${JSON.stringify({ v: EVENTS_VERSION, ...cleanDeployEvent(event) })}\n`),
   settle: () => {},
 });

@@ -1,11 +1,12 @@
 import type { DeployEvent } from "../../lib/model/events";
+import { cleanDeployEvent } from "../../lib/model/host-events";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { hopProgress } from "./_hopProgress";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
-import { advice, formatCommand, formatFailure, outcome, plain } from "./_words";
+import { advice, formatCommand, formatFailure, outcome } from "./_words";
 import type { Out, View } from "./view";
 
 /**
@@ -17,7 +18,8 @@ export function linesView(out: Out): View {
   const trees = new Trees();
   const print = (...lines: string[]) => void out.write(`${lines.join("\n")}\n`);
   return {
-    add(event) {
+    add(given) {
+      const event = cleanDeployEvent(given);
       const tree = trees.add(event);
       const lines = LINES[event.kind]?.(event as never, tree) ?? [];
       if (lines.length > 0) print(...lines);
@@ -39,7 +41,10 @@ const LINES: Lines = {
     verbose && event.sent === event.total ? [asideLine("upload", event.host, hopProgress(event))] : [],
   "command-ran": ({ host, step, command, exit, ms }) =>
     step === undefined ? [asideLine("command", host, formatCommand({ step, command, exit, ms }))] : [],
-  notice: ({ host, text }) => [`${status("notice", colour.cyan)} ${host} :: ${text}`],
+  notice: (_, { host, notices }) => {
+    const [first = "", ...more] = notices.at(-1)?.split("\n") ?? [];
+    return [`${status("notice", colour.cyan)} ${host} :: ${first}`, ...more.flatMap(indented)];
+  },
   "step-ended": ({ step }, tree) => {
     const ended = tree.steps.get(step);
     return ended ? stepLines(tree, ended) : [];
@@ -64,9 +69,7 @@ function stepLines({ host, verbose }: HostTree, step: Step): string[] {
   const time = step.ms > 0 ? colour.dim(` ${duration(step.ms)}`) : "";
   const line = `${status(step.status, (text) => painted(step.status, text))} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
   const commands = step.commands.map((command) => colour.dim(`        ${formatCommand(command)}`));
-  const output = indented(plain(outputOf(step)).trimEnd()).map((text) =>
-    text.replace(/^ {10}/, "        | "),
-  );
+  const output = indented(outputOf(step).trimEnd()).map((text) => text.replace(/^ {10}/, "        | "));
   if (step.status !== "failed" || step.children.some((child) => child.status === "failed"))
     return verbose ? [line, ...commands, ...output] : [line];
   return [

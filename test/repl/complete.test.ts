@@ -54,6 +54,7 @@ const workspace = new Workspace({
   root: process.cwd(),
   scope: () => consfig,
   refresh: () => ({ loaded: [], removed: [], notices: [] }),
+  isSource: () => true,
 });
 workspace.refresh();
 const view = { add: () => {}, settle: () => {} };

@@ -16,8 +16,17 @@ test("each editor gets the line in its own syntax", () => {
   assert.equal(editorAt(position, { PATH: "/nowhere" }), undefined);
 });
 
-test("a site is a position in a file, unless it is of the prompt or the engine", () => {
-  assert.deepEqual(positionOf("hosts/a.ts:7:3", "/c"), position);
-  for (const site of ["prompt[3]:1:1", "stdin:2:1", "consfigurator/lib/engine/apply.ts:1:1", ""])
-    assert.equal(positionOf(site, "/c"), undefined);
+test("a site is a position in a file, unless it is of the prompt, of the engine, or not a source", () => {
+  const consfig = { root: "/c", isSource: (file: string) => file === "/c/hosts/a.ts" };
+  assert.deepEqual(positionOf("hosts/a.ts:7:3", consfig), position);
+  for (const site of [
+    "prompt[3]:1:1",
+    "stdin:2:1",
+    "consfigurator/lib/engine/apply.ts:1:1",
+    "",
+    "/etc/shadow:1:1",
+    "../../etc/shadow:1:1",
+    "hosts/b.ts:1:1",
+  ])
+    assert.equal(positionOf(site, consfig), undefined);
 });

@@ -1,10 +1,10 @@
 import { open } from "node:fs/promises";
 import path from "node:path";
 import type { Writable } from "node:stream";
-import { text } from "node:stream/consumers";
 import type { Compression, Runtime } from "../../model/agent-artifacts";
 import type { Connection } from "../../model/connection";
 import type { Progress } from "../../model/events";
+import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
 
 /** Bytes read from the file at once. */
@@ -41,7 +41,8 @@ export async function upload(
     reportedAt = performance.now();
     progress({ kind: "upload", what: `Node ${runtime.id}`, sent, total: size });
   };
-  const stderr = text(channel.stderr);
+  const stderr = readText(channel.stderr, 1024 * 1024);
+  stderr.catch(() => {});
   channel.stdout.resume();
   // The host may finish before everything is sent.
   const sending = sendFile(file, from, channel.stdin, report).catch(() => {});

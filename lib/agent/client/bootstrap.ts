@@ -1,8 +1,9 @@
-import { text } from "node:stream/consumers";
 import type { AgentArtifacts, Compression } from "../../model/agent-artifacts";
 import type { Channel, Connection } from "../../model/connection";
 import { ConsfigError } from "../../model/errors";
 import type { Progress } from "../../model/events";
+import { cleanReason } from "../../model/host-events";
+import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
 import { BANNER } from "../shared/messages";
 import { NODE_FLAGS } from "../shared/process";
@@ -12,6 +13,9 @@ import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
 const MIN_NODE = 24;
 /** Free space required on a host besides the runtime, in bytes: for sources and journals. */
 const SPACE_MARGIN = 20 * 1024 * 1024;
+/** What a host may print before the agent answers, in bytes, and how long it may take. */
+const MAX_OUTPUT = 1024 * 1024;
+const BANNER_TIMEOUT_MS = 60_000;
 /** The first line of the facts printed by a host that has no agent yet. */
 const FACTS_HEADER = "consfigurator-bare";
 
@@ -54,7 +58,9 @@ export async function startRelay(
       const exit = await channel.exit;
       const removed = repaired ? "" : await run(parent, REMOVE_CORRUPT);
       if (removed === "")
-        throw new ConsfigError(`the agent did not start: ${output.trim() || `exit code ${exit}`}`);
+        throw new ConsfigError(
+          `the agent did not start: ${cleanReason(output.trim()) || `exit code ${exit}`}`,
+        );
       repaired = true;
       progress({
         kind: "notice",
@@ -128,9 +134,20 @@ for f in boot/*.js runtime/*-[0-9a-f]*; do
 done
 [ -x node ] && ! ./node -e 0 >/dev/null 2>&1 && { rm -f node; echo node; }; exit 0`;
 
-/** The output up to the banner, or all of it when there is no banner. */
-function initialOutput(channel: Channel): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** The output up to the banner, or all of it when there is no banner. Exported for tests. */
+export function initialOutput(channel: Channel, timeoutMs = BANNER_TIMEOUT_MS): Promise<string> {
+  return new Promise<string>((resolve, reject) => {
+    const giveUp = (message: string) => {
+      channel.stdout.off("readable", read);
+      reject(new ConsfigError(message));
+      channel.kill("SIGKILL");
+    };
+    const timeout = setTimeout(
+      () => giveUp(`the agent did not start within ${timeoutMs / 1000} s${endOf(output + errors)}`),
+      timeoutMs,
+    );
+    const settled = () => clearTimeout(timeout);
+    channel.exit.then(settled, settled);
     let output = "";
     let errors = "";
     channel.stderr.on("data", (chunk: Buffer) => {
@@ -138,9 +155,15 @@ function initialOutput(channel: Channel): Promise<string> {
     });
     const read = () => {
       for (let chunk: Buffer | null = channel.stdout.read(); chunk; chunk = channel.stdout.read()) {
+        const searched = Math.max(0, output.length - BANNER.length);
         output += chunk.toString("latin1");
-        const at = output.indexOf(BANNER);
+        const at = output.indexOf(BANNER, searched);
+        if (at < 0 && output.length > MAX_OUTPUT)
+          return giveUp(
+            `the host printed more than ${MAX_OUTPUT} bytes, and the agent did not start${endOf(output)}`,
+          );
         if (at < 0) continue;
+        clearTimeout(timeout);
         const rest = output.slice(at + BANNER.length);
         channel.stdout.off("readable", read);
         if (rest) channel.stdout.unshift(Buffer.from(rest, "latin1"));
@@ -150,6 +173,12 @@ function initialOutput(channel: Channel): Promise<string> {
     channel.stdout.on("readable", read);
     channel.exit.then(() => resolve(output + (output.includes(FACTS_HEADER) ? "" : errors)), reject);
   });
+}
+
+/** `; the host printed: …`, or nothing. */
+function endOf(printed: string): string {
+  const end = cleanReason(printed.slice(-2000)).trim().split("\n").slice(-3).join("\n");
+  return end ? `; the host printed: ${end}` : "";
 }
 
 function factsFrom(output: string): Facts {
@@ -234,16 +263,19 @@ async function run(parent: Connection, command: string, input?: Buffer): Promise
   const channel = await parent.exec(`LC_ALL=C; export LC_ALL; ${command}`);
   channel.stdin.end(input);
   const [output, stderr, exit] = await Promise.all([
-    text(channel.stdout),
-    text(channel.stderr),
+    readText(channel.stdout, MAX_OUTPUT),
+    readText(channel.stderr, MAX_OUTPUT),
     channel.exit,
-  ]);
+  ]).catch((error: Error) => {
+    channel.kill("SIGKILL");
+    throw new ConsfigError(`a bootstrap command of the agent failed: ${error.message}`, { cause: error });
+  });
   if (exit !== 0) {
     const errors = stderr.trim();
     throw new ConsfigError(
       /No space left/.test(errors)
-        ? `no space left on the host: ${errors.split("\n").at(-1)}`
-        : errors || `a bootstrap command of the agent exited with code ${exit}`,
+        ? `no space left on the host: ${cleanReason(errors.split("\n").at(-1) ?? "")}`
+        : cleanReason(errors) || `a bootstrap command of the agent exited with code ${exit}`,
     );
   }
   return output;

@@ -6,12 +6,13 @@ import { ARTIFACTS_MOUNT, type ArtifactFiles } from "../../model/agent-artifacts
 import { Cancelled, FailedChange } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import type { Entrance } from "../../model/hop";
+import { cleanOutcome, HostEvents, ProtocolViolation } from "../../model/host-events";
 import type { Job, JobOutcome, JobSignal } from "../../model/job";
 import { loginEnvironment } from "../../util/login-environment";
 import { type WorkerAnswer, type WorkerRequest, workerAnswerShapes } from "../shared/messages";
 import { CHILD_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
-import { encode, openWireOver, type Wire } from "../shared/wire";
+import { encode, HOST_WIRE_LIMITS, openWireOver, type Wire } from "../shared/wire";
 import { killMarked } from "./marked";
 
 /** Time limit for a child to load. */
@@ -148,15 +149,17 @@ export class ChildWorker {
     });
     this.#wire = openWireOver<WorkerAnswer, WorkerRequest>(child.stdio[CHILD_FD] as Duplex, {
       shapes: workerAnswerShapes,
+      limits: HOST_WIRE_LIMITS,
       onMessage: (answer) => {
         if (answer.type === "ready") settleReady(undefined);
         else if (answer.type === "events") for (const event of answer.events) this.#onEvent(event);
         else if (answer.type === "outcome") {
+          const outcome = cleanOutcome(answer.outcome);
           this.#finished = true;
-          this.#resolve(answer.outcome);
+          this.#resolve(outcome);
         }
       },
-      onEnd: () => void this.#lost(marker),
+      onEnd: (error) => void this.#lost(marker, error),
     });
     child.once("error", (error) => settleReady(error.message));
     this.#exit = new Promise((resolve) => {
@@ -168,17 +171,26 @@ export class ChildWorker {
   }
 
   /** The worker may have been killed during a step: also kills the processes that it started. */
-  async #lost(marker: string): Promise<void> {
+  async #lost(marker: string, error: Error | undefined): Promise<void> {
     if (this.#finished) return;
     this.#process.kill("SIGKILL");
     await this.#exit;
     killMarked(marker);
-    this.#reject(new FailedChange("the nested worker exited without a result; was it killed?"));
+    this.#reject(
+      new FailedChange(
+        error instanceof ProtocolViolation
+          ? `the nested worker was killed, because it sent ${error.message}`
+          : "the nested worker exited without a result; was it killed?",
+      ),
+    );
   }
 
   run(job: Job, onEvent: (event: StepEvent) => void): Promise<JobOutcome> {
+    const admitted = new HostEvents(job.host.name);
     return new Promise<JobOutcome>((resolve, reject) => {
-      this.#onEvent = onEvent;
+      this.#onEvent = (event) => {
+        for (const each of admitted.admit(event)) onEvent(each);
+      };
       this.#resolve = resolve;
       this.#reject = reject;
       this.#wire.send({ type: "job", job: encode(job) });

@@ -1,22 +1,27 @@
 import type { AgentArtifacts, Sources } from "../../model/agent-artifacts";
 import type { Channel } from "../../model/connection";
 import { ConnectionFailed, FailedChange } from "../../model/errors";
+import { cleanName, cleanOutcome, cleanReason, isCount, ProtocolViolation } from "../../model/host-events";
 import type { Job, JobOutcome, JobSignal } from "../../model/job";
 import {
   type AgentStatus,
   type Answer,
   answerShapes,
   type Hello,
+  type Holder,
   PROTOCOL,
   type Request,
   type TreeChange,
 } from "../shared/messages";
-import { encode, GarbledFrame, openWire, type Wire } from "../shared/wire";
+import { encode, HOST_WIRE_LIMITS, openWire, type Wire } from "../shared/wire";
 import { applyReconnecting, LinkLost, type Listener, type ReconnectOptions } from "./reconnect";
 import { Trees } from "./trees";
 
 /** How often a job is sent again to a host that does not have it. */
 const MAX_RESENDS = 3;
+
+/** How long an agent may take for its first message. */
+const HELLO_TIMEOUT_MS = 30_000;
 
 /** Reason when the transport gives none. */
 const CONNECTION_LOST = "lost the connection to the host";
@@ -60,9 +65,15 @@ export class AgentLink {
   static open(channel: Channel): Promise<AgentLink> {
     return new Promise((resolve, reject) => {
       let link: AgentLink | undefined;
+      const timeout = setTimeout(() => {
+        reject(new FailedChange(`the agent sent no message within ${HELLO_TIMEOUT_MS / 1000} s`));
+        channel.kill();
+      }, HELLO_TIMEOUT_MS);
       const wire: Wire<Request> = openWire<Answer, Request>(channel.stdout, channel.stdin, {
         shapes: answerShapes,
+        limits: HOST_WIRE_LIMITS,
         onMessage: (answer) => {
+          clearTimeout(timeout);
           if (link) return link.#handle(answer);
           if (answer.type !== "hello" || answer.protocol !== PROTOCOL) {
             reject(
@@ -76,9 +87,10 @@ export class AgentLink {
           resolve(link);
         },
         onEnd: (error) => {
+          clearTimeout(timeout);
           const reason =
-            error instanceof GarbledFrame
-              ? error
+            error instanceof ProtocolViolation
+              ? new FailedChange(`the connection to the agent was closed, because it sent ${error.message}`)
               : new LinkLost("via.agent()", error?.message ?? CONNECTION_LOST);
           reject(reason);
           if (link) link.#end(reason);
@@ -196,7 +208,7 @@ export class AgentLink {
     const answer = await this.#request((ref) => ({ type: "status", ref }));
     if (answer.type !== "status")
       throw new FailedChange(`the agent answered a status request with "${answer.type}"`);
-    return answer.status;
+    return cleanStatus(answer.status);
   }
 
   /** Stops the agent on the host, after the running deployment has finished. */
@@ -223,18 +235,19 @@ export class AgentLink {
     const pending = "ref" in answer && answer.ref !== undefined ? this.#requests.get(answer.ref) : undefined;
     if (pending)
       return answer.type === "refused"
-        ? pending.reject(new FailedChange(answer.message))
+        ? pending.reject(new FailedChange(cleanReason(answer.message)))
         : pending.resolve(answer);
     const running =
       "deployment" in answer && answer.deployment ? this.#running.get(answer.deployment) : undefined;
     if (!running) {
       // The relay could not decode our message and exits.
       if (answer.type === "refused" && answer.deployment === undefined && answer.ref === undefined)
-        this.#end(new FailedChange(`the agent on the host: ${answer.message}`));
+        this.#end(new FailedChange(`the agent on the host: ${cleanReason(answer.message)}`));
       return;
     }
     switch (answer.type) {
       case "events": {
+        if (!isCount(answer.first)) throw new ProtocolViolation(`events numbered from ${answer.first}`);
         // Events are numbered: skip those already received.
         const fresh = answer.events.slice(Math.max(0, running.received - answer.first));
         running.received = Math.max(running.received, answer.first + answer.events.length);
@@ -250,13 +263,13 @@ export class AgentLink {
           new FailedChange("files sent to the host keep disappearing; is its disk full or failing?"),
         );
       case "outcome":
-        return running.resolve(answer.outcome);
+        return running.resolve(cleanOutcome(answer.outcome));
       case "refused":
-        return running.reject(new FailedChange(answer.message));
+        return running.reject(new FailedChange(cleanReason(answer.message)));
       case "lost":
         return running.reject(
           new FailedChange(
-            `the deployment was interrupted on the host: ${answer.reason}; deploy again to continue where it stopped`,
+            `the deployment was interrupted on the host: ${cleanReason(answer.reason)}; deploy again to continue where it stopped`,
           ),
         );
       default:
@@ -272,3 +285,16 @@ export class AgentLink {
     this.#resolveClosed(reason);
   }
 }
+
+/** Of what is running, only who started it is shown. */
+function cleanStatus(status: AgentStatus): AgentStatus {
+  const running = status.running.slice(0, MAX_RUNNING_SHOWN).map((holder: Partial<Holder> | null) => ({
+    deployment: `${holder?.deployment}`,
+    by: cleanName(`${holder?.by}`),
+    since: Number(holder?.since),
+    pid: Number(holder?.pid),
+  }));
+  return { ...status, node: cleanName(status.node), boot: cleanName(status.boot), running };
+}
+
+const MAX_RUNNING_SHOWN = 100;

@@ -3,6 +3,7 @@ import type { Sources } from "../../model/agent-artifacts";
 import type { Cancellation } from "../../model/cancellation";
 import { Cancelled, ConnectionFailed } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
+import { HostEvents } from "../../model/host-events";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../../model/job";
 
 /** The connection to the agent was lost; its deployment continues on the host. */
@@ -49,12 +50,16 @@ export async function applyReconnecting(
   return options.cancellation.forwarding(forward, async () => {
     const { host, emit } = options;
     let received = 0;
+    const admitted = new HostEvents(host);
+    const admit = (event: unknown) => {
+      for (const each of admitted.admit(event)) emit(each);
+    };
     const listener: Listener = {
       onEvents: (events) => {
         received += events.length;
-        for (const event of events) emit(event);
+        for (const event of events) admit(event);
       },
-      onWaiting: (reason) => emit({ kind: "waiting", reason }),
+      onWaiting: (reason) => admit({ kind: "waiting", reason }),
     };
     let outcome = agent.deploy(job, sources, listener);
     for (;;) {

@@ -57,6 +57,34 @@ export function readJournal(directory: AgentDirectory, deployment: string): Jour
   });
 }
 
+/** Characters of events, as JSON, that are sent in one message: a message of a host may not be much larger. */
+const MESSAGE_LENGTH = 2 * 1024 * 1024;
+/** So that a message does not contain too many values. */
+const MESSAGE_EVENTS = 5000;
+
+/** `events`, of which the first is number `first`, in parts that each fit into a message. */
+export function* inMessages(
+  first: number,
+  events: readonly StepEvent[],
+): Generator<{ first: number; events: readonly StepEvent[] }> {
+  let from = 0;
+  let length = 0;
+  for (const [index, event] of events.entries()) {
+    const own = lengthOf(event);
+    if (index > from && (length + own > MESSAGE_LENGTH || index - from >= MESSAGE_EVENTS)) {
+      yield { first: first + from, events: events.slice(from, index) };
+      from = index;
+      length = 0;
+    }
+    length += own;
+  }
+  if (from < events.length) yield { first: first + from, events: events.slice(from) };
+}
+
+/** Of most events only the text of output is long. */
+const lengthOf = (event: StepEvent): number =>
+  event.kind === "step-output" ? event.text.length : JSON.stringify(event).length;
+
 /** The events from number `from` on, in runs without a gap. */
 export function eventsFrom(
   lines: readonly JournalLine[],

@@ -15,7 +15,7 @@ import {
 } from "../shared/messages";
 import { openWire, openWireOver, type Wire } from "../shared/wire";
 import type { AgentDirectory } from "./directory";
-import { eventsFrom, readJournal } from "./journal";
+import { eventsFrom, inMessages, readJournal } from "./journal";
 import { Store } from "./store";
 import { SupervisorClient } from "./supervisor-client";
 
@@ -252,7 +252,9 @@ export class Relay {
   #replay(deployment: string, from: number): void {
     const lines = readJournal(this.#directory, deployment);
     if (!lines) return this.#controller.send({ type: "unknown", deployment });
-    for (const run of eventsFrom(lines, from)) this.#controller.send({ type: "events", deployment, ...run });
+    for (const run of eventsFrom(lines, from))
+      for (const part of inMessages(run.first, run.events))
+        this.#controller.send({ type: "events", deployment, ...part });
     const outcome = outcomeIn(lines);
     if (outcome) this.#controller.send({ type: "outcome", deployment, outcome });
     else this.#lost(deployment, "its worker was killed");

@@ -124,3 +124,15 @@ describe("a failure as data", () => {
     assert.deepEqual(JSON.parse(JSON.stringify(failure)), failure);
   });
 });
+
+test("of a failed command's last line, only the end is looked at, cleaned and cut", () => {
+  const failed = (stderr: string) => new RunFailed("x", { exit: 1, stdout: "", stderr }).message;
+  const prefix = "`x` ended with exit code 1: ";
+  assert.equal(failed("one\ntwo\u001b]0;title\u001b\\\u001b[2J \n\n"), `${prefix}two`);
+  assert.equal(failed("y".repeat(5_000_000)), `${prefix}${"y".repeat(1000)}…`);
+});
+
+test("a message that looks like frames adds none to the stack", () => {
+  const error = new FailedChange("no\n    at /etc/shadow:1:1");
+  assert.doesNotMatch(failureOf(error).stack ?? "", /shadow/);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { cleanDeployEvent } from "../../../lib/model/host-events";
 import { jsonView } from "../../../repl/views/json";
 import { mixed, verbose } from "./_recorded";
 
@@ -11,7 +12,11 @@ test("prints one event per line, with the version of the format", () => {
   view.settle();
   assert.deepEqual(
     lines.map((line) => JSON.parse(line) as unknown),
-    events.map((event) => ({ v: 1, ...event })),
+    events.map((event) => ({ v: 1, ...cleanDeployEvent(event) })),
+  );
+  assert.ok(
+    lines.every((line) => !line.includes("\\u001b")),
+    "without control characters",
   );
   assert.ok(lines.every((line) => line.endsWith("}\n")));
 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import test from "node:test";
 import { Reporter } from "../../../lib/model/report";
+import { openConsfig } from "../../../lib/source/consfig";
 import { root } from "../../../lib/util/package";
 import { liveLines } from "../../../repl/views/_live";
 import { finalText } from "../../../repl/views/_text";
@@ -168,7 +172,10 @@ test("why: the stack omits the engine, also in its own consfig; the output joins
     site: "hosts/web.ts:3:1",
   });
   reporter.add({ kind: "step-ended", step: 1, status: "failed", ms: 12, failure });
-  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 12), root);
+  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 12), {
+    root,
+    isSource: () => false,
+  });
   assert.match(
     why,
     /\n {2}output {5}\| some\n {13}\| more\n {2}error {6}`false` ended with exit code 1\n {2}stack {6}at run \(properties\/cmd\.ts:106:5\)\n {13}at run \(hosts\/web\.ts:3:1\)\n/,
@@ -180,9 +187,41 @@ test("why: a verbose deployment shows the commands of the step", () => {
   for (const event of verbose().slice(0, -2)) reporter.add(event);
   const failure = { name: "FailedChange", message: "it came too late" };
   reporter.add({ kind: "step-ended", step: 2, status: "failed", ms: 1030, failure });
-  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 1300), root);
+  const why = whyText(reporter.finish("web1.example.org", "d1", "failed", 1300), {
+    root,
+    isSource: () => false,
+  });
   assert.match(
     why,
     /\n {2}ran {8}› echo waiting ⏎ sleep 1 \(exit code 0, 1\.0 s\)\n {13}› sleep 60 \(interrupted, 5 ms\)\n {2}output {5}\| waiting\n {2}error {6}it came too late\n/,
   );
+});
+
+test("why: a host cannot have another file read by naming it as a site", (t) => {
+  const directory = mkdtempSync(path.join(tmpdir(), "why-test-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  mkdirSync(path.join(directory, "hosts"));
+  writeFileSync(path.join(directory, "hosts/web.ts"), "export const known = 1;\n");
+  writeFileSync(path.join(directory, "secret.ts"), "hush\n");
+  symlinkSync("../secret.ts", path.join(directory, "hosts/link.ts"));
+  symlinkSync("/dev/zero", path.join(directory, "hosts/endless.ts"));
+  const consfig = openConsfig(directory);
+  t.after(() => consfig.close());
+  const shown = (site: string) => {
+    const reporter = new Reporter();
+    reporter.add({ kind: "step-started", step: 1, property: "cmd.single", desc: "x", site });
+    const failure = { name: "FailedChange", message: "no" };
+    reporter.add({ kind: "step-ended", step: 1, status: "failed", ms: 1, failure });
+    return whyText(reporter.finish("web1", "d1", "failed", 1), consfig);
+  };
+  assert.match(shown("hosts/web.ts:1:1"), /▸ 1 {2}export const known = 1;/);
+  for (const site of [
+    "secret.ts",
+    "hosts/link.ts",
+    "hosts/endless.ts",
+    "/etc/passwd",
+    "/dev/zero",
+    "hosts/../secret.ts",
+  ])
+    assert.doesNotMatch(shown(`${site}:1:1`), /▸/, site);
 });

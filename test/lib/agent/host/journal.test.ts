@@ -12,8 +12,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { AgentDirectory } from "../../../../lib/agent/host/directory";
-import { eventsFrom, Journal, readJournal } from "../../../../lib/agent/host/journal";
+import { eventsFrom, inMessages, Journal, readJournal } from "../../../../lib/agent/host/journal";
 import type { JournalLine } from "../../../../lib/agent/shared/journal-line";
+import { decode, encode, HOST_WIRE_LIMITS } from "../../../../lib/agent/shared/wire";
 
 let dir: string;
 let agentDirectory: AgentDirectory;
@@ -124,4 +125,37 @@ test("with a clock that was set back, the latest journal stays", () => {
   new Journal(many, "second").close();
   const left = readdirSync(many.journals);
   assert.deepEqual([left.includes("first.jsonl"), left.includes("second.jsonl")], [true, true]);
+});
+
+test("events are sent in messages that a controller accepts", () => {
+  const output = (text: string) => ({ kind: "step-output", step: 1, stream: "stdout", text }) as const;
+  const long = "x".repeat(1024 * 1024);
+  const few = [output("a"), output("b")];
+  assert.deepEqual([...inMessages(7, few)], [{ first: 7, events: few }]);
+  assert.deepEqual([...inMessages(7, [])], []);
+  const many = [
+    output("a"),
+    ...Array.from({ length: 5 }, () => output(long)),
+    ...Array(12_000).fill(output("z")),
+  ];
+  const parts = [...inMessages(7, many)];
+  assert.deepEqual(
+    parts.map(({ first, events }) => [first, events.length]),
+    [
+      [7, 2],
+      [9, 2],
+      [11, 2],
+      [13, 5000],
+      [5013, 5000],
+      [10013, 2000],
+    ],
+  );
+  assert.deepEqual(
+    parts.flatMap(({ events }) => events),
+    many,
+  );
+  for (const { first, events } of parts) {
+    const frame = encode({ type: "events", deployment: "d", first, events });
+    assert.deepEqual(decode(frame, HOST_WIRE_LIMITS), { type: "events", deployment: "d", first, events });
+  }
 });

@@ -16,7 +16,7 @@ const messages = [
 /** The messages decoded from these chunks. */
 function received(...pieces: Buffer[]): unknown[] {
   const splitter = new FrameSplitter();
-  return pieces.flatMap((piece) => [...splitter.push(piece)].map(decode));
+  return pieces.flatMap((piece) => [...splitter.push(piece)].map((frame) => decode(frame)));
 }
 
 describe("a message", () => {

@@ -1,0 +1,307 @@
+/**
+ * The door for what comes from a host: everything is checked, cut and cleaned here before it is stored or shown.
+ * `HostEvents` admits the events that arrive over a link, where the other end may lie; `cleanEvent` cleans the text of
+ * events that are made here from the output of a host.
+ */
+import { cleanLine, cleanText } from "../util/clean-text";
+import { beginningOf, EXCERPT } from "../util/excerpt";
+import { FailedChange, type Failure } from "./errors";
+import type { DeployEvent, StepEvent } from "./events";
+import type { JobOutcome } from "./job";
+
+/** What one host may send for one deployment. Documented in docs/reliability.md. */
+export const HOST_LIMITS = {
+  /** Characters of output that are kept; the rest is left out, and a notice says so. */
+  output: 64 * 1024 * 1024,
+  /** Characters of everything else, each event counted with EVENT_SIZE more. */
+  held: 64 * 1024 * 1024,
+  /** Characters of output of one step: an agent shortens more than 1 MB itself. */
+  stepOutput: 8 * 1024 * 1024,
+  steps: 100_000,
+  /** Steps inside steps. */
+  depth: 100,
+} as const;
+
+/** The memory of an event besides its text, about. */
+const EVENT_SIZE = 200;
+
+/** The other end sent what the protocol does not allow, or too much: it is not listened to any longer. */
+export class ProtocolViolation extends FailedChange {}
+
+/** The beginning of `value`, copied: a slice would keep all of it in memory. */
+const cut = (value: string, limit: number): string =>
+  value.length > limit ? Buffer.from(beginningOf(value, limit), "utf16le").toString("utf16le") : value;
+
+interface Field {
+  readonly expected: string;
+  readonly optional?: boolean;
+  accepts(value: unknown): boolean;
+  clean?(value: never): unknown;
+}
+type Fields = Readonly<Record<string, Field>>;
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Text on one line. Lengths are in characters; what is longer is cut. */
+const line = (limit: number): Field => ({
+  expected: "text",
+  accepts: isText,
+  clean: (value: string) => cleanLine(cut(value, limit)),
+});
+const text = (limit: number): Field => ({
+  expected: "text",
+  accepts: isText,
+  clean: (value: string) => cleanText(cut(value, limit)),
+});
+const number: Field = {
+  expected: "a number from 0",
+  accepts: (value) => Number.isFinite(value) && (value as number) >= 0,
+};
+const integer: Field = { expected: "an integer from 0", accepts: (value) => isCount(value) };
+const exitCode: Field = { expected: "an integer", accepts: Number.isSafeInteger };
+const boolean: Field = { expected: "true or false", accepts: (value) => typeof value === "boolean" };
+const oneOf = (...values: readonly string[]): Field => ({
+  expected: values.join(" or "),
+  accepts: (value) => values.includes(value as string),
+});
+const optional = (field: Field): Field => ({ ...field, optional: true });
+const object = (fields: Fields): Field => ({
+  expected: "an object",
+  accepts: (value) => isObject(value) && wrongField(value, fields) === undefined,
+  clean: (value: Record<string, unknown>) => cleanFields(value, fields),
+});
+const lines: Field = {
+  expected: "a list",
+  accepts: Array.isArray,
+  clean: (value: readonly string[]) => value.map((each) => cleanLine(cut(each, 1000))),
+};
+/** Only frames, so that nothing else can be printed as one. */
+const stack: Field = {
+  expected: "text",
+  accepts: isText,
+  clean: (value: string) =>
+    cut(value, 64 * 1024)
+      .split("\n")
+      .filter((each) => /^\s*at /.test(each.slice(0, 100)))
+      .slice(0, 50)
+      .map((each) => cleanLine(cut(each, 1000)))
+      .join("\n"),
+};
+
+export const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+const printed = text(2 * EXCERPT + 1000);
+const failureFields: Fields = {
+  name: line(100),
+  message: text(16 * 1024 + 1),
+  stack: optional(stack),
+  command: optional(
+    object({ command: text(16 * 1024 + 1), exit: exitCode, stdout: printed, stderr: printed }),
+  ),
+};
+const failure = optional(object(failureFields));
+const step = integer;
+
+const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
+  "deployment-started": { at: line(100), hops: lines, steps: number, verbose: optional(boolean) },
+  "deployment-ended": { status: line(100), ms: number, failure },
+  "hop-opening": { hop: line(1000) },
+  "hop-opened": { hop: line(1000), ms: number, reused: boolean },
+  upload: { what: line(200), sent: number, total: number },
+  waiting: { reason: line(2000) },
+  notice: { text: text(16 * 1024) },
+  "step-started": { step, parent: optional(step), property: line(200), desc: line(2000), site: line(1000) },
+  "step-output": { step, stream: oneOf("stdout", "stderr"), text: printed },
+  "step-preview": { step, text: line(1000) },
+  "command-ran": { step: optional(step), command: text(2000), exit: optional(exitCode), ms: number },
+  "step-ended": {
+    step,
+    status: oneOf("unchanged", "changed", "failed", "skipped"),
+    ms: number,
+    reason: optional(line(2000)),
+    failure,
+  },
+};
+
+/** `event` with its text cut and cleaned, and without any field that it should not have. */
+export const cleanEvent = <E extends StepEvent>(event: E): E =>
+  ({ kind: event.kind, ...cleanFields(event as never, FIELDS[event.kind]) }) as unknown as E;
+
+/** `event` as it is shown: `cleanEvent`, with its host and deployment. */
+export const cleanDeployEvent = <E extends DeployEvent>(event: E): E => {
+  const { host, deployment } = event;
+  return { host: cleanName(host), deployment: cleanName(deployment), ...(cleanEvent(event) as object) } as E;
+};
+
+export const cleanFailure = (given: Failure): Failure => cleanFields(given as never, failureFields) as never;
+
+/** The outcome of a job as it arrived; its shape has been checked, except for the fields below. */
+export function cleanOutcome(outcome: JobOutcome): JobOutcome {
+  const { change, failed, cancelled } = outcome;
+  const more: Fields = {
+    failure,
+    broken: optional(oneOf("failed", "aborted")),
+    expected: optional(object({ name: line(100), message: text(16 * 1024), touched: boolean })),
+  };
+  const wrong = wrongField(outcome as never, more);
+  if (wrong) throw new ProtocolViolation(`an outcome whose ${wrong}`);
+  return { change, failed, cancelled, ...cleanFields(outcome as never, more) };
+}
+
+/** A name that a host gives, such as that of a user. */
+export const cleanName = (name: string): string => cleanLine(cut(name, 200));
+
+/** A sentence of a host, such as the reason of a refusal. */
+export const cleanReason = (reason: string): string => cleanText(cut(reason, 4000));
+
+function cleanFields(given: Readonly<Record<string, unknown>>, fields: Fields): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    result[name] = field.clean && field.accepts(value) ? field.clean(value as never) : value;
+  }
+  return result;
+}
+
+/** `step is "x", expected an integer from 0`; undefined when all fields are as they should be. */
+function wrongField(given: Readonly<Record<string, unknown>>, fields: Fields): string | undefined {
+  for (const [name, field] of Object.entries(fields)) {
+    const value = given[name];
+    if (value === undefined && field.optional) continue;
+    if (!field.accepts(value)) return `${name} is ${shown(value)}, expected ${field.expected}`;
+  }
+  return undefined;
+}
+
+const shown = (value: unknown): string =>
+  isText(value) || typeof value !== "object" || value === null
+    ? cleanLine(cut(JSON.stringify(value) ?? String(value), 80))
+    : Array.isArray(value)
+      ? "a list"
+      : "an object";
+
+/** Admits the events of one deployment on one host, over all links to it. */
+export class HostEvents {
+  readonly #depths = new Map<number, number>();
+  readonly #printed = new Map<number, number>();
+  readonly #ended = new Set<number>();
+  #held = 0;
+  #output = 0;
+  #leftOut = false;
+
+  constructor(private readonly host: string) {}
+
+  /** What to show of `event`. Throws `ProtocolViolation`. */
+  admit(event: unknown): readonly StepEvent[] {
+    const clean = this.#inOrder(cleanEvent(this.#checked(event)));
+    if (!clean) return [];
+    const output = this.#withinOutput(clean);
+    this.#hold(output);
+    return output;
+  }
+
+  #checked(event: unknown): StepEvent {
+    if (!isObject(event)) throw new ProtocolViolation(`an event that is ${shown(event)}`);
+    const { kind } = event;
+    if (!isText(kind) || !Object.hasOwn(FIELDS, kind) || OWN_EVENTS.includes(kind))
+      throw new ProtocolViolation(`an event of the kind ${shown(kind)}`);
+    const wrong = wrongField(event, FIELDS[kind as StepEvent["kind"]]);
+    if (wrong) throw new ProtocolViolation(`an event "${kind}" whose ${wrong}`);
+    return event as unknown as StepEvent;
+  }
+
+  /** Undefined for an event of an unknown step: its start may be lost, when the disk of the host was full. */
+  #inOrder(event: StepEvent): StepEvent | undefined {
+    if (event.kind === "step-started") {
+      const { parent, ...rest } = event;
+      const isInside = parent !== undefined && this.#depths.has(parent);
+      this.#start(event.step, parent);
+      return isInside ? event : rest;
+    }
+    if (!("step" in event) || event.step === undefined) return event;
+    if (!this.#depths.has(event.step)) return undefined;
+    if (event.kind !== "step-ended") return event;
+    if (this.#ended.has(event.step)) throw new ProtocolViolation(`the end of step ${event.step} twice`);
+    this.#ended.add(event.step);
+    return event;
+  }
+
+  #start(started: number, parent: number | undefined): void {
+    if (this.#depths.has(started)) throw new ProtocolViolation(`the start of step ${started} twice`);
+    const around = (parent !== undefined && this.#depths.get(parent)) || 0;
+    if (around >= HOST_LIMITS.depth)
+      throw new ProtocolViolation(`steps inside steps, over the limit of ${HOST_LIMITS.depth}`);
+    if (this.#depths.size >= HOST_LIMITS.steps)
+      throw new ProtocolViolation(`more than the limit of ${HOST_LIMITS.steps} steps`);
+    this.#depths.set(started, around + 1);
+  }
+
+  /** `event` without output that is over the limit. */
+  #withinOutput(event: StepEvent): readonly StepEvent[] {
+    if (event.kind === "step-output") {
+      const ofStep = (this.#printed.get(event.step) ?? 0) + event.text.length;
+      this.#printed.set(event.step, ofStep);
+      if (ofStep > HOST_LIMITS.stepOutput)
+        throw new ProtocolViolation(
+          `more output of step ${event.step} than the limit of ${HOST_LIMITS.stepOutput} characters`,
+        );
+      return this.#hasRoom(event.text.length + EVENT_SIZE) ? [event] : this.#leaveOut();
+    }
+    if (event.kind !== "step-ended" || !event.failure?.command) return [event];
+    const { command } = event.failure;
+    if (this.#hasRoom(command.stdout.length + command.stderr.length)) return [event];
+    const without = { ...event.failure, command: { ...command, stdout: "", stderr: "" } };
+    return [...this.#leaveOut(), { ...event, failure: without }];
+  }
+
+  #hasRoom(size: number): boolean {
+    if (this.#output + size > HOST_LIMITS.output) return false;
+    this.#output += size;
+    return true;
+  }
+
+  #leaveOut(): readonly StepEvent[] {
+    if (this.#leftOut) return [];
+    this.#leftOut = true;
+    const megabytes = HOST_LIMITS.output / 1024 / 1024;
+    return [
+      {
+        kind: "notice",
+        text: `${this.host} printed more than ${megabytes} MB in this deployment; some of the output is not shown`,
+      },
+    ];
+  }
+
+  #hold(events: readonly StepEvent[]): void {
+    for (const event of events) if (event.kind !== "step-output") this.#holdSize(sizeOf(event));
+  }
+
+  #holdSize(size: number): void {
+    this.#held += size;
+    if (this.#held > HOST_LIMITS.held)
+      throw new ProtocolViolation(
+        `more than the limit of ${HOST_LIMITS.held / 1024 / 1024} MB of events in one deployment`,
+      );
+  }
+}
+
+/** Only the controller itself begins and ends a deployment. */
+const OWN_EVENTS: readonly string[] = [
+  "deployment-started",
+  "deployment-ended",
+] satisfies DeployEvent["kind"][];
+
+/** Without the output of a failed command, which is counted as output. */
+function sizeOf(event: StepEvent): number {
+  let size = EVENT_SIZE;
+  for (const value of Object.values(event)) if (isText(value)) size += value.length;
+  if ("failure" in event && event.failure) {
+    const { message, stack: frames = "", command } = event.failure;
+    size += message.length + frames.length + (command?.command.length ?? 0);
+  }
+  return size;
+}
