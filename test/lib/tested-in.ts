@@ -10,6 +10,7 @@ export const testedIn: Readonly<Record<string, string>> = {
 
   "lib/util/attempt.ts": "test/lib/executable/imageDumped.test.ts",
   "lib/util/build-cache.ts": "test/lib/source/_packages.test.ts",
+  "lib/util/command-groups.ts": "test/lib/agent/host/tenure.test.ts",
   "lib/util/login-environment.ts": "test/lib/connection/conformance.test.ts",
   "lib/util/package.js": "test/lib/source/register.test.ts",
   "lib/util/shell-quote.ts": "test/lib/target/shell/target.test.ts",
@@ -43,11 +44,14 @@ export const testedIn: Readonly<Record<string, string>> = {
 
   "lib/agent/shared/compression.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/agent/shared/job.ts": "test/lib/agent/shared/messages.test.ts",
+  "lib/agent/shared/heartbeat.ts": "test/lib/agent/host/supervisor.test.ts",
   "lib/agent/shared/journal-line.ts": "test/lib/agent/host/journal.test.ts",
   "lib/agent/shared/process.ts": "test/lib/agent/client/bootstrap.test.ts",
   "lib/agent/shared/shapes.ts": "test/lib/agent/shared/messages.test.ts",
   "lib/agent/shared/tree.ts": "test/lib/source/modules.test.ts",
   "lib/agent/host/": "test/lib/agent/faults.test.ts",
+  "lib/agent/host/command-record.ts": "test/lib/agent/host/tenure.test.ts",
+  "lib/agent/host/processes.ts": "test/lib/agent/host/tenure.test.ts",
   "lib/agent/client/boot-bundle.ts": "test/lib/agent/client/bootstrap.test.ts",
   "lib/agent/client/connection.ts": "test/lib/agent/client/link.test.ts",
   "lib/agent/client/hop.ts": "test/lib/agent/client/link.test.ts",

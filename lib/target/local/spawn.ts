@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
 import { Cancelled, FailedChange } from "../../model/errors";
+import { groupStarted } from "../../util/command-groups";
 import { EXCERPT, OutputBuffer } from "../../util/excerpt";
 import type { RawResult } from "../command";
 import type { Execution } from "../context";
@@ -25,6 +26,7 @@ export function spawnShell(
       detached: true,
       stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe"],
     });
+    const groupEnded = groupStarted(child.pid);
     const stdout = collect("stdout");
     const stderr = collect("stderr");
     let exit = 0;
@@ -72,6 +74,7 @@ export function spawnShell(
 
     function finish(): void {
       settle();
+      groupEnded();
       // Its children may have outlived it, and its patience too.
       if (signal.aborted) endGroup("SIGKILL");
       child.stdout?.destroy();
