@@ -23,8 +23,9 @@ interface ReachableAgent {
 
 /** Delays before each attempt to reconnect; after the last one the deployment fails. */
 const RECONNECT_DELAYS_MS = [100, 500, 1000, 2000, 4000, 8000, 15000, 30000];
-/** After a cancellation, the next attempt is made after this time at the latest. */
-const MAX_CANCEL_DELAY_MS = 1000;
+/** After a cancellation, attempts are made at this interval, for this long. */
+const CANCEL_DELAY_MS = 1000;
+const MAX_CANCEL_RETRY_MS = 10 * 60 * 1000;
 /** Connections that end before they have brought an event, in a row, before the deployment fails. */
 const MAX_FRUITLESS = 6;
 /** Connections that end soon, in a row, although they have brought events. */
@@ -157,9 +158,11 @@ class Followed {
   async #reconnected(lost: LinkLost): Promise<ReachableAgent> {
     const { reopen, cancellation } = this.options;
     const delays = RECONNECT_DELAYS_MS.slice(Math.max(0, this.#fruitless - 1));
-    for (let index = 0; index < delays.length; index++) {
+    const until = performance.now() + MAX_CANCEL_RETRY_MS;
+    for (let index = 0; ; index++) {
       const { aborted } = cancellation.signal;
-      const delay = aborted ? Math.min(delays[index] ?? 0, MAX_CANCEL_DELAY_MS) : delays[index];
+      const delay = aborted ? CANCEL_DELAY_MS : delays[index];
+      if (delay === undefined || performance.now() > until) throw lost;
       // A cancellation is to arrive as soon as possible, so it ends the wait.
       const ending = { ...(!aborted && { signal: cancellation.signal }), ref: !this.#unconfirmed };
       await sleep(delay, undefined, ending).catch(() => {});
@@ -168,10 +171,9 @@ class Followed {
         return await reopen(signal);
       } catch (error) {
         // The attempt was ended by the cancellation, which needs another one.
-        if (signal !== never && signal.aborted) index -= 1;
-        else if (!(error instanceof ConnectionFailed)) throw error;
+        if (signal !== never && signal.aborted) continue;
+        if (!(error instanceof ConnectionFailed)) throw error;
       }
     }
-    throw lost;
   }
 }

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
-import { Cancelled, FailedChange } from "../../model/errors";
+import { FailedChange } from "../../model/errors";
 import { groupStarted } from "../../util/command-groups";
 import { EXCERPT, OutputBuffer } from "../../util/excerpt";
-import type { RawResult } from "../command";
+import { abortedWith, type RawResult } from "../command";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
@@ -79,7 +79,7 @@ export function spawnShell(
       if (signal.aborted) endGroup("SIGKILL");
       child.stdout?.destroy();
       child.stderr?.destroy();
-      if (signal.aborted) reject(new Cancelled(`cancelled: \`${how.shown}\` was ended`));
+      if (signal.aborted) reject(abortedWith(signal, `cancelled: \`${how.shown}\` was ended`));
       else resolve({ exit, stdout: stdout.bytes(), stderr: stderr.bytes() });
     }
 

@@ -137,6 +137,47 @@ describe("the supervisor", () => {
     assertOk(await on.deploy(prop("probe.runs", "true")));
   });
 
+  test("a deployment that is cancelled before it arrives never starts", async () => {
+    const [file, link] = [path.join(on.dir, "ran"), await otherVersion(1)];
+    link.signal("early", "cancel");
+    assert.deepEqual(await applied(link, "early", `touch ${file}`), {
+      change: "unchanged",
+      failed: false,
+      cancelled: true,
+    });
+    // Its sources are missing on the host: it would be sent again.
+    const late = applied(link, "late", `touch ${file}`);
+    link.signal("late", "cancel");
+    assert.equal((await late).cancelled, true);
+    // Over a later connection too.
+    const other = await otherVersion(2);
+    assert.equal((await applied(other, "early", `touch ${file}`)).cancelled, true);
+    assert.equal(existsSync(file), false);
+    link.close();
+    other.close();
+  });
+
+  test("an agent that ends at each job is given up", async () => {
+    assertOk(await on.deploy(prop("probe.runs", "true")));
+    const file = path.join(on.dir, "begun");
+    const deployment = on.deploy(prop("probe.runs", `touch ${file}; sleep 60`));
+    await until("the step", () => existsSync(file), 30);
+    const killRelays = () => {
+      for (const pid of on.pids("relay")) process.kill(pid, "SIGKILL");
+    };
+    deployment.subscribe((event) => {
+      if (event.kind === "hop-opened" && event.hop === "via.agent()" && !event.reused)
+        setTimeout(killRelays, 200);
+    });
+    killRelays();
+    const report = await deployment;
+    assert.equal(report.status, "failed");
+    assert.match(
+      report.failure?.message ?? "",
+      /^via\.agent\(\): the connection to this\.example\.org ended 7 times in a row, each time soon after it was opened; the deployment may go on there: `\.log this\.example\.org` shows how it ended, and ~\/\.cache\/consfigurator\/agent\/log on the host why the agent did$/,
+    );
+  });
+
   test("a relay whose controller is silent exits", async () => {
     process.env["CONSFIGURATOR_LINK_SILENCE_MS"] = "600";
     const relay = await startRelay(localConnection(), controllerArtifacts, () => {});
