@@ -40,8 +40,6 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/connection/ssh/_keys.ts": "test/lib/connection/ssh/auth.test.ts",
   "lib/connection/ssh/_hostkey.ts": "test/lib/connection/ssh/hostkeys.test.ts",
   "lib/connection/ssh/_deadline.ts": "test/lib/connection/ssh/network.test.ts",
-  "lib/connection/_running-commands.ts": "test/lib/connection/running-commands.test.ts",
-  "lib/connection/hop-stack.ts": "test/lib/controller/pool.test.ts",
 
   "lib/agent/shared/compression.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/agent/shared/job.ts": "test/lib/agent/shared/messages.test.ts",
