@@ -9,4 +9,5 @@ export {
   silentSeqprops,
   withRequirements,
 } from "./sequence";
+export { within } from "./time";
 export { reapplied, unapplied, withUnapply } from "./undo";

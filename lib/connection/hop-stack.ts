@@ -1,4 +1,5 @@
 import type { Connection } from "../model/connection";
+import { Cancelled } from "../model/errors";
 import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 
 type Progress = HopContext["progress"];
@@ -23,11 +24,17 @@ export class HopStack {
     return this.#opened.every(({ alive }) => alive);
   }
 
-  /** Opens `hop` over the innermost connection. Throws `ConnectionFailed`. */
+  /** Opens `hop` over the innermost connection. Throws `ConnectionFailed`, or `Cancelled` when it was ended. */
   async open(hop: Hop, context: Omit<HopContext, "parent">): Promise<Connection> {
-    const connection = await hopDefinition(hop).open(hop.args, { ...context, parent: this.top });
-    this.#opened.push(connection);
-    return connection;
+    try {
+      const connection = await hopDefinition(hop).open(hop.args, { ...context, parent: this.top });
+      this.#opened.push(connection);
+      return connection;
+    } catch (error) {
+      // Whatever it says of itself, it failed because it was ended.
+      if (context.signal.aborted && context.signal.reason instanceof Cancelled) throw context.signal.reason;
+      throw error;
+    }
   }
 
   /** Opens `hops` one after the other; if one fails, closes them all. */

@@ -4,6 +4,7 @@ import type { Channel, Connection } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object } from "../model/schema";
+import { groupStarted } from "../util/command-groups";
 import { RunningCommands } from "./_running-commands";
 import { drained, outputOf, silentBefore } from "./_streams";
 
@@ -47,6 +48,7 @@ export async function spawned(
   options: { readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Channel> {
   const child = spawn(file, args, { stdio: "pipe", detached: true, ...options });
+  child.once("close", groupStarted(child.pid));
   await new Promise<void>((started, failed) => {
     child.once("spawn", started);
     child.once("error", (error) =>

@@ -45,9 +45,32 @@ export async function agents(): Promise<AgentInfo[]> {
   ].sort((a, b) => (a.host < b.host ? -1 : 1));
 }
 
-/** Stops the agent on `host` after the work it is doing. It is started again when needed. */
-export async function stopAgent(host: string): Promise<void> {
-  await withAgent(host, async (connection) => connection.agent.shutdown());
+/** What happened to the deployment that ran when an agent was stopped. */
+export interface StoppedAgent {
+  /** The deployment; undefined when none ran. */
+  readonly deployment?: string;
+  /** Who had started it, such as "ana@laptop". */
+  readonly by?: string;
+  /** How it was ended; undefined when it still runs, and the agent exits after it. */
+  readonly ended?: string;
+}
+
+/**
+ * Stops the agent on `host` after the work it is doing; with `force`, ends that work first, whoever started it, within 5 s.
+ * The agent is started again when needed.
+ */
+export async function stopAgent(
+  host: string,
+  { force = false }: { readonly force?: boolean } = {},
+): Promise<StoppedAgent> {
+  let stopped: StoppedAgent = {};
+  await withAgent(host, async ({ agent }) => {
+    const { holder, how } = await agent.shutdown(force);
+    if (!holder) return;
+    const { deployment, by } = holder;
+    stopped = { deployment, by, ...(how !== undefined && { ended: how }) };
+  });
+  return stopped;
 }
 
 /**

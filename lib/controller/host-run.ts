@@ -165,13 +165,14 @@ export class HostRun {
     return agent.apply(job, sources, {
       host: this.#host,
       emit: (event) => this.#emit(event),
-      reopen: () => this.#reopenAgent(work, here),
+      reopen: (signal) => this.#reopenAgent(work, here, signal),
       cancellation: this.cancellation,
     });
   }
 
-  async #reopenAgent(work: Nested, here: readonly Hop[]): Promise<AgentLink> {
-    const { connection, release } = await lease(new HostModel(work.host), here, this.#leaseOptions());
+  async #reopenAgent(work: Nested, here: readonly Hop[], signal: AbortSignal): Promise<AgentLink> {
+    const options = { ...this.#leaseOptions(), signal };
+    const { connection, release } = await lease(new HostModel(work.host), here, options);
     release();
     if (isAgentConnection(connection)) return connection.agent;
     throw new ConnectionFailed(connection.description, "its agent no longer answers");

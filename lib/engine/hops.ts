@@ -59,7 +59,10 @@ export async function applyBehind(
       const executor = await (context.verbose ? announcing(hop, emit, enter) : enter());
       if ("child" in executor) return await applyInChild(executor.child, rest, context, emit);
       if ("agent" in executor) {
-        const reopen = () => reopenAgent(work.hops.slice(0, index + 1), stack, work, context, emit);
+        const reopen = (signal: AbortSignal) => {
+          const hops = work.hops.slice(0, index + 1);
+          return reopenAgent(hops, stack, { ...hopContext(work, context, emit), signal });
+        };
         return await applyInAgent(executor.agent, rest, context, emit, reopen);
       }
       ownProcess = false;
@@ -93,12 +96,10 @@ async function enterHop(
 async function reopenAgent(
   hops: readonly Hop[],
   stack: HopStack,
-  work: Nested,
-  context: DeploymentContext,
-  emit: Emit,
+  context: Omit<HopContext, "parent">,
 ): Promise<AgentLink> {
   await stack.close();
-  for (const hop of hops) await stack.open(hop, hopContext(work, context, emit));
+  for (const hop of hops) await stack.open(hop, context);
   if (isAgentConnection(stack.top)) return stack.top.agent;
   throw new ConnectionFailed(stack.top.description, "its agent no longer answers");
 }
@@ -213,7 +214,7 @@ async function applyInAgent(
   rest: Nested,
   context: DeploymentContext,
   emit: Emit,
-  reopen: () => Promise<AgentLink>,
+  reopen: (signal: AbortSignal) => Promise<AgentLink>,
 ): Promise<JobOutcome> {
   const { cancellation, artifacts } = context;
   cancellation.throwIfRequested();

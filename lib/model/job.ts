@@ -32,9 +32,12 @@ export interface JobOutcome {
 /** "stop": no further step starts. "cancel": the running step is ended too. */
 export type JobSignal = "stop" | "cancel";
 
+/** The reason of a cancelled deployment. */
+export const CANCELLED = "the deployment was cancelled";
+
 /** The reason with which steps are skipped after a signal. */
 export const stoppedBy = (signal: JobSignal): string =>
-  signal === "cancel" ? "the deployment was cancelled" : "the deployment was stopped";
+  signal === "cancel" ? CANCELLED : "the deployment was stopped";
 
 /** The status of a deployment with this outcome. */
 export const outcomeStatus = ({

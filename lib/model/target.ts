@@ -203,6 +203,8 @@ export interface PosixTarget {
 export interface Within {
   /** An absolute path: HOME and working directory of commands, base of relative paths, and `identity().home`. */
   readonly home?: string;
+  /** Aborted: commands of the new target are ended, and fail with the reason of the abort. */
+  readonly signal?: AbortSignal;
   /** Entries that only the new target has in its memory. */
   readonly memory?: Readonly<Record<string, unknown>>;
 }

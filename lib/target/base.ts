@@ -1,4 +1,4 @@
-import { Cancelled, type CommandResult, FailedChange } from "../model/errors";
+import { type CommandResult, FailedChange } from "../model/errors";
 import type { HostFacts } from "../model/host-facts";
 import type {
   Command,
@@ -16,6 +16,7 @@ import type {
 import type { Change, Kind } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
 import {
+  abortedWith,
   commandResult,
   commandText,
   exported,
@@ -52,13 +53,14 @@ export abstract class TargetBase implements PosixTarget {
     return this.#state;
   }
 
-  within({ home, memory }: Within): this {
+  within({ home, memory, signal }: Within): this {
     if (home !== undefined && !home.startsWith("/"))
       throw new TypeError(`within({ home: ${JSON.stringify(home)} }): home must be an absolute path`);
     return this.derive({
       ...this.context,
       state: this.state,
       ...(home !== undefined && { home: home.replace(/(?<=.)\/+$/, "") }),
+      ...(signal && { signal: AbortSignal.any([this.context.signal, signal]) }),
       ...(memory && { memory: new InnerMemory(this.memory, memory) }),
     });
   }
@@ -289,9 +291,10 @@ export abstract class TargetBase implements PosixTarget {
     return new FailedChange(`cannot ${act} ${shellQuote(path)}: ${reason}${who}`);
   }
 
-  /** Throws `Cancelled` if the deployment was cancelled. */
+  /** Throws `Cancelled` when the deployment has been, and the reason of any other abort. */
   protected refuseWhenCancelled(doing: string): void {
-    if (this.context.signal.aborted) throw new Cancelled(`cancelled: ${doing}`);
+    const { signal } = this.context;
+    if (signal.aborted) throw abortedWith(signal, `cancelled: ${doing}`);
   }
 
   protected remembered<T>(key: string, find: () => Promise<T>): Promise<T> {

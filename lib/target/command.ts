@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type CommandResult, FailedChange, RunFailed } from "../model/errors";
+import { Cancelled, type CommandResult, FailedChange, RunFailed } from "../model/errors";
 import type { Command, RunOptions } from "../model/target";
 import { beginningOf } from "../util/excerpt";
 import { shellQuote, shellWords } from "../util/shell-quote";
@@ -97,6 +97,10 @@ export function commandResult(command: Command, raw: RawResult, options: RunOpti
     throw new RunFailed(shownCommand(command, options), { exit: result.exit, stdout: "", stderr: "" });
   throw new RunFailed(commandText(command), result);
 }
+
+/** The error of what `signal` has ended: `Cancelled` when the deployment was, with these words; else its reason. */
+export const abortedWith = (signal: AbortSignal, words: string): Error =>
+  signal.reason instanceof FailedChange ? signal.reason : new Cancelled(words);
 
 /** Why a tool or a system call failed, from what it said: the words after the last colon, as a person would say them. */
 export function lastReason(said: string): string {

@@ -2,11 +2,14 @@ import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
+import { CommandRecord } from "../agent/host/command-record";
 import { AgentDirectory, listenPrivately } from "../agent/host/directory";
 import { eventsFrom, inMessages, Journal, readJournal } from "../agent/host/journal";
 import { decodeJob } from "../agent/shared/job";
 import {
+  CANCEL_JOB,
   EXIT_IF_IDLE,
+  PROBE,
   type WorkerAnswer,
   type WorkerRequest,
   type WorkerState,
@@ -17,6 +20,7 @@ import { openWireOver, type Wire } from "../agent/shared/wire";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { StepEvent } from "../model/events";
 import type { Job } from "../model/job";
+import { reportGroups } from "../util/command-groups";
 import { workerArtifacts } from "./artifacts";
 import { JobRun, loadTree } from "./job";
 
@@ -36,6 +40,7 @@ class Worker {
   readonly #socketName: string;
   readonly #links = new Set<Wire<WorkerAnswer>>();
   readonly #run: JobRun;
+  readonly #record: CommandRecord;
   #job: Job | undefined;
   #unsent: StepEvent[] = [];
   #sent = 0;
@@ -47,9 +52,11 @@ class Worker {
     this.#directory = directory;
     this.#socketName = socketName;
     this.#run = new JobRun(artifacts);
+    this.#record = new CommandRecord(directory, socketName);
   }
 
   async start(): Promise<void> {
+    reportGroups(this.#record);
     process.chdir(this.#directory.run);
     await listenPrivately(
       createServer((socket) => this.#serve(socket)),
@@ -61,6 +68,8 @@ class Worker {
     process.on("disconnect", () => this.#exitIfIdle());
     process.on("message", (message) => {
       if (message === EXIT_IF_IDLE) this.#exitIfIdle();
+      if (message === CANCEL_JOB) this.#run.signal("cancel");
+      if (message === PROBE) this.#report("alive");
     });
     this.#report("ready");
   }
@@ -135,6 +144,7 @@ class Worker {
       each.end();
     }
     rmSync(path.join(this.#directory.run, this.#socketName), { force: true });
+    this.#record.remove();
     // Let connected clients receive the outcome, but not without limit.
     setTimeout(() => process.exit(0), EXIT_GRACE_MS).unref();
     await Promise.all([...this.#links].map((each) => each.finished));

@@ -3,6 +3,7 @@ import {
   forgetAgent,
   agents as knownAgents,
   removeAgent,
+  type StoppedAgent,
   stopAgent,
 } from "../../lib/controller/agents";
 import { beside } from "../_layout";
@@ -13,28 +14,48 @@ import { CommandError } from "./error";
 
 export const agents: Command = {
   name: "agents",
-  parameters: "[stop|remove|forget HOST]",
-  summary: "list agents; stop one; remove it from its host; forget a host that is gone",
+  parameters: "[stop [--force]|remove|forget HOST]",
+  summary:
+    "list agents; stop one (--force: and what it is doing); remove it from its host; forget a host that is gone",
   completions: (context) =>
-    allHostNames(context).flatMap((name) => [`stop ${name}`, `remove ${name}`, `forget ${name}`]),
+    allHostNames(context).flatMap((name) => [
+      `stop ${name}`,
+      `stop --force ${name}`,
+      `remove ${name}`,
+      `forget ${name}`,
+    ]),
   async run(argument, { shell }) {
-    const [verb, name, ...more] = argument.split(/\s+/).filter(Boolean);
-    if (verb === undefined) return shell.print(table(await knownAgents()));
-    const act = { stop: stopAgent, remove: removeAgent, forget: forgetAgent }[verb];
-    if (!act || name === undefined || more.length > 0) {
-      throw new CommandError("usage: .agents [stop|remove|forget HOST]");
+    const words = argument.split(/\s+/).filter(Boolean);
+    const [verb, name, ...more] = words.filter((word) => word !== "--force");
+    if (words.length === 0) return shell.print(table(await knownAgents()));
+    const force = words.includes("--force");
+    const act = acts[verb ?? ""];
+    if (!act || name === undefined || more.length > 0 || (force && verb !== "stop")) {
+      throw new CommandError("usage: .agents [stop [--force]|remove|forget HOST]");
     }
-    const host = resolveHost(name, { shell }) ?? name;
-    await act(host);
-    shell.print(DONE[verb]?.(host) ?? "");
+    shell.print(await act(resolveHost(name, { shell }) ?? name, force));
   },
 };
 
-const DONE: Record<string, (host: string) => string> = {
-  stop: (host) => `stopped the agent on ${host}`,
-  remove: (host) => `removed the agent from ${host}`,
-  forget: (host) => `removed ${host} from the list of agents`,
+/** Each returns what it has done, in words. */
+const acts: Record<string, (host: string, force: boolean) => Promise<string>> = {
+  stop: async (host, force) => inWords(host, await stopAgent(host, { force })),
+  remove: async (host) => {
+    await removeAgent(host);
+    return `removed the agent from ${host}`;
+  },
+  forget: async (host) => {
+    await forgetAgent(host);
+    return `removed ${host} from the list of agents`;
+  },
 };
+
+function inWords(host: string, { deployment, by, ended }: StoppedAgent): string {
+  if (deployment === undefined) return `stopped the agent on ${host}`;
+  return ended === undefined
+    ? `the agent on ${host} stops when deployment ${deployment} by ${by} has finished; .agents stop --force ${host} ends that deployment now`
+    : `stopped the agent on ${host} and ended deployment ${deployment} by ${by}: ${ended}`;
+}
 
 function table(all: readonly AgentInfo[]): string {
   if (all.length === 0) return "no agents yet: the first deployment through via.agent() starts one";

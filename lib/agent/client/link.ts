@@ -3,10 +3,12 @@ import type { Channel } from "../../model/connection";
 import { ConnectionFailed, FailedChange } from "../../model/errors";
 import { cleanName, cleanOutcome, cleanReason, isCount, ProtocolViolation } from "../../model/host-events";
 import type { Job, JobOutcome, JobSignal } from "../../model/job";
+import { type Heartbeat, heartbeat } from "../shared/heartbeat";
 import {
   type AgentStatus,
   type Answer,
   answerShapes,
+  type Done,
   type Hello,
   type Holder,
   PROTOCOL,
@@ -33,6 +35,8 @@ interface Running extends Listener {
   reject(error: Error): void;
   /** How often the job was sent again. */
   resends: number;
+  /** True: it was stopped or cancelled, so it is never sent again. */
+  stopped: boolean;
   resend(): void;
 }
 
@@ -49,6 +53,7 @@ export class AgentLink {
   readonly #trees: Trees;
   readonly #running = new Map<string, Running>();
   readonly #requests = new Map<number, PendingRequest>();
+  readonly #heartbeat: Heartbeat;
   /** The properties applied over this connection: the spare worker on the host has them loaded. */
   readonly #properties = new Set<string>();
   readonly #hops = new Set<string>();
@@ -114,6 +119,15 @@ export class AgentLink {
     this.#wire = wire;
     this.hello = hello;
     this.#trees = new Trees(hello.trees);
+    this.#heartbeat = heartbeat({
+      pending: () => wire.pending,
+      ping: () => wire.send({ type: "ping" }),
+      onSilence: (ms) =>
+        this.#end(
+          new LinkLost("via.agent()", `the agent's relay did not answer for ${Math.round(ms / 1000)} s`),
+        ),
+    });
+    void this.closed.then(() => this.#heartbeat.stop());
   }
 
   get alive(): boolean {
@@ -165,7 +179,15 @@ export class AgentLink {
   ): Promise<JobOutcome> {
     if (this.#closedBy) return Promise.reject(this.#closedBy);
     return new Promise<JobOutcome>((resolve, reject) => {
-      this.#running.set(job.deployment, { ...listener, received, resends: 0, resolve, reject, resend });
+      this.#running.set(job.deployment, {
+        ...listener,
+        received,
+        resends: 0,
+        stopped: false,
+        resolve,
+        reject,
+        resend,
+      });
       start();
     }).finally(() => this.#running.delete(job.deployment));
   }
@@ -192,6 +214,8 @@ export class AgentLink {
   }
 
   signal(deployment: string, signal: JobSignal): void {
+    const running = this.#running.get(deployment);
+    if (running) running.stopped = true;
     if (!this.#closedBy) this.#wire.send({ type: "signal", deployment, signal });
   }
 
@@ -211,10 +235,14 @@ export class AgentLink {
     return cleanStatus(answer.status);
   }
 
-  /** Stops the agent on the host, after the running deployment has finished. */
-  async shutdown(): Promise<void> {
-    await this.#request((ref) => ({ type: "shutdown", ref }));
-    this.close();
+  /** Stops the agent on the host: after the running deployment has finished, or, with `force`, has been ended. */
+  async shutdown(force = false): Promise<Omit<Done, "type" | "ref">> {
+    const answer = await this.#request((ref) => ({ type: "shutdown", ref, ...(force && { force }) }));
+    // What runs over this connection is still to be reported.
+    if (this.#running.size === 0) this.close();
+    if (answer.type !== "done") return {};
+    const { holder, how } = answer;
+    return { ...(holder && { holder }), ...(how !== undefined && { how }) };
   }
 
   close(): void {
@@ -232,6 +260,7 @@ export class AgentLink {
   }
 
   #handle(answer: Answer): void {
+    this.#heartbeat.heard();
     const pending = "ref" in answer && answer.ref !== undefined ? this.#requests.get(answer.ref) : undefined;
     if (pending)
       return answer.type === "refused"
@@ -257,6 +286,8 @@ export class AgentLink {
         return running.onWaiting(answer.reason);
       case "missing":
       case "unknown":
+        // The host confirms the signal, which was sent behind the request.
+        if (running.stopped) return;
         running.resends += 1;
         if (running.resends <= MAX_RESENDS) return running.resend();
         return running.reject(

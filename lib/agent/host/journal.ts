@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { appendFileSync, closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import type { StepEvent } from "../../model/events";
+import type { JobOutcome } from "../../model/job";
 import { newestFirst } from "../../util/newest-first";
 import type { JournalLine } from "../shared/journal-line";
 import type { AgentDirectory } from "./directory";
@@ -22,6 +23,24 @@ export class Journal {
     const file = this.#file;
     if (file === undefined) return;
     ignoreFullDisk(() => writeSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+  }
+
+  /** Writes how `deployment` ended when its worker cannot: it is gone. */
+  static end(directory: AgentDirectory, deployment: string, line: JournalLine): void {
+    // Begins on a line of its own: the worker may have been killed in the middle of one.
+    ignoreFullDisk(() => appendFileSync(directory.journal(deployment), `\n${JSON.stringify(line)}\n`));
+  }
+
+  /** Keeps every worker from starting `deployment`, which ends with `outcome`. False when one has started it. */
+  static prevent(directory: AgentDirectory, deployment: string, outcome: JobOutcome): boolean {
+    try {
+      const journal = new Journal(directory, deployment);
+      journal.write({ outcome });
+      journal.close();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   close(): void {
@@ -84,6 +103,21 @@ export function* inMessages(
 /** Of most events only the text of output is long. */
 const lengthOf = (event: StepEvent): number =>
   event.kind === "step-output" ? event.text.length : JSON.stringify(event).length;
+
+/** The deployment whose worker listens at `socket`, with its user and its start; undefined when it has not started. */
+export function startedAt(
+  directory: AgentDirectory,
+  socket: string,
+): { readonly deployment: string; readonly by: string; readonly since: number } | undefined {
+  for (const name of readdirSync(directory.journals)) {
+    const deployment = name.replace(/\.jsonl$/, "");
+    const started = readJournal(directory, deployment)?.flatMap((line) =>
+      "started" in line ? [line.started] : [],
+    )[0];
+    if (started?.socket === socket) return { deployment, by: started.by, since: Date.parse(started.at) };
+  }
+  return undefined;
+}
 
 /** The events from number `from` on, in runs without a gap. */
 export function eventsFrom(

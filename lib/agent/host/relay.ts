@@ -1,5 +1,7 @@
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JobOutcome, JobSignal } from "../../model/job";
+import { heartbeat } from "../shared/heartbeat";
 import type { JournalLine } from "../shared/journal-line";
 import {
   type Answer,
@@ -15,12 +17,16 @@ import {
 } from "../shared/messages";
 import { openWire, openWireOver, type Wire } from "../shared/wire";
 import type { AgentDirectory } from "./directory";
-import { eventsFrom, inMessages, readJournal } from "./journal";
+import { eventsFrom, inMessages, Journal, readJournal } from "./journal";
 import { Store } from "./store";
 import { SupervisorClient } from "./supervisor-client";
 
 /** How often a worker is requested from a supervisor that exits without providing one. */
 const MAX_ATTEMPTS = 3;
+/** Time limit for the supervisor to write how a killed worker ended. */
+const LAST_LINE_MS = 6000;
+/** A controller that is silent for this long is gone: it sends a ping every few seconds. */
+const LINK_SILENCE_MS = Number(process.env["CONSFIGURATOR_LINK_SILENCE_MS"]) || 45_000;
 /** Bytes buffered for the controller before reading from workers is paused. */
 const MAX_PENDING = 4 * 1024 * 1024;
 
@@ -42,7 +48,7 @@ export class Relay {
   readonly #controller: Wire<Answer>;
   readonly #supervisor: SupervisorClient;
   /** Requests that the supervisor has not answered yet. */
-  readonly #requests = new Map<number, "status" | "shutdown">();
+  readonly #requests = new Map<number, Extract<Request, { type: "status" | "shutdown" }>>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #workers = new Map<string, Wire<WorkerRequest>>();
   /** Deployments whose tree was corrupt and has been requested again. */
@@ -55,6 +61,11 @@ export class Relay {
     this.#supervisor = new SupervisorClient(directory, boot, {
       onAnswer: (answer) => this.#fromSupervisor(answer),
       onLost: () => this.#retry(),
+      onNotice: (reason) => {
+        for (const deployment of this.#waiting.keys())
+          this.#controller.send({ type: "waiting", deployment, reason });
+      },
+      isWaiting: () => this.#waiting.size > 0 || this.#requests.size > 0,
     });
     process.stdout.write(BANNER);
     this.#controller = openWire<Request, Answer>(process.stdin, process.stdout, {
@@ -63,6 +74,14 @@ export class Relay {
       refusal: ({ message }) => ({ type: "refused", message }) satisfies Answer,
       onEnd: (error) => (error ? setTimeout(() => process.exit(1), 200) : process.exit(0)),
     });
+    // A link that was cut without a word would leave us here for ever.
+    const heart = heartbeat({
+      pending: () => 0,
+      ping: () => {},
+      onSilence: () => process.exit(0),
+      silence: LINK_SILENCE_MS,
+    });
+    process.stdin.on("data", () => heart.heard());
     this.#controller.send({
       type: "hello",
       protocol: PROTOCOL,
@@ -80,7 +99,12 @@ export class Relay {
       await this.#handle(request);
     } catch (error) {
       const { message } = error as Error;
-      const about = "ref" in request ? { ref: request.ref } : { deployment: request.deployment };
+      const about =
+        "ref" in request
+          ? { ref: request.ref }
+          : "deployment" in request
+            ? { deployment: request.deployment }
+            : {};
       this.#controller.send({ type: "refused", ...about, message });
     }
   }
@@ -91,7 +115,7 @@ export class Relay {
         const { ref, change } = request;
         if (!this.#store.add(change))
           return this.#controller.send({ type: "missing", ref, tree: change.tree });
-        await this.#supervisor.send({ type: "spare", tree: change.tree });
+        await this.#supervisor.send({ type: "spare", tree: change.tree, boot: this.#supervisor.boot });
         return this.#controller.send({ type: "done", ref });
       }
       case "deploy": {
@@ -106,8 +130,10 @@ export class Relay {
         return this.#follow(request.deployment, request.after + 1);
       case "status":
       case "shutdown":
-        this.#requests.set(request.ref, request.type);
-        return this.#supervisor.send({ type: request.type, ref: request.ref });
+        this.#requests.set(request.ref, request);
+        return this.#supervisor.send(request);
+      case "ping":
+        return this.#controller.send({ type: "pong" });
     }
   }
 
@@ -123,15 +149,16 @@ export class Relay {
     if (waiting.attempts > MAX_ATTEMPTS) return this.#lost(deployment, "the agent's supervisor exited");
     const { tree, by } = waiting;
     const wire = await this.#supervisor.connected();
-    if (this.#waiting.has(deployment)) wire.send({ type: "worker", deployment, tree, by });
+    if (this.#waiting.has(deployment))
+      wire.send({ type: "worker", deployment, tree, boot: this.#supervisor.boot, by });
   }
 
   /** The supervisor exited: its unanswered requests go to the next one. */
   #retry(): void {
-    for (const [ref, type] of this.#requests) {
+    for (const [ref, request] of this.#requests) {
       this.#requests.delete(ref);
-      if (type === "shutdown") this.#controller.send({ type: "done", ref });
-      else void this.#serve({ type, ref });
+      if (request.type === "shutdown" && !request.force) this.#controller.send({ type: "done", ref });
+      else void this.#serve(request);
     }
     for (const deployment of this.#waiting.keys())
       void this.#requestWorker(deployment).catch((error: Error) => this.#refuse(deployment, error.message));
@@ -154,9 +181,8 @@ export class Relay {
         return this.#controller.send({ type: "status", ref: answer.ref, status: answer.status });
       case "done":
         this.#requests.delete(answer.ref);
-        return this.#controller.send({ type: "done", ref: answer.ref });
-      case "refused":
-      case "welcome":
+        return this.#controller.send(answer);
+      default:
     }
   }
 
@@ -211,23 +237,28 @@ export class Relay {
         if (finished) return;
         // It dropped us because we were slow, or it was killed: the journal has the rest.
         if (connected) this.#follow(deployment, next);
-        else this.#replay(deployment, next);
+        else void this.#replay(deployment, next);
       },
     });
     this.#workers.set(deployment, worker);
     worker.send(request);
   }
 
+  /** A signal is never lost: what has not started when it arrives, never starts. */
   #signal(deployment: string, signal: JobSignal): void {
+    // It ends a worker that does not follow.
+    void this.#supervisor.send({ type: "signal", deployment, signal }).catch(() => {});
     const worker = this.#workers.get(deployment);
     if (worker) return worker.send({ type: "signal", signal });
-    if (this.#waiting.delete(deployment)) {
+    if (this.#waiting.delete(deployment))
       void this.#supervisor.send({ type: "release", deployment }).catch(() => {});
-      const outcome = { change: "unchanged", failed: false, cancelled: true } as const;
+    const outcome = { change: "unchanged", failed: false, cancelled: true } as const;
+    if (Journal.prevent(this.#directory, deployment, outcome))
       return this.#controller.send({ type: "outcome", deployment, outcome });
-    }
-    const socket = startedLine(readJournal(this.#directory, deployment))?.socket;
-    if (socket) this.#send(socket, { type: "signal", signal }).end();
+    const lines = readJournal(this.#directory, deployment);
+    const socket = startedLine(lines)?.socket;
+    if (socket && !outcomeIn(lines ?? [])) this.#send(socket, { type: "signal", signal }).end();
+    else if (!socket) this.#controller.send({ type: "outcome", deployment, outcome });
   }
 
   #send(socket: string, request: WorkerRequest): Wire<WorkerRequest> {
@@ -244,20 +275,32 @@ export class Relay {
   #follow(deployment: string, from: number): void {
     const lines = readJournal(this.#directory, deployment);
     const socket = startedLine(lines)?.socket;
-    if (!lines || !socket || outcomeIn(lines)) return this.#replay(deployment, from);
+    if (!lines || !socket || outcomeIn(lines)) return void this.#replay(deployment, from);
     this.#attach(deployment, socket, { type: "follow", after: from - 1 }, from);
   }
 
-  /** Sends the rest of a deployment from its journal: its worker has exited. */
-  #replay(deployment: string, from: number): void {
-    const lines = readJournal(this.#directory, deployment);
-    if (!lines) return this.#controller.send({ type: "unknown", deployment });
-    for (const run of eventsFrom(lines, from))
-      for (const part of inMessages(run.first, run.events))
-        this.#controller.send({ type: "events", deployment, ...part });
-    const outcome = outcomeIn(lines);
-    if (outcome) this.#controller.send({ type: "outcome", deployment, outcome });
-    else this.#lost(deployment, "its worker was killed");
+  /**
+   * Sends the rest of a deployment from its journal: its worker has exited. One that was killed leaves it to the supervisor
+   * to write how it ended, which takes until all its commands have ended.
+   */
+  async #replay(deployment: string, from: number): Promise<void> {
+    let next = from;
+    const deadline = performance.now() + LAST_LINE_MS;
+    for (;;) {
+      const lines = readJournal(this.#directory, deployment);
+      if (!lines) return this.#controller.send({ type: "unknown", deployment });
+      for (const run of eventsFrom(lines, next)) {
+        for (const part of inMessages(run.first, run.events))
+          this.#controller.send({ type: "events", deployment, ...part });
+        next = run.first + run.events.length;
+      }
+      const outcome = outcomeIn(lines);
+      if (outcome) return this.#controller.send({ type: "outcome", deployment, outcome });
+      const lost = lines.flatMap((line) => ("lost" in line ? [line.lost] : []))[0];
+      if (lost !== undefined || performance.now() > deadline)
+        return this.#lost(deployment, lost ?? "its worker was killed");
+      await sleep(20);
+    }
   }
 
   #refuse(deployment: string, message: string): void {

@@ -13,4 +13,6 @@ export type JournalLine =
     }
   /** The event numbered `n`, from 0. */
   | { readonly n: number; readonly event: StepEvent }
-  | { readonly outcome: JobOutcome };
+  | { readonly outcome: JobOutcome }
+  /** Written by the supervisor: the worker ended without an outcome, for this reason. */
+  | { readonly lost: string };

@@ -3,7 +3,7 @@ import type { JobOutcome, JobSignal } from "../../model/job";
 import type { Shape, ShapesOf } from "./shapes";
 
 /** Raise it when a message changes: a peer with another number is refused, and the error shows both. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** Written by the relay before its first frame: everything before it is output of the login shell. */
 export const BANNER = `\nconsfigurator-agent ${PROTOCOL}\n`;
@@ -39,12 +39,21 @@ export type Request =
   | { readonly type: "follow"; readonly deployment: string; readonly after: number }
   | { readonly type: "signal"; readonly deployment: string; readonly signal: JobSignal }
   | { readonly type: "status"; readonly ref: number }
-  | { readonly type: "shutdown"; readonly ref: number };
+  | Shutdown
+  | { readonly type: "ping" };
+
+/** Stop the agent when its deployment has finished; with `force`, end that deployment first. */
+export interface Shutdown {
+  readonly type: "shutdown";
+  readonly ref: number;
+  readonly force?: boolean;
+}
 
 /** Relay → controller. */
 export type Answer =
   | Hello
-  | { readonly type: "done"; readonly ref: number }
+  | Done
+  | { readonly type: "pong" }
   | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
   /** The tree is missing or corrupt on the host: send it in full. */
   | { readonly type: "missing"; readonly ref?: number; readonly deployment?: string; readonly tree: string }
@@ -54,6 +63,15 @@ export type Answer =
   | { readonly type: "unknown"; readonly deployment: string }
   /** The worker of this deployment died without an outcome. */
   | { readonly type: "lost"; readonly deployment: string; readonly reason: string };
+
+export interface Done {
+  readonly type: "done";
+  readonly ref: number;
+  /** The deployment that held the host when the agent was told to stop; absent when there was none. */
+  readonly holder?: Holder;
+  /** How that deployment was ended; absent when it still runs. */
+  readonly how?: string;
+}
 
 export interface Hello {
   readonly type: "hello";
@@ -102,30 +120,44 @@ export type WorkerRequest =
   | { readonly type: "signal"; readonly signal: JobSignal }
   | { readonly type: "ping" };
 
-/** Worker → supervisor, over the Node IPC channel: it accepts a job, is running one, has finished it. */
-export type WorkerState = "ready" | "started" | "finished";
-/** Supervisor → worker, over the same channel: exit, unless a job is running. */
+/** Worker → supervisor, over the Node IPC channel: it accepts a job, is running one, has finished it, answers a probe. */
+export type WorkerState = "ready" | "started" | "finished" | "alive";
+/** Supervisor → worker, over the same channel: exit, unless a job is running; cancel the job; say that you are alive. */
 export const EXIT_IF_IDLE = "exit-if-idle";
+export const CANCEL_JOB = "cancel-job";
+export const PROBE = "probe";
 
 /** Relay → supervisor. */
 export type SupervisorRequest =
-  | { readonly type: "worker"; readonly deployment: string; readonly tree: string; readonly by: string }
+  | {
+      readonly type: "worker";
+      readonly deployment: string;
+      readonly tree: string;
+      readonly boot: string;
+      readonly by: string;
+    }
   /** The deployment no longer needs a worker. */
   | { readonly type: "release"; readonly deployment: string }
-  | { readonly type: "spare"; readonly tree: string }
+  /** Sent to the worker as well; a worker that does not follow is ended. */
+  | { readonly type: "signal"; readonly deployment: string; readonly signal: JobSignal }
+  | { readonly type: "spare"; readonly tree: string; readonly boot: string }
   | { readonly type: "status"; readonly ref: number }
-  | { readonly type: "shutdown"; readonly ref: number }
-  /** A supervisor of another version takes over: finish the running deployment, accept no new one. */
-  | { readonly type: "retire" };
+  | Shutdown
+  | { readonly type: "ping" }
+  /** A supervisor of another version would take over: exit as soon as no deployment holds the host. */
+  | { readonly type: "retire"; readonly protocol?: number };
 
 /** Supervisor → relay. */
 export type SupervisorAnswer =
-  | { readonly type: "welcome"; readonly boot: string; readonly pid: number }
+  | { readonly type: "welcome"; readonly boot: string; readonly pid: number; readonly protocol?: number }
+  /** The answer to "retire" of a supervisor that others use, and that speaks the same protocol: use it too. */
+  | { readonly type: "kept" }
+  | { readonly type: "pong" }
   | { readonly type: "worker"; readonly deployment: string; readonly socket: string }
   | { readonly type: "busy"; readonly deployment: string; readonly reason: string }
   | { readonly type: "broken"; readonly deployment: string; readonly tree: string; readonly reason: string }
   | { readonly type: "status"; readonly ref: number; readonly status: AgentStatus }
-  | { readonly type: "done"; readonly ref: number }
+  | Done
   /** The request was malformed. */
   | { readonly type: "refused"; readonly message: string };
 
@@ -151,6 +183,9 @@ const changeShape: Shape = {
   blobs: "object",
 };
 const signal = ["stop", "cancel"] as const satisfies JobSignal[];
+const holderShape: Shape = { deployment: "name", by: "string", since: "number", pid: "number" };
+const doneShape: Shape = { ref: "number", "holder?": holderShape, "how?": "string" };
+const shutdownShape: Shape = { ref: "number", "force?": "boolean" };
 const statusShape: Shape = {
   pid: "number",
   node: "string",
@@ -167,7 +202,8 @@ export const requestShapes: ShapesOf<Request> = {
   follow: { deployment: "name", after: "number" },
   signal: { deployment: "name", signal },
   status: { ref: "number" },
-  shutdown: { ref: "number" },
+  shutdown: shutdownShape,
+  ping: {},
 };
 
 export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
@@ -177,7 +213,7 @@ export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
     outcome: { change: ["changed", "unchanged"], failed: "boolean", cancelled: "boolean" },
   },
   ready: {},
-  working: { deployment: "name", by: "string", since: "number", pid: "number" },
+  working: holderShape,
   refused: { "ref?": "number", "deployment?": "name", message: "string" },
 };
 
@@ -185,7 +221,8 @@ export const answerShapes: ShapesOf<Answer> = {
   ...workerAnswerShapes,
   // Also sent by other versions: only the protocol number is required.
   hello: { protocol: "number", "trees?": "list" },
-  done: { ref: "number" },
+  done: doneShape,
+  pong: {},
   status: { ref: "number", status: statusShape },
   missing: { "ref?": "number", "deployment?": "name", tree: "name" },
   waiting: { deployment: "name", reason: "string" },
@@ -201,20 +238,24 @@ export const workerRequestShapes: ShapesOf<WorkerRequest> = {
 };
 
 export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
-  worker: { deployment: "name", tree: "name", by: "string" },
+  worker: { deployment: "name", tree: "name", boot: "name", by: "string" },
   release: { deployment: "name" },
-  spare: { tree: "name" },
+  signal: { deployment: "name", signal },
+  spare: { tree: "name", boot: "name" },
   status: { ref: "number" },
-  shutdown: { ref: "number" },
-  retire: {},
+  shutdown: shutdownShape,
+  ping: {},
+  retire: { "protocol?": "number" },
 };
 
 export const supervisorAnswerShapes: ShapesOf<SupervisorAnswer> = {
-  welcome: { boot: "string", pid: "number" },
+  welcome: { boot: "string", pid: "number", "protocol?": "number" },
+  kept: {},
+  pong: {},
   worker: { deployment: "name", socket: "name" },
   busy: { deployment: "name", reason: "string" },
   broken: { deployment: "name", tree: "name", reason: "string" },
   status: { ref: "number", status: statusShape },
-  done: { ref: "number" },
+  done: doneShape,
   refused: { message: "string" },
 };

@@ -3,9 +3,10 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { SILENCE_MS } from "../../model/connection";
-import { Cancelled, FailedChange } from "../../model/errors";
+import { FailedChange } from "../../model/errors";
+import { groupStarted } from "../../util/command-groups";
 import { EXCERPT, OutputBuffer } from "../../util/excerpt";
-import { onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
+import { abortedWith, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
@@ -31,6 +32,7 @@ export function spawnShell(
       descriptor.on("error", () => {});
       descriptor.end(onOneLine(script));
     }
+    const groupEnded = groupStarted(child.pid);
     const stdout = collect("stdout");
     const stderr = collect("stderr");
     let exit = 0;
@@ -78,11 +80,12 @@ export function spawnShell(
 
     function finish(): void {
       settle();
+      groupEnded();
       // Its children may have outlived it, and its patience too.
       if (signal.aborted) endGroup("SIGKILL");
       child.stdout?.destroy();
       child.stderr?.destroy();
-      if (signal.aborted) reject(new Cancelled(`cancelled: \`${how.shown}\` was ended`));
+      if (signal.aborted) reject(abortedWith(signal, `cancelled: \`${how.shown}\` was ended`));
       else resolve({ exit, stdout: stdout.bytes(), stderr: stderr.bytes() });
     }
 

@@ -1,11 +1,12 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Channel, Connection } from "../../model/connection";
-import { Cancelled } from "../../model/errors";
 import { EXCERPT, OutputBuffer } from "../../util/excerpt";
-import type { RawResult } from "../command";
+import { abortedWith, type RawResult } from "../command";
 import type { Execution } from "../context";
 
-/** How long a cancelled command may take to end before it is left behind. */
+/** How long a cancelled command may take to end before it is killed. */
+const TERM_GRACE_MS = 2000;
+/** How long the end of a killed command is waited for. */
 const KILL_GRACE_MS = 2000;
 
 /** Runs `script` over `connection` and gathers what it says. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
@@ -15,7 +16,7 @@ export async function execOver(
   how: Pick<Execution, "input" | "output" | "shown" | "excerpt">,
   signal: AbortSignal,
 ): Promise<RawResult> {
-  if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was not started`);
+  if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was not started`);
   const channel = await connection.exec(script);
   const stdout = collect(channel, "stdout", how);
   const stderr = collect(channel, "stderr", how);
@@ -25,7 +26,7 @@ export async function execOver(
   const cancelled = whenCancelled(channel, signal, how.shown);
   try {
     const exit = await Promise.race([channel.exit, cancelled.promise]);
-    if (signal.aborted) throw new Cancelled(`cancelled: \`${how.shown}\` was ended`);
+    if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
     return { exit, stdout: stdout.bytes(), stderr: stderr.bytes() };
   } finally {
     cancelled.forget();
@@ -61,8 +62,16 @@ function whenCancelled(
       channel.kill("SIGTERM");
       patience = setTimeout(() => {
         channel.kill("SIGKILL");
-        reject(new Cancelled(`cancelled: \`${shown}\` was told to end`));
-      }, KILL_GRACE_MS);
+        patience = setTimeout(() => {
+          const seconds = (TERM_GRACE_MS + KILL_GRACE_MS) / 1000;
+          reject(
+            abortedWith(
+              signal,
+              `cancelled: \`${shown}\` was sent SIGTERM and SIGKILL, but its end was not seen within ${seconds} s: it may still run`,
+            ),
+          );
+        }, KILL_GRACE_MS);
+      }, TERM_GRACE_MS);
     };
     // It may have been aborted while the channel was opened.
     if (signal.aborted) cancel();

@@ -231,24 +231,48 @@ describe("deployments through an agent", needsMachines(), () => {
     assert.equal(report.failed[0]?.failure?.command?.exit, 3);
   });
 
-  test("cancelling while disconnected ends the deployment here, and says that the step continues there", async () => {
+  test("a cancellation while disconnected arrives with the next connection", async () => {
     const proxy = await on.proxy();
     const deployment = on.deploy(
-      [prop("probe.runs", "touch /srv/far; sleep 0.8")],
+      [prop("probe.runs", "touch /srv/far; sleep 60"), prop("probe.runs", "touch /srv/never")],
       [on.ssh("root", proxy), via.agent()],
     );
     await until("the step", () => exists("srv/far"));
     proxy.cut("refuse");
     await sleep(50);
     deployment.cancel();
+    await sleep(1000);
+    proxy.restore();
     const report = await deployment;
+    assert.deepEqual([report.status, report.failure?.message], ["cancelled", "the deployment was cancelled"]);
+    assert.equal((await on.machine.exec("pgrep -f 'sleep 6[0]'")).stdout, "");
+    assert.ok(!exists("srv/never"));
+  });
+
+  test("one that cannot arrive is said not to have after 5 s, and arrives later", async () => {
+    const proxy = await on.proxy();
+    const deployment = on.deploy(
+      [prop("probe.runs", "touch /srv/farther; sleep 61"), prop("probe.runs", "touch /srv/never")],
+      [on.ssh("root", proxy), via.agent()],
+    );
+    await until("the step", () => exists("srv/farther"));
+    proxy.cut("refuse");
+    await sleep(50);
+    deployment.cancel();
+    const started = performance.now();
+    const report = await deployment;
+    assert.ok(performance.now() - started < 6000);
     assert.deepEqual(
       [report.status, report.failure?.message],
       [
         "cancelled",
-        "the deployment was cancelled while web1.example.org was disconnected; the running step continues there",
+        "the deployment was cancelled while web1.example.org could not be reached: it goes on there until the connection is back, which this session tries to reopen; later, `.agents stop --force web1.example.org` ends it",
       ],
     );
+    assert.notEqual((await on.machine.exec("pgrep -f 'sleep 6[1]'")).stdout, "");
+    proxy.restore();
+    await until("its end", async () => (await on.machine.exec("pgrep -f 'sleep 6[1]'")).stdout === "");
+    assert.ok(!exists("srv/never"));
   });
 
   test("long output is complete, in the report and in the journal", async () => {
