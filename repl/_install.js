@@ -56,6 +56,7 @@ function ensureInstalled({ quiet = false } = {}) {
  */
 function onPinnedNode(script) {
   if (Number.parseInt(process.versions.node, 10) >= requiredMajor) {
+    if (process.env.CONSFIGURATOR_ON_PINNED_NODE !== undefined && process.connected) receiveSignals();
     // Child processes must not inherit it.
     delete process.env.CONSFIGURATOR_ON_PINNED_NODE;
     return false;
@@ -69,16 +70,15 @@ function onPinnedNode(script) {
     process.exit(2);
   }
   const child = spawn(pinnedNode, [...process.execArgv, script, ...process.argv.slice(2)], {
-    stdio: "inherit",
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
   });
-  // At a terminal the child gets Ctrl-C directly; sending it again would count as a second Ctrl-C.
-  const atTerminal = [0, 1, 2].some((descriptor) => require("node:tty").isatty(descriptor));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
-    process.on(signal, () => {
-      if (!(atTerminal && ["SIGINT", "SIGQUIT"].includes(signal))) child.kill(signal);
-    });
-  }
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"])
+    process.on(signal, () => child.kill(signal));
+  process.on("SIGINT", () => {
+    if (child.connected) child.send("SIGINT", () => {});
+    else child.kill("SIGINT");
+  });
   child.on("error", (error) => {
     process.stderr.write(`${pinnedNode}: ${error.message}\n`);
     process.exit(2);
@@ -89,6 +89,38 @@ function onPinnedNode(script) {
     process.kill(process.pid, signal);
   });
   return true;
+}
+
+/** Time in which a signal that was sent to both processes arrives at both. */
+const SAME_SIGNAL_MS = 200;
+
+/**
+ * Takes each SIGINT of the parent process, unless we got the same one ourselves: Ctrl-C, and whatever ends a process group,
+ * reaches both, and a second SIGINT means more than the first.
+ */
+function receiveSignals() {
+  let own = 0;
+  let passedOn = 0;
+  const count = () => {
+    own += 1;
+    if (process.listenerCount("SIGINT") > 1) {
+      setTimeout(() => {
+        passedOn = Math.max(passedOn, own);
+      }, 5 * SAME_SIGNAL_MS).unref();
+      return;
+    }
+    // Without a listener of the program, the signal ends it.
+    process.removeListener("SIGINT", count);
+    process.kill(process.pid, "SIGINT");
+  };
+  process.on("SIGINT", count);
+  process.on("message", () => {
+    passedOn += 1;
+    setTimeout(() => {
+      if (own < passedOn) process.emit("SIGINT", "SIGINT");
+    }, SAME_SIGNAL_MS);
+  });
+  process.channel.unref();
 }
 
 /** How the installed packages differ from the lock file; `undefined` when they match. */

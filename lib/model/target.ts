@@ -22,7 +22,7 @@ export interface RunOptions {
    * amount. Default: the value of `inform`.
    */
   readonly excerpt?: boolean;
-  /** True: neither the command nor its output is ever shown or stored. */
+  /** True: neither the command nor its output is ever shown or stored, nor is the command in the host's list of processes. */
   readonly secret?: boolean;
 }
 
@@ -84,7 +84,11 @@ export interface PosixTarget {
   /** The static facts of the host as declared in the consfig, never read from the machine. */
   readonly host: HostFacts;
 
-  /** Runs `command` with `sh -c`. Throws `RunFailed` on a non-zero exit code unless `mayFail`. */
+  /**
+   * Runs `command` with sh, with umask 022 and the locale C.UTF-8, whatever those of the host are. When it has ended, its
+   * outputs are read until they end or nothing came for a second: it may have started a daemon. Throws `RunFailed` on a non-zero exit code
+   * unless `mayFail`.
+   */
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
   /** True when `command` exits with code 0. */
   succeeds(command: Command, options?: RunOptions): Promise<boolean>;

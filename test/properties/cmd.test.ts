@@ -72,6 +72,9 @@ test("creates, removes, onlyIf and unless decide whether the command runs", (t) 
 
 test("a command that takes too long is killed", (t) =>
   onBothTargets(t, async ({ apply }) => {
+    const long = `: ${"'it' ".repeat(40_000)}\ntest "$(cat)" = input`;
+    assert.equal(await apply(cmd.single(long, { timeout: 20, input: "input" })), "changed");
+    assert.equal(await apply(cmd.single(long, { input: "input" })), "changed");
     await assert.rejects(apply(cmd.single("sleep 20", { timeout: 1 })), {
       name: "FailedChange",
       message: "`sleep 20` timed out after 1 s",

@@ -135,6 +135,28 @@ describe("onPinnedNode", () => {
     assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
   });
 
+  test("an interrupt of both processes counts once, and so does one of either", async () => {
+    pin();
+    const script = write(
+      "run.js",
+      `${old} let count = 0; process.on("SIGINT", () => count++); process.on("SIGTERM", () => { console.log(count); process.exit(0); }); console.log(process.pid); setInterval(() => {}, 1000);`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"], detached: true });
+    const [first] = (await once(child.stdout, "data")) as [Buffer];
+    const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    await pause(1500);
+    process.kill(child.pid ?? 0, "SIGINT");
+    await pause(1500);
+    process.kill(Number(first), "SIGINT");
+    await pause(1500);
+    process.kill(-(child.pid ?? 0), "SIGINT");
+    await pause(500);
+    process.kill(Number(first), "SIGTERM");
+    const [count] = (await once(child.stdout, "data")) as [Buffer];
+    assert.equal(String(count), "4\n");
+  });
+
   test("reports the required Node if npm has none for the platform", () => {
     const { stderr, status } = runNode(write("run.js", old));
     const here = `${os.platform()} ${os.arch()}`;
