@@ -18,6 +18,31 @@ const QUICK_SECONDS = 3;
  */
 const long: Readonly<Record<string, number>> = {
   "test/lib/connection/conformance.test.ts": 600,
+  "test/lib/target/racing-user.test.ts": 60,
+  "test/start.test.ts": 60,
+  "test/repl/_install.test.ts": 30,
+  "test/repl/prompt.test.ts": 30,
+  "test/docs/_reference.test.ts": 20,
+  "test/repl/choices.test.ts": 20,
+  "test/lib/connection/ssh.test.ts": 18,
+  "test/lib/combinators/crash.test.ts": 18,
+  "test/lib/connection/ssh/auth.test.ts": 16,
+  "test/lib/connection/ssh/network.test.ts": 15,
+  "test/repl/diagnostics.test.ts": 15,
+  "test/repl/playbook.test.ts": 15,
+  "test/docs.test.ts": 14,
+  "test/lib/source/memory.test.ts": 12,
+  "test/support/_test-file.test.ts": 12,
+  "test/support/_runner.test.ts": 10,
+  "test/lib/connection/ssh/hostkeys.test.ts": 9,
+  "test/lib/source/init.test.ts": 9,
+  "test/lib/source/register.test.ts": 8,
+  "test/lib/source/check.test.ts": 7,
+  "test/lib/target/base.test.ts": 6,
+  "test/lib/target/shell/target.test.ts": 5,
+  "test/lib/controller/journals.test.ts": 4,
+  "test/docs/properties.test.ts": 4,
+  "test/lib/connection/sandbox.test.ts": 4,
 };
 
 export interface Work {

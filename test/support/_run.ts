@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly input?: string;
   /** Milliseconds after which the command is killed. */
   readonly timeout?: number;
+  /** Kills the command. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs a command and returns its outcome, also when it fails. A signal counts as exit 128. */
@@ -21,6 +23,7 @@ export function tryRun(command: readonly string[], options: RunOptions = {}): Pr
       maxBuffer: 256 * 1024 * 1024,
       timeout: options.timeout ?? 0,
       killSignal: "SIGKILL" as const,
+      ...(options.signal && { signal: options.signal }),
     };
     const child = execFile(file, args, limits, (error, stdout, stderr) => {
       if (error !== null && child.pid === undefined) reject(error);

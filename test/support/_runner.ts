@@ -142,18 +142,20 @@ async function runChecks(signal: AbortSignal, results: FileResult[]): Promise<vo
     ["types", types],
   ] as const) {
     if (signal.aborted) return;
-    results.push(await check(name, command));
+    results.push(await check(name, command, signal));
   }
 }
 
-async function check(name: string, command: readonly string[]): Promise<FileResult> {
+async function check(name: string, command: readonly string[], signal: AbortSignal): Promise<FileResult> {
   const start = performance.now();
-  const { stdout, stderr, exit } = await tryRun(command);
+  const { stdout, stderr, exit } = await tryRun(command, { signal });
   const detail = `${stdout}${stderr}`.trim();
-  const failures = exit === 0 ? [] : [{ name, location: command.slice(1, 3).join(" "), detail }];
+  const failures =
+    exit === 0 || signal.aborted ? [] : [{ name, location: command.slice(1, 3).join(" "), detail }];
   const milliseconds = performance.now() - start;
   const passed = exit === 0 ? 1 : 0;
-  const result = { file: name, passed, failures, skips: [], milliseconds, output: "", left: [] };
+  const ran = { file: name, passed, failures, skips: [], milliseconds, output: "", left: [] };
+  const result = exit !== 0 && signal.aborted ? { ...ran, running: ["stopped"] } : ran;
   print(result, 0);
   return result;
 }
