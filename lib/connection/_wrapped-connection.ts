@@ -21,6 +21,9 @@ export const wrapConnection = (parent: Connection, hop: string, wrapper: Command
 /** Time for a signal to be sent inside, and then for the wrapper to exit, before the wrapper gets the signal itself. */
 const KILL_TIMEOUT_MS = 5000;
 
+/** Time for a wrapper to start its command, not counting the answers to its prompt. */
+const START_TIMEOUT_MS = 60_000;
+
 /** A command that has started: its own outputs, and the number of its process group. */
 interface StartedCommand {
   readonly channel: Channel;
@@ -128,6 +131,14 @@ class WrappedConnection implements Connection {
     const group = await start.group;
     if (group !== undefined) return { channel, stdout: stdout(), stderr: start.stderr, group };
     channel.stdin.end();
+    if (start.late) {
+      channel.kill("SIGKILL");
+      const last = start.wrapperOutput.trim().split("\n").at(-1);
+      throw new ConnectionFailed(
+        this.hop,
+        `\`${shownWrapper(this.wrapper)}\` has not started our command within ${START_TIMEOUT_MS / 1000} s, and printed${last ? `: ${last}` : " nothing"}; check what it runs first, such as a login shell and its startup files`,
+      );
+    }
     const exit = await channel.exit;
     const failure = wrapperFailure(this.hop, this.wrapper, {
       exit,
@@ -191,9 +202,13 @@ class StartMarkerReader {
   /** The command's own stderr. */
   readonly stderr = new PassThrough();
   wrapperOutput = "";
+  /** True when the command has not started in time. */
+  late = false;
   /** The process group of the command; undefined when it did not start. */
   readonly group: Promise<string | undefined>;
   #answered = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #giveUp: () => void = () => {};
 
   constructor(
     private readonly channel: Channel,
@@ -202,6 +217,11 @@ class StartMarkerReader {
   ) {
     const startMarker = new RegExp(`\\x1e${marker} (\\d*)\\x1f`);
     this.group = new Promise((resolve) => {
+      this.#giveUp = () => {
+        this.late = true;
+        resolve(undefined);
+      };
+      this.#wait();
       let held = "";
       const onData = (chunk: Buffer) => {
         held += chunk.toString("latin1");
@@ -210,6 +230,7 @@ class StartMarkerReader {
           "utf8",
         );
         if (!found) return this.#answerPrompt();
+        clearTimeout(this.#timer);
         channel.stderr.off("data", onData);
         this.stderr.write(Buffer.from(held.slice(found.index + found[0].length), "latin1"));
         channel.stderr.pipe(this.stderr);
@@ -217,6 +238,7 @@ class StartMarkerReader {
       };
       channel.stderr.on("data", onData);
       const onEnd = () => {
+        clearTimeout(this.#timer);
         if (!startMarker.test(held)) this.stderr.end();
         resolve(undefined);
       };
@@ -230,10 +252,20 @@ class StartMarkerReader {
     const times = this.wrapperOutput.split(this.prompt.sign).length - 1;
     if (times <= this.#answered) return;
     this.#answered = times;
-    void this.prompt.answer(times).then(
-      (line) => (line === undefined ? this.channel.stdin.end() : this.channel.stdin.write(`${line}\n`)),
-      () => this.channel.stdin.end(),
-    );
+    clearTimeout(this.#timer);
+    void this.prompt
+      .answer(times)
+      .then(
+        (line) => (line === undefined ? this.channel.stdin.end() : this.channel.stdin.write(`${line}\n`)),
+        () => this.channel.stdin.end(),
+      )
+      .then(() => this.#wait());
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#giveUp, START_TIMEOUT_MS);
+    this.#timer.unref();
   }
 }
 

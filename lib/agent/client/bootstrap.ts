@@ -12,6 +12,8 @@ import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
 const MIN_NODE = 24;
 /** Free space required on a host besides the runtime, in bytes: for sources and journals. */
 const SPACE_MARGIN = 20 * 1024 * 1024;
+/** How long the agent may take to say its first words, or a host without one to print its facts. */
+const FIRST_WORDS_MS = 60_000;
 /** The first line of the facts printed by a host that has no agent yet. */
 const FACTS_HEADER = "consfigurator-bare";
 
@@ -97,10 +99,20 @@ for f in boot/*.js runtime/*-[0-9a-f]*; do
 done
 [ -x node ] && ! ./node -e 0 >/dev/null 2>&1 && { rm -f node; echo node; }; exit 0`;
 
-/** The output up to the banner, or all of it when there is no banner. */
+/** The output up to the banner, or all of it when there is no banner. Rejects when neither comes in time. */
 function initialOutput(channel: Channel): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
+    const timer = setTimeout(() => {
+      const last = (errors || output).trim().split("\n").at(-1);
+      reject(
+        new ConsfigError(
+          `the agent did not start within ${FIRST_WORDS_MS / 1000} s${last ? `: ${last}` : ", and printed nothing"}; check the load, the memory and the file system of ~/.cache on the host, or remove via.agent()`,
+        ),
+      );
+      channel.kill("SIGKILL");
+    }, FIRST_WORDS_MS);
+    const settled = () => clearTimeout(timer);
     let errors = "";
     channel.stderr.on("data", (chunk: Buffer) => {
       errors = (errors + chunk.toString()).slice(-2000);
@@ -113,11 +125,14 @@ function initialOutput(channel: Channel): Promise<string> {
         const rest = output.slice(at + BANNER.length);
         channel.stdout.off("readable", read);
         if (rest) channel.stdout.unshift(Buffer.from(rest, "latin1"));
+        settled();
         return resolve(output.slice(0, at + BANNER.length));
       }
     };
     channel.stdout.on("readable", read);
-    channel.exit.then(() => resolve(output + (output.includes(FACTS_HEADER) ? "" : errors)), reject);
+    channel.exit
+      .then(() => resolve(output + (output.includes(FACTS_HEADER) ? "" : errors)), reject)
+      .finally(settled);
   });
 }
 
