@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { AbortedChange, type CommandResult, type PosixTarget, type RunOptions } from "consfigurator";
-import { isInhibited } from "./service";
+import { isInhibited } from "./_inhibited";
 
 interface Instance {
   readonly userInstance?: boolean | undefined;

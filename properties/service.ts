@@ -2,7 +2,6 @@
 
 import {
   AbortedChange,
-  attribute,
   type Change,
   defprop,
   FailedChange,
@@ -10,9 +9,12 @@ import {
   schema,
   shellQuote,
 } from "consfigurator";
+import { INHIBITED, inhibited, isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { startFailure, whyNotRunning } from "./_unitState";
+
+export { INHIBITED, isInhibited };
 
 const { object, string } = schema;
 
@@ -20,15 +22,6 @@ const service = () =>
   string({ pattern: "^[A-Za-z0-9][A-Za-z0-9:_.@\\\\-]*$", description: 'a service, such as "nginx"' });
 const one = object({ name: service() });
 const byName = (name: string) => ({ name });
-
-const inhibited = attribute<true>("service.noServices");
-
-/** A key of a deployment's memory: true means that the deployment must not start services. */
-export const INHIBITED = "service.noServices";
-
-/** Whether services must not be started: because of `service.noServices`, or during this deployment. */
-export const isInhibited = (target: PosixTarget): boolean =>
-  target.host.newest(inhibited) === true || target.memory.get(INHIBITED) === true;
 
 /**
  * The service `name` runs, according to service(8). Where systemd runs, it must still do so a second after a start, or the
