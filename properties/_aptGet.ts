@@ -54,7 +54,8 @@ export async function changePackages(
 export const aptGet = (target: PosixTarget, args: readonly string[]): Promise<CommandResult> =>
   runUnlocked(target, withOptions(args));
 
-const updateArgs = ["update"];
+/** apt-get ends with 0 although no source could be reached, unless it is asked not to. An old apt ignores the option. */
+export const updateArgs = ["-o", "APT::Update::Error-Mode=any", "update"];
 
 /** Configures packages that are only unpacked. */
 export const configurePending = (target: PosixTarget): Promise<CommandResult> =>

@@ -65,6 +65,8 @@ export function parseWanted(wanted: string): { name: string; version?: string; s
 }
 
 const statusFile = "/var/lib/dpkg/status";
+/** What dpkg has recorded since it last wrote the status file: files with numbers for names, left when it was interrupted. */
+const updatesDirectory = "/var/lib/dpkg/updates";
 const statesFile = "/var/lib/apt/extended_states";
 
 /** The packages of the machine. Cached until the records change. */
@@ -79,16 +81,23 @@ interface CachedPackages {
 const cacheKey = "apt/packages";
 
 async function fromFiles(target: PosixTarget): Promise<Packages> {
-  const [status, states] = await Promise.all([target.stat(statusFile), target.stat(statesFile)]);
-  const key = [status, states].map((stat) => stat && `${stat.id} ${stat.size} ${stat.mtime}`).join("\n");
+  const [status, states, updates] = await Promise.all(
+    [statusFile, statesFile, updatesDirectory].map((file) => target.stat(file)),
+  );
+  const key = [status, states, updates]
+    .map((stat) => stat && `${stat.id} ${stat.size} ${stat.mtime}`)
+    .join("\n");
   const known = target.memory.get(cacheKey) as CachedPackages | undefined;
   if (known?.key === key) return known.packages;
   if (!status) throw noDpkg(target);
-  const [text, extended] = await Promise.all([
+  const names = ((await target.list(updatesDirectory)) ?? []).filter((name) => /^\d+$/.test(name)).sort();
+  const [text, extended, ...later] = await Promise.all([
     target.readFile(statusFile),
     states ? target.readFile(statesFile) : "",
+    ...names.map((name) => target.readBytes(`${updatesDirectory}/${name}`)),
   ]);
-  return cache(target, key, new Packages(parseStatus(text), parseExtendedStates(extended)));
+  const all = [text, ...later.map((each) => each?.toString("utf8") ?? "")].flatMap(parseStatus);
+  return cache(target, key, new Packages(all, parseExtendedStates(extended)));
 }
 
 async function fromCommand(target: PosixTarget): Promise<Packages> {
@@ -103,7 +112,7 @@ async function fromCommand(target: PosixTarget): Promise<Packages> {
 
 /** Prints only the key when the records have not changed. */
 const listing = `
-key=$(stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} 2>/dev/null | tr '\\n' ' ')
+key=$(stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} ${updatesDirectory} 2>/dev/null | tr '\\n' ' ')
 [ -n "$key" ] || exit 1
 echo "$key"
 [ "$key" = "$KNOWN" ] && exit 0

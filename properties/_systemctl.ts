@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { AbortedChange, type CommandResult, type PosixTarget, type RunOptions } from "consfigurator";
-import { isInhibited } from "./service";
+import { isInhibited } from "./_inhibited";
 
 interface Instance {
   readonly userInstance?: boolean | undefined;
@@ -15,18 +15,29 @@ interface Unit extends Instance {
 export async function systemctl(
   target: PosixTarget,
   words: readonly string[],
-  { userInstance }: Instance,
+  instance: Instance,
   options: RunOptions = {},
 ): Promise<CommandResult> {
-  const offline = isInhibited(target) ? { SYSTEMD_OFFLINE: "1" } : {};
-  if (!userInstance) return target.run(["systemctl", ...words], { ...options, env: offline });
+  const env = await systemdEnvironment(target, instance);
+  return target.run(["systemctl", ...(instance.userInstance ? ["--user"] : []), ...words], {
+    ...options,
+    env,
+  });
+}
+
+/** The environment of systemctl and journalctl for the system instance, or for the connected user's. */
+export async function systemdEnvironment(
+  target: PosixTarget,
+  { userInstance }: Instance,
+): Promise<Record<string, string>> {
+  const offline: Record<string, string> = isInhibited(target) ? { SYSTEMD_OFFLINE: "1" } : {};
+  if (!userInstance) return offline;
   const directory = await runtimeDirectory(target);
-  const env = {
+  return {
     XDG_RUNTIME_DIR: directory,
     DBUS_SESSION_BUS_ADDRESS: `unix:path=${directory}/bus`,
     ...offline,
   };
-  return target.run(["systemctl", "--user", ...words], { ...options, env });
 }
 
 /** Throws `AbortedChange` unless the connected user's instance of systemd runs. */

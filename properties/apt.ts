@@ -1,5 +1,12 @@
 /** Packages on Debian and its derivatives, through apt-get and dpkg. */
-import { defprop, defproplist, type PosixTarget, schema } from "consfigurator";
+import {
+  type CommandResult,
+  defprop,
+  defproplist,
+  FailedChange,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
 import {
   aptGet,
   changedSince,
@@ -9,6 +16,7 @@ import {
   packagesFingerprint,
   reconfigure,
   simulate,
+  updateArgs,
 } from "./_aptGet";
 import { packages, parseWanted } from "./_dpkg";
 import { needsRoot } from "./_needs";
@@ -52,6 +60,7 @@ export const installed = defprop({
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   check: ({ names }, target) => areManuallyInstalled(target, names),
   apply: ({ names }, target) => install(target, "apt.installed", names, []),
+  verify: ({ names }, target) => notInstalled(target, names),
 });
 
 /**
@@ -68,6 +77,7 @@ export const installedMinimally = defprop({
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   check: ({ names }, target) => areManuallyInstalled(target, names),
   apply: ({ names }, target) => install(target, "apt.installedMinimally", names, ["--no-install-recommends"]),
+  verify: ({ names }, target) => notInstalled(target, names),
 });
 
 /**
@@ -136,9 +146,9 @@ export const updated = defprop({
     // A package that cannot be configured must not block the update: new lists may have the fix.
     const configured = pending ? await configurePending(target) : undefined;
     const stable = os.runs(target.host, "debianStable");
-    const args = ["update", ...(stable ? [] : ["--allow-releaseinfo-change"])];
+    const args = [...updateArgs, ...(stable ? [] : ["--allow-releaseinfo-change"])];
     const result = await aptGet(target, args);
-    if (result.exit !== 0) throw failed(["apt-get", ...args], result);
+    if (result.exit !== 0) throw updateFailure(args, result);
     if (configured && configured.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], configured);
     return pending ? "changed" : changedSince(before, await listsFingerprint(target));
   },
@@ -247,6 +257,44 @@ export async function noneInstalled(target: PosixTarget, ...names: string[]): Pr
 async function areManuallyInstalled(target: PosixTarget, names: readonly string[]): Promise<boolean> {
   const known = await packages(target);
   return names.every((name) => known.isInstalled(name) && !known.get(parseWanted(name).name)?.auto);
+}
+
+/** Which of `names` dpkg does not have after an installation; undefined when it has all, or packages that provide them. */
+async function notInstalled(target: PosixTarget, names: readonly string[]): Promise<string | undefined> {
+  const known = await packages(target);
+  const missing = names.filter((wanted) => {
+    const { name, version } = parseWanted(wanted);
+    // dpkg does not record suites.
+    return !known.isInstalled(version === undefined ? name : `${name}=${version}`);
+  });
+  const unknown = missing.filter((wanted) => !known.isPresent(parseWanted(wanted).name));
+  const provided = unknown.length > 0 ? await providedNames(target) : new Set<string>();
+  const wrong = missing.filter((wanted) => !provided.has(parseWanted(wanted).name));
+  if (wrong.length === 0) return undefined;
+  const seen = wrong.map((wanted) => {
+    const found = known.get(parseWanted(wanted).name);
+    return `${wanted} is ${found ? `${found.status}, version ${found.version}` : "not installed"}`;
+  });
+  return `${seen.join(", ")}; see \`dpkg --audit\` on ${target.host.name}`;
+}
+
+/** Names, also of virtual packages, that installed packages provide. */
+async function providedNames(target: PosixTarget): Promise<Set<string>> {
+  const format = "${db:Status-Status} ${Provides}\\n";
+  const { stdout } = await target.run(["dpkg-query", "-W", "-f", format]);
+  const lines = stdout.split("\n").filter((line) => line.startsWith("installed "));
+  return new Set(lines.flatMap((line) => line.slice(10).split(/, */)).map((each) => each.replace(/ .*/, "")));
+}
+
+/** Names the sources that could not be used. */
+function updateFailure(args: readonly string[], result: CommandResult): FailedChange {
+  const problems = result.stderr.split("\n").filter((line) => /^(E|W|Err): ?/.test(line));
+  const sources = problems.filter((line) => /Failed to fetch|The repository|GPG error/.test(line));
+  const shown = (sources.length > 0 ? sources : problems).map((line) => line.replace(/^\w+: /, "").trim());
+  return new FailedChange(
+    `apt could not update the lists of every source: ${shown.slice(0, 3).join("; ")}; correct the source, or its network`,
+    { cause: failed(["apt-get", ...args], result) },
+  );
 }
 
 async function install(

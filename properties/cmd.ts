@@ -73,6 +73,15 @@ export const single = defprop({
     await runOne(args, target);
     return "changed";
   },
+  // `unless` and `onlyIf` are conditions: the command need not change them.
+  verify: async ({ creates, removes, mayFail }, target) => {
+    if (mayFail) return undefined;
+    if (creates !== undefined && !(await target.lstat(creates)))
+      return `the command did not create ${creates}; correct the command, or the option creates`;
+    if (removes !== undefined && (await target.lstat(removes)))
+      return `the command did not remove ${removes}; correct the command, or the option removes`;
+    return undefined;
+  },
 });
 
 const isOptions = (param: Word | CommandOptions): param is CommandOptions =>

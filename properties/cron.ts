@@ -1,6 +1,14 @@
 /** Scheduled commands. */
 
-import { defproplist, imageDumped, LATEST_IMAGE, schema, shellWords } from "consfigurator";
+import {
+  AbortedChange,
+  defprop,
+  defproplist,
+  imageDumped,
+  LATEST_IMAGE,
+  schema,
+  shellWords,
+} from "consfigurator";
 import { encodedName } from "./_encoded";
 import * as os from "./_os";
 import * as apt from "./apt";
@@ -30,6 +38,22 @@ const jobOf = (desc: string, when: string, user: string, command: string): Job =
   command,
 });
 
+/** cron would skip the job without a word. */
+const accountExists = defprop({
+  name: "cron.accountExists",
+  kind: "posix",
+  args: object({ user: account() }),
+  call: (user: string) => ({ user }),
+  desc: ({ user }) => `account ${user} for the job`,
+  inline: true,
+  apply: async ({ user }, target) => {
+    if (await target.user(user)) return "unchanged";
+    throw new AbortedChange(
+      `the account ${user} does not exist, and cron would never run the job; put user.hasAccount("${user}") before this property`,
+    );
+  },
+});
+
 /**
  * `command` runs as `user` at the times `when`: "hourly", "daily", "weekly", "monthly", or a time as in crontab(5). It
  * is not started again while it is running. Its output is mailed only when it fails. `desc` identifies the job on the
@@ -47,6 +71,7 @@ export const systemJob = defproplist({
   parts: (args) => {
     const { file, others } = places(args);
     return [
+      accountExists(args.user),
       apt.serviceInstalledRunning("cron"),
       apt.installed("moreutils"),
       existsWithContent(scriptFile(args), script(args), { mode: 0o755 }),

@@ -1,8 +1,20 @@
 /** Services through service(8), and hosts that must not start any. */
 
-import { attribute, type Change, defprop, type PosixTarget, schema, shellQuote } from "consfigurator";
+import {
+  AbortedChange,
+  type Change,
+  defprop,
+  FailedChange,
+  type PosixTarget,
+  schema,
+  shellQuote,
+} from "consfigurator";
+import { INHIBITED, inhibited, isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+import { startFailure, whyNotRunning } from "./_unitState";
+
+export { INHIBITED, isInhibited };
 
 const { object, string } = schema;
 
@@ -11,17 +23,9 @@ const service = () =>
 const one = object({ name: service() });
 const byName = (name: string) => ({ name });
 
-const inhibited = attribute<true>("service.noServices");
-
-/** A key of a deployment's memory: true means that the deployment must not start services. */
-export const INHIBITED = "service.noServices";
-
-/** Whether services must not be started: because of `service.noServices`, or during this deployment. */
-export const isInhibited = (target: PosixTarget): boolean =>
-  target.host.newest(inhibited) === true || target.memory.get(INHIBITED) === true;
-
 /**
- * The service `name` runs, according to service(8). Does nothing where services are inhibited.
+ * The service `name` runs, according to service(8). Where systemd runs, it must still do so a second after a start, or the
+ * property has failed, with the last lines of the journal. Does nothing where services are inhibited.
  *
  * @example service.running("postgresql")
  */
@@ -34,13 +38,35 @@ export const running = defprop({
   check: async ({ name }, target) => isInhibited(target) || isRunning(target, name),
   apply: async ({ name }, target) => {
     await needsRoot(target, "service.running");
-    // A script without "status" may fail to start a service that is running: not a change, not a failure.
     const { exit, stdout, stderr } = await target.run(["service", name, "start"], { mayFail: true });
     if (exit === 0) return "changed";
-    target.inform(`service ${name} start exited with code ${exit}: ${stderr.trim() || stdout.trim()}\n`);
+    const printed = stderr.trim() || stdout.trim();
+    if (await hasSystemd(target)) throw new FailedChange(await startFailure(target, { unit: name }, printed));
+    if (/unrecognized service/i.test(printed))
+      throw new AbortedChange(
+        `there is no service ${name}: ${printed}; correct the name, or install what provides it before this property`,
+      );
+    // A script without "status" may fail to start a service that is running: not a change, not a failure.
+    target.inform(`service ${name} start exited with code ${exit}: ${printed}\n`);
     return "unchanged";
   },
+  verify: stateAfterStart,
 });
+
+const hasSystemd = async (target: PosixTarget): Promise<boolean> =>
+  (await target.stat("/run/systemd/system"))?.type === "directory";
+
+/** The exit code of "status" for a service that does not run, as init scripts agree. */
+const NOT_RUNNING = 3;
+
+/** What keeps the service from running after a start; undefined when it runs, or when its script cannot say. */
+async function stateAfterStart({ name }: { name: string }, target: PosixTarget): Promise<string | undefined> {
+  if (await hasSystemd(target)) return whyNotRunning(target, { unit: name });
+  const { exit, stdout, stderr } = await target.run(["service", name, "status"], { mayFail: true });
+  const printed = (stdout + stderr).trim();
+  if (exit !== NOT_RUNNING || /usage/i.test(printed)) return undefined;
+  return `${name} does not run; \`service ${name} status\` printed: ${printed}`;
+}
 
 /** Asks systemd directly where it runs: service(8) would ask it too, but prints its whole status. */
 const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
@@ -49,7 +75,8 @@ const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
   );
 
 /**
- * Restarts the service `name` each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
+ * Restarts the service `name` each time it is applied, so use it in `onChange`. Where systemd runs, it must still run a second
+ * later. Does nothing where services are inhibited.
  *
  * @example onChange(file.hasContent("/etc/motd-server.conf", "port=81"), service.restarted("motd-server"))
  */
@@ -60,6 +87,7 @@ export const restarted = defprop({
   call: byName,
   desc: ({ name }) => `${name} restarted`,
   apply: ({ name }, target) => act(target, "service.restarted", name, "restart"),
+  verify: stateAfterStart,
 });
 
 /**
@@ -85,8 +113,12 @@ async function act(
 ): Promise<Change> {
   if (isInhibited(target)) return "unchanged";
   await needsRoot(target, property);
-  await target.run(["service", name, verb]);
-  return "changed";
+  const { exit, stdout, stderr } = await target.run(["service", name, verb], { mayFail: true });
+  if (exit === 0) return "changed";
+  const printed = stderr.trim() || stdout.trim();
+  if (verb === "restart" && (await hasSystemd(target)))
+    throw new FailedChange(await startFailure(target, { unit: name }, printed));
+  throw new FailedChange(`\`service ${name} ${verb}\` ended with exit code ${exit}: ${printed}`);
 }
 
 const policyFile = "/usr/sbin/policy-rc.d";

@@ -3,6 +3,7 @@ import { type Change, defprop, type PosixTarget, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { enabledState, linkedState, needsUserInstance, systemctl } from "./_systemctl";
+import { startUnit, whyNotRunning } from "./_unitState";
 import { isInhibited } from "./service";
 
 const { account, boolean, object, optional, string } = schema;
@@ -40,7 +41,9 @@ export const daemonReloaded = defprop({
 });
 
 /**
- * `unit` is active. A one-shot unit is active only until it finishes. Does nothing where services are inhibited.
+ * `unit` is active. After a start it must still be a second later, or the property has failed, with the last lines of
+ * the journal. A one-shot unit is active only until it finishes, and must finish well. Does nothing where services are
+ * inhibited.
  *
  * @example systemd.started("nginx.service")
  */
@@ -52,7 +55,8 @@ export const started = defprop({
   desc: (args) => `${args.unit} started${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
   check: async (args, target) => isInhibited(target) || isActive(target, args),
-  apply: (args, target) => act(target, "systemd.started", ["start", args.unit], args),
+  apply: (args, target) => run(target, "systemd.started", "start", args),
+  verify: whyNotRunningNow,
 });
 
 /**
@@ -72,7 +76,8 @@ export const stopped = defprop({
 });
 
 /**
- * Restarts `unit` each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
+ * Restarts `unit` each time it is applied, so use it in `onChange`. It must still run a second later. Does nothing where
+ * services are inhibited.
  *
  * @example onChange(file.hasContent("/etc/web.conf", "port=81"), systemd.restarted("web.service"))
  */
@@ -83,7 +88,9 @@ export const restarted = defprop({
   call: byUnit,
   desc: (args) => `${args.unit} restarted${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  apply: (args, target) => actUnlessInhibited(target, "systemd.restarted", ["restart", args.unit], args),
+  apply: async (args, target) =>
+    isInhibited(target) ? "unchanged" : run(target, "systemd.restarted", "restart", args),
+  verify: whyNotRunningNow,
 });
 
 /**
@@ -196,6 +203,22 @@ const lingerFile = (user: string): string => `/var/lib/systemd/linger/${user}`;
 
 const isActive = async (target: PosixTarget, args: One): Promise<boolean> =>
   (await systemctl(target, ["is-active", "--quiet", args.unit], args, { mayFail: true })).exit === 0;
+
+async function run(
+  target: PosixTarget,
+  property: string,
+  verb: "start" | "restart",
+  args: One,
+): Promise<Change> {
+  if (args.userInstance) await needsUserInstance(target);
+  else await needsRoot(target, property);
+  return startUnit(target, verb, args);
+}
+
+/** Hoisted, for the definitions above. */
+function whyNotRunningNow(args: One, target: PosixTarget): Promise<string | undefined> {
+  return whyNotRunning(target, args);
+}
 
 async function act(
   target: PosixTarget,

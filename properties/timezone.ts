@@ -18,7 +18,8 @@ const zones = "/usr/share/zoneinfo";
 
 /**
  * The time zone of the host is `zone`, a name below /usr/share/zoneinfo. /etc/localtime links there; on Debian and its
- * derivatives, /etc/timezone and the debconf settings of tzdata agree.
+ * derivatives, /etc/timezone and the debconf settings of tzdata agree. Another name of the same zone counts, such as
+ * "Etc/UTC" for "UTC".
  *
  * @example timezone.configured("Europe/London")
  */
@@ -33,8 +34,16 @@ export const configured = defprop({
     host.push(declaredZone, zone);
   },
   check: async ({ zone }, target) => {
-    const [link, name] = await Promise.all([target.readLink(localtime), debianName(target)]);
-    return link === `${zones}/${zone}` && (name === undefined || name === zone);
+    const [link, name, current, wanted] = await Promise.all([
+      target.readLink(localtime),
+      debianName(target),
+      target.stat(localtime),
+      target.stat(`${zones}/${zone}`),
+    ]);
+    if (wanted === undefined || current?.id !== wanted.id || !link?.includes("zoneinfo/")) return false;
+    if (name === undefined || name === zone) return true;
+    // tzdata has names of its own: it makes Etc/UTC of UTC, which is the same zone.
+    return name !== "" && (await target.stat(`${zones}/${name}`))?.id === wanted.id;
   },
   apply: async ({ zone }, target) => {
     await needsRoot(target, "timezone.configured");

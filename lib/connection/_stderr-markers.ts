@@ -5,6 +5,15 @@ import { shellQuote } from "../util/shell-quote";
 /** Ends a marker. Differs from the first byte, so that another connection's filter sees no marker begin here. */
 const END = 0x1f;
 
+/** The exit code of a command's shell, or of another one in its place, that did not find `GUARD` as expected. */
+export const GUARD_EXIT = 113;
+
+/**
+ * The first line of every command's input. The command's shell takes it away; another shell in its place ends with it,
+ * before it runs the command's input as commands.
+ */
+export const GUARD = `exit ${GUARD_EXIT}`;
+
 /**
  * Reports of a command's shell on stderr, between unique markers: its process ids, since sshd delivers no signals to
  * root's commands; and, through the system's `ssh`, its exit code, since `ssh` exits with 255 both when the connection
@@ -20,14 +29,15 @@ export class StderrMarkers {
   }
 
   /** A frame for `loginCommand` that reports the process ids at the start. */
-  readonly reportingIds = (run: string): string => `${this.#printIds()}; exec ${run}`;
+  readonly reportingIds = (run: string): string => `${this.#begin()}; exec ${run}`;
 
   /** Like `reportingIds`, plus the exit code at the end. The trap keeps this shell alive through the signals we send. */
   readonly reportingExit = (run: string): string =>
-    `trap : HUP INT TERM; ${this.#printIds()}; ${run}; c=$?; ${this.print('"$c"')} >&2; exit "$c"`;
+    `trap : HUP INT TERM; ${this.#begin()}; ${run}; c=$?; ${this.print('"$c"')} >&2; exit "$c"`;
 
-  #printIds(): string {
-    return `${this.print('"$$ $PPID"')} >&2`;
+  #begin(): string {
+    const guarded = `IFS= read -r l && [ "$l" = "${GUARD}" ] || exit ${GUARD_EXIT}`;
+    return `${guarded}; unset l; ${this.print('"$$ $PPID"')} >&2`;
   }
 
   /** `source` without the markers. Calls `onMarker` with the text of each. */

@@ -23,6 +23,8 @@ const KILL_TIMEOUT_MS = 5000;
 
 /** What a wrapper says is recognised in English. Commands of a target set their own locale. */
 const ENGLISH = "LC_ALL=C; export LC_ALL; ";
+/** Time for a wrapper to start its command, not counting the answers to its prompt. */
+const START_TIMEOUT_MS = 60_000;
 
 /** A command that has started: its own outputs, and the number of its process group. */
 interface StartedCommand {
@@ -131,6 +133,14 @@ class WrappedConnection implements Connection {
     const group = await start.group;
     if (group !== undefined) return { channel, stdout: stdout(), stderr: start.stderr, group };
     channel.stdin.end();
+    if (start.late) {
+      channel.kill("SIGKILL");
+      const last = start.wrapperOutput.trim().split("\n").at(-1);
+      throw new ConnectionFailed(
+        this.hop,
+        `\`${shownWrapper(this.wrapper)}\` has not started our command within ${START_TIMEOUT_MS / 1000} s, and printed${last ? `: ${last}` : " nothing"}; check what it runs first, such as a login shell and its startup files`,
+      );
+    }
     const exit = await channel.exit;
     const failure = wrapperFailure(this.hop, this.wrapper, {
       exit,
@@ -194,9 +204,13 @@ class StartMarkerReader {
   /** The command's own stderr. */
   readonly stderr = new PassThrough();
   wrapperOutput = "";
+  /** True when the command has not started in time. */
+  late = false;
   /** The process group of the command; undefined when it did not start. */
   readonly group: Promise<string | undefined>;
   #answered = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #giveUp: () => void = () => {};
 
   constructor(
     private readonly channel: Channel,
@@ -205,6 +219,11 @@ class StartMarkerReader {
   ) {
     const startMarker = new RegExp(`\\x1e${marker} (\\d*)\\x1f`);
     this.group = new Promise((resolve) => {
+      this.#giveUp = () => {
+        this.late = true;
+        resolve(undefined);
+      };
+      this.#wait();
       let held = "";
       const onData = (chunk: Buffer) => {
         held += chunk.toString("latin1");
@@ -213,6 +232,7 @@ class StartMarkerReader {
           "utf8",
         );
         if (!found) return this.#answerPrompt();
+        clearTimeout(this.#timer);
         channel.stderr.off("data", onData);
         this.stderr.write(Buffer.from(held.slice(found.index + found[0].length), "latin1"));
         channel.stderr.pipe(this.stderr);
@@ -220,6 +240,7 @@ class StartMarkerReader {
       };
       channel.stderr.on("data", onData);
       const onEnd = () => {
+        clearTimeout(this.#timer);
         if (!startMarker.test(held)) this.stderr.end();
         resolve(undefined);
       };
@@ -233,10 +254,20 @@ class StartMarkerReader {
     const times = this.wrapperOutput.split(this.prompt.sign).length - 1;
     if (times <= this.#answered) return;
     this.#answered = times;
-    void this.prompt.answer(times).then(
-      (line) => (line === undefined ? this.channel.stdin.end() : this.channel.stdin.write(`${line}\n`)),
-      () => this.channel.stdin.end(),
-    );
+    clearTimeout(this.#timer);
+    void this.prompt
+      .answer(times)
+      .then(
+        (line) => (line === undefined ? this.channel.stdin.end() : this.channel.stdin.write(`${line}\n`)),
+        () => this.channel.stdin.end(),
+      )
+      .then(() => this.#wait());
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#giveUp, START_TIMEOUT_MS);
+    this.#timer.unref();
   }
 }
 

@@ -34,19 +34,38 @@ export async function applySlots(
 }
 
 async function runSlots(
-  { args, parts, nested, property }: PropApp,
+  application: PropApp,
   direction: Direction,
   target: PosixTarget,
   steps: SlotSteps,
 ): Promise<Change> {
-  const definition = definitionOf(property);
-  const slots = definition as Slots;
+  const { parts, nested, property } = application;
+  const slots = definitionOf(property) as Slots;
   const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
   if (direction === "unapply" && !acts) return "unchanged";
-  const holds = slots.check && validated(await slots.check(args, target), property, "check", [true, false]);
+  const holds = await checked(application, slots, target);
   if (holds === (direction === "apply")) return "unchanged";
+  const change = await act(application, direction, target, steps, holds !== undefined);
+  if (direction === "apply" && (slots.apply ?? nested ?? parts) && (holds === false || change === "changed"))
+    await confirm(application, slots, target);
+  return change;
+}
+
+/** The answer of the property's `check`; undefined when it has none. */
+const checked = async ({ args, property }: PropApp, { check }: Slots, target: PosixTarget) =>
+  check && validated(await check(args, target), property, "check", [true, false]);
+
+async function act(
+  { args, parts, nested, property }: PropApp,
+  direction: Direction,
+  target: PosixTarget,
+  steps: SlotSteps,
+  hasCheck: boolean,
+): Promise<Change> {
+  const definition = definitionOf(property);
+  const slots = definition as Slots;
   const slot = slots[direction];
-  if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, holds !== undefined);
+  if (slot || (nested && direction === "apply")) await steps.beforeChange(definition, hasCheck);
   if (slot) return validated(await slot(args, target, steps), property, direction, ["changed", "unchanged"]);
   if (nested && direction === "apply") return steps.deploy(nested);
   if (parts && !nested)
@@ -54,6 +73,21 @@ async function runSlots(
   if (direction === "unapply") throw new FailedChange(`${property} cannot be unapplied`);
   if (slots.hostattrs) return "unchanged";
   throw new AbortedChange(`${property} has nothing to apply; is the file that defines it complete?`);
+}
+
+/** Throws when the property does not hold after `apply`: an exit code 0 is no proof that it does. */
+async function confirm(application: PropApp, slots: Slots, target: PosixTarget): Promise<void> {
+  const { args, property } = application;
+  let problem: unknown;
+  if (slots.verify) problem = await slots.verify(args, target);
+  else if ((await checked(application, slots, target)) === false)
+    problem = `the check of ${property} still returns false`;
+  if (problem === undefined) return;
+  if (typeof problem === "string" && problem !== "")
+    throw new FailedChange(`applied without an error, but it does not hold: ${problem}`);
+  throw new TypeError(
+    `verify of ${property} returned ${valueAsCode(problem)}; it must return undefined, or what was seen as text`,
+  );
 }
 
 /** `result`, if it is allowed. Types are not checked before a deployment, so a slot may return anything. */
@@ -68,6 +102,7 @@ function validated<T>(result: T, property: string, slot: string, allowed: readon
 type Slots = {
   readonly hostattrs?: unknown;
   readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;
+  readonly verify?: (args: unknown, target: PosixTarget) => Promise<string | undefined>;
   readonly apply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
   readonly unapply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
 };

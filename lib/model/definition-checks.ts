@@ -89,6 +89,7 @@ const FUNCTIONS = [
   "nested",
   "check",
   "apply",
+  "verify",
   "unapply",
   "unappliable",
   "skip",

@@ -107,10 +107,18 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
   readonly parts?: (args: A, host: HostModel) => readonly MaybePropApp[];
   /** Returns the deployment that this property makes; runs once, after `hostattrs`. If undefined, `parts` are used. */
   readonly nested?: (args: A, host: HostModel) => NestedPlan | undefined;
-  /** Resolves to true when the property already holds: `apply` is skipped then. Must not change anything. */
+  /**
+   * Resolves to true when the property already holds: `apply` is skipped then. It is asked again after `apply`: a property
+   * that still does not hold has failed. Must not change anything.
+   */
   readonly check?: (args: A, target: TargetOf<K>) => Promise<boolean>;
   /** Makes the property hold, and reports whether that changed anything. Throws when it fails. */
   readonly apply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
+  /**
+   * Asked after `apply` instead of `check`: resolves to undefined when the property holds, else to what was seen instead.
+   * For a property whose check is a condition, or whose failure has more to show.
+   */
+  readonly verify?: (args: A, target: TargetOf<K>) => Promise<string | undefined>;
   /** Reverts the property, and reports whether that changed anything. */
   readonly unapply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
   /**

@@ -102,6 +102,27 @@ describe("apt on real hosts", needsMachines(), () => {
     }
   });
 
+  test("a package that dpkg was interrupted in does not count as installed", () =>
+    sides.both(async (side) => {
+      const stanza = "dpkg-query -s hello | sed 's/^Status: .*/Status: install reinstreq half-installed/'";
+      await side.machine.run(`${stanza} >/var/lib/dpkg/updates/0001`);
+      assert.equal((await side.check(apt.installed("hello"))).holds, false);
+      await side.machine.run("rm /var/lib/dpkg/updates/0001");
+      await holds(side, apt.installed("hello"));
+    }));
+
+  test("updated fails when a source cannot be reached", () =>
+    sides.both(async (side) => {
+      const file = "/etc/apt/sources.list.d/unreachable.list";
+      await side.machine.run(`echo 'deb [trusted=yes] http://127.0.0.1:9 stable main' >${file}`);
+      const [message = ""] = await messages(side.apply(apt.updated()));
+      assert.match(
+        message,
+        /^FailedChange: apt could not update the lists of every source: Failed to fetch http:\/\/127\.0\.0\.1:9\/dists\/stable\/InRelease .*; correct the source, or its network/,
+      );
+      await side.machine.run(`rm ${file}`);
+    }));
+
   test("an automatically installed package is marked as manual", () =>
     sides.both(async (side) => {
       await side.machine.run("apt-mark auto hello");

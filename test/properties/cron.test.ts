@@ -77,6 +77,16 @@ describe("cron on real hosts", needsMachines(), () => {
       assert.equal((await machine.exec(`ls /etc/cron.*/${name} /usr/local/bin/${name}_cronjob`)).stdout, "");
     }));
 
+  test("a job for an account that does not exist is refused", () =>
+    sides.both(async (side) => {
+      const { failures } = await side.apply(cron.systemJob("nobody's job", "daily", "shop", "true"));
+      assert.equal(
+        failures[0]?.message,
+        'the account shop does not exist, and cron would never run the job; put user.hasAccount("shop") before this property',
+      );
+      assert.equal((await side.machine.exec("ls /etc/cron.daily/*nobody*")).stdout, "");
+    }));
+
   test("a job runs only once at a time", () =>
     sides.both(async (side) => {
       const property = cron.niceSystemJob("slow", "hourly", "root", "echo x >> /tmp/slow; sleep 1");

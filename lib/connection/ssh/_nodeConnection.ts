@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { RunningCommands } from "../_running-commands";
 import { StderrMarkers } from "../_stderr-markers";
 import { channelOf, type Link } from "./_channel";
+import { CommandStart } from "./_commandStart";
 import type { SshConfig } from "./_config";
 import { type ConnectOptions, MAX_MISSED_KEEPALIVES } from "./_endpoints";
 import type { Client } from "./_library";
@@ -106,6 +107,7 @@ export class NodeConnection implements Connection {
     let refused = false;
     const link: Link = {
       markers,
+      start: new CommandStart(this.options, this.config, [channel, channel.stderr as Readable]),
       kill: (ids, signal) => this.#kill(ids, signal),
       closed: this.closed,
       lost: (problem) => this.#failure(refused ? "the host refused to start the command" : problem),

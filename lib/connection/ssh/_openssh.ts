@@ -3,9 +3,10 @@ import type { Channel, Connection } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { shellQuote, shellWords } from "../../util/shell-quote";
 import { RunningCommands } from "../_running-commands";
-import { StderrMarkers } from "../_stderr-markers";
+import { GUARD, StderrMarkers } from "../_stderr-markers";
 import { drained, holdOutput, silentBefore } from "../_streams";
 import { type Askpass, askpass } from "./_askpass";
+import { CommandStart } from "./_commandStart";
 import { type Destination, destinationWords } from "./_config";
 import { Deadline } from "./_deadline";
 import {
@@ -202,28 +203,39 @@ class OpensshConnection implements Connection {
     const markers = new StderrMarkers();
     const channel = await this.#ssh(loginCommand(command, markers.reportingExit));
     this.#processes.add(channel);
+    channel.stdin.write(`${GUARD}\n`);
+    const start = new CommandStart(this.options, this.route.endpoint?.config, [
+      channel.stdout,
+      channel.stderr,
+    ]);
     let code: number | undefined;
     let killed: NodeJS.Signals | undefined;
     let ids = "";
     const output = holdOutput(channel.stdout);
-    const started = Promise.withResolvers<boolean>();
+    const started = Promise.withResolvers<void>();
     const reported = Promise.withResolvers<number>();
     const stderr = markers.filter(channel.stderr, (text) => {
       if (ids === "") ids = text;
       else reported.resolve((code = Number(text)));
-      started.resolve(true);
+      start.begin();
+      started.resolve();
     });
     const ended = channel.exit
-      .catch(() => {})
-      .then(() => {
+      .catch(() => undefined)
+      .then((status) => {
         this.#processes.delete(channel);
-        started.resolve(false);
+        return status;
       });
-    if (!(await started.promise)) {
-      const printed = String(stderr.read() ?? "").trim();
+    const status = await Promise.race([started.promise, ended, start.late]);
+    if (!start.seen) {
+      start.end();
+      channel.kill("SIGKILL");
       await this.#waitForLoss();
       this.#assertAlive();
-      throw this.#failure(`the host refused to start the command: ${printed || "ssh printed nothing"}`);
+      // ssh reports a refused session, or a lost one, with this code and a message.
+      if (status === 255 && start.printed !== "")
+        throw this.#failure(`the host refused to start the command: ${start.printed}`);
+      throw start.failure(status ?? undefined);
     }
     const stdout = output();
     void ended.then(() => this.#sessions.ended());

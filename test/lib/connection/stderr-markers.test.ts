@@ -3,7 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { PassThrough } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { test } from "node:test";
-import { StderrMarkers } from "../../../lib/connection/_stderr-markers";
+import { GUARD, StderrMarkers } from "../../../lib/connection/_stderr-markers";
 import { loginCommand } from "../../../lib/connection/ssh/_login";
 
 /** The bytes of `word` between `markers`. */
@@ -51,6 +51,7 @@ test("a command reports its ids and its exit code, even when killed", async () =
   ] as const) {
     const markers = new StderrMarkers();
     const child = spawn("sh", ["-c", loginCommand(command, markers.reportingExit)]);
+    child.stdin.write(`${GUARD}\n`);
     const reported: string[] = [];
     await text(markers.filter(child.stderr, (marker) => reported.push(marker)));
     assert.match(reported[0] ?? "", /^\d+ \d+$/);

@@ -16,7 +16,8 @@ describe("one property", () => {
   /** Has the named slots, and records which of them were called. */
   const slots = ["hostattrs", "check", "apply", "unapply"] as const;
   let asked: string[] = [];
-  const withSlots = (has: readonly (typeof slots)[number][], holds: boolean) => {
+  const withSlots = (has: readonly (typeof slots)[number][], held: boolean) => {
+    let holds = held;
     const all = {
       hostattrs: () => {},
       check: async () => {
@@ -25,6 +26,7 @@ describe("one property", () => {
       },
       apply: async (): Promise<Change> => {
         asked.push("apply");
+        holds = true;
         return "changed";
       },
       unapply: async (): Promise<Change> => {
@@ -49,7 +51,7 @@ describe("one property", () => {
     [["apply", "unapply"], false, ["apply", "changed"], ["unapply", "changed"]],
     [["check", "apply"], true, ["check", "unchanged"], "refused"],
     [["check", "apply", "unapply"], true, ["check", "unchanged"], ["check unapply", "changed"]],
-    [["check", "apply", "unapply"], false, ["check apply", "changed"], ["check", "unchanged"]],
+    [["check", "apply", "unapply"], false, ["check apply check", "changed"], ["check", "unchanged"]],
     [["hostattrs"], false, ["", "unchanged"], ["", "unchanged"]],
     [["hostattrs", "check"], true, ["check", "unchanged"], ["", "unchanged"]],
     [["hostattrs", "check"], false, ["check", "unchanged"], ["", "unchanged"]],
@@ -85,6 +87,55 @@ describe("one property", () => {
       const outcome = await applied(unapplied(application));
       assert.deepEqual([asked.join(" "), ...cameTo(outcome)], unapply);
     });
+  }
+
+  const afterwards: [slots: object, outcome: string][] = [
+    [
+      { check: async () => false },
+      "FailedChange: applied without an error, but it does not hold: the check of test.after still returns false",
+    ],
+    [
+      { check: async () => false, verify: async () => "the answer is 3, not 4" },
+      "FailedChange: applied without an error, but it does not hold: the answer is 3, not 4",
+    ],
+    [
+      { verify: async () => "the answer is 3, not 4" },
+      "FailedChange: applied without an error, but it does not hold: the answer is 3, not 4",
+    ],
+    [{ check: async () => false, verify: async () => undefined }, "changed"],
+    [
+      { check: async () => false, apply: async () => "unchanged", verify: async () => undefined },
+      "unchanged",
+    ],
+    [
+      { check: async () => false, apply: async () => "unchanged" },
+      "FailedChange: applied without an error, but it does not hold: the check of test.after still returns false",
+    ],
+    [{ apply: async () => "unchanged", verify: async () => "never asked" }, "unchanged"],
+    [
+      { verify: async () => true },
+      "TypeError: verify of test.after returned true; it must return undefined, or what was seen as text",
+    ],
+  ];
+  for (const kind of ["agent", "posix"] as const) {
+    for (const [given, outcome] of afterwards) {
+      test(`after apply, on ${kind}, with ${inspect(given)}: ${outcome}`, async () => {
+        const property = defprop({
+          name: "test.after",
+          kind: "posix",
+          args: object({}),
+          call: () => ({}),
+          apply: async () => "changed",
+          ...given,
+        });
+        const { events } = await applied(property(), { kind });
+        const ends = events.flatMap((event) => (event.kind === "step-ended" ? [event] : []));
+        assert.deepEqual(
+          ends.map(({ status, failure }) => (failure ? `${failure.name}: ${failure.message}` : status)),
+          [outcome],
+        );
+      });
+    }
   }
 
   const answers: [slot: "check" | "apply" | "unapply", answer: unknown, text: string][] = [
@@ -500,12 +551,12 @@ test("every slot of a property receives the arguments returned by preprocess", a
     preprocess: ({ what }) => ({ what: what.toUpperCase() }),
     desc: ({ what }) => what,
     hostattrs: ({ what }) => void seen.push(`hostattrs ${what}`),
-    check: async ({ what }) => seen.push(`check ${what}`) < 0,
+    check: async ({ what }) => seen.push(`check ${what}`) > 2,
     apply: async ({ what }) => (seen.push(`apply ${what}`) > 0 ? "changed" : "unchanged"),
   });
   const { steps } = await applied(loud("a"));
   assert.deepEqual(steps, ["changed A"]);
-  assert.deepEqual(seen, ["hostattrs A", "check A", "apply A"]);
+  assert.deepEqual(seen, ["hostattrs A", "check A", "apply A", "check A"]);
 });
 
 test("parts may depend on the facts of the host", async () => {
