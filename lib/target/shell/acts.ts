@@ -85,7 +85,12 @@ replace() {
   trap - EXIT
   [ "$new" = "$n" ] || [ "$(field 5 $(facts -L "$new"))" = "$(field 5 $(facts "" "./$b"))" ] || changed
 }
-gentle() { trusted || ! rm --help 2>&1 | grep -qi busybox || fail "the rm of busybox is not safe where other users can write; use via.agent()"; }
+hasBusybox() { rm --help 2>&1 | grep -qi busybox; }
+prune() {
+  if [ -L "./$1" ] || [ ! -d "./$1" ]; then rm -f "./$1"; return; fi
+  ( enter "$1" && rm -f ./* ./.[!.]* ./..?* 2>/dev/null
+    for n in * .[!.]* ..?*; do [ ! -e "./$n" ] && [ ! -L "./$n" ] || prune "$n" || exit 1; done ) && rmdir "./$1"
+}
 `;
 
 /** How `put` below replaces a file. All but numbers are shell words. */
@@ -157,14 +162,20 @@ export const unlink = (path: string): string => `${PRELUDE}
 split ${path}; rm -f "$w"`;
 
 export const removeTree = (path: string): string => `${PRELUDE}
-split ${path}; gentle; rm -rf "$w"`;
+split ${path}; ${PRUNE} else rm -rf "$w"; fi`;
+
+/** The rm of busybox follows a directory that was replaced by a link; that of GNU and of BSD do not. */
+const PRUNE = `if ! trusted && hasBusybox; then prune "$b";`;
 
 export const removeEmptyDirectory = (path: string): string => `${PRELUDE}
 split ${path}; rmdir "$w"`;
 
 /** Removes everything in the directory, with POSIX find. */
 export const clear = (path: string): string => `${PRELUDE}
-pin ${path}; gentle; find . ! -name . -prune -exec rm -rf -- {} +`;
+pin ${path}
+if ! trusted && hasBusybox; then
+  for n in * .[!.]* ..?*; do [ ! -e "./$n" ] && [ ! -L "./$n" ] || prune "$n" || exit 1; done
+else find . ! -name . -prune -exec rm -rf -- {} +; fi`;
 
 /** Creates a file of mode 0600 with standard input. A default ACL would override the umask. */
 export const privateFile = (path: string, size: number): string => `${PRELUDE}
