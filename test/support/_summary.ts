@@ -11,7 +11,9 @@ export function print(result: FileResult, width: number): void {
   if (failures.length > 0 && output.trim() !== "")
     console.log(indented(`output of the file:\n${indented(output.trim())}\n`));
   if (left.length > 0 && !running)
-    console.log(indented(`it left processes, which were killed:\n${indented(left.join("\n"))}`));
+    console.log(
+      indented(`it left processes, which were killed:\n${indented(left.map(onOneLine).join("\n"))}`),
+    );
 }
 
 export interface Stopped {
@@ -61,3 +63,9 @@ const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFix
 function indented(text: string): string {
   return text.replace(/^(?=.)/gm, "  ");
 }
+
+/** A command line may contain a whole script. */
+const onOneLine = (command: string): string => {
+  const line = command.replace(/\s+/g, " ").trim();
+  return line.length > 150 ? `${line.slice(0, 150)}…` : line;
+};
