@@ -40,7 +40,7 @@ const jobOf = (desc: string, when: string, user: string, command: string): Job =
 
 /** cron would skip the job without a word. */
 const accountExists = defprop({
-  name: "cron.accountExists",
+  name: "cron._accountExists",
   kind: "posix",
   args: object({ user: account() }),
   call: (user: string) => ({ user }),
