@@ -100,7 +100,9 @@ export function commandResult(command: Command, raw: RawResult, options: RunOpti
 
 /** The error of what `signal` has ended: `Cancelled` when the deployment was, with these words; else its reason. */
 export const abortedWith = (signal: AbortSignal, words: string): Error =>
-  signal.reason instanceof FailedChange ? signal.reason : new Cancelled(words);
+  signal.reason instanceof FailedChange && !(signal.reason instanceof Cancelled)
+    ? signal.reason
+    : new Cancelled(words);
 
 /** Why a tool or a system call failed, from what it said: the words after the last colon, as a person would say them. */
 export function lastReason(said: string): string {

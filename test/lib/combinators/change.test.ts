@@ -21,15 +21,18 @@ beforeEach(() => {
   settled.clear();
 });
 
-/** Its check returns `holds`. */
+/** Its check returns `holds`, and true once it was applied. */
 const checked = defprop({
   name: "test.checked",
   kind: "posix",
   args: object({ what: string(), holds: boolean() }),
   call: (what: string, holds: boolean) => ({ what, holds }),
   desc: ({ what }) => what,
-  check: async ({ holds }) => holds,
-  apply: async () => "changed",
+  check: async ({ what, holds }, target) => holds || target.memory.has(`test.checked ${what}`),
+  apply: async ({ what }, target) => {
+    target.memory.set(`test.checked ${what}`, true);
+    return "changed";
+  },
   unapply: async () => "changed",
 });
 
