@@ -79,36 +79,36 @@ export async function withSibling<T>(
   removeLeftovers(entry);
   const file = await open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   let renamed = false;
-  current.add(unique);
   try {
     const { ino } = await file.stat();
     return await use(file, () => {
       renameSync(temporary, entry.path);
       renamed = true;
-      if (entry.lstat()?.ino !== ino) throw changedMeanwhile(entry);
+      // In a directory of root's only another deployment can have replaced it: the last one counts.
+      if (!entry.directory.trusted && entry.lstat()?.ino !== ino) throw changedMeanwhile(entry);
     });
   } finally {
     await file.close();
     if (!renamed) removeQuietly(temporary);
-    current.delete(unique);
   }
 }
 
 const siblingPrefix = ({ name }: Entry): string => `.${name.slice(0, 100)}.`;
 
-/** The siblings that this process writes now. */
-const current = new Set<string>();
+/** A temporary file that has not changed for so long has no writer any more. */
+const LEFT_MS = 10 * 60 * 1000;
 
-/** Removes the siblings of `entry` that writers who were killed have left. Only one deployment at a time works on a host. */
+/** Removes the temporary files for `entry` that killed writers left: those that have not changed for long. */
 function removeLeftovers(entry: Entry): void {
   const prefix = siblingPrefix(entry);
   for (const name of readdirSync(entry.directory.at())) {
     if (!name.startsWith(prefix)) continue;
     const unique = name.slice(prefix.length);
-    if (!/^[0-9a-f]{18}$/.test(unique) || current.has(unique)) continue;
+    if (!/^[0-9a-f]{18}$/.test(unique)) continue;
     const file = entry.directory.at(name);
     const stat = lstatSync(file, { throwIfNoEntry: false });
-    if (stat?.isFile() && stat.uid === process.geteuid?.()) removeQuietly(file);
+    if (!stat?.isFile() || stat.uid !== process.geteuid?.()) continue;
+    if (Date.now() - stat.mtimeMs > LEFT_MS) removeQuietly(file);
   }
 }
 

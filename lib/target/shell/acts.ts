@@ -9,6 +9,8 @@
 
 /** A pattern for the unique part of a temporary file: writers who were killed have left one. */
 const HEX_18 = "[0-9a-f]".repeat(18);
+/** A temporary file that has not changed for so many minutes has no writer any more. */
+const LEFT_MINUTES = 10;
 
 /** Shell functions that every act begins with. Globals: `me`, the working directory, `b` (a name in it), `w` (that as a path). */
 const PRELUDE = `LC_ALL=C; export LC_ALL
@@ -74,7 +76,9 @@ bind() {
 }
 create() {
   n=./.$(printf %.100s "$b"); umask 077
-  for left in "$n".${HEX_18}; do [ ! -f "$left" ] || [ -L "$left" ] || [ ! -O "$left" ] || rm -f "$left"; done
+  for left in "$n".${HEX_18}; do
+    [ ! -f "$left" ] || [ -L "$left" ] || [ ! -O "$left" ] || find "$left" -prune -mmin +${LEFT_MINUTES} -exec rm -f {} +
+  done
   n=$n.$1
   trap 'rm -f "$n"' EXIT; trap 'exit 129' HUP INT TERM
   set -C; exec 3>"$n" || exit 1; set +C
@@ -83,7 +87,7 @@ create() {
 replace() {
   if trusted; then mv -f "$n" "./$b" || return; else mv -fT "$n" "./$b" || return; fi
   trap - EXIT
-  [ "$new" = "$n" ] || [ "$(field 5 $(facts -L "$new"))" = "$(field 5 $(facts "" "./$b"))" ] || changed
+  [ "$new" = "$n" ] || trusted || [ "$(field 5 $(facts -L "$new"))" = "$(field 5 $(facts "" "./$b"))" ] || changed
 }
 hasBusybox() { rm --help 2>&1 | grep -qi busybox; }
 prune() {

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { userInfo } from "node:os";
@@ -277,7 +278,7 @@ test("writeFile", (t) =>
     assert.deepEqual(readdirSync(dir).sort(), ["dangling", 'it\'s a "$name"', "link", "new", "sub"]);
   }));
 
-test("a temporary file that a killed writer left is removed with the next write; others stay", (t) =>
+test("a temporary file that a killed writer left is removed by a later write; one that is being written, and others, stay", (t) =>
   onBothTargets(t, async ({ target, dir }) => {
     const left = `.it's a [f]*.${"0".repeat(17)}a`;
     const others = [
@@ -285,9 +286,14 @@ test("a temporary file that a killed writer left is removed with the next write;
       `.it's a [f]*.${"0".repeat(17)}g`,
       `.other.${"0".repeat(18)}`,
     ];
-    for (const name of [left, ...others]) writeFileSync(`${dir}/${name}`, "half");
+    const written = `.it's a [f]*.${"0".repeat(17)}b`;
+    const longAgo = Date.now() / 1000 - 3600;
+    for (const name of [left, written, ...others]) {
+      writeFileSync(`${dir}/${name}`, "half");
+      if (name !== written) utimesSync(`${dir}/${name}`, longAgo, longAgo);
+    }
     await target.writeFile("it's a [f]*", "whole");
-    assert.deepEqual(readdirSync(dir).sort(), [...others, "it's a [f]*"].sort());
+    assert.deepEqual(readdirSync(dir).sort(), [written, ...others, "it's a [f]*"].sort());
     for (const name of readdirSync(dir)) await target.remove(name);
   }));
 
