@@ -21,7 +21,7 @@ export const wrapConnection = (parent: Connection, hop: string, wrapper: Command
 /** Time for a signal to be sent inside, and then for the wrapper to exit, before the wrapper gets the signal itself. */
 const KILL_TIMEOUT_MS = 5000;
 
-/** What a wrapper says is recognised in English. Commands of a target set their own locale. */
+/** Messages of wrappers are recognised in English. Commands of a target set their own locale. */
 const ENGLISH = "LC_ALL=C; export LC_ALL; ";
 /** Time for a wrapper to start its command, not counting the answers to its prompt. */
 const START_TIMEOUT_MS = 60_000;

@@ -31,7 +31,7 @@ export class HopStack {
       this.#opened.push(connection);
       return connection;
     } catch (error) {
-      // Whatever it says of itself, it failed because it was ended.
+      // Its own reason does not matter: it failed because it was ended.
       if (context.signal.aborted && context.signal.reason instanceof Cancelled) throw context.signal.reason;
       throw error;
     }

@@ -5,7 +5,7 @@ import { beginningOf } from "../util/excerpt";
 import { shellQuote, shellWords } from "../util/shell-quote";
 import type { Execution } from "./context";
 
-/** What a process came to, as bytes. */
+/** The result of a process, as bytes. */
 export interface RawResult {
   readonly exit: number;
   readonly stdout: Buffer;
@@ -69,7 +69,7 @@ export const scriptFrom = (descriptor: number): string =>
 export const onOneLine = (script: string): string =>
   `${script.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`;
 
-/** The directory that could not be entered is told by this exit code and this word, which no command knows. */
+/** This exit code, and this word on stderr, mean that the directory could not be entered. */
 const CANNOT_ENTER = 97;
 const word = `cannot-enter-${randomBytes(9).toString("hex")}`;
 
@@ -104,9 +104,9 @@ export const abortedWith = (signal: AbortSignal, words: string): Error =>
     ? signal.reason
     : new Cancelled(words);
 
-/** Why a tool or a system call failed, from what it said: the words after the last colon, as a person would say them. */
-export function lastReason(said: string): string {
-  const line = said.trim().split("\n").at(-1) ?? "";
+/** The reason in the error message of a tool or a system call: the words after the last colon. */
+export function lastReason(printed: string): string {
+  const line = printed.trim().split("\n").at(-1) ?? "";
   const reason = line.split(": ").at(-1)?.trim() ?? "";
   if (reason === "") return "it ended without saying why";
   const plain = NO_DIRECTORY.test(reason) ? "No such file or directory" : reason;

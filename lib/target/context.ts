@@ -30,7 +30,7 @@ export interface Execution {
   readonly excerpt?: boolean;
   /** The command as shown to users. */
   readonly shown: string;
-  /** True: nobody else may see the script, in the list of processes or in a log. */
+  /** True: the script must appear in no process list and in no log. */
   readonly hidden?: boolean;
 }
 

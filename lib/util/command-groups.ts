@@ -1,4 +1,4 @@
-/** Is told of the process groups of commands: when one is started, and when it has ended. */
+/** Receives the process groups of commands when they start and when they have ended. */
 export interface GroupListener {
   started(leader: number): void;
   ended(leader: number): void;
@@ -6,7 +6,7 @@ export interface GroupListener {
 
 let listener: GroupListener | undefined;
 
-/** From now on `to` is told of every command that this process starts in a group of its own. */
+/** Reports every further command that this process starts in its own process group to `to`. */
 export function reportGroups(to: GroupListener): void {
   listener = to;
 }

@@ -34,7 +34,7 @@ function refusalOf(directory) {
   }
 }
 
-/** What is said of a directory of somebody else. */
+/** The message for a directory of another user. */
 const foreign = (place, owner, uid) => `${place} belongs to uid ${owner}, and we run as uid ${uid}`;
 
 module.exports = { refusalOf };

@@ -84,7 +84,7 @@ export async function startRelay(
 /** The agent's directory on a host, as shell text. */
 export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
-/** The first word of the line that says why the host's directory cannot be used. */
+/** The first word of the line that explains why the host's directory cannot be used. */
 const REFUSED = "consfigurator-refused";
 const REFUSAL = new RegExp(`^${REFUSED} (.*)$`, "m");
 

@@ -137,7 +137,7 @@ export class Store {
     }
   }
 
-  /** Removes old trees, and file contents without a tree. The current tree stays, whatever the clock says. */
+  /** Removes old trees, and file contents without a tree. The current tree always stays, even if the clock was set back. */
   #prune(current: string): void {
     const now = new Date();
     utimesSync(this.#directory.tree(current), now, now);

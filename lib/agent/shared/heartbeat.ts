@@ -29,7 +29,7 @@ export function heartbeat({ pending, ping, onSilence, silence = SILENCE_MS }: He
   const timer = setInterval(
     () => {
       const now = performance.now();
-      // We were stopped or busy ourselves: nothing can be said of the other end.
+      // We were stopped or busy ourselves: this proves nothing about the other end.
       if (now - ticked > PING_MS * 2) heard = now;
       ticked = now;
       if (pending() > 0) congested = now;

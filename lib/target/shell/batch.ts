@@ -4,7 +4,7 @@ import { beginningOf } from "../../util/excerpt";
 import type { RawResult } from "../command";
 import { PRELUDE } from "./scripts";
 
-/** What a question came to: its output, stderr included. */
+/** The answer to a question: exit code and output, including stderr. */
 export interface Answer {
   readonly exit: number;
   readonly output: Buffer;
@@ -79,7 +79,7 @@ export class Questions {
   }
 }
 
-/** What stands between the marks. Before the first is what the host's login says to everybody. */
+/** Splits the output at the markers. Anything before the first was printed by the login shell. */
 function split(stdout: Buffer, mark: string): Answer[] {
   const sign = Buffer.from(`\n${mark} `);
   const answers: Answer[] = [];

@@ -9,7 +9,7 @@ const TERM_GRACE_MS = 2000;
 /** How long the end of a killed command is waited for. */
 const KILL_GRACE_MS = 2000;
 
-/** Runs `script` over `connection` and gathers what it says. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
+/** Runs `script` over `connection` and collects its output. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
 export async function execOver(
   connection: Connection,
   script: string,
