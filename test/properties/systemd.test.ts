@@ -279,6 +279,8 @@ describe("systemd on real hosts", needsMachines(), () => {
             /^ngimx did not start: systemd knows no such unit; correct the name, or install what provides it before this property$/,
         };
         for (const property of [systemd.started, service.running]) {
+          // A unit that was started too often is refused by systemd before it runs: not what is tested.
+          await side.machine.run("systemctl stop crash-loop; systemctl reset-failed");
           await succeeds(side.apply(property("once")));
           for (const [name, message] of Object.entries(expected)) {
             const { failures, steps } = await side.apply(property(name));
