@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -56,11 +57,12 @@ describe("a deployment that does not end by itself", () => {
       ),
     );
     await until("the step", () => existsSync(file) && existsSync(`${file}.daemon`), 30);
-    await until("one worker", () => on.pids("worker").length === 1);
+    const command = readFileSync(file, "utf8").trim();
+    const worker = Number(execFileSync("ps", ["-o", "ppid=", "-p", command], { encoding: "utf8" }));
     const next = on.deploy(
       prop("probe.runs", `test -e /proc/$(cat ${file})/exe && echo beside || echo alone`),
     );
-    for (const pid of on.pids("worker")) process.kill(pid, "SIGKILL");
+    process.kill(worker, "SIGKILL");
     const report = await deployment;
     assert.equal(report.status, "failed");
     assert.match(
