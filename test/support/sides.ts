@@ -45,6 +45,8 @@ export interface Sides {
 /** Boots both machines, with the same host name. */
 export async function bootSides(user?: string): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
+  const node = process.execPath;
+  if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);
   const machines = await bootMachines(2, { name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
@@ -191,7 +193,10 @@ class MachineProcess {
     const answers = createInterface({ input: child.stdout });
     answers.on("line", (line) => this.#waiting.shift()?.resolve(line));
     answers.on("close", () => {
-      for (const { reject } of this.#waiting) reject(new Error("the process in the machine exited"));
+      this.#process = undefined;
+      for (const { reject } of this.#waiting.splice(0)) {
+        reject(new Error("the process in the machine exited"));
+      }
     });
     this.#process = child;
     return child;
