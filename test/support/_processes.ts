@@ -23,16 +23,21 @@ export function processesMarked(isOurs: (id: string) => boolean): FoundProcess[]
     try {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
       const mark = environment.find((entry) => entry.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
-      if (!mark?.split(" ").some(isOurs)) return [];
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+      if (![...(mark?.split(" ") ?? []), ...idsNamedIn(command)].some(isOurs)) return [];
       const id = processId(pid);
       if (id === undefined) return [];
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
       return [{ ...id, parent: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), command }];
     } catch {
       return []; // ended, or of another user
     }
   });
+}
+
+/** The ids of the test files whose temporary files a command names: a title that sshd sets overwrites its environment. */
+function idsNamedIn(command: string): string[] {
+  return [...command.matchAll(/\/cfgt-([0-9a-f]{12})\/(\d+)\//g)].map(([, run, file]) => `${run}.${file}`);
 }
 
 /** Kills processes, unless another one has their pid by now. */
