@@ -192,13 +192,13 @@ describe("agents", needsMachines(), () => {
       return memory();
     };
     const early = await several(20);
-    const late = await several(180);
+    const late = await several(60);
     const shown = (of: typeof early) =>
       Object.entries(of)
         .map(([name, { rss, pss }]) => `${name} ${rss.toFixed(0)} MB RSS, ${pss.toFixed(0)} MB PSS`)
         .join("; ");
     t.diagnostic(`after 20 deployments: ${shown(early)}`);
-    t.diagnostic(`after 200: ${shown(late)}`);
+    t.diagnostic(`after 80: ${shown(late)}`);
     assert.ok(late.supervisor.pss + late.spare.pss < 120, shown(late));
     assert.ok(late.supervisor.rss - early.supervisor.rss < 10, `${shown(early)}\n${shown(late)}`);
   });
