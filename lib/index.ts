@@ -6,12 +6,23 @@
 export * from "./combinators";
 export { canClone } from "./connection/sandbox";
 export { type CommandWrapper, wrapped } from "./connection/wrapped";
-export { deploy, deployPosix, deployThese } from "./controller/deploy";
+export { deploy, deployPosix, deployThese, plan } from "./controller/deploy";
 export { Deployment } from "./controller/deployment";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./controller/shortcuts";
 export { despiteFailures, untilFailure } from "./engine/sequence";
 export { type ImageCall, imageDumped } from "./executable/imageDumped";
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
+export type {
+  AccountChange,
+  CommandChange,
+  ContentChange,
+  FileChange,
+  FromTo,
+  HostChange,
+  MountChange,
+  PackageChange,
+  UnitChange,
+} from "./model/changes";
 export type { Channel, Connection } from "./model/connection";
 export { described } from "./model/describe";
 export {
@@ -37,6 +48,7 @@ export {
   type HostModel,
   shared,
 } from "./model/host";
+export type { PlanAnswer } from "./model/plan";
 export {
   type Change,
   defprop,
@@ -51,7 +63,17 @@ export {
 } from "./model/property";
 export type { CommandReport, FleetReport, Report, StepReport } from "./model/report";
 export * as schema from "./model/schema";
-export type { AgentTarget, FileStat, PosixTarget, RunOptions, State } from "./model/target";
+export type {
+  AgentTarget,
+  FileStat,
+  HostParts,
+  PlanModel,
+  PosixTarget,
+  QueryOptions,
+  RunOptions,
+  State,
+  User,
+} from "./model/target";
 export { as, deploys, deploysThese, reconnects } from "./nested/deploys";
 export { childrenOf, factsOf, hasHostattrs } from "./nested/facts";
 export {

@@ -5,11 +5,14 @@ import {
   AbortedChange,
   type Change,
   type CommandResult,
+  type HostParts,
+  type PlanModel,
   type PosixTarget,
   RunFailed,
+  type RunOptions,
   shellWords,
 } from "consfigurator";
-import { packages } from "./_dpkg";
+import { aboutPackages, type Packages, packages, predictPackages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 
 /** Keeps apt and dpkg from asking questions. */
@@ -40,34 +43,109 @@ export async function changePackages(
   wanted: readonly string[] = [],
 ): Promise<Change> {
   await needsRoot(target, property);
-  const before = await packagesFingerprint(target);
-  if ((await aptGet(target, args)).exit !== 0) {
-    await configurePending(target);
+  const [before, known] = [await packagesFingerprint(target), await packages(target)];
+  const predict = (model: PlanModel) => predictAptGet(model, args, wanted);
+  if ((await aptGet(target, args, { predict })).exit !== 0) {
+    await configurePending(target, {
+      unpredictable: "apt has no such package yet, and would update its lists first",
+    });
     await aptGet(target, updateArgs);
     const second = await aptGet(target, args);
     if (second.exit !== 0) throw await installFailure(target, withOptions(args), second, wanted);
   }
-  return changedSince(before, await packagesFingerprint(target));
+  const after = await packagesFingerprint(target);
+  if (before !== after)
+    for (const change of (await packages(target)).changesSince(known)) target.report(change);
+  return changedSince(before, after);
 }
 
+type PlanOptions = Pick<RunOptions, "predict" | "touches" | "unpredictable">;
+
 /** Runs apt-get with `args` and shows its output live; waits while another process holds a lock of apt or dpkg. */
-export const aptGet = (target: PosixTarget, args: readonly string[]): Promise<CommandResult> =>
-  runUnlocked(target, withOptions(args));
+export const aptGet = (
+  target: PosixTarget,
+  args: readonly string[],
+  plan: PlanOptions = {},
+): Promise<CommandResult> => runUnlocked(target, withOptions(args), plan);
+
+/** The arguments of apt-get that a plan has simulated so far, for the next simulation. */
+const plannedKey = "apt/planned";
+
+/** Does to `model` what apt-get does to a host, as far as its own simulation tells. */
+async function predictAptGet(
+  model: PlanModel,
+  args: readonly string[],
+  wanted: readonly string[],
+): Promise<Partial<CommandResult>> {
+  const before = await packages(model);
+  // A second installation finds what the first will have installed.
+  const planned = (model.memory.get(plannedKey) as readonly string[] | undefined) ?? [];
+  const isInstallation = args.includes("install");
+  const { exit, stdout, stderr } = await simulation(model, isInstallation ? [...args, ...planned] : args);
+  if (exit !== 0) return { exit, stdout, stderr };
+  if (isInstallation) model.memory.set(plannedKey, [...planned, ...wanted]);
+  const simulated = simulatedLines(stdout).filter((line) => isNew(line, before));
+  const lines = [...simulated, ...removalsOfPlanned(args, simulated, before)];
+  const after = before.after(lines, wanted);
+  model.mayChange({ additions: true, ...(await filesAtRisk(model, lines)) });
+  await predictPackages(
+    model,
+    after,
+    `planned ${lines.join("\n").length} ${args.join(" ")}`.replaceAll("\n", " "),
+  );
+  model.answer(fingerprintCommand, { stdout: args.join(" ") }, { packages: true });
+  return { exit: 0 };
+}
+
+/** The removals of packages that only earlier steps of the plan will have installed. */
+function removalsOfPlanned(args: readonly string[], simulated: readonly string[], before: Packages): string[] {
+  if (!args.includes("remove")) return [];
+  const names = args.slice(args.indexOf("remove") + 1);
+  const known = new Set(simulated.map((line) => line.split(" ")[1]));
+  return names.filter((name) => before.isPresent(name) && !known.has(name)).map((name) => `Remv ${name}`);
+}
+
+/** Whether a line of a simulation is not what an earlier simulation has done to `packages` already. */
+function isNew(line: string, packages: Packages): boolean {
+  const [, verb, name = "", version] = /^(Inst|Remv) (\S+)(?:.*\((\S+))?/.exec(line) ?? [];
+  const found = packages.get(name);
+  if (verb === "Inst") return !(found?.status === "installed" && found.version === version);
+  return verb === "Remv" && packages.isPresent(name);
+}
+
+/** The files of packages that are replaced or removed; when there are any, services restart too. */
+async function filesAtRisk(model: PlanModel, lines: readonly string[]): Promise<HostParts> {
+  const names = lines.flatMap((line) => /^(?:Inst|Remv) (\S+) \[/.exec(line)?.[1] ?? []);
+  if (names.length === 0) return {};
+  const { stdout } = await model.query(["dpkg-query", "-L", ...names], { mayFail: true, about: {} });
+  const paths = new Set(stdout.split("\n").filter((line) => line.startsWith("/") && line !== "/."));
+  const directories = new Set([...paths].map((each) => each.slice(0, each.lastIndexOf("/"))));
+  return { paths: [...paths].filter((each) => !directories.has(each)), units: true };
+}
 
 /** apt-get ends with 0 although no source could be reached, unless it is asked not to. An old apt ignores the option. */
 export const updateArgs = ["-o", "APT::Update::Error-Mode=any", "update"];
 
 /** Configures packages that are only unpacked. */
-export const configurePending = (target: PosixTarget): Promise<CommandResult> =>
-  runUnlocked(target, ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]);
+export const configurePending = (target: PosixTarget, plan: PlanOptions = {}): Promise<CommandResult> =>
+  runUnlocked(target, ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"], plan);
 
 /** The steps of a dry run: lines `Inst …`, `Remv …`, `Conf …`. Needs no root. */
 export async function simulate(target: PosixTarget, args: readonly string[]): Promise<string[]> {
-  const { stdout } = await target.run(["apt-get", "-s", "-o", "Debug::NoLocking=1", ...args], {
-    env: noninteractive,
-  });
-  return stdout.split("\n").filter((line) => /^(Inst|Remv|Conf) /.test(line));
+  const result = await simulation(target, args);
+  if (result.exit !== 0) throw failed(["apt-get", "-s", ...args], result);
+  return simulatedLines(result.stdout);
 }
+
+const simulation = (target: PosixTarget, args: readonly string[]): Promise<CommandResult> =>
+  target.query(["apt-get", "-s", "-o", "Debug::NoLocking=1", ...args], {
+    env: noninteractive,
+    mayFail: true,
+    about: { paths: ["/etc/apt", "/var/lib/apt/lists"] },
+  });
+
+const simulatedLines = (printed: string): string[] =>
+  printed.split("\n").filter((line) => /^(Inst|Remv|Conf) /.test(line));
 
 /** The failure of a command that was run with `mayFail`. */
 export const failed = (words: readonly string[], result: CommandResult): RunFailed =>
@@ -79,18 +157,24 @@ export async function packagesFingerprint(target: PosixTarget): Promise<string |
     const bytes = await target.readBytes("/var/lib/dpkg/status");
     return bytes && createHash("sha256").update(bytes).digest("hex");
   }
-  const { stdout, exit } = await target.run("cksum < /var/lib/dpkg/status", { mayFail: true });
+  const { stdout, exit } = await target.query(fingerprintCommand, { mayFail: true, about: aboutPackages });
   return exit === 0 ? stdout : undefined;
 }
+
+const fingerprintCommand = "cksum < /var/lib/dpkg/status";
 
 export const changedSince = (before: string | undefined, after: string | undefined): Change =>
   before !== undefined && before === after ? "unchanged" : "changed";
 
 /** Retries for 60 s: apt waits for dpkg's lock itself, but not for the lock of its lists, and dpkg never waits. */
-async function runUnlocked(target: PosixTarget, words: readonly string[]): Promise<CommandResult> {
+async function runUnlocked(
+  target: PosixTarget,
+  words: readonly string[],
+  plan: PlanOptions = {},
+): Promise<CommandResult> {
   const end = Date.now() + 60_000;
   for (;;) {
-    const result = await target.run(words, { env: noninteractive, mayFail: true, inform: true });
+    const result = await target.run(words, { env: noninteractive, mayFail: true, inform: true, ...plan });
     if (result.exit === 0 || Date.now() > end || !isLocked(result)) return result;
     await new Promise((resolve) => setTimeout(resolve, 2_000));
   }
@@ -120,9 +204,10 @@ async function unknownPackages(target: PosixTarget, wanted: readonly string[]): 
   for (const name of wanted) {
     if (known.isInstalled(name)) continue;
     const args = ["apt-get", "-s", "-o", "Debug::NoLocking=1", "install", name];
-    const { stderr, exit } = await target.run(args, {
+    const { stderr, exit } = await target.query(args, {
       mayFail: true,
       env: { ...noninteractive, LC_ALL: "C" },
+      about: { paths: ["/etc/apt", "/var/lib/apt/lists"] },
     });
     if (exit !== 0 && /Unable to locate package|has no installation candidate|was not found/.test(stderr))
       unknown.push(name);
@@ -141,7 +226,8 @@ export async function reconfigure(
 ): Promise<void> {
   if (answers.length > 0) {
     const input = answers.map((answer) => `${name} ${answer.join(" ")}\n`).join("");
-    await target.run(["debconf-set-selections"], { input, env: noninteractive });
+    const predict = () => undefined;
+    await target.run(["debconf-set-selections"], { input, env: noninteractive, predict });
   }
   await target.run(["dpkg-reconfigure", "-fnone", name], { env: noninteractive, inform: true });
 }

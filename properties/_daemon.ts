@@ -235,8 +235,8 @@ export class Daemon {
     );
     const id = ids.stdout.trim();
     const filter = id ? [`_SYSTEMD_INVOCATION_ID=${id}`] : ["-u", this.#service];
-    await this.#target.run(["journalctl", "--sync"], { mayFail: true });
-    const { stdout } = await this.#target.run([...command, ...filter], { mayFail: true });
+    await this.#target.query(["journalctl", "--sync"], { mayFail: true });
+    const { stdout } = await this.#target.query([...command, ...filter], { mayFail: true });
     return stdout.trim() ? `; its log:\n${stdout.trim()}` : "";
   }
 

@@ -1,5 +1,11 @@
 /** The packages of a Debian system, from the records of dpkg and apt. */
-import { FailedChange, type PosixTarget } from "consfigurator";
+import {
+  FailedChange,
+  type HostChange,
+  type HostParts,
+  type PlanModel,
+  type PosixTarget,
+} from "consfigurator";
 
 /** One package as dpkg knows it. `status` is "installed", "config-files", "half-configured" and so on. */
 export interface Package {
@@ -51,12 +57,75 @@ export class Packages {
     return found !== undefined && found.status !== "config-files" && found.status !== "not-installed";
   }
 
+  /** These packages after what apt-get has simulated, with those of `manual` marked as installed by hand. */
+  after(simulated: readonly string[], manual: readonly string[] = []): Packages {
+    const all = new Map(this.#byName);
+    for (const line of simulated) {
+      const [, verb, name = "", , version = "", arch = ""] = SIMULATED.exec(line) ?? [];
+      const key = `${name.split(":")[0]}:${arch === "all" || arch === "" ? this.#native : arch}`;
+      const found = all.get(key);
+      if (verb === "Inst")
+        all.set(key, {
+          name: name.split(":")[0] ?? name,
+          arch,
+          version,
+          status: "installed",
+          auto: found?.auto ?? true,
+        });
+      if (verb === "Remv" && found) all.set(key, { ...found, status: "config-files" });
+    }
+    const auto = new Set([...all].filter(([, each]) => each.auto).map(([key]) => key));
+    for (const name of manual) auto.delete(name.includes(":") ? name : `${name}:${this.#native}`);
+    return new Packages(all.values(), auto);
+  }
+
+  /** The differences from `before`, one for each package whose version differs. */
+  changesSince(before: Packages): HostChange[] {
+    const version = (each: Package | undefined) =>
+      each && each.status !== "config-files" && each.status !== "not-installed" ? each.version : undefined;
+    return [...new Set([...before.#byName.keys(), ...this.#byName.keys()])].flatMap((key) => {
+      const [from, to] = [version(before.#byName.get(key)), version(this.#byName.get(key))];
+      if (from === to) return [];
+      const name = key.endsWith(`:${this.#native}`) ? key.slice(0, key.lastIndexOf(":")) : key;
+      return [
+        {
+          kind: "package",
+          name,
+          version: { ...(from !== undefined && { from }), ...(to !== undefined && { to }) },
+        } as const,
+      ];
+    });
+  }
+
+  /** As dpkg and apt record them, as far as it is read here. */
+  get records(): { status: string; states: string; listing: string } {
+    const all = [...this.#byName];
+    return {
+      status: all
+        .map(
+          ([, { name, arch, version, status }]) =>
+            `Package: ${name}\nStatus: install ok ${status}\nArchitecture: ${arch}\nVersion: ${version}\n`,
+        )
+        .join("\n"),
+      states: all
+        .filter(([, { auto }]) => auto)
+        .map(([key]) => `Package: ${key.replace(/:(.*)$/, "\nArchitecture: $1")}\nAuto-Installed: 1\n`)
+        .join("\n"),
+      listing: all
+        .map(([, { name, arch, version, status }]) => `${name}\t${arch}\t${version}\t${status}\n`)
+        .join(""),
+    };
+  }
+
   /** Packages that dpkg has unpacked but not configured. */
   unconfigured(): Package[] {
     const pending = new Set(["unpacked", "half-configured", "triggers-awaited", "triggers-pending"]);
     return [...this.#byName.values()].filter(({ status }) => pending.has(status));
   }
 }
+
+/** `Inst foo [1.0] (1.1 Debian:12.5/stable [amd64])`, `Remv foo [1.0]`. */
+const SIMULATED = /^(Inst|Remv) (\S+)(?: \[([^\]]*)\])?(?: \((\S+).*?\[([^\]]+)\]\))?/;
 
 /** The parts of an argument of apt-get install: `name[:arch][=version | /suite]`. */
 export function parseWanted(wanted: string): { name: string; version?: string; suite?: string } {
@@ -102,12 +171,31 @@ async function fromFiles(target: PosixTarget): Promise<Packages> {
 
 async function fromCommand(target: PosixTarget): Promise<Packages> {
   const known = target.memory.get(cacheKey) as CachedPackages | undefined;
-  const { stdout, exit } = await target.run(listing, { env: { KNOWN: known?.key ?? "" }, mayFail: true });
+  const options = { env: { KNOWN: known?.key ?? "" }, mayFail: true, about: aboutPackages };
+  const { stdout, exit } = await target.query(listing, options);
   if (exit !== 0) throw noDpkg(target);
   const [key = "", ...rest] = stdout.split("\n");
   if (known?.key === key) return known.packages;
   const [listed = "", extended = ""] = rest.join("\n").split("\n--\n");
   return cache(target, key, new Packages(parseListing(listed), parseExtendedStates(extended)));
+}
+
+/** What the records of the packages depend on. */
+export const aboutPackages: HostParts = {
+  packages: true,
+  paths: [statusFile, statesFile, updatesDirectory],
+};
+
+/** From now on `model` has these packages; `key` is that of no other records. */
+export async function predictPackages(model: PlanModel, after: Packages, key: string): Promise<void> {
+  const { status, states, listing: lines } = after.records;
+  model.mayChange({ packages: true });
+  if (model.kind === "agent") {
+    await model.writeFile(statusFile, status);
+    await model.writeFile(statesFile, states);
+    return;
+  }
+  model.answer(listing, { stdout: `${key}\n${lines}--\n${states}` }, { packages: true });
 }
 
 /** Prints only the key when the records have not changed. */

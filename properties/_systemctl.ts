@@ -1,8 +1,25 @@
 /** Runs systemctl, or predicts its answer without running it. */
 
 import path from "node:path";
-import { AbortedChange, type CommandResult, type PosixTarget, type RunOptions } from "consfigurator";
+import {
+  AbortedChange,
+  type CommandResult,
+  type PlanModel,
+  type PosixTarget,
+  type RunOptions,
+} from "consfigurator";
 import { isInhibited } from "./_inhibited";
+import {
+  aboutUnits,
+  isQuestion,
+  OWN_UNITS,
+  parsed,
+  predictSystemctl,
+  SEARCH_PATH,
+  systemctlCommand,
+  unitChanges,
+  unitFileName,
+} from "./_systemctlVerbs";
 
 interface Instance {
   readonly userInstance?: boolean | undefined;
@@ -16,13 +33,16 @@ export async function systemctl(
   target: PosixTarget,
   words: readonly string[],
   instance: Instance,
-  options: RunOptions = {},
+  options: Pick<RunOptions, "mayFail"> = {},
 ): Promise<CommandResult> {
   const env = await systemdEnvironment(target, instance);
-  return target.run(["systemctl", ...(instance.userInstance ? ["--user"] : []), ...words], {
-    ...options,
-    env,
-  });
+  const command = systemctlCommand(words, instance);
+  const { verb, units } = parsed(words);
+  if (isQuestion(verb)) return target.query(command, { ...options, env, about: aboutUnits(units) });
+  const predict = (model: PlanModel) => predictSystemctl(model, words, instance);
+  const result = await target.run(command, { ...options, env, predict });
+  if (result.exit === 0) for (const change of unitChanges(words)) target.report(change);
+  return result;
 }
 
 /** The environment of systemctl and journalctl for the system instance, or for the connected user's. */
@@ -61,24 +81,6 @@ export async function enabledState(
   return { state: stdout.trim(), holds: exit === 0 };
 }
 
-/** The directories where the system instance finds units, in order. */
-const searchPath = [
-  "/etc/systemd/system.control",
-  "/run/systemd/system.control",
-  "/run/systemd/transient",
-  "/run/systemd/generator.early",
-  "/etc/systemd/system",
-  "/etc/systemd/system.attached",
-  "/run/systemd/system",
-  "/run/systemd/system.attached",
-  "/run/systemd/generator",
-  "/usr/local/lib/systemd/system",
-  "/usr/lib/systemd/system",
-  "/lib/systemd/system",
-  "/run/systemd/generator.late",
-];
-const ownUnits = "/etc/systemd/system";
-
 /**
  * In the agent, the answer of is-enabled as far as the links on disk leave no doubt: "enabled" for a unit file that is
  * linked by its own name, or "masked". Undefined: ask systemctl.
@@ -88,13 +90,11 @@ export async function linkedState(
   { unit, userInstance }: Unit,
 ): Promise<"enabled" | "masked" | undefined> {
   if (target.kind !== "agent" || userInstance) return undefined;
-  const name = /\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$/.test(unit)
-    ? unit
-    : `${unit}.service`;
+  const name = unitFileName(unit);
   if (name.includes("@")) return undefined;
-  const found = await Promise.all(searchPath.map((directory) => target.lstat(`${directory}/${name}`)));
+  const found = await Promise.all(SEARCH_PATH.map((directory) => target.lstat(`${directory}/${name}`)));
   const at = found.findIndex((stat) => stat !== undefined);
-  const [stat, directory] = [found[at], searchPath[at]];
+  const [stat, directory] = [found[at], SEARCH_PATH[at]];
   if (!stat || !directory) return undefined;
   if (stat.type === "symlink") {
     return (await target.readLink(`${directory}/${name}`)) === "/dev/null" ? "masked" : undefined;
@@ -105,11 +105,11 @@ export async function linkedState(
 }
 
 async function isLinked(target: PosixTarget, name: string): Promise<boolean> {
-  const directories = ((await target.list(ownUnits)) ?? []).filter((entry) =>
+  const directories = ((await target.list(OWN_UNITS)) ?? []).filter((entry) =>
     /\.(wants|requires)$/.test(entry),
   );
   const links = await Promise.all(
-    directories.map((entry) => target.readLink(`${ownUnits}/${entry}/${name}`)),
+    directories.map((entry) => target.readLink(`${OWN_UNITS}/${entry}/${name}`)),
   );
   return links.some((link) => link !== undefined && path.posix.basename(link) === name);
 }

@@ -1,6 +1,7 @@
 /** Whether a systemd unit does what it was started for. */
 import { type Change, FailedChange, type PosixTarget, shellQuote } from "consfigurator";
 import { systemctl, systemdEnvironment } from "./_systemctl";
+import { aboutUnits } from "./_systemctlVerbs";
 
 interface Unit {
   readonly unit: string;
@@ -44,8 +45,9 @@ export async function whyNotRunning(target: PosixTarget, args: Unit): Promise<st
 /** `between` is shell text between two looks; without it there is one look. */
 const show = async (target: PosixTarget, args: Unit, between: string) => {
   const look = `systemctl${args.userInstance ? " --user" : ""} show -p ${PROPERTIES} -- ${shellQuote(args.unit)}`;
-  return target.run(`${look}${between}${between === "" ? "" : look}`, {
+  return target.query(`${look}${between}${between === "" ? "" : look}`, {
     mayFail: true,
+    about: aboutUnits([args.unit]),
     env: await systemdEnvironment(target, args),
   });
 };
@@ -87,7 +89,7 @@ function ending(state: State): string {
 
 async function journal(target: PosixTarget, args: Unit): Promise<string> {
   const which = args.userInstance ? `--user -u ${shellQuote(args.unit)}` : `-u ${shellQuote(args.unit)}`;
-  const { stdout } = await target.run(
+  const { stdout } = await target.query(
     `journalctl --sync 2>/dev/null; journalctl -q --no-pager -o cat -n ${JOURNAL_LINES} ${which}`,
     { mayFail: true, env: await systemdEnvironment(target, args) },
   );

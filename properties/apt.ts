@@ -18,7 +18,7 @@ import {
   simulate,
   updateArgs,
 } from "./_aptGet";
-import { packages, parseWanted } from "./_dpkg";
+import { aboutPackages, packages, parseWanted, predictPackages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { running } from "./service";
@@ -147,7 +147,10 @@ export const updated = defprop({
     const configured = pending ? await configurePending(target) : undefined;
     const stable = os.runs(target.host, "debianStable");
     const args = [...updateArgs, ...(stable ? [] : ["--allow-releaseinfo-change"])];
-    const result = await aptGet(target, args);
+    const result = await aptGet(target, args, {
+      unpredictable: "whether the lists have changed is known once they are fetched",
+      touches: { paths: ["/var/lib/apt/lists"] },
+    });
     if (result.exit !== 0) throw updateFailure(args, result);
     if (configured && configured.exit !== 0) throw failed(["dpkg", "--configure", "--pending"], configured);
     return pending ? "changed" : changedSince(before, await listsFingerprint(target));
@@ -201,7 +204,7 @@ export const cacheCleaned = defprop({
   hostattrs: (_args, host) => os.required(host, "debianlike"),
   apply: async (_args, target) => {
     await needsRoot(target, "apt.cacheCleaned");
-    await target.run(["apt-get", "clean"]);
+    await target.run(["apt-get", "clean"], { predict: () => undefined });
     return "unchanged";
   },
 });
@@ -281,7 +284,7 @@ async function notInstalled(target: PosixTarget, names: readonly string[]): Prom
 /** Names, also of virtual packages, that installed packages provide. */
 async function providedNames(target: PosixTarget): Promise<Set<string>> {
   const format = "${db:Status-Status} ${Provides}\\n";
-  const { stdout } = await target.run(["dpkg-query", "-W", "-f", format]);
+  const { stdout } = await target.query(["dpkg-query", "-W", "-f", format], { about: aboutPackages });
   const lines = stdout.split("\n").filter((line) => line.startsWith("installed "));
   return new Set(lines.flatMap((line) => line.slice(10).split(/, */)).map((each) => each.replace(/ .*/, "")));
 }
@@ -313,7 +316,12 @@ async function install(
   const after = await packages(target);
   const automatic = names.map((name) => parseWanted(name).name).filter((name) => after.get(name)?.auto);
   if (automatic.length === 0) return change;
-  await target.run(["apt-mark", "manual", ...automatic]);
+  await target.run(["apt-mark", "manual", ...automatic], {
+    predict: async (model) => {
+      await predictPackages(model, after.after([], automatic), `manual ${automatic.join(" ")}`);
+      return undefined;
+    },
+  });
   return "changed";
 }
 
@@ -322,7 +330,8 @@ async function listsFingerprint(target: PosixTarget): Promise<string> {
   const directory = "/var/lib/apt/lists";
   if (target.kind !== "agent") {
     const files = `find ${directory} -maxdepth 1 -type f ! -name lock -printf '%f %s %T@\\n'`;
-    return (await target.run(`${files} | sort | cksum`, { mayFail: true })).stdout;
+    const options = { mayFail: true, about: { paths: [directory] } };
+    return (await target.query(`${files} | sort | cksum`, options)).stdout;
   }
   const names = ((await target.list(directory)) ?? []).filter((name) => name !== "lock");
   const stats = await Promise.all(names.map((name) => target.stat(`${directory}/${name}`)));

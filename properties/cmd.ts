@@ -2,6 +2,7 @@
 import {
   defprop,
   FailedChange,
+  type HostParts,
   type PosixTarget,
   RunFailed,
   type RunOptions,
@@ -9,7 +10,8 @@ import {
   shellWords,
 } from "consfigurator";
 
-const { boolean, either, integer, list, nullable, object, optional, path, record, string } = schema;
+const { absolutePath, boolean, either, integer, list, nullable, object, optional, path, record, string } =
+  schema;
 
 /** A word of a command. Lists are flattened; null, undefined and false are left out. */
 export type Word = string | null | undefined | false | readonly Word[];
@@ -27,6 +29,16 @@ const options = {
   mayFail: optional(boolean()),
   /** Seconds after which the command is killed, which is a failure. */
   timeout: optional(integer({ minimum: 1 })),
+  /** All that the command may change, as far as a plan is concerned; without it a plan expects anything to change. */
+  touches: optional(
+    object({
+      paths: optional(list(absolutePath())),
+      packages: optional(boolean()),
+      accounts: optional(boolean()),
+      units: optional(either(list(string()), boolean())),
+      additions: optional(boolean()),
+    }),
+  ),
   /** Do not run the command if this path exists. */
   creates: optional(path()),
   /** Do not run the command if this path does not exist. */
@@ -46,7 +58,7 @@ export type CommandOptions = Omit<Args, "command">;
 /**
  * Runs a command. A single word is shell text, used as it is; several words are quoted. The command runs at every
  * deployment and counts as a change each time, unless one of the options `creates`, `removes`, `onlyIf` and `unless`
- * prevents it. Options come last: these, `env`, `cwd`, `input`, `inform`, `mayFail` and `timeout`.
+ * prevents it. Options come last: these, `env`, `cwd`, `input`, `inform`, `mayFail`, `timeout`, and for plans `touches`.
  *
  * @example cmd.single("mysqladmin", "create", "shop", { unless: "mysqlshow shop" })
  * @example cmd.single("zcat /srv/dump.gz | mysql shop", { timeout: 600 })
@@ -96,7 +108,7 @@ const asText = (command: string | readonly string[]): string =>
 const beginning = (text: string): string => (text.length > 1000 ? `${text.slice(0, 1000)}…` : text);
 
 async function runOne(
-  { command, env, cwd, input, inform, mayFail, timeout }: Args,
+  { command, env, cwd, input, inform, mayFail, timeout, touches }: Args,
   target: PosixTarget,
 ): Promise<void> {
   const text = asText(command);
@@ -106,6 +118,7 @@ async function runOne(
     ...(input !== undefined && { input }),
     ...(inform && { inform }),
     excerpt: true,
+    ...(touches && { touches: touches as HostParts }),
   };
   if (timeout === undefined) {
     await target.run(text, { ...options, ...(mayFail && { mayFail }) });

@@ -5,6 +5,7 @@ import {
   type Change,
   defprop,
   FailedChange,
+  type HostParts,
   type PosixTarget,
   schema,
   shellQuote,
@@ -12,6 +13,7 @@ import {
 import { INHIBITED, inhibited, isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
+import { aboutUnits } from "./_systemctlVerbs";
 import { startFailure, whyNotRunning } from "./_unitState";
 
 export { INHIBITED, isInhibited };
@@ -38,8 +40,18 @@ export const running = defprop({
   check: async ({ name }, target) => isInhibited(target) || isRunning(target, name),
   apply: async ({ name }, target) => {
     await needsRoot(target, "service.running");
-    const { exit, stdout, stderr } = await target.run(["service", name, "start"], { mayFail: true });
-    if (exit === 0) return "changed";
+    const { exit, stdout, stderr } = await target.run(["service", name, "start"], {
+      mayFail: true,
+      predict: (model) => {
+        model.mayChange(aboutService(name));
+        model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
+        return undefined;
+      },
+    });
+    if (exit === 0) {
+      target.report({ kind: "unit", unit: name, change: "started" });
+      return "changed";
+    }
     const printed = stderr.trim() || stdout.trim();
     if (await hasSystemd(target)) throw new FailedChange(await startFailure(target, { unit: name }, printed));
     if (/unrecognized service/i.test(printed))
@@ -62,7 +74,8 @@ const NOT_RUNNING = 3;
 /** What keeps the service from running after a start; undefined when it runs, or when its script cannot say. */
 async function stateAfterStart({ name }: { name: string }, target: PosixTarget): Promise<string | undefined> {
   if (await hasSystemd(target)) return whyNotRunning(target, { unit: name });
-  const { exit, stdout, stderr } = await target.run(["service", name, "status"], { mayFail: true });
+  const options = { mayFail: true, about: aboutService(name) };
+  const { exit, stdout, stderr } = await target.query(["service", name, "status"], options);
   const printed = (stdout + stderr).trim();
   if (exit !== NOT_RUNNING || /usage/i.test(printed)) return undefined;
   return `${name} does not run; \`service ${name} status\` printed: ${printed}`;
@@ -70,9 +83,15 @@ async function stateAfterStart({ name }: { name: string }, target: PosixTarget):
 
 /** Asks systemd directly where it runs: service(8) would ask it too, but prints its whole status. */
 const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
-  target.succeeds(
-    `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`,
-  );
+  target.succeeds(statusCommand(name), { about: aboutService(name) });
+
+const statusCommand = (name: string): string =>
+  `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`;
+
+const aboutService = (name: string): HostParts => {
+  const { paths = [], ...more } = aboutUnits([name]);
+  return { ...more, paths: [...paths, `/etc/init.d/${name}`] };
+};
 
 /**
  * Restarts the service `name` each time it is applied, so use it in `onChange`. Where systemd runs, it must still run a second
@@ -113,8 +132,18 @@ async function act(
 ): Promise<Change> {
   if (isInhibited(target)) return "unchanged";
   await needsRoot(target, property);
-  const { exit, stdout, stderr } = await target.run(["service", name, verb], { mayFail: true });
-  if (exit === 0) return "changed";
+  const { exit, stdout, stderr } = await target.run(["service", name, verb], {
+    mayFail: true,
+    predict: (model) => {
+      model.mayChange(aboutService(name));
+      if (verb === "restart") model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
+      return undefined;
+    },
+  });
+  if (exit === 0) {
+    target.report({ kind: "unit", unit: name, change: verb === "restart" ? "restarted" : "reloaded" });
+    return "changed";
+  }
   const printed = stderr.trim() || stdout.trim();
   if (verb === "restart" && (await hasSystemd(target)))
     throw new FailedChange(await startFailure(target, { unit: name }, printed));

@@ -188,13 +188,25 @@ export const lingeringEnabled = defprop({
   apply: async ({ user }, target) => {
     await needsRoot(target, "systemd.lingeringEnabled");
     if (isInhibited(target)) return target.ensureContent(lingerFile(user), "");
-    await target.run(["loginctl", "enable-linger", user]);
+    await target.run(["loginctl", "enable-linger", user], {
+      predict: async (model) => {
+        model.mayChange({ units: true, additions: true });
+        await model.ensureContent(lingerFile(user), "");
+        return undefined;
+      },
+    });
     return "changed";
   },
   unapply: async ({ user }, target) => {
     await needsRoot(target, "systemd.lingeringEnabled");
     if (isInhibited(target)) return target.remove(lingerFile(user));
-    await target.run(["loginctl", "disable-linger", user]);
+    await target.run(["loginctl", "disable-linger", user], {
+      predict: async (model) => {
+        model.mayChange({ units: true });
+        await model.remove(lingerFile(user));
+        return undefined;
+      },
+    });
     return "changed";
   },
 });

@@ -67,7 +67,9 @@ async function debianName(target: PosixTarget): Promise<string | undefined> {
 async function setDebianName(target: PosixTarget, zone: string): Promise<Change> {
   const change = await target.ensureContent("/etc/timezone", `${zone}\n`);
   if (change === "unchanged" || !(await target.hasCommand("dpkg-reconfigure"))) return change;
-  await target.run(["dpkg-reconfigure", "-fnone", "tzdata"], { env: noninteractive });
+  // It writes the two files that are written here already.
+  const predict = () => undefined;
+  await target.run(["dpkg-reconfigure", "-fnone", "tzdata"], { env: noninteractive, predict });
   // A newer tzdata removes the file.
   await target.ensureContent("/etc/timezone", `${zone}\n`);
   return change;

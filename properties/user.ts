@@ -7,6 +7,7 @@ import {
   type PosixTarget,
   schema,
 } from "consfigurator";
+import { accountDetail, predictField, predictGroupadd, predictGroups, predictUseradd } from "./_accountModel";
 import { needsRoot } from "./_needs";
 import { isA, of, runs, shown } from "./_os";
 
@@ -28,9 +29,11 @@ export const hasAccount = defprop({
   check: async ({ username }, target) => (await target.user(username)) !== undefined,
   apply: async ({ username }, target) => {
     await needsRoot(target, "user.hasAccount");
-    await target.run(
-      runs(target.host, "freebsd") ? ["pw", "useradd", username, "-m"] : ["useradd", "-m", username],
-    );
+    const command = runs(target.host, "freebsd")
+      ? ["pw", "useradd", username, "-m"]
+      : ["useradd", "-m", username];
+    await target.run(command, { predict: (model) => predictUseradd(model, username) });
+    target.report({ kind: "account", change: "created", name: username });
     return "changed";
   },
 });
@@ -71,13 +74,33 @@ export const hasAccountWithUid = defprop({
     const before = await target.user(username);
     const group = await target.group(username);
     // Refused while a process of the user runs: first of all, before anything has changed.
-    if (before && before.uid !== uid) await target.run(["usermod", "--uid", String(uid), username]);
+    if (before && before.uid !== uid)
+      await target.run(["usermod", "--uid", String(uid), username], {
+        predict: (model) => predictField(model, "/etc/passwd", username, 2, () => String(uid)),
+      });
     // Before the group gets its number, after which nothing would be left to do next time.
     if (before) await target.reassignOwner(before.home, before, { uid, gid });
-    if (group?.gid !== gid)
-      await target.run([group ? "groupmod" : "groupadd", "--gid", String(gid), username]);
+    if (group?.gid !== gid) {
+      await target.run([group ? "groupmod" : "groupadd", "--gid", String(gid), username], {
+        predict: (model) =>
+          group
+            ? predictField(model, "/etc/group", username, 2, () => String(gid))
+            : predictGroupadd(model, username, gid),
+      });
+      target.report({ kind: "group", change: group ? "modified" : "created", name: username });
+    }
     const command = before ? ["usermod"] : ["useradd", "-m", "--uid", String(uid)];
-    await target.run([...command, "--gid", String(gid), username]);
+    await target.run([...command, "--gid", String(gid), username], {
+      predict: (model) =>
+        before
+          ? predictField(model, "/etc/passwd", username, 3, () => String(gid))
+          : predictUseradd(model, username, { uid, gid }),
+    });
+    target.report(
+      before
+        ? { kind: "account", change: "modified", name: username, detail: accountDetail(before, { uid, gid }) }
+        : { kind: "account", change: "created", name: username },
+    );
     return "changed";
   },
 });
@@ -96,7 +119,10 @@ export const groupExists = defprop({
   check: async ({ group }, target) => (await target.group(group)) !== undefined,
   apply: async ({ group }, target) => {
     await needsRoot(target, "user.groupExists");
-    await target.run(runs(target.host, "freebsd") ? ["pw", "groupadd", group] : ["groupadd", group]);
+    await target.run(runs(target.host, "freebsd") ? ["pw", "groupadd", group] : ["groupadd", group], {
+      predict: (model) => predictGroupadd(model, group),
+    });
+    target.report({ kind: "group", change: "created", name: group });
     return "changed";
   },
 });
@@ -127,12 +153,15 @@ export const hasGroups = defprop({
         `the group ${group} does not exist; put user.groupExists("${group}") before this property`,
       );
     }
-    if (runs(target.host, "freebsd")) {
-      const [, ...secondary] = await target.groupsOf(username);
-      await target.run(["pw", "usermod", username, "-G", [...new Set([...secondary, ...groups])].join(",")]);
-    } else {
-      await target.run(["usermod", "-a", "-G", groups.join(","), username]);
-    }
+    const present = await target.groupsOf(username);
+    const [, ...secondary] = present;
+    const command = runs(target.host, "freebsd")
+      ? ["pw", "usermod", username, "-G", [...new Set([...secondary, ...groups])].join(",")]
+      : ["usermod", "-a", "-G", groups.join(","), username];
+    await target.run(command, { predict: (model) => predictGroups(model, username, groups) });
+    const added = groups.filter((group) => !present.includes(group));
+    const detail = `groups: + ${added.join(", ")}`;
+    target.report({ kind: "account", change: "modified", name: username, detail });
     return "changed";
   },
 });
@@ -151,14 +180,18 @@ export const hasLoginShell = defprop({
   check: async ({ username, shell }, target) => (await target.user(username))?.shell === shell,
   apply: async ({ username, shell }, target) => {
     await needsRoot(target, "user.hasLoginShell");
-    await existing(target, username);
+    const before = await existing(target, username);
     if (!(await target.stat(shell))) {
       throw new AbortedChange(
         `${shell} does not exist; install the package that provides it before this property`,
       );
     }
     await target.editLines("/etc/shells", (lines) => (lines.includes(shell) ? lines : [...lines, shell]));
-    await target.run(["chsh", "-s", shell, username]);
+    await target.run(["chsh", "-s", shell, username], {
+      predict: (model) => predictField(model, "/etc/passwd", username, 6, () => shell),
+    });
+    const detail = accountDetail(before, { shell });
+    target.report({ kind: "account", change: "modified", name: username, detail });
     return "changed";
   },
 });
@@ -181,7 +214,10 @@ export const hasLockedPassword = defprop({
     return isLocked(await target.readLines("/etc/shadow"), username);
   },
   apply: async ({ username }, target) => {
-    await target.run(["passwd", "--lock", username]);
+    await target.run(["passwd", "--lock", username], {
+      predict: (model) => predictField(model, "/etc/shadow", username, 1, (password) => `!${password}`),
+    });
+    target.report({ kind: "account", change: "modified", name: username, detail: "password: locked" });
     return "changed";
   },
 });

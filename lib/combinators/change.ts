@@ -90,7 +90,7 @@ async function followed(
   }
   if (change === "unchanged") steps.notice(leftUndoneNotice(when, then));
   await followUp.setPending();
-  await untilFailure(then, "apply", steps);
+  await untilFailure(then, "apply", steps.following());
   await followUp.clear();
   return change;
 }

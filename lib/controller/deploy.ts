@@ -56,17 +56,31 @@ export function deployThese(
   return begin("only these", subject, rest, deployThese);
 }
 
+/**
+ * As `deploy`, but nothing is done: the report says of each step whether it holds, would change something and what, would
+ * fail, depends on earlier steps, or cannot be told in advance. Nothing on the host is touched.
+ */
+export function plan<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
+export function plan<const R extends Rest>(
+  hosts: readonly Host[],
+  ...rest: R & Chained<R>
+): Deployment<FleetReport>;
+export function plan(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
+  return begin("everything", subject, rest, plan, { plan: true });
+}
+
 function begin<R extends Report | FleetReport>(
   scope: DeployRequest["scope"],
   subject: Subject | readonly Subject[],
   rest: Rest,
   caller: Function,
+  more: Pick<DeployRequest, "plan"> = {},
 ): Deployment<R> {
   const fleet = Array.isArray(subject);
   const subjects = (fleet ? subject : [subject]) as readonly Subject[];
   const { hops, others } = separateHops(rest);
   refuseArguments(
-    "deploy",
+    more.plan ? "plan" : "deploy",
     [...subjects.flatMap(subjectComplaints), ...others.flatMap(restComplaints)],
     caller,
   );
@@ -76,6 +90,7 @@ function begin<R extends Report | FleetReport>(
     hosts: subjects.map((each) => (typeof each === "string" ? { name: each } : each)),
     hops,
     applications: others,
+    ...more,
   });
   session.begin(deployment);
   return deployment;

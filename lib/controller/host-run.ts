@@ -15,7 +15,7 @@ import { type Hop, hopAsCode } from "../model/hop";
 import { agentIndex } from "../model/hop-chain";
 import { type Host, HostModel, hosts, shared } from "../model/host";
 import { cleanEvent, cleanFailure } from "../model/host-events";
-import { type JobOutcome, outcomeStatus } from "../model/job";
+import { type JobOutcome, outcomeStatus, type PlanOrigin } from "../model/job";
 import type { Nested, PropApp } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { rememberAgent } from "./agents";
@@ -112,6 +112,7 @@ export class HostRun {
       at: new Date().toISOString(),
       hops: chain.map(hopAsCode),
       steps,
+      ...(this.request.plan && { plan: true }),
       ...(this.#verbose && { verbose: true }),
     });
   }
@@ -148,6 +149,7 @@ export class HostRun {
       artifacts: controllerArtifacts,
       ask: session.ask,
       cancellation: this.cancellation,
+      plan: this.#plan,
     };
     return applyHere(work, { connection, ownProcess: false }, context, (event) => this.#emit(event));
   }
@@ -159,6 +161,7 @@ export class HostRun {
       deployment: this.#deployment,
       by: controller(),
       ...(this.#verbose && { verbose: true }),
+      ...(this.#plan && { plan: this.#plan }),
     };
     const sources = agent.sources(controllerArtifacts, ...requiredBy(work));
     this.cancellation.throwIfRequested();
@@ -176,6 +179,10 @@ export class HostRun {
     release();
     if (isAgentConnection(connection)) return connection.agent;
     throw new ConnectionFailed(connection.description, "its agent no longer answers");
+  }
+
+  get #plan(): PlanOrigin | undefined {
+    return this.request.plan ? { after: [] } : undefined;
   }
 
   #finish(outcome: JobOutcome): Report {

@@ -14,6 +14,8 @@ export interface DeployRequest {
   readonly hosts: readonly (Pick<Host, "name"> | Host)[];
   /** Hops that replace the hosts' own; empty: each host uses its own. */
   readonly hops: readonly Hop[];
+  /** True: nothing is done; the report says what would be. */
+  readonly plan?: boolean;
   /** Applied after the host's own properties. */
   readonly applications: readonly PropApp[];
 }

@@ -19,7 +19,8 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
       steps.touched || result === "changed" || result === "failed" ? "changed" : "unchanged";
     await applyAtEnd(context, steps, change, broken !== undefined);
     const { failed, cancelled } = run;
-    return { change, failed, cancelled, ...(expected ? { expected } : broken && { broken }) };
+    const uncertain = steps.isUncertain && { uncertain: true };
+    return { change, failed, cancelled, ...uncertain, ...(expected ? { expected } : broken && { broken }) };
   } finally {
     stopListening?.();
   }

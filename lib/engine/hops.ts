@@ -11,12 +11,15 @@ import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../mod
 import type { StepEvent } from "../model/events";
 import { type Asker, type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 import { HostModel } from "../model/host-facts";
-import type { Job, JobOutcome } from "../model/job";
+import type { Job, JobOutcome, PlanOrigin } from "../model/job";
 import type { Nested } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import type { TargetBase } from "../target/base";
 import type { TargetContext } from "../target/context";
 import { LocalTarget } from "../target/local/target";
 import { WORK } from "../target/memory";
+import { PlannedHost } from "../target/planning/host";
+import { PlanningTarget } from "../target/planning/target";
 import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { AtEnd } from "./run";
@@ -39,6 +42,8 @@ export interface DeploymentContext {
   readonly artifacts: AgentArtifacts;
   readonly ask: Asker | undefined;
   readonly cancellation: Cancellation;
+  /** Set: nothing is done, each step is planned. */
+  readonly plan: PlanOrigin | undefined;
 }
 
 type Emit = (event: StepEvent) => void;
@@ -123,31 +128,38 @@ export async function applyHere(
   context: DeploymentContext,
   emit: Emit,
 ): Promise<JobOutcome> {
-  refuseAgentProperties(work, origin);
+  const { plan } = context;
+  if (!plan) refuseAgentProperties(work, origin);
+  const planned = plan && new PlannedHost(plan.after);
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
   return applyTree(work.application, {
-    target: (output, onCommand) =>
-      makeTarget(origin, {
+    target: ({ output, ran, changed, findings }) => {
+      const shared = {
         host,
         signal: cancellation.signal,
         output,
-        ...(verbose && { ran: onCommand }),
-        atEnd: (key, act) => void atEnd.set(key, act),
+        ...(verbose && { ran }),
+        atEnd: (key: string, act: Parameters<PosixTarget["atEnd"]>[1]) => void atEnd.set(key, act),
         memory,
-      }),
+      };
+      if (!planned || !findings) return makeTarget(origin, { ...shared, changed });
+      return new PlanningTarget(makeTarget(origin, shared), { ...shared, changed }, planned, findings);
+    },
+    plans: planned !== undefined,
     emit,
     stopped: () => cancellation.reason,
     expected: work.expected,
     ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
-    nest: (nested, emitNested) => applyBehind(nested, origin, context, emitNested),
+    nest: (nested, emitNested) =>
+      applyBehind(nested, origin, { ...context, plan: planned?.origin }, emitNested),
   });
 }
 
-const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): PosixTarget =>
+const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): TargetBase =>
   ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
 
 /** Most agent properties without an agent are refused before connecting; this catches contexts where Node cannot run. */
@@ -225,9 +237,10 @@ async function applyInAgent(
   return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose }: DeploymentContext): Job => ({
+const jobOf = (rest: Nested, { deployment, by, verbose, plan }: DeploymentContext): Job => ({
   ...rest,
   deployment,
   by,
+  ...(plan && { plan }),
   ...(verbose && { verbose }),
 });

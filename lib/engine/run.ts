@@ -1,4 +1,5 @@
 import { appliedAnywhere } from "../model/application";
+import type { HostChange } from "../model/changes";
 import {
   AbortedChange,
   Cancelled,
@@ -9,17 +10,17 @@ import {
 } from "../model/errors";
 import type { CommandTrace, StepEvent, StepStatus } from "../model/events";
 import type { JobOutcome } from "../model/job";
+import { Findings, type PlanAnswer, seenFromOutside } from "../model/plan";
 import type { Change, Nested, PropApp } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import { lostFactsNotice, prepareLate } from "./prepare-late";
 
 /** The environment in which a tree is applied. */
 export interface ApplyContext {
-  /** Makes the target of one step, with its output. `onCommand` receives its commands in verbose deployments. */
-  target(
-    output: (stream: "stdout" | "stderr", text: string) => void,
-    onCommand: (command: CommandTrace) => void,
-  ): PosixTarget;
+  /** Makes the target of one step. */
+  target(listener: StepListener): PosixTarget;
+  /** True: nothing is done; the targets find out what would be. */
+  readonly plans?: boolean;
   emit(event: StepEvent): void;
   /** The reason why no further step may start; undefined while steps may start. */
   stopped(): string | undefined;
@@ -31,6 +32,16 @@ export interface ApplyContext {
   readonly atEnd: AtEnd;
   /** Runs a nested deployment, whose events are passed to `emit`. Absent where deployments cannot be nested. */
   nest?(nested: Nested, emit: (event: StepEvent) => void): Promise<JobOutcome>;
+}
+
+/** Receives what happens in one step. */
+export interface StepListener {
+  output(stream: "stdout" | "stderr", text: string): void;
+  /** Receives its commands in verbose deployments. */
+  ran(command: CommandTrace): void;
+  changed(change: HostChange): void;
+  /** Only in a plan: where the target notes what it finds out. */
+  readonly findings: Findings | undefined;
 }
 
 /** Work for the end of a deployment, by key. */
@@ -47,6 +58,8 @@ export interface Outcome {
   readonly broken?: "failed" | "aborted";
   /** The error that ended the tree, when a combinator around it expects that. */
   readonly expected?: Expected;
+  /** Only of a plan, true: whether anything would change is not certain. */
+  readonly uncertain?: boolean;
 }
 
 /** One run of a tree: numbers its steps and records failures. */
@@ -75,15 +88,39 @@ export class Run {
     return step;
   }
 
-  end(step: number, status: StepStatus, ms: number, more: { reason?: string; failure?: Failure }): void {
+  end(
+    step: number,
+    status: StepStatus,
+    ms: number,
+    more: { reason?: string; failure?: Failure; plan?: PlanAnswer },
+  ): void {
     this.#running.delete(step);
     this.context.emit({ kind: "step-ended", step, status, ms: Math.round(ms * 10) / 10, ...more });
   }
 
-  /** Reports each command that `step` runs; undefined: each command that runs between steps. */
-  commandListener(step: number | undefined): (command: CommandTrace) => void {
-    return (command) =>
-      this.context.emit({ kind: "command-ran", ...(step !== undefined && { step }), ...command });
+  /** Where a plan notes what it finds out about `step`, which depends on the steps `after`; undefined in a deployment. */
+  findings(step: number, after: Iterable<number>): Findings | undefined {
+    if (!this.context.plans) return undefined;
+    const findings = new Findings(step);
+    for (const each of after) findings.dependsOn.add(each);
+    return findings;
+  }
+
+  /** Reports the commands and changes of `step`; undefined: of what happens between steps. */
+  listener(
+    step: number | undefined,
+    output: StepListener["output"],
+    findings: Findings | undefined,
+  ): StepListener {
+    const { emit } = this.context;
+    return {
+      output,
+      findings,
+      ran: (command) => emit({ kind: "command-ran", ...(step !== undefined && { step }), ...command }),
+      changed: (change) => {
+        if (step !== undefined) emit({ kind: "step-changed", step, change });
+      },
+    };
   }
 
   /** Reports an unhandled error as a failed step inside the running step that started last. */
@@ -151,6 +188,13 @@ export class Run {
         const { step: nestedStep, ...rest } = event;
         const step = nestedStep === undefined ? parent : numbers.get(nestedStep);
         this.context.emit({ ...rest, ...(step !== undefined && { step }) });
+      } else if (event.kind === "step-ended" && event.plan?.dependsOn) {
+        // Below 0: a step of this run, or one around it.
+        const dependsOn = event.plan.dependsOn.map((each) =>
+          each < 0 ? seenFromOutside(each) : (numbers.get(each) ?? 0),
+        );
+        const plan = { ...event.plan, dependsOn };
+        this.context.emit({ ...event, step: numbers.get(event.step) ?? 0, plan });
       } else if ("step" in event) {
         this.context.emit({ ...event, step: numbers.get(event.step) ?? 0 });
       } else {
@@ -167,16 +211,30 @@ export class Run {
 
 /** Counts possible changes within one application, and adds them to those of the applications around it. */
 export class ChangeCounter {
-  #changes = 0;
+  #certain = 0;
+  readonly #uncertain = new Set<number>();
 
   constructor(private readonly around?: ChangeCounter) {}
 
   get any(): boolean {
-    return this.#changes > 0;
+    return this.#certain > 0 || this.#uncertain.size > 0;
+  }
+
+  /** In a plan: the steps that may change something, while no step certainly does. */
+  get uncertain(): ReadonlySet<number> {
+    return this.#certain > 0 ? NONE : this.#uncertain;
   }
 
   add(): void {
-    this.#changes += 1;
+    this.#certain += 1;
     this.around?.add();
   }
+
+  /** In a plan: whether `step` changes something is not certain. */
+  addUncertain(step: number): void {
+    this.#uncertain.add(step);
+    this.around?.addUncertain(step);
+  }
 }
+
+const NONE: ReadonlySet<number> = new Set();

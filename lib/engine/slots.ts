@@ -1,5 +1,6 @@
 import { definitionOf } from "../model/application";
 import { AbortedChange, asError, FailedChange } from "../model/errors";
+import { type Findings, PlanEnds } from "../model/plan";
 import {
   type AnyDefinition,
   type Change,
@@ -10,6 +11,7 @@ import {
   valueAsCode,
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import { stopsPlan } from "./plan";
 import { untilFailure } from "./sequence";
 
 /** The steps inside one application, with operations for the engine only. */
@@ -17,6 +19,8 @@ export interface SlotSteps extends Steps {
   /** Call before anything may be changed; `checked` is true when a `check` has returned false. */
   beforeChange(definition: AnyDefinition, checked: boolean): Promise<void>;
   deploy(nested: Nested): Promise<Change>;
+  /** Only in a plan: where to note what is found out about the step. */
+  readonly findings: Findings | undefined;
 }
 
 /** Applies or unapplies one application with its property's slots. Non-errors that they throw are converted to errors. */
@@ -43,17 +47,49 @@ async function runSlots(
   const slots = definitionOf(property) as Slots;
   const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
   if (direction === "unapply" && !acts) return "unchanged";
-  const holds = await checked(application, slots, target);
+  const { findings } = steps;
+  if (findings && acts) refuseToPlanBlindly(application, slots, target, findings);
+  const holds = await checked(application, slots, target, findings);
   if (holds === (direction === "apply")) return "unchanged";
+  if (findings && definitionOf(property).kind === "agent" && (slots.apply ?? slots.unapply)) {
+    findings.open = true;
+    throw new PlanEnds(`what ${property} does is not known`);
+  }
   const change = await act(application, direction, target, steps, holds !== undefined);
-  if (direction === "apply" && (slots.apply ?? nested ?? parts) && (holds === false || change === "changed"))
-    await confirm(application, slots, target);
+  const isDone = direction === "apply" && (slots.apply ?? nested ?? parts) && !findings;
+  if (isDone && (holds === false || change === "changed")) await confirm(application, slots, target);
   return change;
 }
 
 /** The answer of the property's `check`; undefined when it has none. */
-const checked = async ({ args, property }: PropApp, { check }: Slots, target: PosixTarget) =>
-  check && validated(await check(args, target), property, "check", [true, false]);
+async function checked(
+  { args, property }: PropApp,
+  { check }: Slots,
+  target: PosixTarget,
+  findings?: Findings,
+): Promise<boolean | undefined> {
+  try {
+    return check && validated(await check(args, target), property, "check", [true, false]);
+  } catch (error) {
+    if (findings && stopsPlan(error))
+      findings.unknown ??= `its check acts: let ${property} use target.query instead of target.run there`;
+    throw error;
+  }
+}
+
+/** A property that uses Node itself cannot be watched, so its slots are not called without need. */
+function refuseToPlanBlindly(
+  { property }: PropApp,
+  slots: Slots,
+  target: PosixTarget,
+  findings: Findings,
+): void {
+  if (definitionOf(property).kind !== "agent") return;
+  if (target.kind !== "agent") findings.unknown ??= "it can only be asked through an agent";
+  else if (!slots.check && (slots.apply ?? slots.unapply))
+    findings.unknown ??= "it uses Node on the host, and has no check";
+  if (findings.unknown !== undefined) throw new PlanEnds(findings.unknown);
+}
 
 async function act(
   { args, parts, nested, property }: PropApp,

@@ -11,6 +11,7 @@ import {
   failureOf,
   isOfClass,
 } from "../model/errors";
+import type { Findings } from "../model/plan";
 import type {
   AnyDefinition,
   Change,
@@ -21,6 +22,7 @@ import type {
   Steps,
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import { plannedStep, stopsPlan } from "./plan";
 import { ChangeCounter, type Run } from "./run";
 import { skipAll } from "./sequence";
 import { applySlots, type SlotSteps } from "./slots";
@@ -35,6 +37,10 @@ interface Scope {
   readonly plainTarget: PosixTarget;
   readonly changes: ChangeCounter;
   readonly options: StepOptionsStack;
+  /** Where a plan notes what it finds out about the step that contains them. */
+  readonly findings: Findings | undefined;
+  /** In a plan: the earlier steps on which it depends whether these are done at all. */
+  readonly after: ReadonlySet<number>;
   /** Options for the applications passed next, but not for those inside them. */
   readonly next: Pick<StepOptions, "desc" | "quiet">;
 }
@@ -55,7 +61,9 @@ export class ApplicationSteps implements SlotSteps {
   static topLevel(run: Run): ApplicationSteps {
     const { context } = run;
     const notice = (_stream: string, text: string) => context.emit({ kind: "notice", text: text.trimEnd() });
-    const plainTarget = context.target(notice, run.commandListener(undefined));
+    const after = new Set<number>();
+    const findings = run.findings(0, after);
+    const plainTarget = context.target(run.listener(undefined, notice, findings));
     const expected = context.expected ?? [];
     const options = expected.reduce((all, expects) => all.with({ expects }), StepOptionsStack.none);
     return new ApplicationSteps(run, {
@@ -63,6 +71,8 @@ export class ApplicationSteps implements SlotSteps {
       plainTarget,
       changes: new ChangeCounter(),
       options,
+      findings,
+      after,
       next: {},
     });
   }
@@ -117,8 +127,24 @@ export class ApplicationSteps implements SlotSteps {
     });
   }
 
+  following(): Steps {
+    const { changes, after } = this.#scope;
+    return new ApplicationSteps(this.#run, {
+      ...this.#scope,
+      after: new Set([...after, ...changes.uncertain]),
+    });
+  }
+
   get touched(): boolean {
     return this.#scope.changes.any;
+  }
+
+  get isUncertain(): boolean {
+    return this.#scope.changes.uncertain.size > 0;
+  }
+
+  get findings(): Findings | undefined {
+    return this.#scope.findings;
   }
 
   expects(error: unknown): boolean {
@@ -158,6 +184,7 @@ export class ApplicationSteps implements SlotSteps {
       }
       return await work(target, new ApplicationSteps(this.#run, { ...this.#scope, changes, next: {} }));
     } catch (error) {
+      if (stopsPlan(error)) return "changed";
       if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
       // No step inside it has reported this failure, so it is reported as a step, even if it is inline.
       const desc = next.desc ?? describedOrNamed(given, direction);
@@ -185,22 +212,19 @@ export class ApplicationSteps implements SlotSteps {
     const started = performance.now();
     const elapsed = () => performance.now() - started;
     const output = new StepOutput(step, (event) => context.emit(event));
+    const findings = this.#run.findings(step, this.#scope.after);
     try {
-      const plainTarget = context.target(
-        (stream, text) => output.add(stream, text),
-        this.#run.commandListener(step),
-      );
-      const inner = new ApplicationSteps(this.#run, {
-        parent: step,
-        plainTarget,
-        changes,
-        options,
-        next: {},
-      });
-      const change = await work(options.targetFor(plainTarget), inner);
+      const listener = this.#run.listener(step, (stream, text) => output.add(stream, text), findings);
+      const plainTarget = context.target(listener);
+      const scope = { parent: step, plainTarget, changes, options, findings, after: NONE, next: {} };
+      const inner = new ApplicationSteps(this.#run, scope);
+      const perform = () => work(options.targetFor(plainTarget), inner);
+      const { change, now, plan } = findings
+        ? await plannedStep(findings, changes, perform)
+        : await perform().then((change) => ({ change, now: change, plan: undefined }));
       output.end();
-      if (change === "changed") changes.add();
-      this.#run.end(step, change, elapsed(), {});
+      if (change === "changed" && !plan) changes.add();
+      this.#run.end(step, now, elapsed(), plan ? { plan } : {});
       return change;
     } catch (error) {
       output.end();
@@ -220,7 +244,8 @@ export class ApplicationSteps implements SlotSteps {
     }
     this.#run.noteFailure(error);
     const why = reported ? { reason: "a step inside it failed" } : { failure: failureOf(error) };
-    this.#run.end(step, "failed", ms, why);
+    const plan = this.#run.context.plans && { plan: { answer: "would fail" } as const };
+    this.#run.end(step, "failed", ms, { ...why, ...plan });
   }
 
   /** Runs the deployment `nested`: its steps become steps inside this one. */
@@ -228,7 +253,10 @@ export class ApplicationSteps implements SlotSteps {
     const { parent, changes, options } = this.#scope;
     const { expected } = options;
     const outcome = await this.#run.nest({ ...nested, ...(expected.length > 0 && { expected }) }, parent);
-    if (outcome.change === "changed") changes.add();
+    if (outcome.change === "changed") {
+      if (outcome.uncertain && parent !== undefined) changes.addUncertain(parent);
+      else changes.add();
+    }
     if (outcome.failed) this.#run.failed = true;
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");
     if (outcome.failure) throw errorOf(outcome.failure);
@@ -258,3 +286,5 @@ export class ApplicationSteps implements SlotSteps {
     return this.#run.begin(this.#scope.parent, property, desc, site);
   }
 }
+
+const NONE: ReadonlySet<number> = new Set();

@@ -1,3 +1,5 @@
+import type { HostChange } from "./changes";
+import type { PlanAnswer } from "./plan";
 import type { Failure } from "./types";
 
 /** How a step ended. `skipped` always has a reason. */
@@ -19,6 +21,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly at: string;
       readonly hops: readonly string[];
       readonly steps: number;
+      /** True: nothing is done; each step tells what it would do. */
+      readonly plan?: boolean;
       /** True: every command is reported as `command-ran`. */
       readonly verbose?: boolean;
     }
@@ -52,6 +56,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly exit?: number;
       readonly ms: number;
     }
+  /** The step has changed something; in a plan, it would. */
+  | { readonly kind: "step-changed"; readonly step: number; readonly change: HostChange }
   | {
       readonly kind: "step-ended";
       readonly step: number;
@@ -59,6 +65,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly ms: number;
       readonly reason?: string;
       readonly failure?: Failure;
+      /** Only in a plan: `status` is then how the step would end as the host is now. */
+      readonly plan?: PlanAnswer;
     }
   | {
       readonly kind: "deployment-ended";

@@ -5,6 +5,7 @@
  */
 import { cleanLine, cleanText } from "../util/clean-text";
 import { beginningOf, EXCERPT } from "../util/excerpt";
+import type { HostChange } from "./changes";
 import { FailedChange, type Failure } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import type { JobOutcome } from "./job";
@@ -105,8 +106,73 @@ const failureFields: Fields = {
 const failure = optional(object(failureFields));
 const step = integer;
 
+const integers: Field = {
+  expected: "a list of integers",
+  accepts: (value) => Array.isArray(value) && value.length <= 1000 && value.every(Number.isSafeInteger),
+};
+const fromTo = (side: Field): Field => optional(object({ from: optional(side), to: optional(side) }));
+
+const CHANGE_FIELDS: { readonly [K in HostChange["kind"]]: Fields } = {
+  file: {
+    change: line(20),
+    path: line(4096),
+    type: line(20),
+    content: optional(
+      object({
+        form: oneOf("diff", "secret", "binary", "large"),
+        diff: optional(text(300 * 1024)),
+        added: optional(integer),
+        removed: optional(integer),
+        cut: optional(boolean),
+        size: fromTo(integer),
+        sha256: fromTo(line(64)),
+      }),
+    ),
+    mode: fromTo(integer),
+    owner: fromTo(line(100)),
+    link: fromTo(line(4096)),
+    renamed: optional(line(4096)),
+  },
+  package: { name: line(200), version: object({ from: optional(line(200)), to: optional(line(200)) }) },
+  account: { change: line(20), name: line(200), detail: optional(line(1000)) },
+  group: { change: line(20), name: line(200), detail: optional(line(1000)) },
+  unit: { unit: line(300), change: line(20) },
+  mount: { change: line(20), path: line(4096) },
+  command: { command: text(2000) },
+};
+
+const fieldsOfChange = (value: unknown): Fields | undefined =>
+  isObject(value) && isText(value["kind"]) && Object.hasOwn(CHANGE_FIELDS, value["kind"])
+    ? CHANGE_FIELDS[value["kind"] as HostChange["kind"]]
+    : undefined;
+
+const change: Field = {
+  expected: "a change of a host",
+  accepts: (value) => {
+    const fields = fieldsOfChange(value);
+    return fields !== undefined && wrongField(value as Record<string, unknown>, fields) === undefined;
+  },
+  clean: (value: HostChange) => ({
+    kind: value.kind,
+    ...cleanFields(value as never, CHANGE_FIELDS[value.kind]),
+  }),
+};
+
+const plan = object({
+  answer: oneOf("holds", "would change", "depends", "would fail", "unknown"),
+  dependsOn: optional(integers),
+  reason: optional(text(4000)),
+  open: optional(boolean),
+});
+
 const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
-  "deployment-started": { at: line(100), hops: lines, steps: number, verbose: optional(boolean) },
+  "deployment-started": {
+    at: line(100),
+    hops: lines,
+    steps: number,
+    plan: optional(boolean),
+    verbose: optional(boolean),
+  },
   "deployment-ended": { status: line(100), ms: number, failure },
   "hop-opening": { hop: line(1000) },
   "hop-opened": { hop: line(1000), ms: number, reused: boolean },
@@ -117,12 +183,14 @@ const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
   "step-output": { step, stream: oneOf("stdout", "stderr"), text: printed },
   "step-preview": { step, text: line(1000) },
   "command-ran": { step: optional(step), command: text(2000), exit: optional(exitCode), ms: number },
+  "step-changed": { step, change },
   "step-ended": {
     step,
     status: oneOf("unchanged", "changed", "failed", "skipped"),
     ms: number,
     reason: optional(line(2000)),
     failure,
+    plan: optional(plan),
   },
 };
 
@@ -142,6 +210,7 @@ export const cleanFailure = (given: Failure): Failure => cleanFields(given as ne
 export function cleanOutcome(outcome: JobOutcome): JobOutcome {
   const { change, failed, cancelled } = outcome;
   const more: Fields = {
+    uncertain: optional(boolean),
     failure,
     broken: optional(oneOf("failed", "aborted")),
     expected: optional(object({ name: line(100), message: text(16 * 1024), touched: boolean })),
@@ -297,7 +366,7 @@ const OWN_EVENTS: readonly string[] = [
 
 /** Without the output of a failed command, which is counted as output. */
 function sizeOf(event: StepEvent): number {
-  let size = EVENT_SIZE;
+  let size = EVENT_SIZE + (event.kind === "step-changed" ? JSON.stringify(event.change).length : 0);
   for (const value of Object.values(event)) if (isText(value)) size += value.length;
   if ("failure" in event && event.failure) {
     const { message, stack: frames = "", command } = event.failure;

@@ -12,8 +12,16 @@ export interface Job {
   readonly by: string;
   /** True: every command is reported. */
   readonly verbose?: boolean;
+  /** Set: nothing is done, each step is planned. */
+  readonly plan?: PlanOrigin;
   /** Names of the error classes that a combinator around the job expects: they do not count as failures. */
   readonly expected?: readonly string[];
+}
+
+/** Where a plan starts. */
+export interface PlanOrigin {
+  /** The steps before it that would change something, by their number outside the job. */
+  readonly after: readonly number[];
 }
 
 /** The outcome of a job. */
@@ -21,6 +29,8 @@ export interface JobOutcome {
   readonly change: "changed" | "unchanged";
   readonly failed: boolean;
   readonly cancelled: boolean;
+  /** Only of a plan, true: whether anything would change is not certain. */
+  readonly uncertain?: boolean;
   /** The reason why the job could not be completed; absent when it was. */
   readonly failure?: Failure;
   /** How the tree as a whole ended, when a failure in it stopped it. */

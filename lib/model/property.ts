@@ -45,6 +45,8 @@ export interface Steps {
   skip(application: PropApp, reason: string, direction?: Direction): void;
   /** The same steps with further options. */
   within(options: StepOptions): Steps;
+  /** The same steps, for what is done only if these steps have changed something: a plan then says so. */
+  following(): Steps;
   /** True once one of these steps may have changed something. */
   readonly touched: boolean;
   /** True when an option `expects` around these steps matches the error: rethrow it; it does not count as a failure. */

@@ -1,5 +1,7 @@
+import type { HostChange } from "./changes";
 import type { Failure } from "./errors";
 import type { DeployEvent, StepEvent, StepStatus } from "./events";
+import type { PlanAnswer } from "./plan";
 
 /** The outcome of one step. */
 export interface StepReport {
@@ -12,6 +14,10 @@ export interface StepReport {
   readonly ms: number;
   readonly reason: string | undefined;
   readonly failure: Failure | undefined;
+  /** What the step changed, in order; in a plan, what it would change. */
+  readonly changes: readonly HostChange[];
+  /** Only in a plan: what it says of the step. */
+  readonly plan?: PlanAnswer;
   /** The output of the step, both streams interleaved; of more than 1 MB only the beginning and the end. */
   readonly output: string;
   /** The commands that the step ran, in the order in which they ended. Only in verbose deployments. */
@@ -81,6 +87,7 @@ export class Reporter {
           ms: 0,
           reason: undefined,
           failure: undefined,
+          changes: [],
           output: "",
         });
         return;
@@ -88,6 +95,11 @@ export class Reporter {
       case "step-output": {
         const step = this.#steps.get(event.step);
         if (step) step.output += event.text;
+        return;
+      }
+      case "step-changed": {
+        const changes = this.#steps.get(event.step)?.changes as HostChange[] | undefined;
+        changes?.push(event.change);
         return;
       }
       case "command-ran": {
@@ -104,6 +116,7 @@ export class Reporter {
             ms: event.ms,
             reason: event.reason,
             failure: event.failure,
+            ...(event.plan && { plan: event.plan }),
           });
         return;
       }

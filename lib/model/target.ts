@@ -1,3 +1,4 @@
+import type { HostChange } from "./changes";
 import type { CommandResult } from "./errors";
 import type { HostFacts } from "./host-facts";
 import type { Change, Kind } from "./types";
@@ -24,6 +25,48 @@ export interface RunOptions {
   readonly excerpt?: boolean;
   /** True: neither the command nor its output is ever shown or stored, nor is the command in the host's list of processes. */
   readonly secret?: boolean;
+  /**
+   * Only for a plan, which does not run the command: does to `model` what the command does to the host, and may return its
+   * result. Default: exit code 0 and no output. Without it a plan ends the slot at the command.
+   */
+  readonly predict?: (
+    model: PlanModel,
+  ) => Promise<Partial<CommandResult> | undefined> | Partial<CommandResult> | undefined;
+  /**
+   * Only for a plan: all that the command may change besides what `predict` says; without `predict`, together with what
+   * follows it in the slot. Default: nothing more with `predict`, anything without.
+   */
+  readonly touches?: HostParts;
+  /** Only for a plan: why nobody can tell in advance whether the command changes something. */
+  readonly unpredictable?: string;
+}
+
+/** Options of `PosixTarget.query`. */
+export interface QueryOptions extends Omit<RunOptions, "inform" | "predict" | "touches" | "unpredictable"> {
+  /** Only for a plan: all that the answer depends on. Default: anything that a step changes. */
+  readonly about?: HostParts;
+}
+
+/** Parts of a host: what a command may change, or what an answer depends on. Only the given parts are meant. */
+export interface HostParts {
+  /** Absolute paths, each with everything below it. */
+  readonly paths?: readonly string[];
+  /** True: which packages are installed, in which version. */
+  readonly packages?: boolean;
+  /** True: accounts and groups. */
+  readonly accounts?: boolean;
+  /** The state of these units, or of any. */
+  readonly units?: readonly string[] | true;
+  /** True: whatever does not exist yet, such as files, accounts, commands and units that a package brings. */
+  readonly additions?: boolean;
+}
+
+/** A host as a plan expects it to be, for `predict`. Acts on files and accounts change the model only. */
+export interface PlanModel extends PosixTarget {
+  /** From now on the query `command` is answered with `result`, until something that it is `about` changes again. */
+  answer(command: Command, result: Partial<CommandResult>, about: HostParts): void;
+  /** Now `parts` may have changed in a way that is not known; without `parts`: anything. */
+  mayChange(parts?: HostParts): void;
 }
 
 /** The status of a file. Numbers as in stat(2); `mode` has the permission bits with setuid, setgid and sticky. */
@@ -87,11 +130,13 @@ export interface PosixTarget {
   /**
    * Runs `command` with sh, with umask 022 and the locale C.UTF-8, whatever those of the host are. When it has ended, its
    * outputs are read until they end or nothing came for a second: it may have started a daemon. Throws `RunFailed` on a non-zero exit code
-   * unless `mayFail`.
+   * unless `mayFail`. It acts: a plan does not run it, and reports it as a change.
    */
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
-  /** True when `command` exits with code 0. */
-  succeeds(command: Command, options?: RunOptions): Promise<boolean>;
+  /** As `run`, for a command that only asks: it changes nothing, so it may run at any time, repeatedly, and for a plan. */
+  query(command: Command, options?: QueryOptions): Promise<CommandResult>;
+  /** True when the query `command` exits with code 0. */
+  succeeds(command: Command, options?: QueryOptions): Promise<boolean>;
   /** True when the executable `name` is on the PATH. */
   hasCommand(name: string): Promise<boolean>;
 
@@ -190,6 +235,8 @@ export interface PosixTarget {
 
   /** Shows `text` live as output of the current step. */
   inform(text: string): void;
+  /** Reports a change that commands made: of a package, an account, a unit, a mount. Files and commands report themselves. */
+  report(change: HostChange): void;
   /**
    * Runs `act` after all properties of this deployment, the last registered first; skips it when a failure stopped the
    * deployment. A second call with the same `key` replaces the first.

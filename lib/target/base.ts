@@ -1,3 +1,4 @@
+import type { HostChange } from "../model/changes";
 import { type CommandResult, FailedChange } from "../model/errors";
 import type { HostFacts } from "../model/host-facts";
 import type {
@@ -7,6 +8,7 @@ import type {
   Identity,
   OwnerIds,
   PosixTarget,
+  QueryOptions,
   RunOptions,
   State,
   User,
@@ -26,6 +28,7 @@ import {
   shownCommand,
 } from "./command";
 import type { Execution, PutOptions, TargetContext } from "./context";
+import { entryChange, type FileImage, fileChange, fromTo } from "./file-change";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
 import { type FlagStore, PendingFlags } from "./pending-flags";
@@ -76,18 +79,24 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract readonly homeWord: string;
   /** True: `execute` sets `env` itself, so that no other user can see it in the process list. */
   protected readonly setsEnvironment: boolean = false;
-  /** The stat of the file `path`, links followed, and whether its bytes are `wanted`; undefined when it does not exist. */
-  protected abstract compare(
-    path: string,
-    wanted: Buffer,
-  ): Promise<{ stat: FileStat; same: boolean } | undefined>;
+  /** Compares the file `path`, links followed, with `wanted`; undefined when it does not exist. */
+  abstract compare(path: string, wanted: Buffer): Promise<Comparison | undefined>;
   /** Replaces the file as documented for `writeFile`. */
   protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
   protected abstract findIdentity(): Promise<Identity>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
-  /** The bytes of the file `path` and its `id`, of one and the same file; undefined when it does not exist. */
-  protected abstract readIdentified(path: string): Promise<{ bytes: Buffer; id: string } | undefined>;
+  /** The bytes and the stat of the file `path`, of one and the same file; undefined when it does not exist. */
+  abstract readWithStat(path: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined>;
+  /** Creates the directory `path`, where there is nothing, and its parents. */
+  protected abstract createDirectory(path: string, mode: number | undefined): Promise<void>;
+  /** Makes `path`, which is a link or does not exist, a link to `to`. */
+  protected abstract replaceLink(path: string, to: string): Promise<void>;
+  protected abstract move(from: string, to: string): Promise<void>;
+  protected abstract duplicate(source: string, destination: string): Promise<void>;
+  protected abstract removeDirectory(path: string): Promise<void>;
+  /** Resolves to whether there was anything to give. */
+  protected abstract reassign(path: string, from: OwnerIds, to: OwnerIds): Promise<boolean>;
 
   /** Removes a file or a link. */
   protected abstract unlink(path: string): Promise<void>;
@@ -112,14 +121,22 @@ export abstract class TargetBase implements PosixTarget {
   abstract realPath(path: string): Promise<string | undefined>;
   abstract list(path: string): Promise<string[] | undefined>;
   abstract sameContent(path: string, other: string): Promise<boolean>;
-  abstract makeDirectory(path: string, options?: WriteOptions): Promise<Change>;
-  abstract removeEmptyDirectory(path: string): Promise<Change>;
-  abstract copyFile(source: string, destination: string): Promise<void>;
-  abstract reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change>;
-  abstract symlink(path: string, to: string): Promise<Change>;
-  abstract rename(from: string, to: string): Promise<void>;
 
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
+    const { signal } = this.context;
+    try {
+      return await this.perform(command, options);
+    } finally {
+      if (!signal.aborted) this.report({ kind: "command", command: shownCommand(command, options) });
+    }
+  }
+
+  query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
+    return this.perform(command, options);
+  }
+
+  /** Runs `command`. */
+  protected async perform(command: Command, options: RunOptions): Promise<CommandResult> {
     const { cwd, env, input } = options;
     const there = cwd === undefined ? this.homeWord : this.pathWord(cwd);
     const script = this.setsEnvironment
@@ -139,8 +156,12 @@ export abstract class TargetBase implements PosixTarget {
     return commandResult(command, raw, options);
   }
 
-  async succeeds(command: Command, options: RunOptions = {}): Promise<boolean> {
-    return (await this.run(command, { ...options, mayFail: true })).exit === 0;
+  async succeeds(command: Command, options: QueryOptions = {}): Promise<boolean> {
+    return (await this.query(command, { ...options, mayFail: true })).exit === 0;
+  }
+
+  report(change: HostChange): void {
+    this.context.changed?.(change);
   }
 
   async identity(): Promise<Identity> {
@@ -155,7 +176,7 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   async readBytes(path: string): Promise<Buffer | undefined> {
-    return (await this.readIdentified(path))?.bytes;
+    return (await this.readWithStat(path))?.bytes;
   }
 
   async readFile(path: string): Promise<string> {
@@ -169,8 +190,11 @@ export abstract class TargetBase implements PosixTarget {
     return bytes ? [...splitLines(decode(bytes)).lines] : [];
   }
 
-  writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
-    return this.put(path, bytesOf(content), options);
+  async writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
+    const wanted = bytesOf(content);
+    // For the report only: the write itself says why a file cannot be written.
+    const found = this.context.changed && (await this.compare(path, wanted).catch(() => undefined));
+    await this.#write(path, wanted, options, found);
   }
 
   async ensureContent(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<Change> {
@@ -178,7 +202,7 @@ export abstract class TargetBase implements PosixTarget {
     const found = await this.compare(path, wanted);
     const modeHolds = options.mode === undefined || found?.stat.mode === options.mode;
     if (found?.same && modeHolds) return "unchanged";
-    await this.put(path, wanted, { ...options, parents: true });
+    await this.#write(path, wanted, { ...options, parents: true }, found);
     return "changed";
   }
 
@@ -187,13 +211,79 @@ export abstract class TargetBase implements PosixTarget {
     edit: (lines: readonly string[]) => readonly string[],
     options: WriteOptions = {},
   ): Promise<Change> {
-    const found = await this.readIdentified(path);
+    const found = await this.readWithStat(path);
     const before = splitLines(decode(found?.bytes ?? Buffer.alloc(0)));
     const after = edit(before.lines);
     if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
       return "unchanged";
-    const expected = found?.id ?? null;
-    await this.put(path, encode(before.join(after)), { ...options, parents: true, expected });
+    const expected = found?.stat.id ?? null;
+    const how = { ...options, parents: true, expected };
+    await this.#write(path, encode(before.join(after)), how, found);
+    return "changed";
+  }
+
+  /** Replaces the file, whose stat and content were `found`, and reports that. */
+  async #write(
+    path: string,
+    content: Buffer,
+    options: PutOptions,
+    found: { readonly stat: FileStat; readonly bytes?: Buffer | undefined } | undefined,
+  ): Promise<void> {
+    await this.put(path, content, options);
+    if (!this.context.changed) return;
+    const before: FileImage | undefined = found && { ...found.stat, bytes: found.bytes };
+    const mode = options.mode ?? found?.stat.mode ?? 0o644;
+    this.report(await fileChange(path, before, { size: content.length, bytes: content, mode }));
+  }
+
+  async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {
+    const [found, link] = await Promise.all([this.stat(bare(path)), this.lstat(path)]);
+    if (found?.type === "directory") return "unchanged";
+    if (found ?? link)
+      throw await this.failure("make the directory", path, "there is something else of that name");
+    await this.createDirectory(bare(path), mode);
+    this.report(
+      entryChange(bare(path), "created", "directory", mode === undefined ? {} : { mode: { to: mode } }),
+    );
+    return "changed";
+  }
+
+  async removeEmptyDirectory(path: string): Promise<Change> {
+    if (!(await this.lstat(path))) return "unchanged";
+    await this.removeDirectory(bare(path));
+    this.report(entryChange(bare(path), "removed", "directory"));
+    return "changed";
+  }
+
+  async symlink(path: string, to: string): Promise<Change> {
+    const [found, link] = await Promise.all([this.lstat(path), this.readLink(path)]);
+    if (found && found.type !== "symlink")
+      throw await this.failure("make the link", path, "there is something of that name that is not a link");
+    if (link === to) return "unchanged";
+    await this.replaceLink(bare(path), to);
+    this.report(
+      entryChange(bare(path), found ? "modified" : "created", "symlink", { link: fromTo(link, to) }),
+    );
+    return "changed";
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.move(bare(from), bare(to));
+    this.report(entryChange(bare(from), "removed", "file", { renamed: bare(to) }));
+  }
+
+  async copyFile(source: string, destination: string): Promise<void> {
+    const [before, after] = await Promise.all([this.stat(destination), this.stat(source)]);
+    await this.duplicate(source, destination);
+    const image = (stat: FileStat | undefined): FileImage | undefined =>
+      stat && { ...stat, bytes: undefined };
+    this.report(await fileChange(destination, image(before), image(after)));
+  }
+
+  async reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
+    if (!(await this.reassign(path, from, to))) return "unchanged";
+    const owner = { from: `${from.uid}:${from.gid}`, to: `${to.uid}:${to.gid}` };
+    this.report(entryChange(path, "modified", "directory", { owner }));
     return "changed";
   }
 
@@ -202,6 +292,7 @@ export abstract class TargetBase implements PosixTarget {
     if (!found) throw await this.failure("set the mode of", path, "no such file or directory");
     if (found.mode === mode) return "unchanged";
     await this.changeMode(path, mode);
+    this.report(entryChange(path, "modified", found.type, { mode: { from: found.mode, to: mode } }));
     return "changed";
   }
 
@@ -215,6 +306,8 @@ export abstract class TargetBase implements PosixTarget {
     const wanted = { uid: uid ?? found.uid, gid: gid ?? found.gid };
     if (wanted.uid === found.uid && wanted.gid === found.gid) return "unchanged";
     await this.changeOwner(path, wanted.uid, wanted.gid);
+    const owner = { from: `${found.uid}:${found.gid}`, to: `${wanted.uid}:${wanted.gid}` };
+    this.report(entryChange(path, "modified", found.type, { owner }));
     return "changed";
   }
 
@@ -223,6 +316,7 @@ export abstract class TargetBase implements PosixTarget {
     if (!found) return "unchanged";
     if (found.type !== "directory") {
       await this.unlink(path);
+      this.report(entryChange(path, "removed", found.type));
       return "changed";
     }
     if (!recursive) throw await this.failure("remove", path, "it is a directory");
@@ -231,6 +325,7 @@ export abstract class TargetBase implements PosixTarget {
     const [mount] = mounts;
     if (mount !== undefined) throw await this.failure("remove", path, mountedAt(mount));
     await this.removeTree(path);
+    this.report(entryChange(bare(path), "removed", "directory"));
     return "changed";
   }
 
@@ -242,6 +337,7 @@ export abstract class TargetBase implements PosixTarget {
     const mount = mounts.find((each) => each !== place);
     if (mount !== undefined) throw await this.failure("empty", path, mountedAt(mount));
     await this.clear(path);
+    for (const name of names) this.report(entryChange(`${bare(path)}/${name}`, "removed", "other"));
     return "changed";
   }
 
@@ -338,6 +434,16 @@ export abstract class TargetBase implements PosixTarget {
     throw await this.failure("set the owner of", path, `there is no group ${shellQuote(group)} on this host`);
   }
 }
+
+/** What `compare` has seen: `bytes` are those of the file, unless it is too large to be fetched. */
+export interface Comparison {
+  readonly stat: FileStat;
+  readonly same: boolean;
+  readonly bytes: Buffer | undefined;
+}
+
+/** `path` without slashes at its end, which would follow a link. */
+export const bare = (path: string): string => path.replace(/(?<=.)\/+$/, "");
 
 const mountedAt = (mount: string): string => `something is mounted at ${mount}; unmount it first`;
 

@@ -1,3 +1,4 @@
+import type { HostChange } from "../model/changes";
 import type { CommandTrace } from "../model/events";
 import type { HostFacts } from "../model/host-facts";
 import type { PosixTarget, RunOptions, State, WriteOptions } from "../model/target";
@@ -12,6 +13,8 @@ export interface TargetContext {
   output(stream: "stdout" | "stderr", text: string): void;
   /** Called with each command that was run, in verbose deployments. */
   ran?(command: CommandTrace): void;
+  /** Called with each change, after it was made; in a plan, when it is foreseen. */
+  changed?(change: HostChange): void;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
   /** The home directory, if it is not that of the connected user. */

@@ -87,8 +87,14 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
   let printed = "";
   const memory = new Map<string, unknown>();
   const atEnd: AtEnd = new Map();
-  const target = (output: TargetContext["output"]) =>
-    targetOf(kind, { output, memory, atEnd: (key, act) => void atEnd.set(key, act) });
+  const target = ({ output, changed }: Pick<TargetContext, "output" | "changed">) =>
+    targetOf(kind, {
+      output,
+      ...(changed && { changed }),
+      memory,
+      atEnd: (key, act) => void atEnd.set(key, act),
+    });
+  const idle = { output: () => {} };
   const apply = async (application: PropApp): Promise<Change> => {
     const failures: Failure[] = [];
     const { change } = await applyTree(prepare({ name: "scratch.example.org" }, application).application, {
@@ -109,7 +115,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
   return {
     kind,
     dir,
-    target: target(() => {}),
+    target: target(idle),
     apply,
     unapply: (application) => apply(unapplied(application)),
     check: async (application) => {
@@ -117,10 +123,7 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
       const { check } = definitionOf(prepared.property) as {
         check?: (args: unknown, on: PosixTarget) => Promise<boolean>;
       };
-      return check?.(
-        prepared.args,
-        target(() => {}),
-      );
+      return check?.(prepared.args, target(idle));
     },
     snapshot,
     applyAgain: async (application) => {

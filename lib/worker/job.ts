@@ -11,7 +11,19 @@ import { Cancelled, FailedChange, failureOf } from "../model/errors";
 import type { StepEvent } from "../model/events";
 import { hopDefinition } from "../model/hop";
 import type { Job, JobOutcome, JobSignal } from "../model/job";
-import { boolean, hop, json, list, object, optional, problems, propapp, string, warm } from "../model/schema";
+import {
+  boolean,
+  hop,
+  integer,
+  json,
+  list,
+  object,
+  optional,
+  problems,
+  propapp,
+  string,
+  warm,
+} from "../model/schema";
 
 /** Loads the properties of the tree and compiles the schemas of those in use. */
 export function loadTree(tree: string): void {
@@ -39,7 +51,7 @@ export class JobRun {
 
   /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by, verbose = false } = job;
+    const { deployment, by, verbose = false, plan } = job;
     const context = {
       deployment,
       by,
@@ -47,6 +59,7 @@ export class JobRun {
       artifacts: this.#artifacts,
       ask: undefined,
       cancellation: this.#cancellation,
+      plan,
     };
     try {
       validate(job);
@@ -73,6 +86,7 @@ const jobSchema = object({
   application: propapp(),
   host: json({ type: "object", required: ["name", "attributes"] }),
   verbose: optional(boolean()),
+  plan: optional(object({ after: list(integer()) })),
   expected: optional(list(string())),
 });
 

@@ -61,9 +61,10 @@ export async function applied(
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>();
   const { change } = await applyTree(application, {
-    target: (output) => {
+    target: ({ output, changed }) => {
       const made = target({
         host,
+        changed,
         signal: new AbortController().signal,
         output,
         memory,

@@ -49,10 +49,11 @@ export async function applied(
     remove: async (name) => void kept.delete(name),
   });
   const outcome = await applyTree(prepare({ name: "web1" }, application, host).application, {
-    target: (output, ran) =>
+    target: ({ output, ran, changed }) =>
       targetOf(kind, {
         host,
         output,
+        changed,
         ...(verbose && { ran }),
         memory,
         state,

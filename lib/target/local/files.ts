@@ -4,11 +4,11 @@ import type { FileStat } from "../../model/target";
 
 /** The stat of `file`, links followed. */
 export const lookAt = (file: string): FileStat | undefined =>
-  fileStat(ifExists(() => statSync(file, { bigint: true })));
+  ifExists(() => fileStat(statSync(file, { bigint: true })));
 
 /** The stat of `file` itself, a link not followed. */
 export const lookAtLink = (file: string): FileStat | undefined =>
-  fileStat(ifExists(() => lstatSync(file, { bigint: true })));
+  ifExists(() => fileStat(lstatSync(file, { bigint: true })));
 
 /** The result of `look`; undefined when the path does not exist, its directory does not, or its links form a loop. */
 export function ifExists<T>(look: () => T): T | undefined {
@@ -21,8 +21,7 @@ export function ifExists<T>(look: () => T): T | undefined {
   }
 }
 
-function fileStat(stats: BigIntStats | undefined): FileStat | undefined {
-  if (!stats) return undefined;
+function fileStat(stats: BigIntStats): FileStat {
   const type = stats.isFile()
     ? "file"
     : stats.isDirectory()
@@ -58,12 +57,11 @@ export async function sameBytes(one: string, other: string): Promise<boolean> {
   }
 }
 
-/** The bytes of `file`, links followed, and the `id` of the file that was read. */
-export function readIdentified(file: string): { bytes: Buffer; id: string } {
+/** The bytes of `file`, links followed, and the stat of the file that was read. */
+export function readWithStat(file: string): { bytes: Buffer; stat: FileStat } {
   const fd = openSync(file, "r");
   try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return { bytes: readFileSync(fd), id: `${dev}:${ino}` };
+    return { stat: fileStat(fstatSync(fd, { bigint: true })), bytes: readFileSync(fd) };
   } finally {
     closeSync(fd);
   }

@@ -1,24 +1,16 @@
 import * as fs from "node:fs";
 import { FailedChange } from "../../model/errors";
-import type { Change } from "../../model/property";
-import type {
-  AgentTarget,
-  FileStat,
-  Group,
-  Identity,
-  OwnerIds,
-  User,
-  WriteOptions,
-} from "../../model/target";
+import type { AgentTarget, FileStat, Group, Identity, OwnerIds, User } from "../../model/target";
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
-import { TargetBase } from "../base";
+import { bare, type Comparison, TargetBase } from "../base";
 import { LOCALE, lastReason, type RawResult } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
+import { MOST_DIFFED } from "../file-change";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
 import { copyFile, makeDirectory, reassignBelow, replaceLink } from "./acts";
-import { ifExists, lookAt, lookAtLink, readIdentified, sameBytes } from "./files";
+import { ifExists, lookAt, lookAtLink, readWithStat, sameBytes } from "./files";
 import { localFlags } from "./pending-flags";
 import {
   Entry,
@@ -96,12 +88,12 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  protected async readIdentified(name: string): Promise<{ bytes: Buffer; id: string } | undefined> {
+  async readWithStat(name: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
     if (stat.type !== "file") throw await this.failure("read", name, "it is not a regular file");
-    return this.#attempt("read", name, readIdentified);
+    return this.#attempt("read", name, readWithStat);
   }
 
   async sameContent(name: string, other: string): Promise<boolean> {
@@ -111,54 +103,39 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return this.#attempt(`compare with ${shellQuote(other)}`, name, (file) => sameBytes(file, against));
   }
 
-  async makeDirectory(name: string, { mode }: WriteOptions = {}): Promise<Change> {
-    const wanted = bare(name);
-    const found = await this.stat(wanted);
-    if (found?.type === "directory") return "unchanged";
-    if (found ?? (await this.lstat(wanted)))
-      throw await this.failure("make the directory", name, "there is something else of that name");
-    await this.#attempt("make the directory", wanted, (directory) =>
+  protected createDirectory(name: string, mode: number | undefined): Promise<void> {
+    return this.#attempt("make the directory", name, (directory) =>
       withEntry(directory, { follow: true, parents: true }, (entry) => makeDirectory(entry, mode)),
     );
-    return "changed";
   }
 
-  async removeEmptyDirectory(name: string): Promise<Change> {
-    if (!(await this.lstat(name))) return "unchanged";
-    await this.#attempt("remove", bare(name), (file) =>
-      withEntry(file, {}, (entry) => fs.rmdirSync(entry.path)),
-    );
-    return "changed";
+  protected removeDirectory(name: string): Promise<void> {
+    return this.#attempt("remove", name, (file) => withEntry(file, {}, (entry) => fs.rmdirSync(entry.path)));
   }
 
-  async symlink(name: string, to: string): Promise<Change> {
-    const found = await this.lstat(name);
-    if (found && found.type !== "symlink")
-      throw await this.failure("make the link", name, "there is something of that name that is not a link");
-    if (found && (await this.readLink(name)) === to) return "unchanged";
-    await this.#attempt("make the link", bare(name), (file) =>
+  protected replaceLink(name: string, to: string): Promise<void> {
+    return this.#attempt("make the link", name, (file) =>
       withEntry(file, {}, (entry) => replaceLink(entry, to)),
     );
-    return "changed";
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    await this.#attempt(`rename ${shellQuote(from)} to`, to, (file) =>
-      withEntry(bare(this.#absolute(from)), {}, (source) =>
-        withEntry(bare(file), {}, (target) => fs.renameSync(source.path, target.path)),
+  protected move(from: string, to: string): Promise<void> {
+    return this.#attempt(`rename ${shellQuote(from)} to`, to, (file) =>
+      withEntry(this.#absolute(from), {}, (source) =>
+        withEntry(file, {}, (target) => fs.renameSync(source.path, target.path)),
       ),
     );
   }
 
-  async copyFile(source: string, destination: string): Promise<void> {
-    await this.#attempt(`copy ${shellQuote(source)} to`, destination, (file) =>
+  protected duplicate(source: string, destination: string): Promise<void> {
+    return this.#attempt(`copy ${shellQuote(source)} to`, destination, (file) =>
       copyFile(this.#absolute(source), file, (shown, run) => traceCommand(this.context, shown, run)),
     );
   }
 
-  async reassignOwner(name: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
+  protected reassign(name: string, from: OwnerIds, to: OwnerIds): Promise<boolean> {
     return this.#attempt("change the owner of what is in", name, (file) =>
-      withDirectory(file, (directory) => (reassignBelow(directory, from, to) ? "changed" : "unchanged")),
+      withDirectory(file, (directory) => reassignBelow(directory, from, to)),
     );
   }
 
@@ -184,14 +161,12 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return spawnShell(script, how, env, this.context.signal);
   }
 
-  protected async compare(
-    name: string,
-    wanted: Buffer,
-  ): Promise<{ stat: FileStat; same: boolean } | undefined> {
+  async compare(name: string, wanted: Buffer): Promise<Comparison | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
-    const mayBe = stat.type !== "file" || stat.size === wanted.length;
-    return { stat, same: mayBe && (await this.readBytes(name))?.equals(wanted) === true };
+    const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
+    const bytes = isRead ? await this.readBytes(name) : undefined;
+    return { stat, bytes, same: bytes?.equals(wanted) === true };
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
@@ -288,9 +263,6 @@ export class LocalTarget extends TargetBase implements AgentTarget {
 
 /** The home directory of the current user, without a trailing slash. */
 const ownHome = (): string => bare(process.env["HOME"] || "/");
-
-/** `name` without trailing slashes, which would follow a link. */
-const bare = (name: string): string => name.replace(/(?<=.)\/+$/, "");
 
 function isExecutable(file: string): boolean {
   try {

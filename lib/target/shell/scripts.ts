@@ -38,21 +38,26 @@ if [ -d "$p" ]; then
   for name in * .[!.]* ..?*; do if [ -e "$name" ] || [ -L "$name" ]; then printf "%s\\0" "$name"; fi; done
 elif [ -e "$p" ]; then exit ${OTHER}; else absent "$p"; fi`;
 
+/** The line of `stat`, then the bytes of the file. */
+export const look = (path: string): string => looking(path, 'cat "$p"');
+
 /**
- * The line of `stat`, then the bytes of the file if it has the given size; with `digest` its SHA-256 instead, if the host
- * has a tool for that.
+ * The line of `stat`, then the bytes of the file if it has at most `most`. A larger one of the `wanted` size gives its
+ * SHA-256 instead, or its bytes where the host has no tool for that.
  */
-export const look = (path: string, ifSize?: number, digest = false): string => {
-  const bytes = digest
-    ? `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}" || cat "$p"`
-    : `cat "$p"`;
-  const read = ifSize === undefined ? bytes : `set -- $line; if [ "$4" -eq ${ifSize} ]; then ${bytes}; fi`;
-  return `p=${path}
+export const compare = (path: string, wanted: number, most: number): string => {
+  const digest = `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}" || cat "$p"`;
+  return looking(
+    path,
+    `set -- $line; if [ "$4" -le ${most} ]; then cat "$p"; elif [ "$4" -eq ${wanted} ]; then ${digest}; fi`,
+  );
+};
+
+const looking = (path: string, read: string): string => `p=${path}
 if [ -f "$p" ]; then line=$(shown -L "$p") && printf "%s\\n" "$line" && { ${read}; }
 elif [ -d "$p" ]; then echo "it is a directory"; exit 1
 elif [ -e "$p" ]; then echo "it is not a regular file"; exit 1
 else absent "$p"; fi`;
-};
 
 /** cmp prints nothing for files that differ, and reports those it cannot read. */
 export const sameContent = (one: string, other: string): string =>

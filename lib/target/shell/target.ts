@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection } from "../../model/connection";
 import { FailedChange } from "../../model/errors";
-import type { Change } from "../../model/property";
-import type { FileStat, Group, Identity, OwnerIds, User, WriteOptions } from "../../model/target";
+import type { FileStat, Group, Identity, OwnerIds, User } from "../../model/target";
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
-import { TargetBase } from "../base";
+import { bare, type Comparison, TargetBase } from "../base";
 import { lastReason, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
@@ -82,11 +81,11 @@ export class ShellTarget extends TargetBase {
     return answer?.exit === 0 ? answer.output.toString("utf8").split("\0").slice(0, -1).sort() : undefined;
   }
 
-  protected async readIdentified(path: string): Promise<{ bytes: Buffer; id: string } | undefined> {
+  async readWithStat(path: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
     const answer = await this.#ask("read", path, scripts.look(this.pathWord(path)));
     if (!answer) return undefined;
     const { stat, rest } = described(answer);
-    return { bytes: rest, id: stat.id };
+    return { bytes: rest, stat };
   }
 
   async sameContent(path: string, other: string): Promise<boolean> {
@@ -94,46 +93,33 @@ export class ShellTarget extends TargetBase {
     return (await this.#ask(`compare with ${shellQuote(other)}`, path, script))?.exit === 0;
   }
 
-  async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {
-    const [found, link] = await Promise.all([this.stat(bare(path)), this.lstat(path)]);
-    if (found?.type === "directory") return "unchanged";
-    if (found ?? link)
-      throw await this.failure("make the directory", path, "there is something else of that name");
+  protected async createDirectory(path: string, mode: number | undefined): Promise<void> {
     const bits = mode === undefined ? undefined : octal(mode);
-    await this.#act("make the directory", path, acts.makeDirectory(this.pathWord(bare(path)), bits));
-    return "changed";
+    await this.#act("make the directory", path, acts.makeDirectory(this.pathWord(path), bits));
   }
 
-  async removeEmptyDirectory(path: string): Promise<Change> {
-    if (!(await this.lstat(path))) return "unchanged";
-    await this.#act("remove", path, acts.removeEmptyDirectory(this.pathWord(bare(path))));
-    return "changed";
+  protected async removeDirectory(path: string): Promise<void> {
+    await this.#act("remove", path, acts.removeEmptyDirectory(this.pathWord(path)));
   }
 
-  async symlink(path: string, to: string): Promise<Change> {
-    const [found, link] = await Promise.all([this.lstat(path), this.readLink(path)]);
-    if (found && found.type !== "symlink")
-      throw await this.failure("make the link", path, "there is something of that name that is not a link");
-    if (link === to) return "unchanged";
-    const script = acts.symlink(this.pathWord(bare(path)), shellQuote(to), unique());
-    await this.#act("make the link", path, script);
-    return "changed";
+  protected async replaceLink(path: string, to: string): Promise<void> {
+    await this.#act("make the link", path, acts.symlink(this.pathWord(path), shellQuote(to), unique()));
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    const script = acts.rename(this.pathWord(bare(from)), this.pathWord(bare(to)));
+  protected async move(from: string, to: string): Promise<void> {
+    const script = acts.rename(this.pathWord(from), this.pathWord(to));
     await this.#act(`rename ${shellQuote(from)} to`, to, script);
   }
 
-  async copyFile(source: string, destination: string): Promise<void> {
+  protected async duplicate(source: string, destination: string): Promise<void> {
     const script = acts.copyFile(this.pathWord(source), this.pathWord(destination), unique());
     await this.#act(`copy ${shellQuote(source)} to`, destination, script);
   }
 
-  async reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
+  protected async reassign(path: string, from: OwnerIds, to: OwnerIds): Promise<boolean> {
     const script = acts.reassignOwner(this.pathWord(path), from, to);
     const { length } = await this.#act("change the owner of what is in", path, script);
-    return length > 0 ? "changed" : "unchanged";
+    return length > 0;
   }
 
   protected derive(context: TargetContext): this {
@@ -165,24 +151,17 @@ export class ShellTarget extends TargetBase {
     return execOver(this.connection, scriptFrom(0), { ...how, input }, signal);
   }
 
-  protected async compare(
-    path: string,
-    wanted: Buffer,
-  ): Promise<{ stat: FileStat; same: boolean } | undefined> {
+  async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
     const digest =
       wanted.length > MOST_FETCHED ? createHash("sha256").update(wanted).digest("hex") : undefined;
-    const answer = await this.#ask(
-      "read",
-      path,
-      scripts.look(this.pathWord(path), wanted.length, digest !== undefined),
-    );
+    const script = scripts.compare(this.pathWord(path), wanted.length, MOST_FETCHED);
+    const answer = await this.#ask("read", path, script);
     if (!answer) return undefined;
     const { stat, rest } = described(answer);
-    if (stat.size !== wanted.length) return { stat, same: false };
-    return {
-      stat,
-      same: rest.equals(digest !== undefined && rest.length === 64 ? Buffer.from(digest) : wanted),
-    };
+    const isDigest = digest !== undefined && stat.size === wanted.length && rest.length === 64;
+    if (isDigest) return { stat, same: rest.toString() === digest, bytes: undefined };
+    const bytes = stat.size === rest.length ? rest : undefined;
+    return { stat, bytes, same: bytes?.equals(wanted) === true };
   }
 
   protected async put(
@@ -290,9 +269,6 @@ const NEVER = new AbortController().signal;
 
 /** A file larger than this, in bytes, is compared by its digest. */
 const MOST_FETCHED = 16_384;
-
-/** `path` without slashes at its end, which would follow a link. */
-const bare = (path: string): string => path.replace(/(?<=.)\/+$/, "");
 
 const unique = (): string => randomBytes(9).toString("hex");
 

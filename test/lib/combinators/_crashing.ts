@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   const memory = new Map<string, unknown>();
   const application = onChange(exists(path.join(dir, "config")), follows(path.join(dir, "restarted")));
   await applyTree(prepare({ name: "web1" }, application).application, {
-    target: (output) => targetOf(kind === "agent" ? "agent" : "posix", { output, memory }),
+    target: ({ output }) => targetOf(kind === "agent" ? "agent" : "posix", { output, memory }),
     emit: (event) => reporter.add(event),
     stopped: () => undefined,
     atEnd: new Map(),

@@ -520,7 +520,7 @@ test("cancelled, the running command is ended, and the rest is skipped", async (
   const running = applied(
     seqprops(eseqprops(toy.runs("echo on; exec sleep 30"), toy.changes("a")), toy.changes("b")),
     {
-      target: (output) =>
+      target: ({ output }) =>
         targetOf("agent", {
           signal: abort.signal,
           output: (stream, text) => {

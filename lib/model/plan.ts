@@ -1,0 +1,49 @@
+/**
+ * What a plan says of one step.
+ *
+ * - `holds`: it would be unchanged.
+ * - `would change`: it would change something; the changes are reported as `step-changed`.
+ * - `depends`: that depends on what earlier steps change; the status of the step says how it is now.
+ * - `would fail`: it would fail with the failure of the step.
+ * - `unknown`: it cannot be asked, and `reason` says why.
+ */
+export interface PlanAnswer {
+  readonly answer: "holds" | "would change" | "depends" | "would fail" | "unknown";
+  /** The earlier steps that it depends on, by number. */
+  readonly dependsOn?: readonly number[];
+  readonly reason?: string;
+  /** True: the step does more, which a plan cannot tell. */
+  readonly open?: boolean;
+}
+
+/** What is found out about one step while it is planned. */
+export class Findings {
+  /** The earlier steps on which the answers to this step's questions depend. */
+  readonly dependsOn = new Set<number>();
+  /** Why nothing can be said of the step. */
+  unknown: string | undefined;
+  /** True once the step does something whose result is not known. */
+  open = false;
+
+  /** `step`: the number of the step; 0 for what happens between steps. */
+  constructor(readonly step: number) {}
+
+  /** True while the step certainly does what it is seen to do. */
+  get certain(): boolean {
+    return this.dependsOn.size === 0 && this.unknown === undefined;
+  }
+}
+
+/** More than there can be steps. */
+const FAR = 1_000_000;
+
+/** The number, in a nested plan, of the step `step` of the plan around it: below 0. */
+export const seenFromInside = (step: number): number => (step > 0 ? -step : step - FAR);
+
+/** The reverse of `seenFromInside`. */
+export const seenFromOutside = (step: number): number => (step <= -FAR ? step + FAR : -step);
+
+/** Ends the planning of a slot at an act whose result is not known. Never leaves the engine. */
+export class PlanEnds extends Error {
+  override readonly name = "PlanEnds";
+}

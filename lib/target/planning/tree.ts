@@ -1,0 +1,97 @@
+import path from "node:path";
+import type { FileStat } from "../../model/target";
+
+/** Who planned something: the step by its number, and whether it is certain to do it. */
+export interface PlannedBy {
+  readonly step: number;
+  readonly certain: boolean;
+}
+
+/** A file, directory or link as a plan expects it; undefined `node`: there is none any more. */
+export interface PlannedEntry extends PlannedBy {
+  readonly node: PlannedNode | undefined;
+  /** The order in which things were planned. */
+  readonly at: number;
+}
+
+export interface PlannedNode {
+  readonly type: FileStat["type"];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a file. Undefined: as on the host, at `source`. */
+  readonly content?: Buffer | undefined;
+  /** Of a link. */
+  readonly link?: string;
+  /** True, of a directory: nothing of the host is in it. */
+  readonly fresh?: boolean;
+  /** Where the content of the file, or of the directory, is on the host; default: at the same path. */
+  readonly source?: string;
+}
+
+/** What is to be seen at a path. */
+export type Found =
+  /** It is as on the host, at that path there. */
+  | { readonly onHost: string; readonly entry?: undefined }
+  /** It is as planned. */
+  | { readonly onHost?: undefined; readonly entry: PlannedEntry };
+
+/** The files that a plan would create, modify or remove, by absolute path without links in its directories. */
+export class PlannedTree {
+  readonly #entries = new Map<string, PlannedEntry>();
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  set(place: string, entry: PlannedEntry): void {
+    if (entry.node === undefined || entry.node.fresh) this.#forgetBelow(place);
+    this.#entries.set(place, entry);
+  }
+
+  /** What is at `place`: the entry itself, or what an entry above it implies. */
+  at(place: string): Found {
+    const own = this.#entries.get(place);
+    if (own) return { entry: own };
+    for (let above = place; above !== "/"; ) {
+      above = path.posix.dirname(above);
+      const entry = this.#entries.get(above);
+      if (!entry) continue;
+      const { node } = entry;
+      if (node?.type !== "directory" || node.fresh) return { entry: { ...entry, node: undefined } };
+      if (node.source !== undefined) return { onHost: node.source + place.slice(above.length) };
+      break;
+    }
+    return { onHost: place };
+  }
+
+  /** Whether `place`, or a directory above it, is planned as a link. */
+  hasLinkAbove(place: string): boolean {
+    for (let each = place; each !== "/"; each = path.posix.dirname(each))
+      if (this.#entries.get(each)?.node?.type === "symlink") return true;
+    return false;
+  }
+
+  /** The names that are planned directly in `directory`, and whether they will be there. */
+  namesIn(directory: string): Map<string, PlannedEntry> {
+    const prefix = directory === "/" ? "/" : `${directory}/`;
+    const names = new Map<string, PlannedEntry>();
+    for (const [place, entry] of this.#entries)
+      if (place.startsWith(prefix) && !place.slice(prefix.length).includes("/"))
+        names.set(place.slice(prefix.length), entry);
+    return names;
+  }
+
+  /** Every entry at one of `places` or below. */
+  *within(places: readonly string[]): Iterable<PlannedEntry> {
+    for (const [place, entry] of this.#entries) if (places.some((each) => isWithin(place, each))) yield entry;
+  }
+
+  #forgetBelow(place: string): void {
+    for (const each of this.#entries.keys()) if (isWithin(each, place)) this.#entries.delete(each);
+  }
+}
+
+/** Whether `place` is `around` or below it. */
+export const isWithin = (place: string, around: string): boolean =>
+  place === around || around === "/" || place.startsWith(`${around.replace(/\/+$/, "")}/`);
