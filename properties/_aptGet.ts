@@ -83,7 +83,8 @@ async function predictAptGet(
   const isInstallation = args.includes("install");
   const { exit, stdout, stderr } = await simulation(model, isInstallation ? [...args, ...planned] : args);
   if (exit !== 0) return { exit, stdout, stderr };
-  if (isInstallation) model.memory.set(plannedKey, [...planned, ...wanted]);
+  const installed = isInstallation ? [...planned, ...wanted] : planned.filter((name) => !args.includes(name));
+  model.memory.set(plannedKey, installed);
   const simulated = simulatedLines(stdout).filter((line) => isNew(line, before));
   const lines = [...simulated, ...removalsOfPlanned(args, simulated, before)];
   const after = before.after(lines, wanted);

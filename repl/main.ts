@@ -5,7 +5,7 @@ import { ConsfigError } from "../lib/model/errors";
 import { root as packageRoot } from "../lib/util/package.js";
 import { similar } from "../lib/util/similar";
 
-export const EXIT = { ok: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, invalid: 2, changes: 3, interrupted: 130 } as const;
 
 /** The command line is wrong; the message lists what is allowed. */
 class UsageError extends ConsfigError {}
@@ -13,6 +13,8 @@ class UsageError extends ConsfigError {}
 const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  open the prompt; from a pipe, run it as a playbook
 consfig play FILE [-v] [--json] [--consfig DIR]
                                            run a playbook; --json: print one event per line
+consfig plan [HOST…] [-v] [--json] [--consfig DIR]
+                                           say what a deployment would do, without doing it
 consfig check [--json] [--consfig DIR]     check types and prepare every host, without connecting
 consfig init DIR                           create a working consfig
 consfig --help | --version
@@ -20,7 +22,8 @@ consfig --help | --version
 -v, --verbose: show every command that a step runs, with its exit code and duration.
 --no-check: do not check types in the background after a save.
 DIR has hosts/ and properties/; the default is the current directory.
-Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted.`;
+Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted;
+of plan: 0 nothing would change, 3 something would, 1 something would fail.`;
 
 /** Runs the command `consfig` with `argv`, and exits. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -63,6 +66,8 @@ async function run(argv: readonly string[]): Promise<number> {
       return process.stdin.isTTY ? prompt(directory, !values["no-check"]) : playInput(directory, values.json);
     case "play":
       return play(directory, onlyArgument(rest, "play needs one playbook: consfig play FILE"), values.json);
+    case "plan":
+      return planUnattended(directory, rest, values.json);
     case "check":
       if (rest.length > 0)
         throw new UsageError(`check does not take "${rest[0]}"; choose the consfig with --consfig DIR`);
@@ -100,7 +105,7 @@ function readArguments(argv: readonly string[]) {
 }
 
 function unknown(command: string): string {
-  const allowed = ["play", "check", "init"];
+  const allowed = ["play", "plan", "check", "init"];
   const [meant] = similar(allowed, command, 4);
   const guess = command.endsWith(".repl") ? `play ${command}` : meant;
   const advice = guess
@@ -155,10 +160,26 @@ async function playInput(directory: string, json: boolean): Promise<number> {
   );
 }
 
+function planUnattended(directory: string, names: readonly string[], json: boolean): Promise<number> {
+  const { planHosts } = require("./plan") as typeof import("./plan");
+  return unattended(directory, json, (shell) => planHosts(names, shell));
+}
+
 type Player = (shell: import("./shell").Shell, options: import("./evaluate").RunOptions) => Promise<boolean>;
 
 /** Runs a playbook without asking questions: prints errors, and maps the result to an exit code. */
 async function playUnattended(directory: string, json: boolean, player: Player): Promise<number> {
+  return unattended(directory, json, async (shell, options) =>
+    (await player(shell, options)) ? EXIT.ok : EXIT.failed,
+  );
+}
+
+/** Runs `work`, which returns an exit code, without asking questions. */
+async function unattended(
+  directory: string,
+  json: boolean,
+  work: (shell: import("./shell").Shell, options: import("./evaluate").RunOptions) => Promise<number>,
+): Promise<number> {
   const { Shell } = require("./shell") as typeof import("./shell");
   const { playView } = require("./views") as typeof import("./views");
   const out = json ? process.stderr : process.stdout;
@@ -174,11 +195,11 @@ async function playUnattended(directory: string, json: boolean, player: Player):
   try {
     const { error } = workspace.refresh();
     if (error) throw error;
-    const succeeded = await player(shell, { signal: interrupts.signal });
+    const code = await work(shell, { signal: interrupts.signal });
     await shell.settled();
     if (interrupts.count > 0) return EXIT.interrupted;
     if (interrupts.failed || shell.reports.some(({ status }) => status === "refused")) return EXIT.invalid;
-    return succeeded ? EXIT.ok : EXIT.failed;
+    return code;
   } catch (error) {
     await shell.settled();
     if (interrupts.count > 0) return EXIT.interrupted;

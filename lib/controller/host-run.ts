@@ -37,6 +37,7 @@ export class HostRun {
   readonly #reporter = new Reporter();
   readonly #started = performance.now();
   readonly #verbose = session.verbose;
+  readonly #diff = session.diff;
 
   /** `subject`: the name of a host in the consfig, or a host made with `makeHost`. */
   constructor(
@@ -113,6 +114,7 @@ export class HostRun {
       hops: chain.map(hopAsCode),
       steps,
       ...(this.request.plan && { plan: true }),
+      ...(this.#diff && { diff: true }),
       ...(this.#verbose && { verbose: true }),
     });
   }

@@ -24,6 +24,8 @@ class Session {
   ask: Asker | undefined;
   /** True: new deployments report every command. */
   verbose = false;
+  /** True: new deployments are shown with the changes of each step. */
+  diff = false;
   readonly connections = new ConnectionPool();
   readonly deployments = new Set<AnyDeployment>();
   readonly #listeners = new Set<(deployment: AnyDeployment) => void>();

@@ -23,6 +23,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly steps: number;
       /** True: nothing is done; each step tells what it would do. */
       readonly plan?: boolean;
+      /** True: views show the changes of each step. */
+      readonly diff?: boolean;
       /** True: every command is reported as `command-ran`. */
       readonly verbose?: boolean;
     }

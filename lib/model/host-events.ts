@@ -171,6 +171,7 @@ const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
     hops: lines,
     steps: number,
     plan: optional(boolean),
+    diff: optional(boolean),
     verbose: optional(boolean),
   },
   "deployment-ended": { status: line(100), ms: number, failure },

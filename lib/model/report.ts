@@ -39,8 +39,12 @@ export interface CommandReport {
 export interface Report {
   readonly host: string;
   readonly deployment: string;
-  /** True when nothing failed: every property of the host now holds. */
+  /** True when nothing failed: every property of the host now holds. Of a plan: when nothing would fail. */
   readonly ok: boolean;
+  /** True: it is a plan, and says what would be done. */
+  readonly plan?: boolean;
+  /** True: it is shown with its changes. */
+  readonly diff?: boolean;
   readonly status: Extract<DeployEvent, { kind: "deployment-ended" }>["status"];
   readonly steps: readonly StepReport[];
   /** The steps that changed something, failed, or were skipped, without the steps that only contain such steps. */
@@ -68,11 +72,13 @@ export class Reporter {
   readonly #steps = new Map<number, Mutable<StepReport>>();
   #containers = new Set<number>();
   #commands: CommandReport[] | undefined;
+  #shown: Pick<Report, "plan" | "diff"> = {};
 
   add(event: StepEvent): void {
     switch (event.kind) {
       case "deployment-started":
         if (event.verbose) this.#commands ??= [];
+        this.#shown = { ...(event.plan && { plan: true }), ...(event.diff && { diff: true }) };
         return;
       case "step-started": {
         const { step, parent, property, desc, site } = event;
@@ -133,6 +139,7 @@ export class Reporter {
       deployment,
       ok: failed.length === 0 && (status === "changed" || status === "unchanged"),
       status,
+      ...this.#shown,
       steps,
       changed: leaves.filter((step) => step.status === "changed"),
       failed,

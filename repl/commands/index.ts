@@ -2,6 +2,7 @@ import { similar } from "../../lib/util/similar";
 import { agents } from "./agents";
 import { check } from "./check";
 import type { Command, CommandContext } from "./command";
+import { diff } from "./diff";
 import { doc } from "./doc";
 import { CommandError } from "./error";
 import { exit } from "./exit";
@@ -24,6 +25,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
   [
     agents,
     check,
+    diff,
     doc,
     exit,
     help,

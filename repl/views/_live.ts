@@ -43,7 +43,7 @@ function treeLines(tree: HostTree, options: Room): Line[] {
     .flatMap((step) =>
       step.status === "running"
         ? runningLines(step, options)
-        : [{ key: `${tree.host} ${step.step}`, text: stepLine(step) }],
+        : [{ key: `${tree.host} ${step.step}`, text: stepLine(step, tree) }],
     )
     .map((line) => ({ ...line, key: `${tree.host} ${line.key}` }));
   return [...lines.slice(-(options.room - 1)), { key: tree.host, text: headLine(tree, options) }];

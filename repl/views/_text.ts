@@ -1,9 +1,11 @@
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
 import { fitted } from "../_layout";
+import { changeLines } from "./_changes";
+import { planNote } from "./_plan";
 import { failures, type HostTree, inOrder, type Step } from "./_tree";
 import { duration } from "./_units";
-import { advice, counts, formatCommand, formatFailure, outcome } from "./_words";
+import { advice, formatCommand, formatFailure, outcome } from "./_words";
 
 /** The sign and colour of each status of a step or host. */
 const SIGNS = {
@@ -34,12 +36,13 @@ export function finalText(
   trees: readonly HostTree[],
   { full = false, attended = false, loadError = "" } = {},
 ): string {
+  if (trees.length > 1 && trees.every(({ plan }) => plan)) return plansText(trees, full);
   const brief = trees.length > MAX_HOSTS_IN_FULL;
   const lines = trees.flatMap((tree) => [
     ...(full || tree.verbose
       ? stepLines(tree, true)
       : brief
-        ? failures(tree).flatMap((step) => shownStep(step, false))
+        ? failures(tree).flatMap((step) => shownStep(step, tree, false))
         : stepLines(tree, false)),
     ...failureLines(tree, loadError),
     hostLine(tree),
@@ -51,15 +54,42 @@ export function finalText(
   return lines.join("\n");
 }
 
+/** Plans of several hosts: what is the same for some of them is printed once. */
+function plansText(trees: readonly HostTree[], full: boolean): string {
+  const groups = new Map<string, HostTree[]>();
+  for (const tree of trees) {
+    const body = [...stepLines(tree, full), ...failureLines(tree, "")].join("\n");
+    // Times differ without meaning anything.
+    const key = body.replace(/ \d+(\.\d)? (ms|s|min)\b/g, "");
+    groups.set(key, [...(groups.get(key) ?? []), tree]);
+  }
+  const lines = [...groups.values()].flatMap((same) => {
+    const [first] = same as [HostTree];
+    const names = same.map(({ host }) => colour.bold(host)).join(", ");
+    return [
+      ...stepLines(first, full),
+      ...failureLines(first, ""),
+      same.length === 1
+        ? hostLine(first)
+        : [
+            ...fitted(`${sign(first.status)} ${same.length} hosts the same: ${outcome(first)}`),
+            ...fitted(names, "  "),
+          ].join("\n"),
+    ];
+  });
+  return [...lines, fleetLine(trees)].join("\n");
+}
+
 const hostLine = (tree: HostTree): string =>
   `${sign(tree.status)} ${colour.bold(tree.host)}: ${outcome(tree)}`;
 
 function fleetLine(trees: readonly HostTree[]): string {
   const by = (wanted: HostTree["status"][]) => trees.filter(({ status }) => wanted.includes(status)).length;
+  const isPlan = trees.every(({ plan }) => plan);
   const parts = [
-    [by(["changed"]), "changed"],
-    [by(["unchanged"]), "unchanged"],
-    [by(["failed", "refused"]), "failed"],
+    [by(["changed"]), isPlan ? "would change" : "changed"],
+    [by(["unchanged"]), isPlan ? "would stay as they are" : "unchanged"],
+    [by(["failed", "refused"]), isPlan ? "would fail" : "failed"],
     [by(["cancelled", "detached"]), "stopped"],
   ] as const;
   const shown = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
@@ -69,11 +99,16 @@ function fleetLine(trees: readonly HostTree[]): string {
 function stepLines(tree: HostTree, full: boolean): string[] {
   const all = inOrder(tree.roots);
   const hidden = !full && all.length > MAX_STEPS_LISTED;
-  const shown = hidden ? all.filter(({ status }) => status !== "unchanged") : all;
-  const lines = shown.flatMap((step) => shownStep(step, full));
-  const unchanged = counts(tree).unchanged;
+  const isShown = (step: Step) => !hidden || step.status !== "unchanged" || isUncertain(step);
+  const shown = all.filter(isShown);
+  const lines = shown.flatMap((step) => shownStep(step, tree, full));
+  const unchanged = all.filter((step) => !isShown(step) && step.children.length === 0).length;
   if (hidden && unchanged > 0)
-    lines.push(colour.dim(`  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} unchanged`));
+    lines.push(
+      colour.dim(
+        `  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} ${tree.plan ? (unchanged === 1 ? "holds" : "hold") : "unchanged"}`,
+      ),
+    );
   const before = [...(tree.verbose ? tree.connectionLog : []), ...tree.commands.map(formatCommand)];
   return [
     ...before.map((line) => colour.dim(`  ${line}`)),
@@ -82,14 +117,25 @@ function stepLines(tree: HostTree, full: boolean): string[] {
   ];
 }
 
-const shownStep = (step: Step, full: boolean): string[] => [stepLine(step), ...detailLines(step, full)];
+const shownStep = (step: Step, tree: HostTree, full: boolean): string[] => [
+  stepLine(step, tree),
+  ...detailLines(step, full),
+  ...(tree.diff || full ? changeLines(step.changes, `${indent(step)}  `, full) : []),
+];
 
-export function stepLine(step: Step): string {
+export function stepLine(step: Step, tree: HostTree): string {
   const time = step.ms >= SLOW ? colour.dim(` ${duration(step.ms)}`) : "";
-  const reason = step.reason ? colour.dim(` (${step.reason})`) : "";
+  const note = planNote(step, tree);
+  const reason = note ? colour.dim(` (${note})`) : "";
   const desc = step.status === "unchanged" ? colour.dim(step.desc) : step.desc;
-  return `${indent(step)}${sign(step.status)} ${desc}${reason}${time}`;
+  return `${indent(step)}${stepSign(step)} ${desc}${reason}${time}`;
 }
+
+/** In a plan, what is not certain has the sign of what is not finished. */
+const stepSign = ({ status, plan }: Step): string =>
+  sign(plan?.answer === "depends" || plan?.answer === "unknown" ? "unfinished" : status);
+
+const isUncertain = ({ plan }: Step): boolean => plan?.answer === "depends" || plan?.answer === "unknown";
 
 /** Shorter durations are not shown. */
 const SLOW = 100;

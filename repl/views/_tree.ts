@@ -1,6 +1,8 @@
+import type { HostChange } from "../../lib/model/changes";
 import type { Failure } from "../../lib/model/errors";
 import type { DeployEvent, StepStatus } from "../../lib/model/events";
 import { cleanDeployEvent } from "../../lib/model/host-events";
+import type { PlanAnswer } from "../../lib/model/plan";
 import type { CommandReport, Report } from "../../lib/model/report";
 import { cleanText } from "../../lib/util/clean-text";
 import { hopProgress } from "./_hopProgress";
@@ -20,6 +22,10 @@ export interface Step {
   ms: number;
   reason: string | undefined;
   failure: Failure | undefined;
+  /** What it changed; in a plan, what it would change. */
+  readonly changes: HostChange[];
+  /** Only in a plan. */
+  plan: PlanAnswer | undefined;
   output: string;
   /** The latest line that it printed, while that is not part of `output`. */
   preview: string | undefined;
@@ -39,6 +45,10 @@ export interface HostTree {
   readonly notices: string[];
   /** True: every detail is shown. */
   verbose: boolean;
+  /** True: it is a plan. */
+  plan: boolean;
+  /** True: changes are shown. */
+  diff: boolean;
   /** Opened hops and finished uploads. */
   readonly connectionLog: string[];
   /** Commands that ran outside of steps. */
@@ -88,7 +98,8 @@ export function treeOf(report: Report): HostTree {
   const { status, failure, ms, commands = [] } = report;
   const verbose = report.commands !== undefined;
   tree.commands.push(...commands.filter(({ step }) => step === undefined));
-  return Object.assign(tree, { verbose, status, failure, ms });
+  const plan = report.plan ?? false;
+  return Object.assign(tree, { verbose, plan, diff: plan || report.diff === true, status, failure, ms });
 }
 
 const emptyTree = (host: string, began: number): HostTree => ({
@@ -99,6 +110,8 @@ const emptyTree = (host: string, began: number): HostTree => ({
   progress: "",
   notices: [],
   verbose: false,
+  plan: false,
+  diff: false,
   connectionLog: [],
   commands: [],
   roots: [],
@@ -112,7 +125,13 @@ const emptyTree = (host: string, began: number): HostTree => ({
 function update(tree: HostTree, event: DeployEvent, now: number): void {
   switch (event.kind) {
     case "deployment-started":
-      Object.assign(tree, { announced: event.steps, hops: event.hops, verbose: event.verbose ?? false });
+      Object.assign(tree, {
+        announced: event.steps,
+        hops: event.hops,
+        verbose: event.verbose ?? false,
+        plan: event.plan ?? false,
+        diff: event.plan ?? event.diff ?? false,
+      });
       return;
     case "hop-opening":
       tree.progress = `connecting ${event.hop}`;
@@ -158,6 +177,9 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       tree.current = step;
       return;
     }
+    case "step-changed":
+      tree.steps.get(event.step)?.changes.push(event.change);
+      return;
     case "step-ended": {
       const step = tree.steps.get(event.step);
       if (!step) return;
@@ -166,6 +188,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
         ms: event.ms,
         reason: event.reason,
         failure: event.failure,
+        plan: event.plan,
       });
       if (tree.current === step) tree.current = undefined;
       return;
@@ -195,6 +218,8 @@ function addStep(tree: HostTree, { step, parent, property, desc, site }: Started
     ms: 0,
     reason: undefined,
     failure: undefined,
+    changes: [],
+    plan: undefined,
     output: "",
     preview: undefined,
     commands: [],

@@ -1,6 +1,7 @@
 import type { Failure } from "../../lib/model/errors";
 import type { CommandReport, Report } from "../../lib/model/report";
 import { cleanLine, cleanText } from "../../lib/util/clean-text";
+import { planCounts } from "./_plan";
 import { failures, type HostTree, leaves, type Step } from "./_tree";
 import { duration } from "./_units";
 
@@ -30,6 +31,7 @@ export function counts(tree: HostTree): Counts {
 
 /** `3 changed, 5 unchanged, 1 failed`. */
 export function formatCounts(tree: HostTree): string {
+  if (tree.plan) return planCounts(tree);
   const counted = Object.entries(counts(tree)).filter(([, count]) => count > 0);
   return counted.map(([word, count]) => `${count} ${word}`).join(", ");
 }
@@ -37,7 +39,7 @@ export function formatCounts(tree: HostTree): string {
 /** The result of deploying one host, in a line without its name. */
 export function outcome(tree: HostTree): string {
   const counted = formatCounts(tree);
-  const time = `in ${duration(tree.ms)}`;
+  const time = tree.plan ? `(planned in ${duration(tree.ms)})` : `in ${duration(tree.ms)}`;
   switch (tree.status) {
     case "refused":
       return "refused before connecting";
@@ -81,6 +83,7 @@ export const formatFailure = ({ name, message }: Failure): string =>
 
 /** What to do after a deployment that failed. */
 export function advice(trees: readonly HostTree[]): string | undefined {
+  if (trees.some(({ plan }) => plan)) return undefined;
   const failed = trees.filter(
     ({ status }) => status !== "changed" && status !== "unchanged" && status !== "running",
   );

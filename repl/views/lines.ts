@@ -2,7 +2,9 @@ import type { DeployEvent } from "../../lib/model/events";
 import { cleanDeployEvent } from "../../lib/model/host-events";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
+import { changeLines } from "./_changes";
 import { hopProgress } from "./_hopProgress";
+import { planNote, planResult, planWord } from "./_plan";
 import { outputOf, painted } from "./_text";
 import { type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
@@ -54,28 +56,34 @@ const LINES: Lines = {
     ![...tree.steps.values()].some((step) => step.failure?.message === tree.failure?.message)
       ? indented(formatFailure(tree.failure)).map((line) => colour.red(line))
       : []),
-    `${status(tree.status, (text) => painted(tree.status, text))} ${colour.bold(tree.host)}: ${outcome(tree)}`,
+    `${status(tree.plan ? planResult(tree) : tree.status, (text) => painted(tree.status, text), tree.plan)} ${colour.bold(tree.host)}: ${outcome(tree)}`,
   ],
 };
 
 /** Padded to the longest status, so that hosts are aligned. */
-const status = (word: string, paint: (text: string) => string): string => paint(word.padEnd(9));
+const status = (word: string, paint: (text: string) => string, isPlan = false): string =>
+  paint(word.padEnd(isPlan ? 12 : 9));
 
 const asideLine = (word: string, host: string, text: string): string =>
   colour.dim(`${word.padEnd(9)} ${host} :: ${text}`);
 
-function stepLines({ host, verbose }: HostTree, step: Step): string[] {
-  const reason = step.reason ? ` (${step.reason})` : "";
+function stepLines(tree: HostTree, step: Step): string[] {
+  const { host, verbose, diff } = tree;
+  const note = planNote(step, tree);
+  const reason = note ? ` (${note})` : "";
   const time = step.ms > 0 ? colour.dim(` ${duration(step.ms)}`) : "";
-  const line = `${status(step.status, (text) => painted(step.status, text))} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
+  const word = tree.plan ? planWord(step) : step.status;
+  const line = `${status(word, (text) => painted(step.status, text), tree.plan)} ${host} :: ${"  ".repeat(step.depth)}${step.desc}${reason}${time}`;
   const commands = step.commands.map((command) => colour.dim(`        ${formatCommand(command)}`));
   const output = indented(outputOf(step).trimEnd()).map((text) => text.replace(/^ {10}/, "        | "));
+  const changes = diff ? changeLines(step.changes, " ".repeat(10)) : [];
   if (step.status !== "failed" || step.children.some((child) => child.status === "failed"))
-    return verbose ? [line, ...commands, ...output] : [line];
+    return [line, ...(verbose ? [...commands, ...output] : []), ...changes];
   return [
     line,
     ...commands,
     ...output,
+    ...changes,
     ...(step.failure ? indented(formatFailure(step.failure)).map((text) => colour.red(text)) : []),
     ...indented(`${step.property}, at ${step.site}`),
     ...userFrames(step.failure?.stack).flatMap(indented),
