@@ -1,6 +1,6 @@
 /** The verbs of systemctl: which of them only ask, and what the others do. */
 import path from "node:path";
-import type { HostChange, HostParts, PlanModel } from "consfigurator";
+import type { CommandResult, HostChange, HostParts, PlanModel } from "consfigurator";
 
 interface Instance {
   readonly userInstance?: boolean | undefined;
@@ -89,9 +89,13 @@ export async function predictSystemctl(
   model: PlanModel,
   words: readonly string[],
   instance: Instance,
-): Promise<undefined> {
+): Promise<Partial<CommandResult> | undefined> {
   const { verb, units, now } = parsed(words);
-  if (verb === "daemon-reload") return;
+  if (verb === "daemon-reload") return undefined;
+  for (const unit of ["stop", "disable", "mask", "unmask"].includes(verb) ? [] : units) {
+    const refusal = await refusalOf(model, unit, instance);
+    if (refusal !== undefined) return { exit: 5, stderr: refusal };
+  }
   const isRunning =
     ["start", "restart", "reload", "reload-or-restart"].includes(verb) || (verb === "enable" && now);
   const isStopped = verb === "stop" || (verb === "disable" && now);
@@ -102,8 +106,19 @@ export async function predictSystemctl(
     for (const unit of units)
       model.answer(systemctlCommand(["is-active", "--quiet", unit], instance), result, aboutUnits([unit]));
   }
-  if (!["enable", "disable", "mask", "unmask"].includes(verb)) return;
+  if (!["enable", "disable", "mask", "unmask"].includes(verb)) return undefined;
   for (const unit of units) await predictLinks(model, verb, unit, instance);
+  return undefined;
+}
+
+/** Why systemd would not start the unit; undefined when it would try. */
+async function refusalOf(model: PlanModel, unit: string, instance: Instance): Promise<string | undefined> {
+  const command = systemctlCommand(["show", "-p", "LoadState", "--", unit], instance);
+  const { stdout } = await model.query(command, { mayFail: true, about: aboutUnits([unit]) });
+  const state = stdout.trim().replace("LoadState=", "");
+  const planned = (await Promise.all(SEARCH_PATH.map((directory) => model.lstat(`${directory}/${unitFileName(unit)}`)))).some(Boolean);
+  if (state === "not-found" && !planned) return `Unit ${unitFileName(unit)} not found.`;
+  return state === "masked" ? `Unit ${unitFileName(unit)} is masked.` : undefined;
 }
 
 async function predictLinks(model: PlanModel, verb: string, unit: string, instance: Instance): Promise<void> {

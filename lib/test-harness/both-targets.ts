@@ -15,9 +15,11 @@ import type { Failure } from "../model/errors";
 import { HostModel } from "../model/host";
 import type { Change, PropApp } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import type { TargetBase } from "../target/base";
 import type { TargetContext } from "../target/context";
 import { LocalTarget } from "../target/local/target";
 import { ShellTarget } from "../target/shell/target";
+import { assertCameTrue, type PlannedOutcome, plannedOutcome, StepOutcomes } from "./planning";
 
 /** A scratch directory of this machine, and a target that works in it. */
 export interface OnTarget {
@@ -97,18 +99,35 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
   const idle = { output: () => {} };
   const apply = async (application: PropApp): Promise<Change> => {
     const failures: Failure[] = [];
-    const { change } = await applyTree(prepare({ name: "scratch.example.org" }, application).application, {
+    const prepared = prepare({ name: "scratch.example.org" }, application);
+    const planned = await plan(prepared.application);
+    const outcomes = new StepOutcomes();
+    const { change } = await applyTree(prepared.application, {
       target,
       emit: (event) => {
+        outcomes.add(event);
         if (event.kind === "step-output") printed += event.text;
         if (event.kind === "step-ended" && event.failure) failures.push(event.failure);
       },
       stopped: () => undefined,
       atEnd,
     });
+    await assertCameTrue(planned, outcomes.steps, target(idle));
     const [failure] = failures;
     if (failure) throw Object.assign(new Error(failure.message), { name: failure.name });
     return change;
+  };
+  /** Plans before applying, which must touch nothing. */
+  const plan = async (application: PropApp): Promise<PlannedOutcome> => {
+    const before = identities(dir);
+    const context = { host: HostModel.named("scratch.example.org"), signal: NEVER, memory: new Map() };
+    const planned = await plannedOutcome(
+      application,
+      context,
+      (whole) => targetOf(kind, whole) as TargetBase,
+    );
+    assert.deepEqual(identities(dir), before, "planning touches no file");
+    return planned;
   };
   const snapshot = () =>
     Object.fromEntries(filesIn(dir).map((name) => [name, description(path.join(dir, name))]));
@@ -127,13 +146,9 @@ function onTarget(kind: "posix" | "agent", dir: string): OnTarget {
     },
     snapshot,
     applyAgain: async (application) => {
-      const before = filesIn(dir).map((name) => identity(path.join(dir, name)));
+      const before = identities(dir);
       assert.equal(await apply(application), "unchanged", "the second application changes nothing");
-      assert.deepEqual(
-        filesIn(dir).map((name) => identity(path.join(dir, name))),
-        before,
-        "no file was touched",
-      );
+      assert.deepEqual(identities(dir), before, "no file was touched");
     },
     output: () => printed,
   };
@@ -171,3 +186,7 @@ function identity(file: string): string {
   const { ino, mtimeNs, ctimeNs } = lstatSync(file, { bigint: true });
   return `${file} ${ino} ${mtimeNs} ${ctimeNs}`;
 }
+
+const identities = (dir: string): string[] => filesIn(dir).map((name) => identity(path.join(dir, name)));
+
+const NEVER = new AbortController().signal;

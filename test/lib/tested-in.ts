@@ -19,6 +19,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",
+  "lib/model/changes.ts": "test/lib/target/file-change.test.ts",
   "lib/model/connection.ts": "test/lib/connection/local.test.ts",
   "lib/model/definition-checks.ts": "test/lib/model/property.test.ts",
   "lib/model/describe.ts": "test/lib/engine/apply.test.ts",
@@ -26,6 +27,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/hop-chain.ts": "test/lib/controller/host-run.test.ts",
   "lib/model/host-facts.ts": "test/lib/model/host.test.ts",
   "lib/model/job.ts": "test/lib/agent/shared/messages.test.ts",
+  "lib/model/plan.ts": "test/lib/engine/plan.test.ts",
   "lib/model/plain-data.ts": "test/lib/model/property.test.ts",
   "lib/model/target.ts": "test/lib/target/base.test.ts",
   "lib/model/types.ts": "test/lib/model/property.test.ts",
@@ -34,6 +36,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/target/local/": "test/lib/target/base.test.ts",
   "lib/target/local/acts.ts": "test/lib/target/untrusted-paths.test.ts",
   "lib/target/local/pinned.ts": "test/lib/target/untrusted-paths.test.ts",
+  "lib/target/planning/": "test/lib/target/planning/target.test.ts",
   "lib/target/shell/": "test/lib/target/shell/target.test.ts",
   "lib/target/shell/acts.ts": "test/lib/target/untrusted-paths.test.ts",
 

@@ -21,7 +21,7 @@ test("a missing command and unknown options are refused", () => {
   assert.throws(() => cmd.single({ mayFail: true }), { name: "InvalidArguments" });
   assert.throws(() => cmd.single("true", { timeOut: 3 } as object), {
     message:
-      'cmd.single: args has an unknown field "timeOut"; it takes "command", "env", "cwd", "input", "inform", "mayFail", "timeout", "creates", "removes", "onlyIf", "unless"',
+      'cmd.single: args has an unknown field "timeOut"; it takes "command", "env", "cwd", "input", "inform", "mayFail", "timeout", "touches", "creates", "removes", "onlyIf", "unless"',
   });
 });
 

@@ -5,8 +5,15 @@ import { definitionOf } from "../../lib/model/application";
 import type { Failure } from "../../lib/model/errors";
 import type { HostModel } from "../../lib/model/host";
 import type { Change, PropApp } from "../../lib/model/property";
-import type { PosixTarget } from "../../lib/model/target";
+import type { Command, PosixTarget } from "../../lib/model/target";
+import type { TargetBase } from "../../lib/target/base";
 import type { TargetContext } from "../../lib/target/context";
+import {
+  assertCameTrue,
+  type PlannedOutcome,
+  plannedOutcome,
+  StepOutcomes,
+} from "../../lib/test-harness/planning";
 
 export interface Applied {
   readonly change: Change;
@@ -43,19 +50,46 @@ export async function checked(
 
 /** Records the commands that `target` runs from now on. */
 function recordCommands(target: PosixTarget, commands: string[] = []): string[] {
-  const run = target.run.bind(target);
-  target.run = (command, options) => {
+  const [run, query] = [target.run.bind(target), target.query.bind(target)];
+  const record = (command: Command) =>
     commands.push(typeof command === "string" ? command : command.join(" "));
+  target.run = (command, options) => {
+    record(command);
     return run(command, options);
+  };
+  target.query = (command, options) => {
+    record(command);
+    return query(command, options);
   };
   return commands;
 }
 
+/** Plans a prepared property. */
+export const plannedBefore = (
+  application: PropApp,
+  host: HostModel,
+  target: (context: TargetContext) => PosixTarget,
+): Promise<PlannedOutcome> => {
+  const { signal, memory } = idle(host);
+  return plannedOutcome(application, { host, signal, memory }, (context) => target(context) as TargetBase);
+};
+
+const idle = (host: HostModel): TargetContext => ({
+  host,
+  signal: new AbortController().signal,
+  output: () => {},
+  memory: new Map(),
+  atEnd: () => {},
+});
+
+/** Applies a prepared property, and asserts that its plan, made just before, came true. */
 export async function applied(
   application: PropApp,
   host: HostModel,
   target: (context: TargetContext) => PosixTarget,
 ): Promise<Applied> {
+  const planned = await plannedBefore(application, host, target);
+  const outcomes = new StepOutcomes();
   const result = { failures: [] as Failure[], output: "", steps: [] as string[], commands: [] as string[] };
   const descs = new Map<number, string>();
   const atEnd: AtEnd = new Map();
@@ -74,6 +108,7 @@ export async function applied(
       return made;
     },
     emit: (event) => {
+      outcomes.add(event);
       if (event.kind === "step-started") descs.set(event.step, event.desc);
       if (event.kind === "step-output") result.output += event.text;
       if (event.kind === "step-ended") {
@@ -85,5 +120,6 @@ export async function applied(
     stopped: () => undefined,
     atEnd,
   });
+  await assertCameTrue(planned, outcomes.steps, target(idle(host)));
   return { change, ...result };
 }

@@ -9,14 +9,14 @@ import { failureOf } from "../../lib/model/errors";
 import { HostModel, type HostState } from "../../lib/model/host";
 import type { PropApp } from "../../lib/model/property";
 import { LocalTarget } from "../../lib/target/local/target";
-import { applied, checked } from "./_applied";
+import { applied, checked, plannedBefore } from "./_applied";
 
 const properties = path.join(__dirname, "../../properties");
 for (const name of readdirSync(properties))
   if (/^[a-z]\w*\.ts$/.test(name)) require(path.join(properties, name));
 
 interface Request {
-  readonly work: "apply" | "check";
+  readonly work: "apply" | "check" | "plan";
   readonly application: PropApp;
   readonly host: HostState;
 }
@@ -25,7 +25,7 @@ async function answer(line: string): Promise<object> {
   const { work, application, host } = JSON.parse(line) as Request;
   const model = new HostModel(host);
   try {
-    const act = work === "apply" ? applied : checked;
+    const act = { apply: applied, check: checked, plan: plannedBefore }[work];
     return await act(application, model, (context) => new LocalTarget(context));
   } catch (error) {
     return { error: failureOf(error) };

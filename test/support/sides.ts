@@ -14,9 +14,10 @@ import type { HostModel } from "../../lib/model/host";
 import type { PropApp } from "../../lib/model/property";
 import type { TargetContext } from "../../lib/target/context";
 import { ShellTarget } from "../../lib/target/shell/target";
+import type { PlannedOutcome } from "../../lib/test-harness/planning";
 import { cacheHome, root } from "../../lib/util/package";
 import { debianStable } from "../../properties/os";
-import { type Applied, applied, type Checked, checked } from "./_applied";
+import { type Applied, applied, type Checked, checked, plannedBefore } from "./_applied";
 import { bootMachines, type Machine } from "./machines";
 import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from "./snapshot";
 
@@ -29,6 +30,8 @@ export interface Side {
   /** Applies `application` to a bookworm host. Failures are in the result. */
   apply(application: PropApp): Promise<Applied>;
   unapply(application: PropApp): Promise<Applied>;
+  /** Plans `application` as `apply` would. */
+  plan(application: PropApp): Promise<PlannedOutcome>;
   /** Runs the property's `check`. */
   check(application: PropApp): Promise<Checked>;
 }
@@ -55,10 +58,12 @@ export async function bootSides(user?: string): Promise<Sides> {
   const each = [
     side("agent", first, {
       apply: (application, host) => inside.ask<Applied>("apply", application, host),
+      plan: (application, host) => inside.ask<PlannedOutcome>("plan", application, host),
       check: (application, host) => inside.ask<Checked>("check", application, host),
     }),
     side("posix", second, {
       apply: (application, host) => applied(application, host, shellTarget),
+      plan: (application, host) => plannedBefore(application, host, shellTarget),
       check: (application, host) => checked(application, host, shellTarget),
     }),
   ] as const;
@@ -76,8 +81,15 @@ export async function bootSides(user?: string): Promise<Sides> {
   };
 }
 
-/** Applies `application`, which must change something; applied again it must change nothing and touch no file. */
+/** Plans `application`, which must touch nothing; applies it, which must change something; applied again it must change nothing and touch no file. */
 export async function holdsAfterwards(side: Side, application: PropApp): Promise<Applied> {
+  const before = await fileSystemOf(side.machine);
+  await side.plan(application);
+  assert.deepEqual(
+    changedPaths(before, await fileSystemOf(side.machine)),
+    [],
+    `${side.kind}: planning touches no file`,
+  );
   const first = await succeeds(side.apply(application));
   assert.equal(first.change, "changed", `${side.kind}: the first application changes something`);
   await holds(side, application);
@@ -120,6 +132,7 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /** The implementation of one side. */
 interface Work {
   apply(application: PropApp, host: HostModel): Promise<Applied>;
+  plan(application: PropApp, host: HostModel): Promise<PlannedOutcome>;
   check(application: PropApp, host: HostModel): Promise<Checked>;
 }
 
@@ -137,7 +150,11 @@ function side(kind: Side["kind"], machine: Machine, work: Work): Side {
     const { application, model } = prepared(given);
     return work.check(application, model);
   };
-  return { kind, machine, apply, unapply: (given) => apply(unapplied(given)), check };
+  const plan = (given: PropApp) => {
+    const { application, model } = prepared(given);
+    return work.plan(application, model);
+  };
+  return { kind, machine, apply, plan, unapply: (given) => apply(unapplied(given)), check };
 }
 
 /** Prefix of a command to run it in `machine`. */

@@ -220,7 +220,7 @@ describe("reported steps", () => {
     const output = others.map((event) =>
       event.kind === "step-output" ? `${event.step} ${event.stream} ${event.text}` : event.kind,
     );
-    assert.deepEqual(output.sort(), ["1 stderr b\n", "1 stdout a\n"]);
+    assert.deepEqual(output.sort(), ["1 stderr b\n", "1 stdout a\n", "step-changed"]);
     assert.ok(last?.kind === "step-ended" && last.step === 1 && last.status === "changed" && last.ms >= 0);
   });
 

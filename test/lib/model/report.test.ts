@@ -101,6 +101,7 @@ describe("a report", () => {
       ms: 3,
       reason: undefined,
       failure: undefined,
+      changes: [],
       output: "one\ntwo\n",
     });
     assert.deepEqual([rest.host, rest.deployment, rest.ms], ["web1", "d1", 12]);
