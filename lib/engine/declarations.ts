@@ -35,7 +35,7 @@ function asAborted(error: unknown): AbortedChange {
   if (error instanceof AbortedChange) return error;
   const { name, message, stack } = asError(error);
   const aborted = new AbortedChange(`cannot be compared with the host: ${name}: ${message}`);
-  return Object.assign(aborted, { stack });
+  return Object.assign(aborted, stack !== undefined && { stack });
 }
 
 /** The slot as it is called here: a declaration is of kind "posix". */
