@@ -169,8 +169,10 @@ export abstract class TargetBase implements PosixTarget {
     return bytes ? [...splitLines(decode(bytes)).lines] : [];
   }
 
-  writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
-    return this.put(path, bytesOf(content), options);
+  async writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
+    const wanted = bytesOf(content);
+    await options.validate?.(wanted);
+    await this.put(path, wanted, options);
   }
 
   async ensureContent(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<Change> {
@@ -178,6 +180,7 @@ export abstract class TargetBase implements PosixTarget {
     const found = await this.compare(path, wanted);
     const modeHolds = options.mode === undefined || found?.stat.mode === options.mode;
     if (found?.same && modeHolds) return "unchanged";
+    if (!found?.same) await options.validate?.(wanted);
     await this.put(path, wanted, { ...options, parents: true });
     return "changed";
   }
@@ -193,7 +196,9 @@ export abstract class TargetBase implements PosixTarget {
     if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
       return "unchanged";
     const expected = found?.id ?? null;
-    await this.put(path, encode(before.join(after)), { ...options, parents: true, expected });
+    const wanted = encode(before.join(after));
+    await options.validate?.(wanted);
+    await this.put(path, wanted, { ...options, parents: true, expected });
     return "changed";
   }
 
