@@ -1,6 +1,6 @@
 import { type Change, defprop, InapplicableProperty, type PosixTarget, schema } from "consfigurator";
 import { content, fileLine, type Lines, wholeText } from "./_lines";
-import { type Checker, checker, checking, edited } from "./_validate";
+import { checker, checking, edited } from "./_validate";
 
 const { list, mode, object, optional, path, string } = schema;
 
@@ -15,7 +15,7 @@ type ContentArgs = schema.Infer<typeof contentArgs>;
 const callWithContent = (
   path: string,
   content: Lines,
-  options: { mode?: number; validate?: Checker } = {},
+  options: { mode?: number; validate?: string | readonly string[] } = {},
 ) => ({
   path,
   content,

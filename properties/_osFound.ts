@@ -80,15 +80,14 @@ async function fromCommand(target: PosixTarget): Promise<FoundSystem> {
   };
 }
 
-const QUESTION = `about() { sed "s/^/$1 /"; echo; }
-uname -s | about kernel
-uname -m | about machine
-uname -p 2>/dev/null | about machine
-for f in ${OS_RELEASE.join(" ")}; do if [ -s $f ] && [ -r $f ]; then about release <$f; break; fi; done
-if [ -r ${DEBIAN_VERSION} ]; then about debian <${DEBIAN_VERSION}; fi
-if command -v dpkg >/dev/null; then dpkg --print-architecture | about dpkg; fi
-if command -v freebsd-version >/dev/null; then freebsd-version -u | about freebsd; fi
-for f in ${SOURCES} ${SOURCES}.d/*; do if [ -f "$f" ] && [ -r "$f" ]; then about source <"$f"; fi; done`;
+/** Few processes: a slow host feels each of them. */
+const QUESTION = `kernel=$(uname -s); echo "kernel $kernel"; echo "machine $(uname -m)"
+[ "$kernel" = Linux ] || echo "machine $(uname -p 2>/dev/null)"
+for f in ${OS_RELEASE.join(" ")}; do if [ -s $f ] && [ -r $f ]; then sed "s/^/release /" $f; echo; break; fi; done
+if [ -r ${DEBIAN_VERSION} ]; then read -r version <${DEBIAN_VERSION}; echo "debian $version"; fi
+if command -v dpkg >/dev/null; then echo "dpkg $(dpkg --print-architecture)"; fi
+if command -v freebsd-version >/dev/null; then echo "freebsd $(freebsd-version -u)"; fi
+if [ -d ${SOURCES}.d ]; then sed "s/^/source /" ${SOURCES} ${SOURCES}.d/* 2>/dev/null; fi`;
 
 /** The fields of os-release(5), without quotes. */
 export const releaseFields = (text: string): Record<string, string> =>

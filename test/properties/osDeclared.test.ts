@@ -1,6 +1,7 @@
 /** The declared system of a host, compared with that of real hosts. */
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
+import { machine } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eseqprops, seqprops } from "../../lib/combinators";
@@ -193,6 +194,28 @@ describe("the declared systems of a deployment with others nested in it", needsM
       );
       assert.deepEqual(report.changed, []);
       assert.equal(await on.machine.run("ls /srv /srv/c/srv"), "/srv:\nc\n\n/srv/c/srv:\ninner\n");
+    });
+
+    test(`${name}: of a busybox only the kernel is known`, async () => {
+      const inner = makeChildHost({ name: "inner.example.org" }, os.linux(), prop("probe.runs", "true"));
+      const bsd = makeChildHost(
+        { name: "inner.example.org" },
+        os.freebsdDevel(arch),
+        prop("probe.runs", "true"),
+      );
+      const there = [via.chroot("/srv/c"), via.chroot("/srv/inner")] as const;
+      const report = await on.deploy([deploys(inner, there), deploys(bsd, there)], hops());
+      assert.deepEqual(
+        report.failed.flatMap(({ failure }) => failure?.message ?? []),
+        [
+          `inner.example.org is declared to run FreeBSD, a development build (${arch}), but it runs Linux, ${machine()}; correct the declaration, or add { from: "linux" } to it if this deployment upgrades or replaces that system`,
+        ],
+      );
+      assert.deepEqual(outline(report.steps).slice(0, 3), [
+        "changed deploys inner.example.org",
+        "  unchanged runs Linux",
+        "  changed true",
+      ]);
     });
 
     test(`${name}: the same host behind further hops is not asked again`, async () => {
