@@ -16,6 +16,7 @@ export async function mismatch(
   return problem(host.name, declared, from, await foundSystem(target));
 }
 
+/** As `mismatch`, for a host called `host` on which `found` was found. */
 export async function problem(
   host: string,
   declared: OsValue,
