@@ -4,7 +4,7 @@ import { apt, cmd, file, os, ssh, timezone, user } from "consfigurator/propertie
 
 /** The release of this machine, which its clone runs too. */
 const suite =
-  /^VERSION_CODENAME=(\w+)/m.exec(readFileSync("/etc/os-release", { encoding: "utf8" }))?.[1] ?? "stable";
+  /^VERSION_CODENAME=([\w-]+)/m.exec(readFileSync("/etc/os-release", { encoding: "utf8" }))?.[1] ?? "stable";
 
 /**
  * A copy-on-write clone of this machine. Deploy to it as often as you like: nothing outside changes, and

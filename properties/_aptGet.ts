@@ -99,7 +99,11 @@ async function predictAptGet(
 }
 
 /** The removals of packages that only earlier steps of the plan will have installed. */
-function removalsOfPlanned(args: readonly string[], simulated: readonly string[], before: Packages): string[] {
+function removalsOfPlanned(
+  args: readonly string[],
+  simulated: readonly string[],
+  before: Packages,
+): string[] {
   if (!args.includes("remove")) return [];
   const names = args.slice(args.indexOf("remove") + 1);
   const known = new Set(simulated.map((line) => line.split(" ")[1]));

@@ -1,14 +1,32 @@
-import { defprop, InapplicableProperty, schema } from "consfigurator";
+import { type Change, defprop, InapplicableProperty, type PosixTarget, schema } from "consfigurator";
 import { content, fileLine, type Lines, wholeText } from "./_lines";
+import { checker, checking, edited } from "./_validate";
 
 const { list, mode, object, optional, path, string } = schema;
 
-const contentArgs = object({ path: path(), content: content(), mode: optional(mode()) });
-const callWithContent = (path: string, content: Lines, options: { mode?: number } = {}) => ({
+const contentArgs = object({
+  path: path(),
+  content: content(),
+  mode: optional(mode()),
+  validate: optional(checker()),
+});
+type ContentArgs = schema.Infer<typeof contentArgs>;
+
+const callWithContent = (
+  path: string,
+  content: Lines,
+  options: { mode?: number; validate?: string | readonly string[] } = {},
+) => ({
   path,
   content,
   ...options,
 });
+
+const ensure = ({ path, content, mode, validate }: ContentArgs, target: PosixTarget): Promise<Change> =>
+  target.ensureContent(path, wholeText(content), {
+    ...(mode !== undefined && { mode }),
+    ...checking(target, path, validate),
+  });
 
 /**
  * `path` has exactly `content`: a string, or a list of lines. Missing parent directories are created. The file gets the
@@ -18,7 +36,13 @@ const callWithContent = (path: string, content: Lines, options: { mode?: number 
  * never a mixture. A symbolic link is followed to its file. A hard link is not: the other name keeps the old content,
  * as with rsync and Ansible; use `file.symlinked` where two names must remain one file.
  *
+ * `validate` is a command that judges the new content before it is put in place, as in Ansible: shell text or a list of
+ * words, with `%s` for the path of a file with that content and the same name, in a directory of its own. If it ends with
+ * another exit code than 0, the file stays as it is. Whatever a property of `file` writes to /etc/sudoers and below
+ * /etc/sudoers.d is judged by `visudo -cf`, where that is installed.
+ *
  * @example file.hasContent("/etc/motd", ["Welcome.", "Be nice."])
+ * @example file.hasContent("/etc/ssh/sshd_config", "PermitRootLogin no", { validate: "/usr/sbin/sshd -t -f %s" })
  */
 export const hasContent = defprop({
   name: "file.hasContent",
@@ -26,8 +50,7 @@ export const hasContent = defprop({
   args: contentArgs,
   call: callWithContent,
   desc: ({ path }) => `content of ${path}`,
-  apply: ({ path, content, mode }, target) =>
-    target.ensureContent(path, wholeText(content), mode === undefined ? {} : { mode }),
+  apply: ensure,
 });
 
 /**
@@ -42,8 +65,7 @@ export const existsWithContent = defprop({
   args: contentArgs,
   call: callWithContent,
   desc: ({ path }) => `content of ${path}`,
-  apply: ({ path, content, mode }, target) =>
-    target.ensureContent(path, wholeText(content), mode === undefined ? {} : { mode }),
+  apply: ensure,
   unapply: ({ path }, target) => target.remove(path),
 });
 
@@ -63,9 +85,9 @@ export const containsLines = defprop({
   call: callWithLines,
   desc: ({ path, lines }) => `${path} contains ${lines.join(", ")}`,
   apply: ({ path, lines }, target) =>
-    target.editLines(path, (old) => [...old, ...[...new Set(lines)].filter((line) => !old.includes(line))]),
+    edited(target, path, (old) => [...old, ...[...new Set(lines)].filter((line) => !old.includes(line))]),
   unapply: ({ path, lines }, target) =>
-    target.editLines(path, (old) => old.filter((line) => !lines.includes(line))),
+    edited(target, path, (old) => old.filter((line) => !lines.includes(line))),
 });
 
 /**
@@ -80,7 +102,7 @@ export const lacksLines = defprop({
   call: callWithLines,
   desc: ({ path, lines }) => `${path} lacks ${lines.join(", ")}`,
   apply: ({ path, lines }, target) =>
-    target.editLines(path, (old) => old.filter((line) => !lines.includes(line))),
+    edited(target, path, (old) => old.filter((line) => !lines.includes(line))),
 });
 
 /** A regular expression as data. */
@@ -130,7 +152,7 @@ export const lacksLinesMatching = defprop({
   hostattrs: ({ patterns }) => refuseBadPatterns(patterns),
   apply: ({ path, patterns }, target) => {
     const regexes = patterns.map(regexOf);
-    return target.editLines(path, (old) => old.filter((line) => !regexes.some((regex) => regex.test(line))));
+    return edited(target, path, (old) => old.filter((line) => !regexes.some((regex) => regex.test(line))));
   },
 });
 
@@ -154,5 +176,5 @@ export const regexReplacedLines = defprop({
     `${path} has /${regex.source}/${regex.flags} replaced by ${replacement}`,
   hostattrs: ({ regex }) => refuseBadPatterns([regex]),
   apply: ({ path, regex, replacement }, target) =>
-    target.editLines(path, (old) => old.map((line) => line.replace(regexOf(regex), replacement))),
+    edited(target, path, (old) => old.map((line) => line.replace(regexOf(regex), replacement))),
 });

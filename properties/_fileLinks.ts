@@ -1,5 +1,6 @@
 import { defprop, FailedChange, schema } from "consfigurator";
 import { parentOf } from "./_paths";
+import { checkSource } from "./_validate";
 
 const { boolean, object, path } = schema;
 
@@ -18,6 +19,7 @@ export const symlinked = defprop({
   apply: async ({ from, to }, target) => {
     const [link, found] = await Promise.all([target.readLink(from), target.lstat(from)]);
     if (link === to) return "unchanged";
+    await checkSource(target, from, to.startsWith("/") ? to : `${parentOf(from)}/${to}`);
     if (!found) await target.makeDirectory(parentOf(from));
     return target.symlink(from, to);
   },
@@ -62,6 +64,7 @@ export const isCopyOf = defprop({
     const found = await target.lstat(destination);
     if (found?.type === "directory")
       throw new FailedChange(`cannot copy ${source} to ${destination}: it is a directory`);
+    await checkSource(target, destination, source);
     await target.copyFile(source, destination);
     return "changed";
   },

@@ -2,6 +2,7 @@ import { defprop, schema } from "consfigurator";
 import { equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
 import { type Triple, withIniSettings } from "./_ini";
 import { type Pairs, pairsOf, settingsArgs, tuple, value } from "./_pairs";
+import { edited } from "./_validate";
 
 const { list, nullable, object, path, string } = schema;
 
@@ -22,7 +23,7 @@ export const containsConfSpace = defprop({
   args: settingsArgs(space),
   call,
   desc,
-  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, space, pairs)),
+  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, space, pairs)),
 });
 
 /**
@@ -36,7 +37,7 @@ export const containsConfTab = defprop({
   args: settingsArgs(tab),
   call,
   desc,
-  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, tab, pairs)),
+  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, tab, pairs)),
 });
 
 /**
@@ -50,7 +51,7 @@ export const containsConfEquals = defprop({
   args: settingsArgs(equals),
   call,
   desc,
-  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, equals, pairs)),
+  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, equals, pairs)),
 });
 
 /**
@@ -64,7 +65,7 @@ export const containsConfUnspaced = defprop({
   args: settingsArgs(unspaced),
   call,
   desc,
-  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, unspaced, pairs)),
+  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, unspaced, pairs)),
 });
 
 /**
@@ -78,7 +79,7 @@ export const containsConfShell = defprop({
   args: settingsArgs(shell),
   call,
   desc,
-  apply: ({ path, pairs }, target) => target.editLines(path, (old) => withSettings(old, shell, pairs)),
+  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, shell, pairs)),
 });
 
 const iniKey = () =>
@@ -105,5 +106,5 @@ export const containsIniSettings = defprop({
   call: (path: string, ...settings: Triple[]) => ({ path, settings }),
   desc: ({ path, settings }) =>
     `${path} sets ${settings.map(([section, key, value]) => `${section === null ? "" : `[${section}] `}${key}=${value}`).join(", ")}`,
-  apply: ({ path, settings }, target) => target.editLines(path, (old) => withIniSettings(old, settings)),
+  apply: ({ path, settings }, target) => edited(target, path, (old) => withIniSettings(old, settings)),
 });

@@ -116,7 +116,9 @@ async function refusalOf(model: PlanModel, unit: string, instance: Instance): Pr
   const command = systemctlCommand(["show", "-p", "LoadState", "--", unit], instance);
   const { stdout } = await model.query(command, { mayFail: true, about: aboutUnits([unit]) });
   const state = stdout.trim().replace("LoadState=", "");
-  const planned = (await Promise.all(SEARCH_PATH.map((directory) => model.lstat(`${directory}/${unitFileName(unit)}`)))).some(Boolean);
+  const planned = (
+    await Promise.all(SEARCH_PATH.map((directory) => model.lstat(`${directory}/${unitFileName(unit)}`)))
+  ).some(Boolean);
   if (state === "not-found" && !planned) return `Unit ${unitFileName(unit)} not found.`;
   return state === "masked" ? `Unit ${unitFileName(unit)} is masked.` : undefined;
 }

@@ -1,18 +1,19 @@
-import type { Expected } from "../model/errors";
+import { ConnectionFailed, type Expected } from "../model/errors";
 import type { Change, PropApp } from "../model/property";
+import { compareDeclarations } from "./declarations";
 import { type ApplyContext, type Outcome, Run } from "./run";
 import { ApplicationSteps } from "./steps";
 
 /**
- * Applies the prepared tree `root`, then the work registered for the end, unless a failure stopped the tree. Failures of
- * steps are reported as events, never thrown.
+ * Applies the prepared tree `root`, then the work registered for the end, unless a failure stopped the tree. Nothing is
+ * applied if the host is not what is declared of it. Failures of steps are reported as events, never thrown.
  */
 export async function applyTree(root: PropApp, context: ApplyContext): Promise<Outcome> {
   const run = new Run(context, root);
   const stopListening = context.onUnhandledError?.((error) => run.failUnhandled(error));
   try {
     const steps = ApplicationSteps.topLevel(run);
-    const { result, expected } = await attemptRoot(root, steps);
+    const { result, expected } = await attemptRoot(root, run, steps);
     const broken = result === "failed" || result === "aborted" ? result : undefined;
     // The follow-up of an earlier deployment changes something although its property was unchanged.
     const change: Change =
@@ -32,7 +33,14 @@ interface RootResult {
   readonly expected?: Expected;
 }
 
-async function attemptRoot(root: PropApp, steps: ApplicationSteps): Promise<RootResult> {
+async function attemptRoot(root: PropApp, run: Run, steps: ApplicationSteps): Promise<RootResult> {
+  try {
+    await compareDeclarations(root, run, steps);
+  } catch (error) {
+    if (error instanceof ConnectionFailed) throw error;
+    const expected = steps.expectedAs(error);
+    return { result: "aborted", ...(expected && { expected }) };
+  }
   try {
     return { result: await steps.attempt(root) };
   } catch (error) {

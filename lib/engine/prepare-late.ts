@@ -1,5 +1,6 @@
 import { asWritten } from "../model/application";
 import { AbortedChange, Refused } from "../model/errors";
+import { shared } from "../model/host-facts";
 import { asCode } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { HostState, PropApp } from "../model/types";
@@ -44,7 +45,8 @@ function added(before: HostState["attributes"], after: HostState["attributes"]):
       const known = new Set((before[key] ?? []).map((value) => JSON.stringify(value)));
       return values.some((value) => !known.has(JSON.stringify(value)));
     })
-    .map(([key]) => key);
+    .map(([key]) => key)
+    .filter((key) => key !== shared.declarations.key);
 }
 
 /** The notice about lost facts. */

@@ -54,7 +54,7 @@ export function prepare(
 /** The prepared host with the facts `model` and the prepared tree `application`. */
 export function preparedHost(name: string, model: HostModel, application: PropApp): PreparedHost {
   const all = [...appliedAnywhere(application)];
-  const [names, hops] = requiredBy({ application, hops: [] });
+  const [names, hops] = requiredBy({ application, hops: [], host: model.toJSON() });
   const agentOnly = [...appliedHere(application)].filter(
     ({ property }) => definitionOf(property).kind === "agent",
   );
@@ -71,6 +71,8 @@ export function preparedHost(name: string, model: HostModel, application: PropAp
 }
 
 const partsSchema = list(propapp());
+
+const declarationOf = ({ property, args, site }: PropApp): PropApp => ({ property, args, site });
 
 /** `result`, unless it is a promise: these slots run before connecting, when there is nothing to wait for. */
 function synchronous<T>(result: T, slot: string): T {
@@ -127,7 +129,7 @@ class Preparation {
   visit(application: PropApp, model: HostModel): void {
     if (this.#refusals.has(application)) return;
     this.#collectComplaints(application, () => {
-      const { args, hostattrs, parts, nested } = definitionOf(application.property);
+      const { args, hostattrs, mismatch, parts, nested } = definitionOf(application.property);
       const visits = {
         visit: (inner: PropApp, other = model) => this.visit(inner, other),
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
@@ -135,6 +137,7 @@ class Preparation {
       if (hostattrs) synchronous(hostattrs(application.args, model, visits), "hostattrs");
       else if (!parts && !nested)
         for (const inner of applicationsIn(args, application.args)) this.visit(inner, model);
+      if (mismatch) model.push(shared.declarations, declarationOf(application));
       const plan = synchronous(nested?.(application.args, model), "nested");
       if (plan) return this.#nest(application, plan, model);
       if (!parts) return;
@@ -167,7 +170,9 @@ class Preparation {
     around.pushNew(shared.data, ...inner.all(shared.data));
     this.#finishers.push(() => {
       if (!host) inner.copyFacts(around, shared.data);
-      const nested: Nested = { hops, host: inner.toJSON(), application: prepared };
+      // On the same host nothing is compared twice.
+      const facts = host ? inner : inner.without(shared.declarations);
+      const nested: Nested = { hops, host: facts.toJSON(), application: prepared };
       (application as { nested?: Nested }).nested = nested;
     });
     (application as { nested?: Nested }).nested = { hops, host: inner.toJSON(), application: prepared };

@@ -1,7 +1,9 @@
 import { inspect } from "node:util";
 import { InapplicableProperty } from "./errors";
+import { shared } from "./host-facts";
 import { type AnyDefinition, asCode, type Nested, type PropApp, properties } from "./property";
 import { applicationsIn, modulesIn } from "./schema";
+import type { HostState } from "./types";
 
 /** The definition called `name`. Throws `InapplicableProperty`, with similar names, when it does not exist. */
 export function definitionOf(name: string): AnyDefinition {
@@ -32,6 +34,16 @@ export function* appliedAnywhere(application: PropApp): Generator<PropApp> {
   }
 }
 
+/** What is declared of `host` and compared with it, newest first. */
+export const declarationsOf = (host: HostState): readonly PropApp[] =>
+  (host.attributes[shared.declarations.key] ?? []) as readonly PropApp[];
+
+/** The host of a deployment, and those of the deployments nested in it. */
+export const hostsIn = ({ application, host }: Pick<Nested, "application" | "host">): HostState[] => [
+  host,
+  ...[...appliedAnywhere(application)].flatMap(({ nested }) => (nested ? [nested.host] : [])),
+];
+
 /** True when `application` can be unapplied. */
 export function unappliable(application: PropApp): boolean {
   const definition = definitionOf(application.property);
@@ -50,11 +62,12 @@ export type Required = [
   modules: ReadonlySet<string>,
 ];
 
-export function requiredBy({ application, hops }: Pick<Nested, "application" | "hops">): Required {
+export function requiredBy({ application, hops, host }: Omit<Nested, "expected">): Required {
   const all = [...appliedAnywhere(application)];
+  const declarations = hostsIn({ application, host }).flatMap(declarationsOf);
   const chains = [hops, ...all.flatMap(({ nested }) => (nested ? [nested.hops] : []))];
   return [
-    new Set(all.map(({ property }) => property)),
+    new Set([...all, ...declarations].map(({ property }) => property)),
     new Set(chains.flat().map(({ hop }) => hop)),
     new Set(all.flatMap(modulesOf)),
   ];

@@ -85,6 +85,7 @@ const FUNCTIONS = [
   "desc",
   "preprocess",
   "hostattrs",
+  "mismatch",
   "parts",
   "nested",
   "check",

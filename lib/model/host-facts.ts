@@ -1,6 +1,6 @@
 import { InapplicableProperty } from "./errors";
 import { notPlainData } from "./plain-data";
-import type { Hostattrs, HostState } from "./types";
+import type { Hostattrs, HostState, PropApp } from "./types";
 
 /**
  * A static fact about hosts: a list of values, newest first. A fact that only one module uses is named `module/fact`.
@@ -22,6 +22,8 @@ export const shared = {
   ipv6: attribute<string>("ipv6"),
   /** Prerequisite data that the host needs: pairs of identifiers. */
   data: attribute<readonly [string, string]>("data"),
+  /** The applications that declare something that is compared with the host: those of properties with a `mismatch`. */
+  declarations: attribute<PropApp>("declarations"),
 };
 
 /** The static facts of a host, read-only. */

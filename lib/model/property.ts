@@ -105,6 +105,12 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
    * the applications among the arguments in order, unless the definition has `parts` or `nested`.
    */
   readonly hostattrs?: (args: A, host: HostModel, visits: Visits) => void;
+  /**
+   * For a property that declares what the host is. Asked on the host before the first step of a deployment: resolves to
+   * undefined unless the host is certainly something else, then to what was declared, what was found, and what to do. No
+   * step is done then. Must not change anything.
+   */
+  readonly mismatch?: (args: A, target: TargetOf<K>) => Promise<string | undefined>;
   /** Returns the properties that make up this one; runs once, after `hostattrs`. Excludes `apply`. */
   readonly parts?: (args: A, host: HostModel) => readonly MaybePropApp[];
   /** Returns the deployment that this property makes; runs once, after `hostattrs`. If undefined, `parts` are used. */

@@ -116,6 +116,8 @@ export interface OwnerIds {
 export interface WriteOptions {
   /** The permission bits afterwards. Default: the file's present ones, 0o644 for a new file. */
   readonly mode?: number;
+  /** Called with the new content before it is put in place. If it throws, the file stays as it is. */
+  readonly validate?: (content: Buffer) => Promise<void>;
 }
 
 /**

@@ -227,8 +227,9 @@ export abstract class TargetBase implements PosixTarget {
     path: string,
     content: Buffer,
     options: PutOptions,
-    found: { readonly stat: FileStat; readonly bytes?: Buffer | undefined } | undefined,
+    found: (Pick<Comparison, "stat" | "bytes"> & Partial<Comparison>) | undefined,
   ): Promise<void> {
+    if (!found?.same) await options.validate?.(content);
     await this.put(path, content, options);
     if (!this.context.changed) return;
     const before: FileImage | undefined = found && { ...found.stat, bytes: found.bytes };

@@ -5,7 +5,7 @@ import { decode, encode } from "../agent/shared/wire";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
 import type { AgentArtifacts } from "../model/agent-artifacts";
-import { appliedAnywhere, definitionOf } from "../model/application";
+import { appliedAnywhere, declarationsOf, definitionOf, hostsIn } from "../model/application";
 import { Cancellation } from "../model/cancellation";
 import { Cancelled, FailedChange, failureOf } from "../model/errors";
 import type { StepEvent } from "../model/events";
@@ -99,6 +99,8 @@ function validate(job: Job): void {
     for (const each of nested?.hops ?? [])
       refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));
   }
+  for (const { property, args } of hostsIn(job).flatMap(declarationsOf))
+    refuse(property, problems(definitionOf(property).args, args));
   for (const each of job.hops) refuse(`via.${each.hop}`, problems(hopDefinition(each).args, each.args));
 }
 

@@ -83,6 +83,45 @@ describe("declaring", () => {
     assert.equal(bookworm.property, "os.debianStable");
   });
 
+  test("a misspelled suite is refused, an unknown one is not", () => {
+    const told = (suite: string, ...options: [os.FromOption?]) =>
+      refusal(() => prepared(os.debianStable(suite, "amd64", ...options)));
+    const call = (suite: string, more = "") => `${name}: os.debianStable('${suite}', 'amd64'${more}): `;
+    assert.equal(
+      told("bokworm"),
+      `${call("bokworm")}there is no Debian suite "bokworm"; did you mean "bookworm"?`,
+    );
+    for (const [typed, meant] of Object.entries({
+      ...{
+        bookwrom: "bookworm",
+        bookwormm: "bookworm",
+        triixe: "trixie",
+        truxie: "trixie",
+        oldstabel: "oldstable",
+      },
+    }))
+      assert.match(told(typed), new RegExp(`"${typed}"; did you mean "${meant}"`));
+    assert.equal(
+      told("trixie", { from: "bulseye" }),
+      `${call("trixie", ", { from: 'bulseye' }")}there is no Debian suite "bulseye"; did you mean "bullseye"?`,
+    );
+    // Suites of derivatives, of releases to come, and names that are too short to be compared.
+    for (const suite of ["noble", "jammy", "elsie", "daedalus", "woodstock", "kali-rolling", "six", "duke"])
+      prepared(os.debianStable(suite, "amd64"));
+  });
+
+  test("what the host may run before can be given", () => {
+    assert.equal(
+      refusal(() => os.debianTesting("amd64", { from: "Debian 12" })),
+      'os.debianTesting: args.from is "Debian 12"; it must be a release or a system, such as "bookworm", "14.0" or "ubuntu"',
+    );
+    assert.deepEqual(os.of(prepared(os.freebsdRelease("14.2", "amd64", { from: "14.1" })).model), {
+      type: "freebsdRelease",
+      version: "14.2",
+      arch: "amd64",
+    });
+  });
+
   test("an invalid architecture is refused", () => {
     assert.equal(
       refusal(() => os.debianStable("bookworm", "AMD 64")),

@@ -242,7 +242,7 @@ describe("a definition", () => {
     [
       "with an unknown slot",
       { ...definition, whenever: 1 },
-      "defprop of test.one: unknown slot whenever; the slots are call, desc, preprocess, hostattrs, parts, nested, check, apply, verify, unapply, unappliable, skip",
+      "defprop of test.one: unknown slot whenever; the slots are call, desc, preprocess, hostattrs, mismatch, parts, nested, check, apply, verify, unapply, unappliable, skip",
     ],
     [
       "with a slot that is not a function",
