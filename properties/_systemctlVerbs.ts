@@ -92,10 +92,14 @@ export async function predictSystemctl(
 ): Promise<Partial<CommandResult> | undefined> {
   const { verb, units, now } = parsed(words);
   if (verb === "daemon-reload") return undefined;
-  for (const unit of ["stop", "disable", "mask", "unmask"].includes(verb) ? [] : units) {
-    const refusal = await refusalOf(model, unit, instance);
-    if (refusal !== undefined) return { exit: 5, stderr: refusal };
+  for (const unit of ["mask", "unmask"].includes(verb) ? [] : units) {
+    const state = await loadState(model, unit, instance);
+    if (state === "not-found") return { exit: 5, stderr: `Unit ${unitFileName(unit)} not found.` };
+    if (state === "masked" && verb !== "stop" && verb !== "disable")
+      return { exit: 1, stderr: `Unit ${unitFileName(unit)} is masked.` };
   }
+  // Whether a service starts is known once it has been tried.
+  if (verb !== "disable" && verb !== "mask" && verb !== "unmask") model.mayFail();
   const isRunning =
     ["start", "restart", "reload", "reload-or-restart"].includes(verb) || (verb === "enable" && now);
   const isStopped = verb === "stop" || (verb === "disable" && now);
@@ -111,16 +115,14 @@ export async function predictSystemctl(
   return undefined;
 }
 
-/** Why systemd would not start the unit; undefined when it would try. */
-async function refusalOf(model: PlanModel, unit: string, instance: Instance): Promise<string | undefined> {
+/** What systemd would make of the unit's file: "not-found", "masked", "loaded". */
+export async function loadState(model: PlanModel, unit: string, instance: Instance): Promise<string> {
+  const name = unitFileName(unit);
+  const planned = await Promise.all(SEARCH_PATH.map((directory) => model.lstat(`${directory}/${name}`)));
   const command = systemctlCommand(["show", "-p", "LoadState", "--", unit], instance);
   const { stdout } = await model.query(command, { mayFail: true, about: aboutUnits([unit]) });
   const state = stdout.trim().replace("LoadState=", "");
-  const planned = (
-    await Promise.all(SEARCH_PATH.map((directory) => model.lstat(`${directory}/${unitFileName(unit)}`)))
-  ).some(Boolean);
-  if (state === "not-found" && !planned) return `Unit ${unitFileName(unit)} not found.`;
-  return state === "masked" ? `Unit ${unitFileName(unit)} is masked.` : undefined;
+  return state === "not-found" && planned.some(Boolean) ? "loaded" : state;
 }
 
 async function predictLinks(model: PlanModel, verb: string, unit: string, instance: Instance): Promise<void> {

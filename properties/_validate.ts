@@ -64,7 +64,10 @@ export async function checkSource(target: PosixTarget, path: string, source: str
   if (found !== undefined) await check(target, found, source, path);
 }
 
-/** `content`: that of a draft, which a plan passes to the checker without writing it. */
+/**
+ * `content`: that of a draft, which a plan does not write. A checker that reads its standard input is asked nevertheless, and
+ * any other may refuse later.
+ */
 async function check(
   target: PosixTarget,
   checker: Checker,
@@ -73,8 +76,12 @@ async function check(
   content?: Buffer,
 ): Promise<void> {
   const options = { mayFail: true, excerpt: true };
-  const predict = (model: PlanModel) =>
-    model.query(commandOn(checker, "/dev/stdin"), { ...options, input: content ?? "", about: {} });
+  const predict = (model: PlanModel) => {
+    const onInput = typeof checker === "string" ? undefined : withInput.get(checker);
+    if (onInput) return model.query(onInput, { ...options, input: content ?? "", about: {} });
+    model.mayFail();
+    return undefined;
+  };
   const { exit, stdout, stderr } = content
     ? await target.run(commandOn(checker, file), { ...options, predict })
     : await target.query(commandOn(checker, file), { ...options, about: { paths: [file] } });
@@ -85,13 +92,16 @@ async function check(
       .map((text) => text.trim())
       .filter(Boolean)
       .join("\n") || `exit code ${exit}`;
-  const said = beginning(words.replaceAll(file, () => path).replaceAll("/dev/stdin", () => path));
+  const said = beginning(words.replaceAll(file, () => path).replaceAll(/\bstdin\b/g, () => path));
   throw new AbortedChange(
     exit === CANNOT_RUN || exit === NOT_FOUND
       ? `\`${shown}\` cannot check the new content of ${path}, so it was not written; install the checker first:\n${said}`
       : `\`${shown}\` refuses the new content of ${path}, so it was not written; correct it:\n${said}`,
   );
 }
+
+/** The commands of checkers that read their standard input. */
+const withInput = new WeakMap<object, readonly string[]>();
 
 const commandOn = (checker: Checker, file: string): string =>
   typeof checker === "string"
@@ -119,7 +129,10 @@ const ownCheckers: readonly { readonly files: RegExp; readonly find: FindChecker
       const places = ["visudo", "/usr/sbin/visudo", "/usr/local/sbin/visudo"];
       const found = await Promise.all(places.map((place) => target.hasCommand(place)));
       const visudo = places[found.indexOf(true)];
-      return visudo && [visudo, "-cf", PLACE];
+      if (visudo === undefined) return undefined;
+      const command = [visudo, "-cf", PLACE];
+      withInput.set(command, [visudo, "-cf", "-"]);
+      return command;
     },
   },
 ];

@@ -3,9 +3,11 @@
 import {
   AbortedChange,
   type Change,
+  type CommandResult,
   defprop,
   FailedChange,
   type HostParts,
+  type PlanModel,
   type PosixTarget,
   schema,
   shellQuote,
@@ -13,7 +15,7 @@ import {
 import { INHIBITED, inhibited, isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
-import { aboutUnits } from "./_systemctlVerbs";
+import { aboutUnits, loadState } from "./_systemctlVerbs";
 import { startFailure, whyNotRunning } from "./_unitState";
 
 export { INHIBITED, isInhibited };
@@ -42,11 +44,7 @@ export const running = defprop({
     await needsRoot(target, "service.running");
     const { exit, stdout, stderr } = await target.run(["service", name, "start"], {
       mayFail: true,
-      predict: (model) => {
-        model.mayChange(aboutService(name));
-        model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
-        return undefined;
-      },
+      predict: (model) => predictService(model, name, "start"),
     });
     if (exit === 0) {
       target.report({ kind: "unit", unit: name, change: "started" });
@@ -87,6 +85,22 @@ const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
 
 const statusCommand = (name: string): string =>
   `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`;
+
+/** Does to `model` what service(8) does to a host. */
+async function predictService(
+  model: PlanModel,
+  name: string,
+  verb: string,
+): Promise<Partial<CommandResult> | undefined> {
+  const isKnown = (await hasSystemd(model))
+    ? (await loadState(model, name, {})) !== "not-found"
+    : (await model.stat(`/etc/init.d/${name}`)) !== undefined;
+  if (!isKnown) return { exit: 1, stderr: `${name}: unrecognized service` };
+  model.mayFail();
+  model.mayChange(aboutService(name));
+  if (verb !== "reload") model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
+  return undefined;
+}
 
 const aboutService = (name: string): HostParts => {
   const { paths = [], ...more } = aboutUnits([name]);
@@ -134,11 +148,7 @@ async function act(
   await needsRoot(target, property);
   const { exit, stdout, stderr } = await target.run(["service", name, verb], {
     mayFail: true,
-    predict: (model) => {
-      model.mayChange(aboutService(name));
-      if (verb === "restart") model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
-      return undefined;
-    },
+    predict: (model) => predictService(model, name, verb),
   });
   if (exit === 0) {
     target.report({ kind: "unit", unit: name, change: verb === "restart" ? "restarted" : "reloaded" });

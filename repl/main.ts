@@ -13,8 +13,10 @@ class UsageError extends ConsfigError {}
 const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  open the prompt; from a pipe, run it as a playbook
 consfig play FILE [-v] [--json] [--consfig DIR]
                                            run a playbook; --json: print one event per line
-consfig plan [HOST…] [-v] [--json] [--consfig DIR]
+consfig plan [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]
                                            say what a deployment would do, without doing it
+consfig apply FILE [--strict] [-v] [--json] [--consfig DIR]
+                                           do what the plan in FILE says, and nothing else
 consfig check [--json] [--consfig DIR]     check types and prepare every host, without connecting
 consfig init DIR                           create a working consfig
 consfig --help | --version
@@ -67,7 +69,13 @@ async function run(argv: readonly string[]): Promise<number> {
     case "play":
       return play(directory, onlyArgument(rest, "play needs one playbook: consfig play FILE"), values.json);
     case "plan":
-      return planUnattended(directory, rest, values.json);
+      return planUnattended(directory, rest, values);
+    case "apply":
+      return applyUnattended(
+        directory,
+        onlyArgument(rest, "apply needs one plan: consfig apply FILE"),
+        values,
+      );
     case "check":
       if (rest.length > 0)
         throw new UsageError(`check does not take "${rest[0]}"; choose the consfig with --consfig DIR`);
@@ -90,6 +98,8 @@ function readArguments(argv: readonly string[]) {
       options: {
         consfig: { type: "string" },
         json: { type: "boolean", default: false },
+        out: { type: "string" },
+        strict: { type: "boolean", default: false },
         verbose: { type: "boolean", short: "v", default: false },
         "no-check": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -99,13 +109,13 @@ function readArguments(argv: readonly string[]) {
     return { values, positionals };
   } catch (error) {
     throw new UsageError(
-      `${(error as Error).message.split(". ")[0]}; the options are --consfig DIR, --json, --verbose, --no-check, --help, --version`,
+      `${(error as Error).message.split(". ")[0]}; the options are --consfig DIR, --json, --out FILE, --strict, --verbose, --no-check, --help, --version`,
     );
   }
 }
 
 function unknown(command: string): string {
-  const allowed = ["play", "plan", "check", "init"];
+  const allowed = ["play", "plan", "apply", "check", "init"];
   const [meant] = similar(allowed, command, 4);
   const guess = command.endsWith(".repl") ? `play ${command}` : meant;
   const advice = guess
@@ -160,9 +170,24 @@ async function playInput(directory: string, json: boolean): Promise<number> {
   );
 }
 
-function planUnattended(directory: string, names: readonly string[], json: boolean): Promise<number> {
+function planUnattended(
+  directory: string,
+  names: readonly string[],
+  { json, out }: { json: boolean; out?: string | undefined },
+): Promise<number> {
   const { planHosts } = require("./plan") as typeof import("./plan");
-  return unattended(directory, json, (shell) => planHosts(names, shell));
+  return unattended(directory, json, (shell) => planHosts(names, shell, out));
+}
+
+function applyUnattended(
+  directory: string,
+  file: string,
+  { json, strict }: { json: boolean; strict: boolean },
+): Promise<number> {
+  const { applyPlan } = require("./plan") as typeof import("./plan");
+  return unattended(directory, json, async (shell) =>
+    (await applyPlan(file, strict, shell)) ? EXIT.ok : EXIT.failed,
+  );
 }
 
 type Player = (shell: import("./shell").Shell, options: import("./evaluate").RunOptions) => Promise<boolean>;

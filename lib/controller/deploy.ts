@@ -6,8 +6,9 @@ import type { Host } from "../model/host";
 import type { MaybePropApp } from "../model/property";
 import type { FleetReport, Report } from "../model/report";
 import { either, hop, problems, propapp, string } from "../model/schema";
+import { requestBoundTo } from "./bound-plan";
 import { Deployment } from "./deployment";
-import type { DeployRequest } from "./request";
+import type { DeployRequest, HostPlan } from "./request";
 import { session } from "./session";
 
 type Rest = readonly (Hop | readonly Hop[] | MaybePropApp)[];
@@ -17,14 +18,55 @@ type Subject = Host | string;
  * Makes the machine match its definition: applies the properties of `host`, then further applications. Hops given here
  * replace the host's own. Failures are not thrown but are in the report. Throws `InvalidArguments` for an argument that is
  * not a host, hop or property.
+ *
+ * Given a plan instead of hosts, it does what that plan says and nothing else: a step that would now do something else
+ * stops before it acts. With `strict`, so does a step that the plan could not tell.
  */
+export function deploy(plan: Report, options?: BoundOptions): Deployment<Report>;
+export function deploy(plan: FleetReport, options?: BoundOptions): Deployment<FleetReport>;
 export function deploy<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
 export function deploy<const R extends Rest>(
   hosts: readonly Host[],
   ...rest: R & Chained<R>
 ): Deployment<FleetReport>;
-export function deploy(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
-  return begin("everything", subject, rest, deploy);
+export function deploy(
+  subject: Host | readonly Host[] | Report | FleetReport,
+  ...rest: readonly (Rest[number] | BoundOptions)[]
+): Deployment<Report | FleetReport> {
+  if (isReport(subject)) return deployPlan(subject, rest[0] as BoundOptions | undefined);
+  return begin("everything", subject, rest as Rest, deploy);
+}
+
+/** Deploys the hosts of `plans`, as `deploy(plan)` does. */
+export function deployPlans(
+  plans: ReadonlyMap<string, HostPlan>,
+  { strict = false }: BoundOptions = {},
+): Deployment<FleetReport> {
+  const deployment = new Deployment<FleetReport>({
+    scope: "everything",
+    fleet: true,
+    hosts: [...plans.keys()].map((name) => ({ name })),
+    hops: [],
+    applications: [],
+    bound: new Map([...plans].map(([name, plan]) => [name, { ...plan, strict }])),
+  });
+  session.begin(deployment);
+  return deployment;
+}
+
+/** Options of a deployment that is bound to a plan. */
+export interface BoundOptions {
+  /** True: a step that the plan could not tell for certain does not act either. */
+  readonly strict?: boolean;
+}
+
+const isReport = (subject: unknown): subject is Report | FleetReport =>
+  typeof subject === "object" && subject !== null && ("steps" in subject || "reports" in subject);
+
+function deployPlan(plan: Report | FleetReport, options?: BoundOptions): Deployment<Report | FleetReport> {
+  const deployment = new Deployment<Report | FleetReport>(requestBoundTo(plan, options));
+  session.begin(deployment);
+  return deployment;
 }
 
 /**

@@ -21,11 +21,12 @@ import { type Report, Reporter } from "../model/report";
 import { rememberAgent } from "./agents";
 import { applicablePrefix } from "./applicable-prefix";
 import { controllerArtifacts } from "./artifacts";
+import { bindable, comparison, definitionDigest, planKey } from "./bound-plan";
 import { lease, type leaseContext } from "./leases";
 import { type LeftOut, leavingOut } from "./leave-out";
 import { refuseModules } from "./module-check";
 import type { Lease } from "./pool";
-import type { DeployRequest } from "./request";
+import type { DeployRequest, HostPlan } from "./request";
 import { session } from "./session";
 import { mapFailure, mapPositions } from "./source-positions";
 
@@ -38,6 +39,7 @@ export class HostRun {
   readonly #started = performance.now();
   readonly #verbose = session.verbose;
   readonly #diff = session.diff;
+  readonly #key = planKey();
 
   /** `subject`: the name of a host in the consfig, or a host made with `makeHost`. */
   constructor(
@@ -56,9 +58,16 @@ export class HostRun {
       const { chain, prepared } = this.#prepare();
       this.#reportStart(chain, prepared);
       const { here, work } = this.#split(chain, prepared);
+      this.#reportDrift(work);
       leased = await this.#connect(prepared.model, here, work);
       const outcome = await this.#apply(leased.connection, work, here);
-      return this.#finish(outcome);
+      const report = this.#finish(outcome);
+      if (!this.request.plan || outcome.failure || outcome.cancelled) return report;
+      return bindable(report, this.request, {
+        key: this.#key,
+        definition: definitionDigest(work),
+        ...(outcome.boot !== undefined && { boot: outcome.boot }),
+      });
     } catch (error) {
       return this.#fail(error);
     } finally {
@@ -152,6 +161,7 @@ export class HostRun {
       ask: session.ask,
       cancellation: this.cancellation,
       plan: this.#plan,
+      bound: this.#bound,
     };
     return applyHere(work, { connection, ownProcess: false }, context, (event) => this.#emit(event));
   }
@@ -164,6 +174,7 @@ export class HostRun {
       by: controller(),
       ...(this.#verbose && { verbose: true }),
       ...(this.#plan && { plan: this.#plan }),
+      ...(this.#bound && { bound: this.#bound }),
     };
     const sources = agent.sources(controllerArtifacts, ...requiredBy(work));
     this.cancellation.throwIfRequested();
@@ -184,7 +195,19 @@ export class HostRun {
   }
 
   get #plan(): PlanOrigin | undefined {
-    return this.request.plan ? { after: [] } : undefined;
+    return this.request.plan ? { after: [], key: this.#key } : undefined;
+  }
+
+  get #bound(): HostPlan | undefined {
+    return this.request.bound?.get(this.#host);
+  }
+
+  /** Says first what has changed since the plan was made. */
+  #reportDrift(work: Nested): void {
+    const plan = this.#bound;
+    if (!plan || plan.definition === definitionDigest(work)) return;
+    const text = `the definition of ${this.#host} has changed since it was planned at ${plan.at}; steps that are not in the plan are refused`;
+    this.#emit({ kind: "notice", text });
   }
 
   #finish(outcome: JobOutcome): Report {
@@ -201,14 +224,18 @@ export class HostRun {
 
   #end(status: Report["status"], failure: Report["failure"]): Report {
     const ms = Math.round(performance.now() - this.#started);
+    const report = (final: Report["status"]) =>
+      this.#reporter.finish(
+        this.#host,
+        this.#deployment,
+        final,
+        ms,
+        failure && mapFailure(cleanFailure(failure)),
+      );
+    if (this.#bound && status !== "refused")
+      this.#emit({ kind: "notice", text: comparison(report(status).steps, this.#bound) });
     this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
-    return this.#reporter.finish(
-      this.#host,
-      this.#deployment,
-      status,
-      ms,
-      failure && mapFailure(cleanFailure(failure)),
-    );
+    return report(status);
   }
 
   #emit(event: StepEvent): void {

@@ -1,6 +1,16 @@
+import type { BoundPlan } from "../model/bound";
 import type { Hop } from "../model/hop";
 import type { Host } from "../model/host";
 import type { PropApp } from "../model/property";
+
+/** The plan of one host, to which a deployment can be bound. Plain data. */
+export interface HostPlan extends BoundPlan {
+  readonly host: string;
+  /** When it was made, as ISO 8601. */
+  readonly at: string;
+  /** The digest of the host's prepared definition. */
+  readonly definition: string;
+}
 
 /** The arguments of a deployment, kept so that it can be repeated. */
 export interface DeployRequest {
@@ -16,6 +26,8 @@ export interface DeployRequest {
   readonly hops: readonly Hop[];
   /** True: nothing is done; the report says what would be. */
   readonly plan?: boolean;
+  /** By host: the plan that the deployment must do, and nothing else. */
+  readonly bound?: ReadonlyMap<string, HostPlan>;
   /** Applied after the host's own properties. */
   readonly applications: readonly PropApp[];
 }

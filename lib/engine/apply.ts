@@ -21,7 +21,15 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
     await applyAtEnd(context, steps, change, broken !== undefined);
     const { failed, cancelled } = run;
     const uncertain = steps.isUncertain && { uncertain: true };
-    return { change, failed, cancelled, ...uncertain, ...(expected ? { expected } : broken && { broken }) };
+    const deviated = run.deviated !== undefined && { deviated: run.deviated };
+    return {
+      change,
+      failed,
+      cancelled,
+      ...uncertain,
+      ...deviated,
+      ...(expected ? { expected } : broken && { broken }),
+    };
   } finally {
     stopListening?.();
   }

@@ -1,10 +1,11 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { announcing, HopStack } from "../connection/hop-stack";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
+import type { BoundPlan } from "../model/bound";
 import type { Cancellation } from "../model/cancellation";
 import type { Connection } from "../model/connection";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
@@ -12,6 +13,7 @@ import type { StepEvent } from "../model/events";
 import { type Asker, type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 import { HostModel } from "../model/host-facts";
 import type { Job, JobOutcome, PlanOrigin } from "../model/job";
+import { Findings } from "../model/plan";
 import type { Nested } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { TargetBase } from "../target/base";
@@ -22,7 +24,7 @@ import { PlannedHost } from "../target/planning/host";
 import { PlanningTarget } from "../target/planning/target";
 import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
-import type { AtEnd } from "./run";
+import type { ApplyContext, AtEnd, StepListener } from "./run";
 import { onUnhandledError } from "./unhandled-errors";
 
 /** The context in which a deployment starts. */
@@ -44,6 +46,8 @@ export interface DeploymentContext {
   readonly cancellation: Cancellation;
   /** Set: nothing is done, each step is planned. */
   readonly plan: PlanOrigin | undefined;
+  /** Set: a step that would not do what this plan says stops before it acts. */
+  readonly bound: BoundPlan | undefined;
 }
 
 type Emit = (event: StepEvent) => void;
@@ -128,35 +132,75 @@ export async function applyHere(
   context: DeploymentContext,
   emit: Emit,
 ): Promise<JobOutcome> {
-  const { plan } = context;
+  const { plan, bound } = context;
   if (!plan) refuseAgentProperties(work, origin);
-  const planned = plan && new PlannedHost(plan.after);
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
-  return applyTree(work.application, {
-    target: ({ output, ran, changed, findings }) => {
-      const shared = {
-        host,
-        signal: cancellation.signal,
-        output,
-        ...(verbose && { ran }),
-        atEnd: (key: string, act: Parameters<PosixTarget["atEnd"]>[1]) => void atEnd.set(key, act),
-        memory,
-      };
-      if (!planned || !findings) return makeTarget(origin, { ...shared, changed });
-      return new PlanningTarget(makeTarget(origin, shared), { ...shared, changed }, planned, findings);
-    },
-    plans: planned !== undefined,
-    emit,
+  const digestKey = plan?.key ?? bound?.key;
+  const onHost = (listener: StepListener, memory: Map<string, unknown>): TargetContext => ({
+    host,
+    signal: cancellation.signal,
+    output: listener.output,
+    ...(verbose && { ran: listener.ran }),
+    atEnd: (key, act) => void atEnd.set(key, act),
+    memory,
+    digestKey,
+  });
+  const planOn = (planned: PlannedHost, memory: Map<string, unknown>) => (listener: StepListener) => {
+    const shared = onHost(listener, memory);
+    const findings = listener.findings ?? new Findings(0);
+    const { changed } = listener;
+    return new PlanningTarget(makeTarget(origin, shared), { ...shared, changed }, planned, findings);
+  };
+  const shared = {
     stopped: () => cancellation.reason,
     expected: work.expected,
-    ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
+  };
+  const nestWith = (more: Partial<DeploymentContext>) => (nested: Nested, emitNested: Emit) =>
+    applyBehind(nested, origin, { ...context, ...more }, emitNested);
+  const planning = (planned: PlannedHost, emitPlan: Emit, memory: Map<string, unknown>): ApplyContext => ({
+    ...shared,
+    target: planOn(planned, memory),
+    plans: true,
+    emit: emitPlan,
     nest: (nested, emitNested) =>
-      applyBehind(nested, origin, { ...context, plan: planned?.origin }, emitNested),
+      nestWith({ plan: { ...planned.origin, ...(plan?.key !== undefined && { key: plan.key }) } })(
+        nested,
+        emitNested,
+      ),
   });
+  const quiet: StepListener = { output: () => {}, ran: () => {}, changed: () => {}, findings: undefined };
+  const boot = () => bootOf(makeTarget(origin, onHost(quiet, memory)));
+  if (plan) {
+    const outcome = await applyTree(work.application, planning(new PlannedHost(plan.after), emit, memory));
+    return { ...outcome, ...(plan.key !== undefined && { boot: await boot() }) };
+  }
+  if (bound?.boot !== undefined && bound.within === undefined && bound.boot !== (await boot())) {
+    const text = `${host.name} was rebooted or reinstalled since it was planned`;
+    emit({ kind: "notice", text });
+  }
+  return applyTree(work.application, {
+    ...shared,
+    target: (listener) => makeTarget(origin, { ...onHost(listener, memory), changed: listener.changed }),
+    emit,
+    ...(origin.ownProcess && { onUnhandledError }),
+    ...(bound && {
+      bound,
+      planned: (emitPlan) => planning(new PlannedHost(), emitPlan, new Map([[WORK, work]])),
+    }),
+    nest: (nested, emitNested, within) =>
+      nestWith({ bound: bound && within !== undefined ? { ...bound, within } : bound })(nested, emitNested),
+  });
+}
+
+/** What tells one boot of one installation from another; empty where the host does not say. */
+async function bootOf(target: PosixTarget): Promise<string> {
+  const files = ["/proc/sys/kernel/random/boot_id", "/etc/machine-id"];
+  const found = await Promise.all(files.map((file) => target.readBytes(file).catch(() => undefined)));
+  return createHash("sha256").update(found.map(String).join("\n")).digest("hex").slice(0, 16);
 }
 
 const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): TargetBase =>
@@ -237,10 +281,11 @@ async function applyInAgent(
   return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose, plan }: DeploymentContext): Job => ({
+const jobOf = (rest: Nested, { deployment, by, verbose, plan, bound }: DeploymentContext): Job => ({
   ...rest,
   deployment,
   by,
   ...(plan && { plan }),
+  ...(bound && { bound }),
   ...(verbose && { verbose }),
 });

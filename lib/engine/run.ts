@@ -1,4 +1,5 @@
 import { appliedAnywhere } from "../model/application";
+import { type BoundPlan, StepKeys } from "../model/bound";
 import type { HostChange } from "../model/changes";
 import {
   AbortedChange,
@@ -30,8 +31,15 @@ export interface ApplyContext {
   readonly expected?: readonly string[] | undefined;
   /** The work that properties registered for the end. */
   readonly atEnd: AtEnd;
-  /** Runs a nested deployment, whose events are passed to `emit`. Absent where deployments cannot be nested. */
-  nest?(nested: Nested, emit: (event: StepEvent) => void): Promise<JobOutcome>;
+  /** The plan that the steps must do, and nothing else. */
+  readonly bound?: BoundPlan;
+  /** With `bound`: the context in which a step is planned as the host is now. */
+  planned?(emit: (event: StepEvent) => void): ApplyContext;
+  /**
+   * Runs a nested deployment, whose events are passed to `emit`; `within`: the key of the step that makes it. Absent where
+   * deployments cannot be nested.
+   */
+  nest?(nested: Nested, emit: (event: StepEvent) => void, within?: string): Promise<JobOutcome>;
 }
 
 /** Receives what happens in one step. */
@@ -60,29 +68,36 @@ export interface Outcome {
   readonly expected?: Expected;
   /** Only of a plan, true: whether anything would change is not certain. */
   readonly uncertain?: boolean;
+  /** Why a bound deployment stopped: a step was not as planned. */
+  readonly deviated?: string;
 }
 
 /** One run of a tree: numbers its steps and records failures. */
 export class Run {
   failed = false;
   cancelled = false;
+  /** Why a bound deployment starts no further step: one was not as planned. */
+  deviated: string | undefined;
   #steps = 0;
   /** Steps that have started but not ended, in the order in which they started. */
   readonly #running = new Set<number>();
   /** Errors that a step has reported: the steps around it do not report them again. */
   readonly #reported = new WeakSet<object>();
   readonly #prepared: Set<PropApp>;
+  readonly #keys: StepKeys;
 
   constructor(
     readonly context: ApplyContext,
-    root: PropApp,
+    root: PropApp | undefined,
   ) {
-    this.#prepared = new Set(appliedAnywhere(root));
+    this.#prepared = new Set(root && appliedAnywhere(root));
+    this.#keys = new StepKeys(context.bound?.within);
   }
 
   begin(parent: number | undefined, property: string, desc: string, site: string): number {
     const step = this.#nextStep();
     this.#running.add(step);
+    this.#keys.started(step, parent, property, desc);
     const inside = parent !== undefined && { parent };
     this.context.emit({ kind: "step-started", step, ...inside, property, desc, site });
     return step;
@@ -130,6 +145,11 @@ export class Run {
     this.end(step, "failed", 0, { failure: failureOf(error) });
   }
 
+  /** The key of `step` in the plan that this run is bound to. */
+  keyOf(step: number): string {
+    return this.#keys.of(step) ?? "";
+  }
+
   isReported(error: unknown): boolean {
     return typeof error === "object" && error !== null && this.#reported.has(error);
   }
@@ -149,7 +169,7 @@ export class Run {
   stopped(): string | undefined {
     const reason = this.context.stopped();
     if (reason) this.cancelled = true;
-    return reason;
+    return reason ?? this.deviated;
   }
 
   /** `application` ready to be applied; if a property has just made it, it is prepared first. */
@@ -167,7 +187,7 @@ export class Run {
     const { context } = this;
     if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
     try {
-      return await context.nest(nested, this.#renumbering(parent));
+      return await context.nest(nested, this.#renumbering(parent), this.#keys.of(parent ?? 0));
     } catch (error) {
       // An unreachable nested host fails one step only: the connection to this host still works.
       throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;

@@ -12,6 +12,11 @@ export class StepOptionsStack {
     return new StepOptionsStack([...this.all, options]);
   }
 
+  /** The same without what they do before a change. */
+  get passive(): StepOptionsStack {
+    return new StepOptionsStack(this.all.map(({ beforeChange: _acts, ...options }) => options));
+  }
+
   targetFor(plain: PosixTarget): PosixTarget {
     return this.all.reduce((target, options) => options.target?.(target) ?? target, plain);
   }

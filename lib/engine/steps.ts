@@ -22,6 +22,7 @@ import type {
   Steps,
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import { refuseDeviation } from "./bound";
 import { plannedStep, stopsPlan } from "./plan";
 import { ChangeCounter, type Run } from "./run";
 import { skipAll } from "./sequence";
@@ -58,14 +59,15 @@ export class ApplicationSteps implements SlotSteps {
     this.#scope = scope;
   }
 
-  static topLevel(run: Run): ApplicationSteps {
+  /** `around`: the options of combinators around them. */
+  static topLevel(run: Run, around?: StepOptionsStack): ApplicationSteps {
     const { context } = run;
     const notice = (_stream: string, text: string) => context.emit({ kind: "notice", text: text.trimEnd() });
     const after = new Set<number>();
     const findings = run.findings(0, after);
     const plainTarget = context.target(run.listener(undefined, notice, findings));
     const expected = context.expected ?? [];
-    const options = expected.reduce((all, expects) => all.with({ expects }), StepOptionsStack.none);
+    const options = around ?? expected.reduce((all, expects) => all.with({ expects }), StepOptionsStack.none);
     return new ApplicationSteps(run, {
       parent: undefined,
       plainTarget,
@@ -218,6 +220,9 @@ export class ApplicationSteps implements SlotSteps {
       const plainTarget = context.target(listener);
       const scope = { parent: step, plainTarget, changes, options, findings, after: NONE, next: {} };
       const inner = new ApplicationSteps(this.#run, scope);
+      await refuseDeviation(this.#run, subject, this.#run.keyOf(step), (run) =>
+        ApplicationSteps.topLevel(run, options.passive).announced(subject, desc, work),
+      );
       const perform = () => work(options.targetFor(plainTarget), inner);
       const { change, now, plan } = findings
         ? await plannedStep(findings, changes, perform)
@@ -258,6 +263,7 @@ export class ApplicationSteps implements SlotSteps {
       else changes.add();
     }
     if (outcome.failed) this.#run.failed = true;
+    this.#run.deviated ??= outcome.deviated;
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");
     if (outcome.failure) throw errorOf(outcome.failure);
     if (outcome.expected) throw this.#alreadyReported(expectedError(outcome.expected));

@@ -60,6 +60,7 @@ function applied(
     ask: undefined,
     cancellation: new Cancellation(),
     plan: undefined,
+    bound: undefined,
   };
   const origin = { connection: localConnection(), ownProcess: false };
   return applyBehind({ hops: [agent()], host, application }, origin, context, (event) => reporter.add(event));

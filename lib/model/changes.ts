@@ -28,6 +28,8 @@ export interface FileChange {
   readonly link?: FromTo<string>;
   /** The new path of a file that was renamed. */
   readonly renamed?: string;
+  /** Of the content before and after, with the key of a plan: only there, and in deployments that are bound to it. */
+  readonly digest?: string;
 }
 
 /** How the content of a file changed. Sizes are in bytes. */

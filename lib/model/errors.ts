@@ -26,6 +26,9 @@ export class FailedChange extends ConsfigError {}
 /** A step could not start, and changed nothing. Fix the cause and deploy again. */
 export class AbortedChange extends FailedChange {}
 
+/** A step of a bound deployment would not do what its plan says, and has done nothing. Make a new plan. */
+export class NotAsPlanned extends AbortedChange {}
+
 /** A hop could not be opened, or its link was lost. */
 export class ConnectionFailed extends AbortedChange {
   constructor(

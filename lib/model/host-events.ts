@@ -132,6 +132,7 @@ const CHANGE_FIELDS: { readonly [K in HostChange["kind"]]: Fields } = {
     owner: fromTo(line(100)),
     link: fromTo(line(4096)),
     renamed: optional(line(4096)),
+    digest: optional(line(64)),
   },
   package: { name: line(200), version: object({ from: optional(line(200)), to: optional(line(200)) }) },
   account: { change: line(20), name: line(200), detail: optional(line(1000)) },
@@ -212,6 +213,8 @@ export function cleanOutcome(outcome: JobOutcome): JobOutcome {
   const { change, failed, cancelled } = outcome;
   const more: Fields = {
     uncertain: optional(boolean),
+    boot: optional(line(64)),
+    deviated: optional(line(2000)),
     failure,
     broken: optional(oneOf("failed", "aborted")),
     expected: optional(object({ name: line(100), message: text(16 * 1024), touched: boolean })),

@@ -1,3 +1,4 @@
+import type { BoundPlan } from "./bound";
 import type { Expected } from "./errors";
 import type { Failure, Hop, HostState, PropApp } from "./types";
 
@@ -14,6 +15,8 @@ export interface Job {
   readonly verbose?: boolean;
   /** Set: nothing is done, each step is planned. */
   readonly plan?: PlanOrigin;
+  /** Set: a step that would not do what this plan says stops before it acts. */
+  readonly bound?: BoundPlan;
   /** Names of the error classes that a combinator around the job expects: they do not count as failures. */
   readonly expected?: readonly string[];
 }
@@ -22,6 +25,8 @@ export interface Job {
 export interface PlanOrigin {
   /** The steps before it that would change something, by their number outside the job. */
   readonly after: readonly number[];
+  /** The key of a plan that a deployment can be bound to. */
+  readonly key?: string;
 }
 
 /** The outcome of a job. */
@@ -31,6 +36,10 @@ export interface JobOutcome {
   readonly cancelled: boolean;
   /** Only of a plan, true: whether anything would change is not certain. */
   readonly uncertain?: boolean;
+  /** Only of a plan: what tells one boot of one installation of the host from another. */
+  readonly boot?: string;
+  /** Why a bound deployment stopped: a step was not as planned. */
+  readonly deviated?: string;
   /** The reason why the job could not be completed; absent when it was. */
   readonly failure?: Failure;
   /** How the tree as a whole ended, when a failure in it stopped it. */

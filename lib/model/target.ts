@@ -65,6 +65,8 @@ export interface HostParts {
 export interface PlanModel extends PosixTarget {
   /** From now on the query `command` is answered with `result`, until something that it is `about` changes again. */
   answer(command: Command, result: Partial<CommandResult>, about: HostParts): void;
+  /** The command may fail, for a reason that no question tells in advance. */
+  mayFail(): void;
   /** Now `parts` may have changed in a way that is not known; without `parts`: anything. */
   mayChange(parts?: HostParts): void;
 }

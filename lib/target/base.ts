@@ -234,7 +234,8 @@ export abstract class TargetBase implements PosixTarget {
     if (!this.context.changed) return;
     const before: FileImage | undefined = found && { ...found.stat, bytes: found.bytes };
     const mode = options.mode ?? found?.stat.mode ?? 0o644;
-    this.report(await fileChange(path, before, { size: content.length, bytes: content, mode }));
+    const after = { size: content.length, bytes: content, mode };
+    this.report(await fileChange(path, before, after, this.context.digestKey));
   }
 
   async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {

@@ -15,6 +15,8 @@ export interface TargetContext {
   ran?(command: CommandTrace): void;
   /** Called with each change, after it was made; in a plan, when it is foreseen. */
   changed?(change: HostChange): void;
+  /** The key for digests of contents, in a plan and in a deployment that is bound to it. */
+  readonly digestKey?: string | undefined;
   atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
   readonly memory: Map<string, unknown>;
   /** The home directory, if it is not that of the connected user. */

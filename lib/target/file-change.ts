@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { ContentChange, FileChange } from "../model/changes";
 import type { FileStat } from "../model/target";
 
@@ -23,6 +23,7 @@ export async function fileChange(
   path: string,
   before: FileImage | undefined,
   after: FileImage | undefined,
+  digestKey?: string,
 ): Promise<FileChange> {
   const change = before ? (after ? "modified" : "removed") : "created";
   const same = before?.bytes !== undefined && after?.bytes !== undefined && before.bytes.equals(after.bytes);
@@ -33,7 +34,15 @@ export async function fileChange(
     type: "file",
     ...(!same && { content: await contentChange(before, after) }),
     ...(before?.mode !== after?.mode && { mode: fromTo(before?.mode, after?.mode) }),
+    ...(digestKey !== undefined && { digest: contentDigest(digestKey, before, after) }),
   };
+}
+
+function contentDigest(key: string, before: FileImage | undefined, after: FileImage | undefined): string {
+  const hmac = createHmac("sha256", Buffer.from(key, "hex"));
+  for (const image of [before, after])
+    hmac.update(image ? `${image.bytes?.length ?? image.size}\n` : "none\n").update(image?.bytes ?? "");
+  return hmac.digest("hex").slice(0, 32);
 }
 
 /** Whether everyone on the host may read a file with these permission bits: its content may be shown. */

@@ -16,6 +16,8 @@ export interface StepOutcome {
   readonly property: string;
   readonly desc: string;
   readonly status: StepStatus;
+  /** The class of the error with which it failed. */
+  readonly error?: string;
   readonly plan?: PlanAnswer;
 }
 
@@ -45,7 +47,9 @@ export class StepOutcomes {
     if (event.kind === "step-started") this.#started.set(event.step, event);
     if (event.kind !== "step-ended") return;
     const { property = "", desc = "" } = this.#started.get(event.step) ?? {};
-    this.steps.push({ property, desc, status: event.status, ...(event.plan && { plan: event.plan }) });
+    const { status, failure, plan } = event;
+    const error = failure && { error: failure.name };
+    this.steps.push({ property, desc, status, ...error, ...(plan && { plan }) });
   }
 }
 
@@ -104,14 +108,15 @@ export async function assertCameTrue(
     const [found] = at < 0 ? [] : remaining.splice(at, 1);
     const answer = plan?.answer;
     const wanted = EXPECTED[answer ?? ""];
-    // A command may fail, which nobody knows before it runs.
-    const isRight =
-      wanted === undefined || wanted === found?.status || (plan?.open && found?.status === "failed");
+    // What acts may fail in acting, which nobody knows before. An `AbortedChange` has not acted.
+    const acted = found?.status === "failed" && (plan?.open || found.error !== "AbortedChange");
+    const isRight = wanted === undefined || wanted === found?.status || (answer === "would change" && acted);
     return { property, desc, answer, reason: plan?.reason, actual: found?.status, wrong: !isRight };
   });
   const wrong = rows.filter((row) => row.wrong);
   record(rows);
   assert.deepEqual(wrong, [], "the plan was right");
+  if (actual.some(({ status }) => status === "failed")) return;
   for (const file of planned.files) {
     const [stat, content] = await Promise.all([
       on.lstat(file.path),

@@ -51,7 +51,7 @@ export class JobRun {
 
   /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by, verbose = false, plan } = job;
+    const { deployment, by, verbose = false, plan, bound } = job;
     const context = {
       deployment,
       by,
@@ -60,6 +60,7 @@ export class JobRun {
       ask: undefined,
       cancellation: this.#cancellation,
       plan,
+      bound,
     };
     try {
       validate(job);
@@ -86,7 +87,8 @@ const jobSchema = object({
   application: propapp(),
   host: json({ type: "object", required: ["name", "attributes"] }),
   verbose: optional(boolean()),
-  plan: optional(object({ after: list(integer()) })),
+  plan: optional(object({ after: list(integer()), key: optional(string()) })),
+  bound: optional(json({ type: "object", required: ["key", "steps", "strict"] })),
   expected: optional(list(string())),
 });
 

@@ -63,6 +63,7 @@ export const isConnectionFailure = ({ failure, steps }: Pick<Report, "failure" |
 /** Errors whose name says no more than their message. */
 const EXPECTED = new Set([
   "AbortedChange",
+  "NotAsPlanned",
   "MissingData",
   "FailedChange",
   "RunFailed",

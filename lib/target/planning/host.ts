@@ -34,6 +34,8 @@ export class PlannedHost {
     return { after: [...this.#acted.keys()] };
   }
 
+  /** Results of queries on the host, which nothing changes while it is planned. */
+  readonly #asked = new Map<string, Promise<CommandResult>>();
   /** Flags that would be set or cleared, by name. */
   readonly flags = new Map<string, boolean>();
   /** Temporary files and directories in use. */
@@ -60,6 +62,16 @@ export class PlannedHost {
   answer(command: string, result: CommandResult, about: HostParts, by: PlannedBy): void {
     this.#acted.set(by.step, by);
     this.#answers.set(command, { result, about, at: this.#tick(), ...by });
+  }
+
+  /** The result of `ask`, which is called once for each `key`. */
+  asked(key: string, ask: () => Promise<CommandResult>): Promise<CommandResult> {
+    const known = this.#asked.get(key);
+    if (known) return known;
+    const asking = ask();
+    this.#asked.set(key, asking);
+    asking.catch(() => this.#asked.delete(key));
+    return asking;
   }
 
   /** The planned answer to `command`, with the steps on which it depends; undefined when only the host knows it. */

@@ -76,12 +76,21 @@ export class PlanningTarget extends TargetBase implements PlanModel {
   override async query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
     const planned = this.#planned.answerTo(commandText(command));
     this.#dependOn(planned ? planned.dependsOn : this.#planned.changing(options.about));
-    return planned ? this.#result(command, planned.result, options) : this.#host.query(command, options);
+    if (planned) return this.#result(command, planned.result, options);
+    const { mayFail = false } = options;
+    const result = await this.#planned.asked(this.#askedKey(command, options), () =>
+      this.#host.query(command, { ...options, mayFail: true }),
+    );
+    return mayFail ? result : this.#result(command, result, options);
   }
 
   answer(command: Command, result: Partial<CommandResult>, about: HostParts): void {
     const whole = { exit: 0, stdout: "", stderr: "", ...result };
     this.#planned.answer(commandText(command), whole, about, this.#by);
+  }
+
+  mayFail(): void {
+    this.#findings.open = true;
   }
 
   mayChange(parts?: HostParts): void {
@@ -222,6 +231,8 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     const place = await this.#place(name, true);
     const found = await this.#statAt(place);
     if (found?.type === "directory") throw await this.failure("write", name, "it is a directory");
+    if (found?.type === "symlink")
+      throw await this.failure("write", name, "too many levels of symbolic links");
     const parent = await this.#directoryFor("write", name, place, options.parents ?? false);
     const owner = found ?? (await this.#newOwner(parent));
     this.#set(place, {
@@ -346,6 +357,11 @@ export class PlanningTarget extends TargetBase implements PlanModel {
 
   protected execute(): Promise<RawResult> {
     throw new Error("a plan runs no commands");
+  }
+
+  /** The same question, asked in the same circumstances, has the same key. */
+  #askedKey(command: Command, { env, cwd, input }: QueryOptions): string {
+    return JSON.stringify([commandText(command), env, cwd, input?.toString("latin1"), this.context.home]);
   }
 
   get #by(): PlannedBy {
