@@ -19,6 +19,8 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",
+  "lib/controller/plan-file.ts": "test/lib/controller/bound-plan.test.ts",
+  "lib/model/bound.ts": "test/lib/controller/bound-plan.test.ts",
   "lib/model/changes.ts": "test/lib/target/file-change.test.ts",
   "lib/model/connection.ts": "test/lib/connection/local.test.ts",
   "lib/model/definition-checks.ts": "test/lib/model/property.test.ts",

@@ -191,14 +191,14 @@ describe("agents", needsMachines(), () => {
       for (let i = 0; i < times; i++) assertOk(await on.deploy([prop("file.hasContent", "/srv/same", "x")]));
       return memory();
     };
-    const early = await several(20);
-    const late = await several(60);
+    const early = await several(10);
+    const late = await several(30);
     const shown = (of: typeof early) =>
       Object.entries(of)
         .map(([name, { rss, pss }]) => `${name} ${rss.toFixed(0)} MB RSS, ${pss.toFixed(0)} MB PSS`)
         .join("; ");
-    t.diagnostic(`after 20 deployments: ${shown(early)}`);
-    t.diagnostic(`after 80: ${shown(late)}`);
+    t.diagnostic(`after 10 deployments: ${shown(early)}`);
+    t.diagnostic(`after 40: ${shown(late)}`);
     assert.ok(late.supervisor.pss + late.spare.pss < 120, shown(late));
     assert.ok(late.supervisor.rss - early.supervisor.rss < 10, `${shown(early)}\n${shown(late)}`);
   });

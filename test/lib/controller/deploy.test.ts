@@ -130,6 +130,7 @@ describe("the events of a deployment", () => {
       "hop-opened via.local() reused false",
       "step-started 1 echo a",
       "step-output 1 a\n",
+      "step-changed",
       "step-ended 1 changed",
       "step-started 2 b",
       "step-ended 2 failed",
