@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
+import { isAgentRunning } from "../agent/client/running";
 import { eseqprops, seqprops } from "../combinators";
 import { refuseUnsupported } from "../engine/fit";
 import { applyHere } from "../engine/hops";
@@ -55,8 +56,9 @@ export class HostRun {
   async perform(): Promise<Report> {
     let leased: Lease | undefined;
     try {
-      const { chain, prepared } = this.#prepare();
-      this.#reportStart(chain, prepared);
+      const { chain: whole, prepared } = this.#prepare();
+      this.#reportStart(whole, prepared);
+      const chain = this.request.plan ? await this.#withoutIdleAgent(whole, prepared.model) : whole;
       const { here, work } = this.#split(chain, prepared);
       this.#reportDrift(work);
       leased = await this.#connect(prepared.model, here, work);
@@ -114,6 +116,20 @@ export class HostRun {
     }
     const { model } = prepare(host, seqprops(...host.applications));
     return prepare(host, apply(eseqprops(...applications)), model.without(shared.data));
+  }
+
+  /** A plan starts no agent, and leaves none: where none runs, the host is asked over the shell. */
+  async #withoutIdleAgent(chain: readonly Hop[], model: HostModel): Promise<readonly Hop[]> {
+    const at = agentIndex(chain);
+    if (at < 0 || session.connections.isOpen(chain.slice(0, at + 1), this.#host)) return chain;
+    const { connection, release } = await lease(model, chain.slice(0, at), this.#leaseOptions());
+    try {
+      if (await isAgentRunning(connection)) return chain;
+    } finally {
+      release();
+    }
+    this.#emit({ kind: "notice", text: `no agent runs on ${this.#host}, so it is planned over the shell` });
+    return chain.filter((_, index) => index !== at);
   }
 
   #reportStart(chain: readonly Hop[], { steps }: PreparedHost): void {

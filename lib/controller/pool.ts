@@ -36,7 +36,7 @@ export class ConnectionPool {
 
   /** A lease of the chain `hops` to the host of `context`, opened if needed. Throws `ConnectionFailed`. */
   async lease(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Lease> {
-    const key = JSON.stringify([context.host.name, ...hops.map(({ hop, args }) => [hop, args])]);
+    const key = keyOf(hops, context.host.name);
     const chain = await this.#chain(key, hops, context);
     chain.users += 1;
     let released = false;
@@ -49,6 +49,11 @@ export class ConnectionPool {
         if (chain.dropped && chain.users === 0) void chain.stack.close();
       },
     };
+  }
+
+  /** Whether the chain `hops` to `host` is open, and its link alive. */
+  isOpen(hops: readonly Hop[], host: string): boolean {
+    return this.#kept.peek(keyOf(hops, host))?.stack.alive === true;
   }
 
   /** Every open chain whose link is alive, with its innermost connection. */
@@ -124,3 +129,6 @@ function drop(chain: Chain): void {
   chain.dropped = true;
   if (chain.users === 0) void chain.stack.close();
 }
+
+const keyOf = (hops: readonly Hop[], host: string): string =>
+  JSON.stringify([host, ...hops.map(({ hop, args }) => [hop, args])]);

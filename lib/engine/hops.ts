@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
+import { isAgentRunning } from "../agent/client/running";
 import { announcing, HopStack } from "../connection/hop-stack";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
@@ -63,6 +64,8 @@ export async function applyBehind(
   let { ownProcess } = origin;
   try {
     for (const [index, hop] of work.hops.entries()) {
+      // A plan starts no agent.
+      if (context.plan && hopDefinition(hop).agent && !(await isAgentRunning(stack.top))) continue;
       const rest = { ...work, hops: work.hops.slice(index + 1) };
       const enter = () => enterHop(hop, rest, { stack, ownProcess }, context, emit);
       const executor = await (context.verbose ? announcing(hop, emit, enter) : enter());

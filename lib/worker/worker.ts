@@ -122,7 +122,7 @@ class Worker {
   async #start(job: Job, link: Wire<WorkerAnswer>): Promise<void> {
     if (this.#job) return;
     try {
-      this.#journal = new Journal(this.#directory, job.deployment);
+      this.#journal = new Journal(this.#directory, job.deployment, job.plan !== undefined);
     } catch {
       // Another worker has started this deployment, and the relay follows that one.
       return this.#exitIfIdle();
@@ -146,8 +146,12 @@ class Worker {
     rmSync(path.join(this.#directory.run, this.#socketName), { force: true });
     this.#record.remove();
     // Let connected clients receive the outcome, but not without limit.
-    setTimeout(() => process.exit(0), EXIT_GRACE_MS).unref();
+    setTimeout(() => {
+      this.#journal?.pass();
+      process.exit(0);
+    }, EXIT_GRACE_MS).unref();
     await Promise.all([...this.#links].map((each) => each.finished));
+    this.#journal.pass();
     process.exit(0);
   }
 

@@ -19,6 +19,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",
+  "lib/agent/client/running.ts": "test/lib/controller/bound-plan.test.ts",
   "lib/controller/plan-file.ts": "test/lib/controller/bound-plan.test.ts",
   "lib/model/bound.ts": "test/lib/controller/bound-plan.test.ts",
   "lib/model/changes.ts": "test/lib/target/file-change.test.ts",

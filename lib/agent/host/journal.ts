@@ -13,10 +13,20 @@ const MAX_JOURNALS = 50;
 export class Journal {
   readonly #file: number | undefined;
 
-  /** Throws when `deployment` has a journal: another worker has started it. */
-  constructor(directory: AgentDirectory, deployment: string) {
-    for (const old of outdated(directory)) rmSync(old, { force: true });
-    this.#file = ignoreFullDisk(() => openSync(directory.journal(deployment), "ax", 0o600));
+  readonly #path: string;
+
+  /**
+   * `passing`: it is removed when the deployment has ended, and nothing makes room for it. Throws when `deployment` has a
+   * journal: another worker has started it.
+   */
+  constructor(
+    directory: AgentDirectory,
+    deployment: string,
+    private readonly passing = false,
+  ) {
+    this.#path = directory.journal(deployment);
+    for (const old of passing ? [] : outdated(directory)) rmSync(old, { force: true });
+    this.#file = ignoreFullDisk(() => openSync(this.#path, "ax", 0o600));
   }
 
   write(...lines: JournalLine[]): void {
@@ -45,6 +55,11 @@ export class Journal {
 
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
+  }
+
+  /** Removes it if it was only for the time of the deployment. */
+  pass(): void {
+    if (this.passing) rmSync(this.#path, { force: true });
   }
 }
 

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +25,9 @@ import * as cmd from "../../../properties/cmd";
 import * as file from "../../../properties/file";
 import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
-import { prop, type Rig, rig } from "../agent/_rig";
+import { changedPaths, snapshot } from "../../support/snapshot";
+import { until } from "../../support/until";
+import { assertOk, prop, type Rig, rig } from "../agent/_rig";
 import { host } from "./_hosts";
 
 let dir: string;
@@ -208,6 +219,36 @@ describe("a plan of a real host", needsMachines(), () => {
     on = await rig();
   });
   after(() => on?.stop());
+
+  test("starts and leaves no agent: where none runs, the shell is asked", async () => {
+    await on.deploy([prop("probe.runs", "true")], [on.ssh()]);
+    const before = await snapshot(on.machine);
+    const web1 = defhost(
+      "planned-first.example.org",
+      { deploy: [on.ssh(), via.agent()] },
+      prop("file.hasContent", "/srv/planned", ["x"]),
+    );
+    const planning = plan(web1);
+    const notices: string[] = [];
+    planning.subscribe((event) => void (event.kind === "notice" && notices.push(event.text)));
+    const planned = await planning;
+    assert.deepEqual(notices, [
+      "no agent runs on planned-first.example.org, so it is planned over the shell",
+    ]);
+    assert.deepEqual(
+      planned.steps.map((step) => step.plan?.answer),
+      ["would change"],
+    );
+    assert.deepEqual(changedPaths(before, await snapshot(on.machine)), []);
+    assert.doesNotMatch(await on.machine.run("ps -eo args"), /consfigurator/);
+    // With an agent that runs, too, nothing is left but what it had.
+    assertOk(await on.deploy([prop("probe.runs", "true")]));
+    const journals = () => readdirSync(path.join(on.agent, "journal")).sort();
+    const had = journals();
+    assert.equal((await plan(web1)).steps[0]?.plan?.answer, "would change");
+    await until("the journal of the plan to be gone", () => journals().join() === had.join());
+    assert.equal(existsSync(path.join(on.machine.root, "srv/planned")), false);
+  });
 
   for (const [kind, hops] of [
     ["agent", () => [on.ssh(), via.agent()]],

@@ -1,0 +1,13 @@
+import type { Connection } from "../../model/connection";
+import { AGENT_DIRECTORY } from "./bootstrap";
+
+/** The socket of the supervisor, below the agent's directory: see lib/agent/host/directory.ts. */
+const SOCKET = "run/supervisor";
+
+/** Whether the agent of the connected user runs on the host already, so that using it starts and leaves nothing. */
+export async function isAgentRunning(connection: Connection): Promise<boolean> {
+  const channel = await connection.exec(`d=${AGENT_DIRECTORY}; [ -x "$d/node" ] && [ -S "$d/${SOCKET}" ]`);
+  channel.stdin.end();
+  for (const stream of [channel.stdout, channel.stderr]) stream.resume();
+  return (await channel.exit) === 0;
+}
