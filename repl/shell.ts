@@ -193,8 +193,9 @@ export class Shell {
   }
 }
 
-/** Stopped and cancelled deployments have not failed. */
-const hasFailed = ({ ok, status }: Report): boolean => !ok && (status === "failed" || status === "refused");
+/** Stopped and cancelled deployments have not failed, and a plan cannot: it says what would. */
+const hasFailed = ({ ok, status, plan }: Report): boolean =>
+  !ok && !plan && (status === "failed" || status === "refused");
 
 const reportsOf = (value: unknown): Report[] =>
   isReport(value) ? [value] : isFleetReport(value) ? [...value.reports] : [];

@@ -4,7 +4,7 @@ import { colour } from "../_colour";
 import { columns, cut } from "../_layout";
 
 /** Lines of one diff that are shown, unless everything is asked for. */
-const MOST_LINES = 40;
+const MOST_LINES = 24;
 
 /** The lines of `changes`, each beginning with `indent`. `full`: diffs are not folded. */
 export function changeLines(changes: readonly HostChange[], indent: string, full = false): string[] {

@@ -1,9 +1,9 @@
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
-import { fitted } from "../_layout";
+import { columns, fitted } from "../_layout";
 import { changeLines } from "./_changes";
 import { planNote } from "./_plan";
-import { failures, type HostTree, inOrder, type Step } from "./_tree";
+import { failures, type HostTree, inOrder, isFailed, type Step } from "./_tree";
 import { duration } from "./_units";
 import { advice, formatCommand, formatFailure, outcome } from "./_words";
 
@@ -118,10 +118,20 @@ function stepLines(tree: HostTree, full: boolean): string[] {
 }
 
 const shownStep = (step: Step, tree: HostTree, full: boolean): string[] => [
-  stepLine(step, tree),
+  ...stepAndNote(step, tree),
   ...detailLines(step, full),
   ...(tree.diff || full ? changeLines(step.changes, `${indent(step)}  `, full) : []),
 ];
+
+/** The line of a step; a note that does not fit into it follows on lines of its own. */
+function stepAndNote(step: Step, tree: HostTree): string[] {
+  const note = planNote(step, tree);
+  const isShort = indent(step).length + step.desc.length + note.length + 10 < columns();
+  if (!step.plan || note === "" || isShort) return [stepLine(step, tree)];
+  const bare = { ...step, plan: { ...step.plan, answer: "holds" as const, open: false }, reason: undefined };
+  const line = stepLine(bare, tree).replace(sign(step.status), stepSign(step));
+  return [line, ...fitted(note, `${indent(step)}  `).map((each) => colour.dim(each))];
+}
 
 export function stepLine(step: Step, tree: HostTree): string {
   const time = step.ms >= SLOW ? colour.dim(` ${duration(step.ms)}`) : "";
@@ -153,7 +163,7 @@ function detailLines(step: Step, full: boolean): string[] {
     ...step.commands.map((command) => `${inside}${colour.dim(formatCommand(command))}`),
     ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),
   ];
-  const failedHere = step.status === "failed" && !step.children.some(({ status }) => status === "failed");
+  const failedHere = isFailed(step) && !step.children.some(({ status }) => status === "failed");
   if (!failedHere) return full ? printed : [];
   const message = step.failure ? formatFailure(step.failure) : "failed";
   return [

@@ -236,8 +236,12 @@ export const leaves = (tree: HostTree): Step[] =>
 /** The failed steps, without those that failed because of a child. */
 export const failures = (tree: HostTree): Step[] =>
   [...tree.steps.values()].filter(
-    ({ status, children }) => status === "failed" && !children.some((child) => child.status === "failed"),
+    (step) => isFailed(step) && !step.children.some((child) => child.status === "failed"),
   );
+
+/** Whether the step failed or, in a plan, certainly would. */
+export const isFailed = ({ status, plan }: Step): boolean =>
+  status === "failed" && (plan === undefined || plan.answer === "would fail");
 
 /** All steps, each before its children. */
 export function inOrder(steps: readonly Step[]): Step[] {
