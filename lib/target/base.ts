@@ -140,7 +140,7 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   async succeeds(command: Command, options: RunOptions = {}): Promise<boolean> {
-    return (await this.run(command, { ...options, mayFail: true })).exit === 0;
+    return (await this.run(command, { excerpt: true, ...options, mayFail: true })).exit === 0;
   }
 
   async identity(): Promise<Identity> {

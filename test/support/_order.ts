@@ -21,6 +21,7 @@ const long: Readonly<Record<string, number>> = {
   "test/lib/target/racing-user.test.ts": 60,
   "test/start.test.ts": 60,
   "test/repl/_install.test.ts": 30,
+  "test/lib/target/command-output.test.ts": 30,
   "test/repl/prompt.test.ts": 30,
   "test/docs/_reference.test.ts": 20,
   "test/repl/choices.test.ts": 20,

@@ -14,6 +14,7 @@ import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { TargetBase } from "../base";
 import { LOCALE, lastReason, type RawResult } from "../command";
+import { OUTPUT_LIMIT } from "../command-output";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
@@ -96,12 +97,15 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  protected async readIdentified(name: string): Promise<{ bytes: Buffer; id: string } | undefined> {
+  protected async readIdentified(
+    name: string,
+    limit = OUTPUT_LIMIT,
+  ): Promise<{ bytes: Buffer; id: string } | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
     if (stat.type !== "file") throw await this.failure("read", name, "it is not a regular file");
-    return this.#attempt("read", name, readIdentified);
+    return this.#attempt("read", name, (file) => readIdentified(file, limit));
   }
 
   async sameContent(name: string, other: string): Promise<boolean> {
@@ -191,7 +195,8 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     const mayBe = stat.type !== "file" || stat.size === wanted.length;
-    return { stat, same: mayBe && (await this.readBytes(name))?.equals(wanted) === true };
+    const found = mayBe && (await this.readIdentified(name, Math.max(OUTPUT_LIMIT, wanted.length)));
+    return { stat, same: found ? found.bytes.equals(wanted) : false };
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {

@@ -3,6 +3,8 @@
  * text expects its arguments as shell words. Exit codes above 40 are answers.
  */
 
+import { OUTPUT_LIMIT, TOO_LARGE } from "../command-output";
+
 /** Exit code of a question: the path does not exist. */
 export const ABSENT = 44;
 /** Exit code of a question: the path exists, but has another type. */
@@ -46,7 +48,8 @@ export const look = (path: string, ifSize?: number, digest = false): string => {
   const bytes = digest
     ? `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}" || cat "$p"`
     : `cat "$p"`;
-  const read = ifSize === undefined ? bytes : `set -- $line; if [ "$4" -eq ${ifSize} ]; then ${bytes}; fi`;
+  const small = `set -- $line; if [ "$4" -gt ${OUTPUT_LIMIT} ]; then echo "${TOO_LARGE}"; exit 1; fi; ${bytes}`;
+  const read = ifSize === undefined ? small : `set -- $line; if [ "$4" -eq ${ifSize} ]; then ${bytes}; fi`;
   return `p=${path}
 if [ -f "$p" ]; then line=$(shown -L "$p") && printf "%s\\n" "$line" && { ${read}; }
 elif [ -d "$p" ]; then echo "it is a directory"; exit 1
