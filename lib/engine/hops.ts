@@ -21,6 +21,7 @@ import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { AtEnd } from "./run";
 import { onUnhandledError } from "./unhandled-errors";
+import { settledOrLeft } from "./unsettled";
 
 /** The context in which a deployment starts. */
 export interface Origin {
@@ -128,7 +129,9 @@ export async function applyHere(
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
-  return applyTree(work.application, {
+  let over = false;
+  const emitUntilOver: Emit = (event) => over || emit(event);
+  const applying = applyTree(work.application, {
     target: (output, onCommand) =>
       makeTarget(origin, {
         host,
@@ -138,13 +141,20 @@ export async function applyHere(
         atEnd: (key, act) => void atEnd.set(key, act),
         memory,
       }),
-    emit,
+    emit: emitUntilOver,
     stopped: () => cancellation.reason,
     expected: work.expected,
     ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
     nest: (nested, emitNested) => applyBehind(nested, origin, context, emitNested),
   });
+  // A worker that does not end is killed.
+  if (origin.ownProcess) return applying;
+  try {
+    return await settledOrLeft(applying, cancellation.signal);
+  } finally {
+    over = true;
+  }
 }
 
 const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): PosixTarget =>

@@ -3,7 +3,7 @@ import { abortedWith, type RawResult } from "../command";
 import { CommandOutput, type Printing } from "../command-output";
 
 /** How long a cancelled command may take to end before it is killed. */
-const TERM_GRACE_MS = 2000;
+const TERM_GRACE_MS = 1500;
 /** How long the end of a killed command is waited for. */
 const KILL_GRACE_MS = 2000;
 
@@ -29,7 +29,11 @@ export async function execOver(
   const cancelled = whenCancelled(channel, signal, how.shown);
   try {
     const exit = await Promise.race([channel.exit, cancelled.promise]);
-    if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
+    if (signal.aborted) {
+      // Its children may have outlived it.
+      channel.kill("SIGKILL");
+      throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
+    }
     return output.result(exit);
   } finally {
     cancelled.forget();
