@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, Connection } from "../../model/connection";
 import { abortedWith, type RawResult } from "../command";
 import { CommandOutput, type Printing } from "../command-output";
@@ -6,6 +7,8 @@ import { CommandOutput, type Printing } from "../command-output";
 const TERM_GRACE_MS = 1500;
 /** How long the end of a killed command is waited for. */
 const KILL_GRACE_MS = 2000;
+/** How long it may take to kill what a cancelled command has left. */
+const SWEEP_MS = 1000;
 
 /**
  * Runs `script` over `connection` and collects its output. Throws `ConnectionFailed` when the link fails, `Cancelled` when
@@ -30,14 +33,19 @@ export async function execOver(
   try {
     const exit = await Promise.race([channel.exit, cancelled.promise]);
     if (signal.aborted) {
-      // Its children may have outlived it.
-      channel.kill("SIGKILL");
+      await sweep(channel);
       throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
     }
     return output.result(exit);
   } finally {
     cancelled.forget();
   }
+}
+
+/** Ends what has outlived the ended command of `channel`: the connection may be closed next. */
+async function sweep(channel: Channel): Promise<void> {
+  const sent = Promise.resolve(channel.kill("SIGKILL")).catch(() => {});
+  await Promise.race([sent, sleep(SWEEP_MS, undefined, { ref: false })]);
 }
 
 /** Ends the command when `signal` is aborted; rejects when it does not end. */
