@@ -20,6 +20,7 @@ const long: Readonly<Record<string, number>> = {
   "test/lib/connection/conformance.test.ts": 600,
   "test/lib/target/racing-user.test.ts": 60,
   "test/start.test.ts": 60,
+  "test/lib/controller/soak.test.ts": 45,
   "test/repl/_install.test.ts": 30,
   "test/lib/target/command-output.test.ts": 30,
   "test/repl/prompt.test.ts": 30,
