@@ -5,6 +5,18 @@ const { ensureInstalled, onPinnedNode } = require("./_install.js");
 
 ensureInstalled();
 if (!onPinnedNode(__filename)) {
+  keepHeapSmall();
   require("../lib/source/register.js");
   require("./main.ts").main(process.argv.slice(2));
+}
+
+/**
+ * A session lives for days. With the defaults of V8, which suit servers, every deployment of changed sources leaves a heap of
+ * which most is free, and none of that is given back: 330 MB after 40 deployments, of which 60 are in use.
+ */
+function keepHeapSmall() {
+  const { setFlagsFromString } = require("node:v8");
+  // For new objects 2 MB instead of up to 96; the others may exceed what is in use by a fifth before they are collected.
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--heap-growing-percent=20");
 }

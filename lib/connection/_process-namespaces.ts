@@ -32,6 +32,8 @@ export async function enterProcess(parent: Connection, hop: string, pid: number)
 set --; exec nsenter --target ${pid} --all --root --wd -- env -i ${environment} /bin/sh -c ${shellQuote(command)}`,
     shown: `nsenter --target ${pid} --all --root --wd -- env -i … /bin/sh -c …`,
     atHome: true,
+    // nsenter ends at a signal that the command inside may ignore.
+    ownGroup: true,
     otherFiles: true,
     remedy: (output) => {
       if (/Operation not permitted|Permission denied/.test(output))

@@ -45,14 +45,15 @@ function persistent(channel: Channel): Channel["kill"] {
   return (signal = "SIGTERM") => {
     newest += 1;
     const own = newest;
-    channel.kill(signal);
+    const sent = channel.kill(signal);
     void (async () => {
       for (const [index, ms] of REPEATS_MS.entries()) {
         await sleep(ms, undefined, { ref: false });
         if (ended || own !== newest) return;
-        channel.kill(signal === "SIGTERM" && index >= ESCALATED ? "SIGKILL" : signal);
+        void channel.kill(signal === "SIGTERM" && index >= ESCALATED ? "SIGKILL" : signal);
       }
     })();
+    return sent;
   };
 }
 

@@ -99,7 +99,7 @@ class WrappedConnection implements Connection {
     exit.catch(() => {});
     const kill = (signal: NodeJS.Signals = "SIGTERM") => {
       killed = signal;
-      void this.#kill(channel, group, signal);
+      return this.#kill(channel, group, signal);
     };
     return this.#running.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }

@@ -26,9 +26,9 @@ export const as = defhop({
         hop,
         `needs root, but the hop before it runs as ${name}; add via.sudo() before it`,
       );
-    await accountOf(parent, user, hop);
+    const { ids } = await accountOf(parent, user, hop);
     return wrapped(parent, hop, {
-      command: (command) => `${become(user)} /bin/sh -c ${shellQuote(command)}`,
+      command: (command) => `${become(user, Number(ids[0]))} /bin/sh -c ${shellQuote(command)}`,
       ownGroup: true,
     });
   },
@@ -49,10 +49,14 @@ export const as = defhop({
 
 const hopText = (user: string): string => asCode("via.as", [user]);
 
-/** Uses runuser(1) where available, else su(1) with /bin/sh, which works for any account. HOME is that of passwd(5). */
-const become = (user: string): string => {
+/**
+ * Uses runuser(1) where available, else su(1) with /bin/sh, which works for any account. HOME is that of passwd(5); no other
+ * variable of root's reaches the user, such as the directory of root's own session.
+ */
+const become = (user: string, uid: number): string => {
   const name = shellQuote(user);
-  return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- env HOME="$HOME" "$@"; else exec su -s /bin/sh ${name} -c 'exec env HOME="$0" "$@"' -- "$HOME" "$@"; fi; }; HOME=$(eval echo ~${name}); [ -d "$HOME" ] || HOME=/; export HOME USER=${name} LOGNAME=${name} SHELL=/bin/sh; cd "$HOME" 2>/dev/null || cd /; become`;
+  const environment = `USER=${name} LOGNAME=${name} SHELL=/bin/sh PATH=${shellQuote(pathOf(uid))}`;
+  return `become() { if command -v runuser >/dev/null 2>&1; then exec runuser -u ${name} -- env -i HOME="$HOME" ${environment} "$@"; else exec su -s /bin/sh ${name} -c 'exec env -i HOME="$0" ${environment} "$@"' -- "$HOME" "$@"; fi; }; HOME=$(eval echo ~${name}); [ -d "$HOME" ] || HOME=/; export HOME; cd "$HOME" 2>/dev/null || cd /; become`;
 };
 
 async function currentUser(parent: Connection): Promise<{ uid: number; name: string }> {

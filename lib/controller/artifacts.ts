@@ -15,6 +15,6 @@ export const controllerArtifacts: AgentArtifacts = {
         "there is no consfig to send to the agent; open one with openConsfig, or deploy without via.agent()",
       );
     }
-    return { manifest: consfig.manifest(properties, hops, modules), blob: (hash) => consfig.blob(hash) };
+    return consfig.sources(properties, hops, modules);
   },
 };

@@ -78,18 +78,21 @@ export class ConnectionPool {
     }
     this.#kept.delete(key);
     // Deployments that start at the same time share one opening.
-    let opening = this.#open.get(key);
-    if (!opening) {
-      opening = new Opening(hops, context);
-      this.#open.set(key, opening);
-      opening.chain
-        .then(
-          (chain) => void this.#kept.set(key, chain),
-          () => {},
-        )
-        .finally(() => this.#open.delete(key));
-    }
+    const underWay = this.#open.get(key);
+    const opening = underWay && !underWay.aborted ? underWay : this.#begin(key, hops, context);
     return opening.shared(context.signal);
+  }
+
+  #begin(key: string, hops: readonly Hop[], context: Omit<HopContext, "parent">): Opening {
+    const opening = new Opening(hops, context);
+    this.#open.set(key, opening);
+    opening.chain
+      .then(
+        (chain) => void this.#kept.set(key, chain),
+        () => {},
+      )
+      .finally(() => this.#open.get(key) === opening && this.#open.delete(key));
+    return opening;
   }
 }
 
@@ -101,6 +104,11 @@ class Opening {
 
   constructor(hops: readonly Hop[], context: Omit<HopContext, "parent">) {
     this.chain = openAll(hops, { ...context, signal: this.#abort.signal });
+  }
+
+  /** True: nobody waits for it any longer, so it may still be ending, and must not be joined. */
+  get aborted(): boolean {
+    return this.#abort.signal.aborted;
   }
 
   /** The chain. Rejects when `signal` is aborted first. */

@@ -27,6 +27,7 @@ import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { ApplyContext, AtEnd, StepListener } from "./run";
 import { onUnhandledError } from "./unhandled-errors";
+import { settledOrLeft } from "./unsettled";
 
 /** The context in which a deployment starts. */
 export interface Origin {
@@ -178,17 +179,19 @@ export async function applyHere(
   const quiet: StepListener = { output: () => {}, ran: () => {}, changed: () => {}, findings: undefined };
   const boot = () => bootOf(makeTarget(origin, onHost(quiet, memory)));
   if (plan) {
-    const outcome = await applyTree(work.application, planning(new PlannedHost(plan.after), emit, memory));
+    const finding = applyTree(work.application, planning(new PlannedHost(plan.after), emit, memory));
+    const outcome = origin.ownProcess ? await finding : await settledOrLeft(finding, cancellation.signal);
     return { ...outcome, ...(plan.key !== undefined && { boot: await boot() }) };
   }
   if (bound?.boot !== undefined && bound.within === undefined && bound.boot !== (await boot())) {
     const text = `${host.name} was rebooted or reinstalled since it was planned`;
     emit({ kind: "notice", text });
   }
-  return applyTree(work.application, {
+  let over = false;
+  const applying = applyTree(work.application, {
     ...shared,
     target: (listener) => makeTarget(origin, { ...onHost(listener, memory), changed: listener.changed }),
-    emit,
+    emit: (event) => over || emit(event),
     ...(origin.ownProcess && { onUnhandledError }),
     ...(bound && {
       bound,
@@ -197,6 +200,13 @@ export async function applyHere(
     nest: (nested, emitNested, within) =>
       nestWith({ bound: bound && within !== undefined ? { ...bound, within } : bound })(nested, emitNested),
   });
+  // A worker that does not end is killed.
+  if (origin.ownProcess) return applying;
+  try {
+    return await settledOrLeft(applying, cancellation.signal);
+  } finally {
+    over = true;
+  }
 }
 
 /** What tells one boot of one installation from another; empty where the host does not say. */

@@ -13,8 +13,8 @@ export interface Channel {
    * `SILENCE_MS` after the command had ended. Rejects with `ConnectionFailed` when the link is lost.
    */
   readonly exit: Promise<number>;
-  /** Sends the process a signal. */
-  kill(signal?: NodeJS.Signals): void;
+  /** Sends the process, and all that it has started in its group, a signal. The promise, if any, resolves when it was sent. */
+  kill(signal?: NodeJS.Signals): Promise<void> | void;
 }
 
 /** An established hop, in which shell commands can be run. */

@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly inform?: boolean;
   /**
    * True: of output longer than 1 MB the result keeps only the beginning and the end, so the command may print any
-   * amount. Default: the value of `inform`.
+   * amount. False: a command that prints more than 64 MiB is ended, which is a failure. Default: the value of `inform`.
    */
   readonly excerpt?: boolean;
   /** True: neither the command nor its output is ever shown or stored, nor is the command in the host's list of processes. */
@@ -166,7 +166,7 @@ export interface PosixTarget {
   /** The names in a directory, sorted, including hidden ones; undefined when `path` is not a directory. */
   list(path: string): Promise<string[] | undefined>;
 
-  /** The bytes of a file; undefined when it does not exist. */
+  /** The bytes of a file of at most 64 MiB; undefined when it does not exist. */
   readBytes(path: string): Promise<Buffer | undefined>;
   /** The text of a file. Throws `FailedChange` when it does not exist. */
   readFile(path: string): Promise<string>;

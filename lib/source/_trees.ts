@@ -1,25 +1,20 @@
 import type { SourceMap } from "node:module";
 import path from "node:path";
-import type { Manifest } from "../model/agent-artifacts";
+import type { Sources } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
 import type { ModuleGraph } from "./_graph";
 import { type Tree, type TreeRequest, treeFor } from "./_manifest";
 import type { LoadedModule } from "./_module";
 import { mapOf, mapped } from "./_positions";
 import type { TreeFile } from "./_wire-form";
-import { type Version, versionNow } from "./sources";
+import { versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
 
-/** Number of trees kept, for hosts that still run an older one. */
+/** Number of trees of earlier versions of the consfig that are kept, for hosts that still run one. */
 const KEPT_TREES = 32;
 
-/** A manifest, and the versions of those files in it that a refresh does not check. */
-interface CachedManifest {
-  readonly manifest: Manifest;
-  readonly unloaded: ReadonlyMap<string, Version>;
-}
-
-const isCurrent = ({ unloaded }: CachedManifest): boolean =>
+/** Whether those files of the tree are as they were that a refresh does not check. */
+const isCurrent = ({ unloaded }: Tree): boolean =>
   [...unloaded].every(([file, version]) => versionNow(file, version)?.hash === version.hash);
 
 const directoriesOf = (files: readonly string[]): string[] => [
@@ -33,27 +28,40 @@ export class Trees implements MoreDirectories {
   readonly #trees = new Map<string, Tree>();
   readonly #blobs = new Map<string, Buffer>();
   readonly #maps = new WeakMap<TreeFile, SourceMap>();
-  #cached = new Map<string, CachedManifest>();
+  /** The trees of the present version, by request. */
+  #cached = new Map<string, Tree>();
   #cachedFor: ReadonlyMap<string, LoadedModule> | undefined;
 
   constructor(graph: ModuleGraph) {
     this.#graph = graph;
   }
 
-  /** The manifest for `request`, cached until something changes. */
-  manifest(request: TreeRequest): Manifest {
+  /** The tree for `request`, cached until something changes. Its files stay available as long as the result is used. */
+  sources(request: TreeRequest): Sources {
+    const { manifest, files } = this.#current(request);
+    let contents: Map<string, Buffer> | undefined;
+    return {
+      manifest,
+      blob: (hash) => {
+        contents ??= new Map([...files.values()].map((file) => [file.hash, file.content]));
+        return contents.get(hash) ?? this.blob(hash);
+      },
+    };
+  }
+
+  #current(request: TreeRequest): Tree {
     if (this.#cachedFor !== this.#graph.modules) {
       this.#cached = new Map();
       this.#cachedFor = this.#graph.modules;
     }
     const key = JSON.stringify(request);
     const known = this.#cached.get(key);
-    if (known && isCurrent(known)) return known.manifest;
-    const tree = treeFor(request, this.#graph);
-    const manifest = this.#remember(tree);
-    this.#cached.set(key, { manifest, unloaded: tree.unloaded });
+    if (known && isCurrent(known)) return known;
+    const tree = this.#withSharedFiles(treeFor(request, this.#graph));
+    this.#cached.set(key, tree);
+    this.#remember(tree);
     for (const add of this.#followers) add(directoriesOf([...tree.unloaded.keys()]));
-    return manifest;
+    return tree;
   }
 
   /** Reports the directories of requested modules that are not loaded on the controller. */
@@ -64,26 +72,34 @@ export class Trees implements MoreDirectories {
     return () => this.#followers.delete(add);
   }
 
-  #remember(tree: Tree): Manifest {
+  /** `tree` with the contents that other trees have too, so that each is in memory once. */
+  #withSharedFiles(tree: Tree): Tree {
+    const shared = (file: TreeFile): TreeFile => {
+      const content = this.#blobs.get(file.hash);
+      if (!content) this.#blobs.set(file.hash, file.content);
+      return content && content !== file.content ? { ...file, content } : file;
+    };
+    return { ...tree, files: new Map([...tree.files].map(([treePath, file]) => [treePath, shared(file)])) };
+  }
+
+  #remember(tree: Tree): void {
     const { hash } = tree.manifest;
     this.#trees.delete(hash);
     this.#trees.set(hash, tree);
-    for (const file of tree.files.values()) this.#blobs.set(file.hash, file.content);
-    if (this.#trees.size > KEPT_TREES) this.#forgetOldest();
-    return tree.manifest;
+    const current = new Set([...this.#cached.values()].map(({ manifest }) => manifest.hash));
+    const earlier = [...this.#trees.keys()].filter((each) => !current.has(each));
+    if (earlier.length > KEPT_TREES) this.#forget(earlier.slice(0, earlier.length - KEPT_TREES));
   }
 
-  #forgetOldest(): void {
-    for (const oldest of this.#trees.keys()) {
-      this.#trees.delete(oldest);
-      break;
-    }
+  #forget(oldest: readonly string[]): void {
+    for (const hash of oldest) this.#trees.delete(hash);
     const used = new Set(
-      [...this.#trees.values()].flatMap(({ manifest }) => manifest.files.map(({ hash }) => hash)),
+      [...this.#trees.values()].flatMap(({ manifest }) => manifest.files.map((file) => file.hash)),
     );
     for (const hash of this.#blobs.keys()) if (!used.has(hash)) this.#blobs.delete(hash);
   }
 
+  /** The content of one file of the trees that are kept, by its hash. */
   blob(hash: string): Buffer {
     const content = this.#blobs.get(hash);
     if (!content) throw new ConsfigError(`no source with the hash ${hash} in this session; deploy again`);

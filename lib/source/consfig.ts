@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import path from "node:path";
-import type { Manifest } from "../model/agent-artifacts";
+import type { Manifest, Sources } from "../model/agent-artifacts";
 import { setSiteRoot } from "../model/site";
 import { ModuleGraph } from "./_graph";
 import { EngineFiles } from "./_restart";
@@ -79,19 +79,24 @@ export class Consfig {
    * the consfig, beginning with `/`) as they are now. Throws `InapplicableProperty` for undefined names, definitions made
    * at the prompt, modules that are missing or do not compile, and npm packages that are not pure JavaScript.
    */
-  manifest(
+  sources(
     properties: Iterable<string>,
     hops: Iterable<string> = [],
     modules: Iterable<string> = [],
-  ): Manifest {
-    return this.#trees.manifest({
+  ): Sources {
+    return this.#trees.sources({
       properties: [...new Set(properties)].sort(),
       hops: [...new Set(hops)].sort(),
       modules: [...new Set(modules)].sort(),
     });
   }
 
-  /** The content of one file of a manifest, by its hash. */
+  /** The manifest of `sources`. */
+  manifest(...needed: Parameters<Consfig["sources"]>): Manifest {
+    return this.sources(...needed).manifest;
+  }
+
+  /** The content of one file of a recent manifest, by its hash. */
   blob(hash: string): Buffer {
     return this.#trees.blob(hash);
   }

@@ -55,8 +55,23 @@ function compile(code, file) {
   } catch {
     const output = require("./compiler.js").translate(code, file);
     writeAtomically(cached, output);
+    forgetOldVersions(file, cached);
     return output;
   }
+}
+
+/** How many versions of one file that this process has compiled stay in the cache: a file is edited all day. */
+const KEPT_VERSIONS = 8;
+const versionsOf = new Map();
+
+function forgetOldVersions(file, newest) {
+  const compiled = versionsOf.get(file) ?? [];
+  versionsOf.set(file, compiled);
+  compiled.push(newest);
+  if (compiled.length <= KEPT_VERSIONS) return;
+  const oldest = compiled.shift();
+  used.delete(oldest);
+  if (!compiled.includes(oldest)) fs.rmSync(oldest, { force: true });
 }
 
 /** An unwritable cache costs time but is not an error. */

@@ -157,7 +157,7 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   async succeeds(command: Command, options: QueryOptions = {}): Promise<boolean> {
-    return (await this.query(command, { ...options, mayFail: true })).exit === 0;
+    return (await this.query(command, { excerpt: true, ...options, mayFail: true })).exit === 0;
   }
 
   report(change: HostChange): void {

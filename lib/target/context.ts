@@ -33,6 +33,8 @@ export interface Execution {
   readonly output: TargetContext["output"] | undefined;
   /** True: only the beginning and the end of long output are kept. */
   readonly excerpt?: boolean;
+  /** The most bytes that the command may print, if there is no `excerpt`; OUTPUT_LIMIT unless given. */
+  readonly limit?: number;
   /** The command as shown to users. */
   readonly shown: string;
   /** True: the script must appear in no process list and in no log. */

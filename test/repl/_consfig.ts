@@ -8,7 +8,7 @@ export const command = path.resolve(__dirname, "../../repl/consfig.js");
 
 /** Creates a consfig and a home directory in a temporary directory. `files` are added to the consfig. */
 export function consfigWith(
-  t: TestContext,
+  t: Pick<TestContext, "after">,
   files: Record<string, string> = {},
 ): { root: string; env: NodeJS.ProcessEnv } {
   const directory = mkdtempSync(path.join(tmpdir(), "consfig-test-"));

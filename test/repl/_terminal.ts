@@ -20,7 +20,7 @@ export interface PromptOptions {
 
 /** Opens the prompt at its own terminal, to type and to read the screen. */
 export async function prompt(
-  t: TestContext,
+  t: Pick<TestContext, "after">,
   files: Record<string, string> = {},
   { environment = {}, args = "", columns = 120 }: PromptOptions = {},
 ) {

@@ -12,7 +12,7 @@ export interface Link {
   readonly markers: StderrMarkers;
   readonly start: CommandStart;
   /** Sends a signal to the command with the reported `ids`. */
-  kill(ids: string, signal: NodeJS.Signals): void;
+  kill(ids: string, signal: NodeJS.Signals): Promise<void>;
   /** Settles when the connection has ended. */
   readonly closed: Promise<unknown>;
   /** Returns the error for a missing exit code. */
@@ -64,7 +64,7 @@ export function channelOf(channel: ClientChannel, { markers, start, kill, closed
     stdout,
     stderr,
     exit,
-    kill: (signal = "SIGTERM") => void ids.promise.then((reported) => kill(reported, signal)),
+    kill: (signal = "SIGTERM") => ids.promise.then((reported) => kill(reported, signal)),
   };
 }
 

@@ -121,12 +121,16 @@ export class NodeConnection implements Connection {
     return this.#running.add(channelOf(channel, link));
   }
 
-  #kill(ids: string, signal: NodeJS.Signals): void {
-    if (!this.alive) return;
-    this.client.exec(loginCommand(StderrMarkers.kill(ids, signal)), (error, channel) => {
-      if (error) return;
-      channel.resume();
-      channel.stderr.resume();
+  #kill(ids: string, signal: NodeJS.Signals): Promise<void> {
+    return new Promise((sent) => {
+      if (!this.alive) return sent();
+      void this.closed.then(() => sent());
+      this.client.exec(loginCommand(StderrMarkers.kill(ids, signal)), (error, channel) => {
+        if (error) return sent();
+        channel.once("close", () => sent());
+        channel.resume();
+        channel.stderr.resume();
+      });
     });
   }
 

@@ -258,7 +258,7 @@ class OpensshConnection implements Connection {
       killed = signal;
       void drained(stdout);
       void drained(stderr);
-      void this.#signal(ids, signal);
+      return this.#signal(ids, signal);
     };
     return this.#commands.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }

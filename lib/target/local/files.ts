@@ -1,6 +1,7 @@
-import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { FileStat } from "../../model/target";
+import { OUTPUT_LIMIT, TOO_LARGE } from "../command-output";
 
 /** The stat of `file`, links followed. */
 export const lookAt = (file: string): FileStat | undefined =>
@@ -41,6 +42,7 @@ function fileStat(stats: BigIntStats): FileStat {
 }
 
 const CHUNK_BYTES = 1 << 20;
+const SMALL_BYTES = 1 << 16;
 
 /** Whether two files have the same bytes, read chunk by chunk. */
 export async function sameBytes(one: string, other: string): Promise<boolean> {
@@ -57,12 +59,26 @@ export async function sameBytes(one: string, other: string): Promise<boolean> {
   }
 }
 
-/** The bytes of `file`, links followed, and the stat of the file that was read. */
-export function readWithStat(file: string): { bytes: Buffer; stat: FileStat } {
+/** The bytes of `file`, links followed, and the stat of the file that was read. Throws when it has more than `limit` bytes. */
+export function readWithStat(file: string, limit = OUTPUT_LIMIT): { bytes: Buffer; stat: FileStat } {
   const fd = openSync(file, "r");
   try {
-    return { stat: fileStat(fstatSync(fd, { bigint: true })), bytes: readFileSync(fd) };
+    const stat = fileStat(fstatSync(fd, { bigint: true }));
+    return { stat, bytes: readUpTo(fd, stat.size, limit) };
   } finally {
     closeSync(fd);
   }
+}
+
+/** All bytes of `fd`. `size` is what stat says; files below /proc say 0, and may never end. */
+function readUpTo(fd: number, size: number, limit: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (let total = 0; total <= limit && size <= limit; ) {
+    const chunk = Buffer.allocUnsafe(Math.max(size + 1 - total, SMALL_BYTES));
+    const read = readSync(fd, chunk);
+    if (read === 0) return Buffer.concat(chunks);
+    chunks.push(chunk.subarray(0, read));
+    total += read;
+  }
+  throw new Error(TOO_LARGE);
 }

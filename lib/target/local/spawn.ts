@@ -1,24 +1,28 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
 import { SILENCE_MS } from "../../model/connection";
 import { FailedChange } from "../../model/errors";
 import { groupStarted } from "../../util/command-groups";
-import { EXCERPT, OutputBuffer } from "../../util/excerpt";
 import { abortedWith, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
+import { CommandOutput } from "../command-output";
 import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end by itself. */
 const KILL_GRACE_MS = 1500;
 
-/** Runs `script` with sh in a process group of its own, which is ended when `signal` is aborted. */
+/**
+ * Runs `script` with sh in a process group of its own, which is ended when `given` is aborted, and when it prints too
+ * much: then it throws `OutputLimitExceeded`.
+ */
 export function spawnShell(
   script: string,
   how: Execution,
   env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
+  given: AbortSignal,
 ): Promise<RawResult> {
+  const output = new CommandOutput(how, given);
+  const { signal } = output;
   return new Promise((resolve, reject) => {
     const apart = travelsApart(script, how);
     const child = spawn("/bin/sh", ["-c", apart ? scriptFrom(3) : script], {
@@ -33,12 +37,12 @@ export function spawnShell(
       descriptor.end(onOneLine(script));
     }
     const groupEnded = groupStarted(child.pid);
-    const stdout = collect("stdout");
-    const stderr = collect("stderr");
     let exit = 0;
     let silence: NodeJS.Timeout | undefined;
     let patience: NodeJS.Timeout | undefined;
 
+    output.read("stdout", child.stdout, () => silence?.refresh());
+    output.read("stderr", child.stderr, () => silence?.refresh());
     child.once("error", (error) => {
       settle();
       reject(new FailedChange(`cannot start \`${how.shown}\`: ${error.message}`));
@@ -52,18 +56,6 @@ export function spawnShell(
     child.stdin?.on("error", () => {});
     child.stdin?.end(how.input);
     signal.addEventListener("abort", cancel, { once: true });
-
-    function collect(stream: "stdout" | "stderr"): OutputBuffer {
-      const printed = new OutputBuffer(how.excerpt ? EXCERPT : undefined);
-      const decoder = new StringDecoder("utf8");
-      child[stream]?.on("data", (chunk: Buffer) => {
-        printed.add(chunk);
-        silence?.refresh();
-        const text = how.output ? decoder.write(chunk) : "";
-        if (text !== "") how.output?.(stream, text);
-      });
-      return printed;
-    }
 
     function cancel(): void {
       endGroup("SIGTERM");
@@ -86,7 +78,7 @@ export function spawnShell(
       child.stdout?.destroy();
       child.stderr?.destroy();
       if (signal.aborted) reject(abortedWith(signal, `cancelled: \`${how.shown}\` was ended`));
-      else resolve({ exit, stdout: stdout.bytes(), stderr: stderr.bytes() });
+      else resolve(output.result(exit));
     }
 
     function settle(): void {

@@ -5,6 +5,7 @@ import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { bare, type Comparison, TargetBase } from "../base";
 import { LOCALE, lastReason, type RawResult } from "../command";
+import { OUTPUT_LIMIT } from "../command-output";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import { MOST_DIFFED } from "../file-change";
 import type { FlagStore } from "../pending-flags";
@@ -88,12 +89,15 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     );
   }
 
-  async readWithStat(name: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
+  async readWithStat(
+    name: string,
+    limit = OUTPUT_LIMIT,
+  ): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
     if (stat.type !== "file") throw await this.failure("read", name, "it is not a regular file");
-    return this.#attempt("read", name, readWithStat);
+    return this.#attempt("read", name, (file) => readWithStat(file, limit));
   }
 
   async sameContent(name: string, other: string): Promise<boolean> {
@@ -165,8 +169,8 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     const stat = await this.stat(name);
     if (!stat) return undefined;
     const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
-    const bytes = isRead ? await this.readBytes(name) : undefined;
-    return { stat, bytes, same: bytes?.equals(wanted) === true };
+    const found = isRead ? await this.readWithStat(name, Math.max(OUTPUT_LIMIT, wanted.length)) : undefined;
+    return { stat, bytes: found?.bytes, same: found?.bytes.equals(wanted) === true };
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { FailedChange } from "../../model/errors";
 import { beginningOf } from "../../util/excerpt";
 import type { RawResult } from "../command";
+import { OUTPUT_LIMIT, OutputLimitExceeded } from "../command-output";
 import { PRELUDE } from "./scripts";
 
 /** The answer to a question: exit code and output, including stderr. */
@@ -13,6 +14,8 @@ export interface Answer {
 interface Waiting {
   readonly script: string;
   readonly shown: string;
+  /** The most bytes that the answer may have. */
+  readonly limit: number;
   answered(answer: Answer): void;
   failed(reason: unknown): void;
 }
@@ -23,16 +26,19 @@ const MOST_CHARACTERS = 60_000;
 /** Of what people may see of a command, in characters. */
 const MOST_SHOWN = 500;
 
+/** What may be around the answers of one command, in bytes. */
+const AROUND = 1024 * 1024;
+
 /** Questions that change nothing, asked together: all that are put in one turn of the event loop are one command. */
 export class Questions {
   #waiting: Waiting[] = [];
 
-  /** `run` runs a script on the far side; `shown` is what people may see of it. */
-  constructor(private readonly run: (script: string, shown: string) => Promise<RawResult>) {}
+  /** `run` runs a script on the far side; `shown` is what people may see of it, `limit` the most that it may print. */
+  constructor(private readonly run: (script: string, shown: string, limit: number) => Promise<RawResult>) {}
 
-  ask(script: string, shown = "look at the host"): Promise<Answer> {
+  ask(script: string, shown = "look at the host", limit = OUTPUT_LIMIT): Promise<Answer> {
     return new Promise((answered, failed) => {
-      this.#waiting.push({ script, shown, answered, failed });
+      this.#waiting.push({ script, shown, limit, answered, failed });
       if (this.#waiting.length === 1) setImmediate(() => this.#askAll());
     });
   }
@@ -61,6 +67,7 @@ export class Questions {
       const { stdout, stderr, exit } = await this.run(
         `${PRELUDE}printf '\\n${mark} 0\\n'\n${scripts.join("")}`,
         beginningOf([...new Set(batch.map(({ shown }) => shown))].join(", "), MOST_SHOWN),
+        Math.max(...batch.map(({ limit }) => limit)) + AROUND,
       );
       const answers = split(stdout, mark);
       for (const [index, waiting] of batch.entries()) {
@@ -74,6 +81,11 @@ export class Questions {
           );
       }
     } catch (error) {
+      if (error instanceof OutputLimitExceeded && batch.length > 1) {
+        // One of them, or all of them together: each by itself may have its limit.
+        for (const waiting of batch) await this.#askTogether([waiting]);
+        return;
+      }
       for (const waiting of batch) waiting.failed(error);
     }
   }

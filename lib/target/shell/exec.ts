@@ -1,52 +1,51 @@
-import { StringDecoder } from "node:string_decoder";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, Connection } from "../../model/connection";
-import { EXCERPT, OutputBuffer } from "../../util/excerpt";
 import { abortedWith, type RawResult } from "../command";
-import type { Execution } from "../context";
+import { CommandOutput, type Printing } from "../command-output";
 
 /** How long a cancelled command may take to end before it is killed. */
-const TERM_GRACE_MS = 2000;
+const TERM_GRACE_MS = 1500;
 /** How long the end of a killed command is waited for. */
 const KILL_GRACE_MS = 2000;
+/** How long it may take to kill what a cancelled command has left. */
+const SWEEP_MS = 1000;
 
-/** Runs `script` over `connection` and collects its output. Throws `ConnectionFailed` when the link fails, `Cancelled` when \`signal\` is aborted. */
+/**
+ * Runs `script` over `connection` and collects its output. Throws `ConnectionFailed` when the link fails, `Cancelled` when
+ * `given` is aborted, and `OutputLimitExceeded`.
+ */
 export async function execOver(
   connection: Connection,
   script: string,
-  how: Pick<Execution, "input" | "output" | "shown" | "excerpt">,
-  signal: AbortSignal,
+  how: Printing & { readonly input?: Buffer | undefined },
+  given: AbortSignal,
 ): Promise<RawResult> {
+  const output = new CommandOutput(how, given);
+  const { signal } = output;
   if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was not started`);
   const channel = await connection.exec(script);
-  const stdout = collect(channel, "stdout", how);
-  const stderr = collect(channel, "stderr", how);
+  output.read("stdout", channel.stdout);
+  output.read("stderr", channel.stderr);
   // A command that ends without reading its input must not end us.
   channel.stdin.on("error", () => {});
   channel.stdin.end(how.input ?? "");
   const cancelled = whenCancelled(channel, signal, how.shown);
   try {
     const exit = await Promise.race([channel.exit, cancelled.promise]);
-    if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
-    return { exit, stdout: stdout.bytes(), stderr: stderr.bytes() };
+    if (signal.aborted) {
+      await sweep(channel);
+      throw abortedWith(signal, `cancelled: \`${how.shown}\` was ended`);
+    }
+    return output.result(exit);
   } finally {
     cancelled.forget();
   }
 }
 
-function collect(
-  channel: Channel,
-  stream: "stdout" | "stderr",
-  { output, excerpt }: Pick<Execution, "output" | "excerpt">,
-): OutputBuffer {
-  const printed = new OutputBuffer(excerpt ? EXCERPT : undefined);
-  const decoder = new StringDecoder("utf8");
-  channel[stream].on("data", (data: Buffer | string) => {
-    const chunk = Buffer.from(data);
-    printed.add(chunk);
-    const text = output ? decoder.write(chunk) : "";
-    if (text !== "") output?.(stream, text);
-  });
-  return printed;
+/** Ends what has outlived the ended command of `channel`: the connection may be closed next. */
+async function sweep(channel: Channel): Promise<void> {
+  const sent = Promise.resolve(channel.kill("SIGKILL")).catch(() => {});
+  await Promise.race([sent, sleep(SWEEP_MS, undefined, { ref: false })]);
 }
 
 /** Ends the command when `signal` is aborted; rejects when it does not end. */

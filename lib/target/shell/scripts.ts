@@ -3,6 +3,8 @@
  * text expects its arguments as shell words. Exit codes above 40 are answers.
  */
 
+import { OUTPUT_LIMIT, TOO_LARGE } from "../command-output";
+
 /** Exit code of a question: the path does not exist. */
 export const ABSENT = 44;
 /** Exit code of a question: the path exists, but has another type. */
@@ -39,7 +41,11 @@ if [ -d "$p" ]; then
 elif [ -e "$p" ]; then exit ${OTHER}; else absent "$p"; fi`;
 
 /** The line of `stat`, then the bytes of the file. */
-export const look = (path: string): string => looking(path, 'cat "$p"');
+export const look = (path: string): string =>
+  looking(
+    path,
+    `set -- $line; if [ "$4" -gt ${OUTPUT_LIMIT} ]; then echo "${TOO_LARGE}"; exit 1; fi; cat "$p"`,
+  );
 
 /**
  * The line of `stat`, then the bytes of the file if it has at most `most`. A larger one of the `wanted` size gives its

@@ -6,6 +6,7 @@ import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
 import { bare, type Comparison, TargetBase } from "../base";
 import { lastReason, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
+import { OUTPUT_LIMIT, OutputLimitExceeded, TOO_LARGE } from "../command-output";
 import type { Execution, PutOptions, TargetContext } from "../context";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
@@ -29,7 +30,7 @@ export class ShellTarget extends TargetBase {
     context: TargetContext,
   ) {
     super(context);
-    this.#questions = new Questions((script, shown) => this.#exec(script, shown));
+    this.#questions = new Questions((script, shown, limit) => this.#exec(script, shown, { limit }));
   }
 
   async hasCommand(name: string): Promise<boolean> {
@@ -155,7 +156,7 @@ export class ShellTarget extends TargetBase {
     const digest =
       wanted.length > MOST_FETCHED ? createHash("sha256").update(wanted).digest("hex") : undefined;
     const script = scripts.compare(this.pathWord(path), wanted.length, MOST_FETCHED);
-    const answer = await this.#ask("read", path, script);
+    const answer = await this.#ask("read", path, script, Math.max(OUTPUT_LIMIT, wanted.length));
     if (!answer) return undefined;
     const { stat, rest } = described(answer);
     const isDigest = digest !== undefined && stat.size === wanted.length && rest.length === 64;
@@ -226,8 +227,11 @@ export class ShellTarget extends TargetBase {
   }
 
   /** The answer to a question about `path`; undefined when there is nothing. */
-  async #ask(what: string, path: string, script: string): Promise<Answer | undefined> {
-    const answer = await this.#questions.ask(script, `${what} ${shellQuote(path)}`);
+  async #ask(what: string, path: string, script: string, limit?: number): Promise<Answer | undefined> {
+    const asked = this.#questions.ask(script, `${what} ${shellQuote(path)}`, limit);
+    const answer = await asked.catch(async (error) => {
+      throw error instanceof OutputLimitExceeded ? await this.failure(what, path, TOO_LARGE) : error;
+    });
     if (answer.exit === scripts.ABSENT) return undefined;
     if (answer.exit !== 0 && answer.exit !== scripts.OTHER)
       throw await this.failure(what, path, lastReason(answer.output.toString("utf8")));
@@ -244,7 +248,7 @@ export class ShellTarget extends TargetBase {
 
   /** Does something to `path`; returns what it prints. */
   async #act(what: string, path: string, script: string, input?: Buffer): Promise<Buffer> {
-    const { exit, stdout, stderr } = await this.#exec(script, `${what} ${shellQuote(path)}`, input);
+    const { exit, stdout, stderr } = await this.#exec(script, `${what} ${shellQuote(path)}`, { input });
     if (exit !== 0) throw await this.failure(what, path, lastReason(stderr.toString("utf8")));
     return stdout;
   }
@@ -259,8 +263,12 @@ export class ShellTarget extends TargetBase {
     );
   }
 
-  #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
-    const how: Execution = { input, env: undefined, output: undefined, shown };
+  #exec(
+    script: string,
+    shown: string,
+    { input, limit }: { readonly input?: Buffer | undefined; readonly limit?: number },
+  ): Promise<RawResult> {
+    const how: Execution = { input, env: undefined, output: undefined, shown, ...(limit && { limit }) };
     return traceCommand(this.context, shown, () => this.execute(script, how));
   }
 }

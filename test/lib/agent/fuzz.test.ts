@@ -17,27 +17,13 @@ import { cleanText } from "../../../lib/util/clean-text";
 import { finalText } from "../../../repl/views/_text";
 import { Trees } from "../../../repl/views/_tree";
 import { lastLine } from "../../../repl/views/_words";
+import { type Random, random } from "../../support/random";
 
 const SECONDS = Number(process.env["FUZZ_SECONDS"] ?? 20);
 const SEED = Number(process.env["FUZZ_SEED"] ?? Date.now() % 2 ** 31);
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 /** How long one round may take: far more than linear time needs, on a busy machine too. */
 const ROUND_MS = 5000;
-
-/** mulberry32. */
-function random(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (limit: number) => Math.floor(next() * limit);
-  const pick = <T>(values: readonly T[]): T => values[below(values.length)] as T;
-  return { below, pick, chance: (part: number) => next() < part };
-}
-type Random = ReturnType<typeof random>;
 
 const PIECES = [
   ..."a / ( ) : . \n \r \t \0 \u0007 \u0008 \u001b \u007f \u0085 \u009b \u009d \u009c \u202e \u2066 é 😀 \ud800".split(

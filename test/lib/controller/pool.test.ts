@@ -5,7 +5,7 @@ import { local, localConnection } from "../../../lib/connection/local";
 import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import { ConnectionPool } from "../../../lib/controller/pool";
 import type { Connection } from "../../../lib/model/connection";
-import { ConnectionFailed } from "../../../lib/model/errors";
+import { Cancelled, ConnectionFailed } from "../../../lib/model/errors";
 import type { Progress } from "../../../lib/model/events";
 import { defhop, type HopContext } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
@@ -59,6 +59,12 @@ const context = (host = "web1"): Omit<HopContext, "parent"> => ({
   progress: (event) => void progress.push(event),
 });
 
+function aborting() {
+  const controller = new AbortController();
+  const abort = () => controller.abort(new Cancelled("the deployment was cancelled"));
+  return { signal: controller.signal, abort };
+}
+
 describe("a chain of hops", () => {
   test("is opened left to right, each hop inside the one before; the last one is used", async () => {
     const lease = await pool.lease([link("a"), link("b")], context());
@@ -78,6 +84,16 @@ describe("a chain of hops", () => {
   test("without hops is this machine", async () => {
     const { connection } = await pool.lease([], context());
     assert.equal(connection.description, "via.local()");
+  });
+
+  test("whose opening is just being aborted is opened again for the next deployment", async () => {
+    const { signal, abort } = aborting();
+    const first = pool.lease([link("a"), link("b")], { ...context(), signal });
+    abort();
+    const second = pool.lease([link("a"), link("b")], context());
+    await assert.rejects(first, new Cancelled("the deployment was cancelled"));
+    assert.equal((await second).connection.description, "b");
+    assert.equal((await pool.lease([link("a"), link("b")], context())).connection, (await second).connection);
   });
 
   test("that fails to open completely is closed, and retried the next time", async () => {

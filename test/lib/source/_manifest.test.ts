@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import type { Sources } from "../../../lib/model/agent-artifacts";
 import { properties } from "../../../lib/model/property";
 import { PROMPT, Site } from "../../../lib/model/site";
 import { type Manifest, openConsfig } from "../../../lib/source/consfig";
@@ -160,6 +161,46 @@ test("after an edit only the changed file has a new hash; an unchanged manifest 
   assert.equal(consfig.manifest(["b.one", "a.one"]), after);
   for (const { hash } of before.files)
     assert.ok(consfig.blob(hash), "the previous files are still available");
+});
+
+test("as many different trees as there are hosts stay available, also in a long session", (t) => {
+  const names = Array.from({ length: 100 }, (_, i) => `many${i}.one`);
+  const { consfig, write } = workspace(
+    t,
+    Object.fromEntries(names.map((name, i) => [`properties/many${i}.ts`, propertyFile(name)])),
+  );
+  consfig.refresh();
+  const whole = (sources: Sources) => {
+    for (const { hash, size } of sources.manifest.files) assert.equal(sources.blob(hash).length, size);
+  };
+  const first = names.map((name) => consfig.sources([name]));
+  first.forEach(whole);
+  // They are cached, and complete again.
+  for (const [i, name] of names.entries()) {
+    const again = consfig.sources([name]);
+    assert.equal(again.manifest, first[i]?.manifest);
+    whole(again);
+  }
+  for (let n = 0; n < 50; n += 1) {
+    write({ "properties/many0.ts": propertyFile("many0.one", `answer ${n}`) });
+    consfig.refresh();
+    whole(consfig.sources(["many0.one"]));
+  }
+  // A deployment that began with them may still ask for more.
+  first.forEach(whole);
+});
+
+test("what trees have in common is in memory once", (t) => {
+  const { consfig } = workspace(t, {
+    "properties/a.ts": propertyFile("a.one"),
+    "properties/b.ts": propertyFile("b.one"),
+  });
+  consfig.refresh();
+  const [one, other] = [consfig.sources(["a.one"]), consfig.sources(["b.one"])];
+  const hashes = new Set(other.manifest.files.map(({ hash }) => hash));
+  const common = one.manifest.files.filter(({ hash }) => hashes.has(hash));
+  assert.ok(common.length > 20);
+  for (const { hash } of common) assert.equal(one.blob(hash), other.blob(hash));
 });
 
 test("properties that cannot be sent are refused", (t) => {

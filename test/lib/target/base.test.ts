@@ -114,6 +114,24 @@ test("a cancelled command is ended with all that it started", async (t) => {
   }
 });
 
+test("so is what outlives the shell of the command", async (t) => {
+  for (const kind of ["agent", "posix"] as const) {
+    await t.test(kind, async () => {
+      const controller = new AbortController();
+      const target = targetOf(kind, { signal: controller.signal });
+      const mark = `0.87${process.pid}${kind === "agent" ? 1 : 2}`;
+      const running = target.run(`(trap '' TERM; while :; do sleep ${mark}; done) & wait`);
+      const processes = () => execFileSync("ps", ["-eo", "args"], { encoding: "utf8" });
+      await until("the child", () => processes().match(new RegExp(`^sleep ${mark}$`, "m")), {
+        saw: processes,
+      });
+      controller.abort();
+      await assert.rejects(running, Cancelled);
+      await until("its end", () => !processes().includes(mark), { seconds: 1, saw: processes });
+    });
+  }
+});
+
 test("a command that is cancelled while it is being started is ended, too", (t) =>
   onBothTargets(t, async ({ kind, dir }) => {
     const controller = new AbortController();

@@ -1,0 +1,33 @@
+/** Deployments of changing sources from one prompt: nothing grows. `npm run soak` makes a thousand, to a real host. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { cacheHome } from "../../../lib/util/package";
+import { soak } from "../../endurance/soak";
+import { needsTerminal } from "../../repl/_terminal";
+import { localAgent } from "../agent/_local";
+
+test("forty deployments of changing sources from one prompt", {
+  ...needsTerminal,
+  timeout: 180_000,
+}, async (t) => {
+  const on = localAgent();
+  t.after(() => on.stop());
+  const cache = path.join(on.dir, "cache/consfigurator");
+  mkdirSync(cache, { recursive: true, mode: 0o700 });
+  // What compiling the library takes is not of interest here.
+  for (const name of ["compiled", "bytecode", "bundles"])
+    symlinkSync(path.join(cacheHome, name), path.join(cache, name));
+  const problems = await soak(
+    {
+      hops: "via.local(), via.agent()",
+      agent: path.join(cache, "agent"),
+      exec: async (script) => execFileSync("sh", ["-c", script], { encoding: "utf8" }),
+    },
+    on.dir,
+    { count: 40, seed: 1, print: (line) => t.diagnostic(line) },
+  );
+  assert.deepEqual(problems, []);
+});
