@@ -56,6 +56,10 @@ class WrappedConnection implements Connection {
     return this.parent.local === true && !this.wrapper.otherFiles;
   }
 
+  get locked(): boolean {
+    return this.parent.locked === true && !this.wrapper.otherFiles;
+  }
+
   get alive(): boolean {
     return !this.#ended && this.parent.alive;
   }

@@ -148,6 +148,7 @@ export class HostRun {
       artifacts: controllerArtifacts,
       ask: session.ask,
       cancellation: this.cancellation,
+      held: [],
     };
     return applyHere(work, { connection, ownProcess: false }, context, (event) => this.#emit(event));
   }

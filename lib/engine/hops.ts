@@ -3,6 +3,7 @@ import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { announcing, HopStack } from "../connection/hop-stack";
+import { HostLock } from "../connection/host-lock";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
 import type { Cancellation } from "../model/cancellation";
@@ -39,6 +40,10 @@ export interface DeploymentContext {
   readonly artifacts: AgentArtifacts;
   readonly ask: Asker | undefined;
   readonly cancellation: Cancellation;
+  /** The hosts that deployments around this one hold: their locks are its own. */
+  readonly held: readonly string[];
+  /** A file on the host that exists while commands of this deployment run, also when it was killed. */
+  readonly leftovers?: string;
 }
 
 type Emit = (event: StepEvent) => void;
@@ -116,7 +121,7 @@ const hopContext = (
   progress,
 });
 
-/** Applies `work` at `origin`, in this process. Nested deployments start from there. */
+/** Applies `work` at `origin`, in this process, while it holds the host there. Nested deployments start from there. */
 export async function applyHere(
   work: Nested,
   origin: Origin,
@@ -124,6 +129,31 @@ export async function applyHere(
   emit: Emit,
 ): Promise<JobOutcome> {
   refuseAgentProperties(work, origin);
+  const { connection, ownProcess } = origin;
+  // A shell on a host that a deployment around this one holds: nothing starts there without that lock.
+  if (connection.locked) return applyHeld(work, origin, context, emit, async () => context);
+  const lock = new HostLock(connection, { ...context, emit });
+  try {
+    // A shell takes the lock with its first command.
+    if (ownProcess) await lock.held();
+    const held = { connection: lock.connection, ownProcess };
+    return await applyHeld(work, held, context, emit, async () => {
+      await lock.held();
+      return { ...context, held: lock.hosts };
+    });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** `around`: the context of deployments nested in this one. */
+async function applyHeld(
+  work: Nested,
+  origin: Origin,
+  context: DeploymentContext,
+  emit: Emit,
+  around: () => Promise<DeploymentContext>,
+): Promise<JobOutcome> {
   const atEnd: AtEnd = new Map();
   const memory = new Map<string, unknown>([[WORK, work]]);
   const host = new HostModel(work.host);
@@ -143,7 +173,7 @@ export async function applyHere(
     expected: work.expected,
     ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
-    nest: (nested, emitNested) => applyBehind(nested, origin, context, emitNested),
+    nest: async (nested, emitNested) => applyBehind(nested, origin, await around(), emitNested),
   });
 }
 
@@ -225,9 +255,10 @@ async function applyInAgent(
   return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose }: DeploymentContext): Job => ({
+const jobOf = (rest: Nested, { deployment, by, verbose, held }: DeploymentContext): Job => ({
   ...rest,
   deployment,
   by,
+  ...(held.length > 0 && { held }),
   ...(verbose && { verbose }),
 });

@@ -59,6 +59,7 @@ function applied(
     artifacts: workerArtifacts({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory }),
     ask: undefined,
     cancellation: new Cancellation(),
+    held: [],
   };
   const origin = { connection: localConnection(), ownProcess: false };
   return applyBehind({ hops: [agent()], host, application }, origin, context, (event) => reporter.add(event));

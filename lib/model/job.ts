@@ -12,6 +12,8 @@ export interface Job {
   readonly by: string;
   /** True: every command is reported. */
   readonly verbose?: boolean;
+  /** The hosts that deployments around it hold; absent when there is none. */
+  readonly held?: readonly string[];
   /** Names of the error classes that a combinator around the job expects: they do not count as failures. */
   readonly expected?: readonly string[];
 }

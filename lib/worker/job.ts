@@ -31,15 +31,18 @@ function warmUp(names: readonly string[]): void {
 /** Runs one job in this process. */
 export class JobRun {
   readonly #artifacts: AgentArtifacts;
+  readonly #leftovers: string | undefined;
   readonly #cancellation = new Cancellation();
 
-  constructor(artifacts: AgentArtifacts) {
+  /** `leftovers`: a file that exists while commands of the job run, also when this process was killed. */
+  constructor(artifacts: AgentArtifacts, leftovers?: string) {
     this.#artifacts = artifacts;
+    this.#leftovers = leftovers;
   }
 
   /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by, verbose = false } = job;
+    const { deployment, by, verbose = false, held = [] } = job;
     const context = {
       deployment,
       by,
@@ -47,6 +50,8 @@ export class JobRun {
       artifacts: this.#artifacts,
       ask: undefined,
       cancellation: this.#cancellation,
+      held,
+      ...(this.#leftovers !== undefined && { leftovers: this.#leftovers }),
     };
     try {
       validate(job);
@@ -74,6 +79,7 @@ const jobSchema = object({
   host: json({ type: "object", required: ["name", "attributes"] }),
   verbose: optional(boolean()),
   expected: optional(list(string())),
+  held: optional(list(string())),
 });
 
 /** Validates a received job: the sender may have other sources, or may not be a controller. */

@@ -13,11 +13,12 @@ const KILL_GRACE_MS = 2000;
 export async function execOver(
   connection: Connection,
   script: string,
-  how: Pick<Execution, "input" | "output" | "shown" | "excerpt">,
+  how: Pick<Execution, "input" | "output" | "shown" | "excerpt" | "looks">,
   signal: AbortSignal,
 ): Promise<RawResult> {
   if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was not started`);
-  const channel = await connection.exec(script);
+  const looks = how.looks && connection.look;
+  const channel = await (looks ? looks(script) : connection.exec(script));
   const stdout = collect(channel, "stdout", how);
   const stderr = collect(channel, "stderr", how);
   // A command that ends without reading its input must not end us.

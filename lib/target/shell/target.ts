@@ -30,7 +30,7 @@ export class ShellTarget extends TargetBase {
     context: TargetContext,
   ) {
     super(context);
-    this.#questions = new Questions((script, shown) => this.#exec(script, shown));
+    this.#questions = new Questions((script, shown) => this.#exec(script, shown, undefined, true));
   }
 
   async hasCommand(name: string): Promise<boolean> {
@@ -162,7 +162,7 @@ export class ShellTarget extends TargetBase {
     const whole = `${setHome}; export HOME\n${script}`;
     if (!travelsApart(whole, how)) return execOver(this.connection, whole, how, signal);
     const input = Buffer.concat([Buffer.from(onOneLine(whole)), how.input ?? Buffer.alloc(0)]);
-    return execOver(this.connection, scriptFrom(0), { ...how, input }, signal);
+    return execOver(this.connection, scriptFrom(0), { ...how, input, looks: false }, signal);
   }
 
   protected async compare(
@@ -280,8 +280,8 @@ export class ShellTarget extends TargetBase {
     );
   }
 
-  #exec(script: string, shown: string, input?: Buffer): Promise<RawResult> {
-    const how: Execution = { input, env: undefined, output: undefined, shown };
+  #exec(script: string, shown: string, input?: Buffer, looks = false): Promise<RawResult> {
+    const how: Execution = { input, env: undefined, output: undefined, shown, looks };
     return traceCommand(this.context, shown, () => this.execute(script, how));
   }
 }
