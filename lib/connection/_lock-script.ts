@@ -1,5 +1,6 @@
 import { HOLDS, WAITS } from "../model/host-lock";
 import { shellQuote, shellWords } from "../util/shell-quote";
+import { REMOVE_RECORDED } from "../util/temporary-records";
 import type { StderrMarkers } from "./_stderr-markers";
 
 /** A holder that hears nothing for so many seconds has lost its link, and ends. */
@@ -118,8 +119,12 @@ function hold({ leftovers = "" }: Holding, markers: StderrMarkers, question: str
   const exit = markers.print('"exit $code"');
   const ask = `(\n${question}\n) </dev/null 9<&-; code=$?; ${exit}; ${exit} >&2\n`;
   return `said=$how; unset how; ${markers.print('"$said"')} >&2
+if [ "$0" = ${HOLDS} ]; then
+${REMOVE_RECORDED}
+fi
 ${question === undefined ? "" : ask}[ "$0" = ${HOLDS} ] || exit 0
 ${readLines()}
 lines && exit
+${REMOVE_RECORDED}
 n=0; while [ -e ${shellQuote(leftovers)} ] && [ $n -lt 100 ]; do sleep 0.1 || sleep 1; n=$((n + 1)); done`;
 }

@@ -17,6 +17,8 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/util/shell-quote.ts": "test/lib/target/shell/target.test.ts",
   "lib/util/similar.ts": "test/lib/model/registry.test.ts",
 
+  "lib/util/temporary-records.ts": "test/lib/engine/host-lock.test.ts",
+
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",

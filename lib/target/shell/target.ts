@@ -227,7 +227,7 @@ export class ShellTarget extends TargetBase {
   }
 
   protected discard(path: string): Promise<void> {
-    return this.#leave("remove", path, acts.removeTree(this.pathWord(path)));
+    return this.#leave("remove", path, acts.discard(this.pathWord(path)));
   }
 
   protected async findIdentity(): Promise<Identity> {

@@ -1,6 +1,6 @@
 /** One deployment at a time on a host, however it comes there, and how the lock of a host ends. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import type { Deployment } from "../../../lib/controller/deployment";
@@ -20,11 +20,31 @@ const waitsFor = (account: string): RegExp =>
     `^deployment [0-9a-f]{12} by \\S+@\\S+, as ${account}, has held the host since 20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ; waiting for it to finish$`,
   );
 
+/** `properties/keeps.ts` of the consfig: a step that has a temporary file until its link is cut. */
+const keeps = `import { defprop, schema } from "consfigurator";
+
+export const temporary = defprop({
+  name: "keeps.temporary",
+  kind: "posix",
+  args: schema.object({ directory: schema.string() }),
+  call: (directory: string) => ({ directory }),
+  apply: async ({ directory }, target) => {
+    const options = directory === "" ? {} : { directory };
+    await target.withTemporaryDirectory(async (path) => {
+      await target.run("touch " + path + "/inside /srv/x/begun; sleep 600");
+    }, options);
+    return "changed";
+  },
+});
+`;
+
 describe("the lock of a host", needsMachines(), () => {
   let on: Rig;
   let ways: Record<string, readonly Hop[]>;
   before(async () => {
     on = await rig();
+    on.write({ "properties/keeps.ts": keeps });
+    assert.equal(session.consfig?.refresh().error, undefined);
     ways = {
       "root over a shell": [on.ssh()],
       "a user over a shell": [on.ssh("admin")],
@@ -185,6 +205,38 @@ describe("the lock of a host", needsMachines(), () => {
     assertOk(report);
     const [first, second] = (report.steps[0]?.output ?? "").trim().split("\n");
     assert.equal(first, second, "the killed worker's command had ended before");
+  });
+
+  test("temporary files of a link that was cut are removed, by their names", async () => {
+    const proxy = await on.proxy();
+    const cases = [
+      { user: "root", directory: "", holder: true },
+      { user: "admin", directory: "/home/admin/own", holder: true },
+      { user: "admin", directory: "", holder: false },
+      { user: "root", directory: "/var/tmp", holder: false },
+    ];
+    await on.machine.run("mkdir -p own; touch /tmp/consfigurator.0123456789abcdef01", { user: "admin" });
+    const left = () =>
+      on.machine.run("find /tmp /var/tmp /home/admin/own -name 'consfigurator*' 2>/dev/null | sort || true");
+    for (const { user, directory, holder } of cases) {
+      const lost = on.deploy([prop("keeps.temporary", directory)], [on.ssh(user, proxy)]);
+      await until("its step", () => exists("begun"));
+      assert.equal((await left()).split("\n").length, 5, "a file, its record, their directories");
+      if (!holder)
+        await on.machine.run(
+          "kill -9 $(grep -ls 'consfigurator-hold[s]' /proc/[0-9]*/cmdline | cut -d/ -f3)",
+        );
+      proxy.cut("refuse");
+      assert.equal((await lost).status, "failed");
+      proxy.restore();
+      await on.machine.run("pkill -x sleep; rm -f /srv/x/begun");
+      if (!holder) assertOk(await on.deploy([runs("true")], [on.ssh(user)]));
+      await until(
+        "nothing but what is not recorded",
+        async () => (await left()) === "/tmp/consfigurator.0123456789abcdef01\n",
+        { saw: () => readdirSync(path.join(on.machine.root, "var/tmp")) },
+      );
+    }
   });
 
   test("a deployment nested on the same host does not wait for the one around it", async () => {
