@@ -61,12 +61,14 @@ const readLines = () => `lines() {
 /** Takes the lock, and becomes the shell that holds it. `$1`: its script; `$2`, `$3`: deployment and user. */
 const acquire = ({ held }: Holding, markers: StderrMarkers): string => `LC_ALL=C; export LC_ALL
 script=$1; deployment=$2; by=$3
-become() { export how; exec /bin/sh -c "$script" "$@"; }
-unlocked() { how="none
+say() { ${markers.print('"$1"')} >&2; }
+become() { exec /bin/sh -c "$script" "$@"; }
+unlocked() { say "none
 $1"; become ${HOLDS}-nothing; }
 dir=\${CONSFIGURATOR_LOCK:-/}
-host=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null || uname -n)-$(stat -L -c %d:%i "$dir" 2>/dev/null || stat -L -f %d:%i "$dir")
-case ${shellQuote(` ${held.join(" ")} `)} in *" $host "*) how=ours; become ${HOLDS}-already;; esac
+{ IFS= read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null || boot=$(uname -n)
+host=$boot-$(stat -L -c %d:%i "$dir" 2>/dev/null || stat -L -f %d:%i "$dir")
+case ${shellQuote(` ${held.join(" ")} `)} in *" $host "*) say ours; become ${HOLDS}-already;; esac
 command -v flock >/dev/null 2>&1 || unlocked "it has no flock(1)"
 [ -r "$dir" ] || unlocked "its root directory cannot be opened"
 exec 9<"$dir"
@@ -89,7 +91,8 @@ ${WHO}
   [ "$code" -eq 0 ] || exit 1
   exec 3<&-
 fi
-how="held
+${REMOVE_RECORDED}
+say "held
 $host"
 become ${HOLDS} "$deployment" "$by" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$host"`;
 
@@ -114,15 +117,11 @@ $host") ;; *) continue;; esac
   [ -z "$p" ] || printf '\\nprocess\\n%s\\n%s\\n%s' "$(owner "$p")" "$p" "$(cat "/proc/$p/comm" 2>/dev/null)"
 }`;
 
-/** Holds what is held. `$how`: the report. The exit code of the question follows its output, on both outputs. */
+/** Holds what is held. The exit code of the question follows its output, on both outputs. */
 function hold({ leftovers = "" }: Holding, markers: StderrMarkers, question: string | undefined): string {
   const exit = markers.print('"exit $code"');
   const ask = `(\n${question}\n) </dev/null 9<&-; code=$?; ${exit}; ${exit} >&2\n`;
-  return `said=$how; unset how; ${markers.print('"$said"')} >&2
-if [ "$0" = ${HOLDS} ]; then
-${REMOVE_RECORDED}
-fi
-${question === undefined ? "" : ask}[ "$0" = ${HOLDS} ] || exit 0
+  return `${question === undefined ? "" : ask}[ "$0" = ${HOLDS} ] || exit 0
 ${readLines()}
 lines && exit
 ${REMOVE_RECORDED}

@@ -1,26 +1,26 @@
 import { constants } from "node:os";
 import { Readable, Writable } from "node:stream";
 import type { Cancellation } from "../model/cancellation";
-import type { Channel, Connection } from "../model/connection";
+import type { Channel, Connection, ExecOptions } from "../model/connection";
 import { Cancelled } from "../model/errors";
 import type { Progress } from "../model/events";
 import { waitsFor } from "../model/host-lock";
 import { CANCELLED } from "../model/job";
 import { ownHost } from "../util/own-host";
 import { type Holding, linkSilence, lockScript, type Report } from "./_lock-script";
-import { within } from "./_running-commands";
 import { StderrMarkers } from "./_stderr-markers";
 import { drained } from "./_streams";
 
 /** A wait for another deployment of this process is reported when it has lasted this long. */
 const PATIENCE_MS = 300;
-/** How long the end of a holder on this machine is waited for. */
-const RELEASE_MS = 2000;
 
 export interface HostLockOptions extends Holding {
   readonly cancellation: Cancellation;
   emit(event: Progress): void;
 }
+
+/** In the message of a connection that cannot start a further command. */
+const REFUSED = /: the host refused to start the command/;
 
 /** The newest lock over each connection. A host limits the sessions of one, so only one lock waits on the host itself. */
 const newest = new WeakMap<Connection, HostLock>();
@@ -60,7 +60,7 @@ export class HostLock {
       locked: true,
       exec: async (command, how) => {
         await this.held();
-        return inner.exec(command, how);
+        return this.#exec(command, how);
       },
       look: (command) => this.#look(command),
       close: () => inner.close(),
@@ -78,20 +78,12 @@ export class HostLock {
     return this.#taking !== undefined && !this.#settled;
   }
 
-  /** Lets go of the host. On this machine, the lock is free afterwards. */
-  async release(): Promise<void> {
+  /** Lets go of the host. The process there ends a moment later; the next deployment waits for that on the host. */
+  release(): void {
     this.#released = true;
     clearInterval(this.#beat);
-    const channel = this.#channel;
-    if (channel) {
-      // A reader that was left behind while it waited may take the first line.
-      channel.stdin.end("end\nend\n");
-      if (this.inner.local)
-        await within(
-          RELEASE_MS,
-          channel.exit.catch(() => {}),
-        );
-    }
+    // A reader that was left behind while it waited may take the first line.
+    this.#channel?.stdin.end("end\nend\n");
     this.#over.resolve();
   }
 
@@ -101,6 +93,21 @@ export class HostLock {
     this.#taking = this.#take(command, answer);
     await this.#taking;
     return answer.channel ?? this.inner.exec(command);
+  }
+
+  /** Where the host allows one session only, the commands need the one of the lock. */
+  async #exec(command: string, how?: ExecOptions): Promise<Channel> {
+    try {
+      return await this.inner.exec(command, how);
+    } catch (error) {
+      const channel = this.#channel;
+      if (!channel || !REFUSED.test((error as Error).message)) throw error;
+      this.release();
+      await channel.exit;
+      const why = "it allows one session at a time (MaxSessions of its sshd)";
+      this.options.emit({ kind: "notice", text: notLocked(why) });
+      return this.inner.exec(command, how);
+    }
   }
 
   async #take(question?: string, answer?: Answer): Promise<void> {
@@ -124,7 +131,7 @@ export class HostLock {
       );
       this.#settled = true;
     } catch (error) {
-      await this.release();
+      this.release();
       throw error;
     }
   }

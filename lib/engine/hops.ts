@@ -142,7 +142,7 @@ export async function applyHere(
       return { ...context, held: lock.hosts };
     });
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
 

@@ -3,23 +3,25 @@
  * The records of a user are files in a private directory beside the temporary files, which is there only while one is.
  * Each has the name of a temporary file, and holds the path of its directory.
  */
-const PLACE = `case $TMPDIR in /*) records=$TMPDIR;; *) records=/tmp;; esac
-records=$records/consfigurator-temporary-$(id -u)`;
+const ALL = `case $TMPDIR in /*) records=$TMPDIR;; *) records=/tmp;; esac
+records=$records/consfigurator-temporary-`;
+const OWN = `${ALL}$(id -u)`;
 
 /** Records `$b`, which is about to be created in the working directory. Without a record it would only not be removed. */
-export const RECORD = `${PLACE}
+export const RECORD = `${OWN}
 (umask 077; mkdir "$records"; [ ! -L "$records" ] && [ -O "$records" ] && pwd -P >"$records/$b") 2>/dev/null`;
 
 /** Removes the record of `$b`. */
-export const FORGET = `${PLACE}
+export const FORGET = `${OWN}
 rm -f "$records/$b"; rmdir "$records" 2>/dev/null`;
 
 /**
  * Removes everything that is recorded, with its record: while the host is held, it belongs to deployments that are over.
  * What is mounted, or may have been replaced by another user, stays.
  */
-export const REMOVE_RECORDED = `${PLACE}
-if [ -d "$records" ] && [ ! -L "$records" ] && [ -O "$records" ]; then
+export const REMOVE_RECORDED = `${ALL}
+for records in "$records"*; do
+  [ -d "$records" ] && [ ! -L "$records" ] && [ -O "$records" ] || continue
   for record in "$records"/consfigurator.*; do
     b=\${record##*/}
     [ -f "$record" ] && IFS= read -r place <"$record" || continue
@@ -34,4 +36,4 @@ if [ -d "$records" ] && [ ! -L "$records" ] && [ -O "$records" ]; then
     ) && rm -f "$record"
   done
   rmdir "$records"
-fi >/dev/null 2>&1`;
+done >/dev/null 2>&1`;
