@@ -36,7 +36,7 @@ export class HostLock {
   hosts: readonly string[];
   #taking: Promise<void> | undefined;
   #channel: Channel | undefined;
-  #settled = false;
+  #heldSince = Number.POSITIVE_INFINITY;
   #since = "";
   #beat: NodeJS.Timeout | undefined;
   readonly #over = Promise.withResolvers<void>();
@@ -73,9 +73,9 @@ export class HostLock {
     return this.#taking;
   }
 
-  /** True while it waits for another deployment. */
-  get waiting(): boolean {
-    return this.#taking !== undefined && !this.#settled;
+  /** When the host was held, as `performance.now()`; `Infinity` while it is waited for, 0 before. */
+  get heldSince(): number {
+    return this.#taking === undefined ? 0 : this.#heldSince;
   }
 
   /** Lets go of the host. The process there ends a moment later; the next deployment waits for that on the host. */
@@ -85,6 +85,10 @@ export class HostLock {
     // A reader that was left behind while it waited may take the first line.
     this.#channel?.stdin.end("end\nend\n");
     this.#over.resolve();
+  }
+
+  get #isSettled(): boolean {
+    return this.#heldSince < Number.POSITIVE_INFINITY;
   }
 
   async #look(command: string): Promise<Channel> {
@@ -114,7 +118,7 @@ export class HostLock {
     const { cancellation, held } = this.options;
     cancellation.throwIfRequested();
     if (this.inner.local && held.includes(ownHost())) {
-      this.#settled = true;
+      this.#heldSince = performance.now();
       return;
     }
     const stopped = Promise.withResolvers<never>();
@@ -129,7 +133,7 @@ export class HostLock {
           await Promise.race([this.#hold(question, answer), stopped.promise]);
         },
       );
-      this.#settled = true;
+      this.#heldSince = performance.now();
     } catch (error) {
       this.release();
       throw error;
@@ -140,7 +144,7 @@ export class HostLock {
   async #after(former: HostLock): Promise<void> {
     const { deployment, by } = former.options;
     const tell = () => {
-      if (former.#settled) this.#tell(waitsFor({ deployment, by, since: former.#since }));
+      if (former.#isSettled) this.#tell(waitsFor({ deployment, by, since: former.#since }));
       else this.#tell(`deployment ${deployment} by ${by} waits for the host, too; waiting for it to finish`);
     };
     const timer = setTimeout(tell, PATIENCE_MS);
@@ -208,7 +212,7 @@ export class HostLock {
     clearInterval(this.#beat);
     this.#channel = undefined;
     if (this.#released || this.#nothing) return;
-    const text = this.#settled
+    const text = this.#isSettled
       ? `the process that held this host for the deployment has ended (${how}); another deployment may run beside this one now`
       : notLocked(`the process that holds it has ended (${how})`);
     this.options.emit({ kind: "notice", text });

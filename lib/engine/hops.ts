@@ -17,7 +17,7 @@ import type { Nested } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import type { TargetContext } from "../target/context";
 import { LocalTarget } from "../target/local/target";
-import { WORK } from "../target/memory";
+import { HELD_SINCE, WORK } from "../target/memory";
 import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { AtEnd } from "./run";
@@ -137,10 +137,12 @@ export async function applyHere(
     // A shell takes the lock with its first command.
     if (ownProcess) await lock.held();
     const held = { connection: lock.connection, ownProcess };
-    return await applyHeld(work, held, context, emit, async () => {
+    const memory = { [HELD_SINCE]: () => lock.heldSince };
+    const around = async () => {
       await lock.held();
       return { ...context, held: lock.hosts };
-    });
+    };
+    return await applyHeld(work, held, context, emit, around, memory);
   } finally {
     lock.release();
   }
@@ -153,9 +155,10 @@ async function applyHeld(
   context: DeploymentContext,
   emit: Emit,
   around: () => Promise<DeploymentContext>,
+  remembered: Readonly<Record<string, unknown>> = {},
 ): Promise<JobOutcome> {
   const atEnd: AtEnd = new Map();
-  const memory = new Map<string, unknown>([[WORK, work]]);
+  const memory = new Map<string, unknown>(Object.entries({ ...remembered, [WORK]: work }));
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
   return applyTree(work.application, {

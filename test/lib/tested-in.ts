@@ -64,6 +64,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/agent/client/marked.ts": "test/lib/agent/client/child.test.ts",
   "lib/agent/client/runtime.ts": "test/lib/agent/client/_upload.test.ts",
 
+  "lib/engine/held-since.ts": "test/lib/engine/host-lock.test.ts",
   "lib/engine/fit.ts": "test/lib/controller/host-run.test.ts",
   "lib/engine/preparation-cache.ts": "test/lib/nested/facts.test.ts",
   "lib/engine/": "test/lib/engine/apply.test.ts",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { within } from "../../../lib/combinators";
 import type { Deployment } from "../../../lib/controller/deployment";
 import { session } from "../../../lib/controller/session";
 import type { Hop } from "../../../lib/model/hop";
@@ -134,6 +135,17 @@ describe("the lock of a host", needsMachines(), () => {
         assert.equal(exists("done"), false);
       });
   }
+
+  test("a time limit does not count the wait", async () => {
+    const holder = await holding("root through an agent");
+    const deployment = on.deploy([within("2 s", runs("touch /srv/x/done"))], hopsOf("a user over a shell"));
+    const reasons = reasonsOf(deployment);
+    await until("the reason", () => reasons.length > 0);
+    const since = performance.now();
+    await until("more than the limit", () => performance.now() - since > 2500);
+    await go();
+    for (const each of [holder.report, deployment]) assertOk(await each);
+  });
 
   test("a controller that is killed lets go of the host", async () => {
     const other = on.bareController(["probe.runs", "touch /srv/x/begun; sleep 600"]);
