@@ -100,7 +100,7 @@ become ${HOLDS} "$deployment" "$by" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$host"`;
  * Prints who holds the lock, one thing a line: a deployment, or a process that is none. Root reads in /proc which process
  * it is; other users believe what a process says of itself.
  */
-const WHO = `owner() { stat -c %U "/proc/$1" 2>/dev/null; }
+const WHO = `owner() { set -- $(stat -c '%U %u' "/proc/$1" 2>/dev/null); [ "$1" = UNKNOWN ] && echo "uid $2" || echo "$1"; }
 locks() { inode=$1; shift; grep -lsE "^lock:.* FLOCK .* WRITE .*$inode 0 EOF" "$@" 2>/dev/null; }
 who() {
   for file in $(grep -ls ${HOLDS} /proc/[0-9]*/cmdline); do
