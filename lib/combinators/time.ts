@@ -1,3 +1,4 @@
+import { heldSince } from "../engine/held-since";
 import { untilFailure } from "../engine/sequence";
 import { FailedChange } from "../model/errors";
 import {
@@ -10,6 +11,7 @@ import {
   withoutEmpty,
 } from "../model/property";
 import { object, string } from "../model/schema";
+import type { PosixTarget } from "../model/target";
 import { allUnappliable, applications } from "./_many";
 
 const units = { s: 1000, min: 60_000, h: 3_600_000 } as const;
@@ -28,7 +30,7 @@ const MAX_MS = 2 ** 31 - 1;
 /**
  * Applies each of `applications` in order, within the time `limit`: "90 s", "10 min", "2 h". When the time is over, the
  * command that runs is ended, its step fails, and nothing inside starts any more. The first failure stops the rest. A
- * deployment of a further host inside goes on there.
+ * deployment of a further host inside goes on there. The time that the deployment waits for another one is not counted.
  *
  * @example within("10 min", apt.upgraded())
  */
@@ -38,9 +40,9 @@ export const within = defprop({
   args: object({ limit: duration(), applications }),
   call: (limit: string, ...given: MaybePropApp[]) => ({ limit, applications: withoutEmpty(given) }),
   inline: true,
-  apply: ({ limit, applications }, _target, steps) => untilLimit(limit, applications, "apply", steps),
-  unapply: ({ limit, applications }, _target, steps) =>
-    untilLimit(limit, applications.toReversed(), "unapply", steps),
+  apply: ({ limit, applications }, target, steps) => untilLimit(limit, applications, "apply", target, steps),
+  unapply: ({ limit, applications }, target, steps) =>
+    untilLimit(limit, applications.toReversed(), "unapply", target, steps),
   unappliable: allUnappliable,
 });
 
@@ -48,6 +50,7 @@ async function untilLimit(
   limit: string,
   applications: readonly PropApp[],
   direction: Direction,
+  target: PosixTarget,
   steps: Steps,
 ): Promise<Change> {
   const over = new FailedChange(`did not finish within ${limit}; it was ended`);
@@ -59,7 +62,15 @@ async function untilLimit(
       deadline = setTimeout(() => reject(over), END_GRACE_MS);
     });
   });
-  const timer = setTimeout(() => time.abort(over), millisecondsOf(limit));
+  const [milliseconds, started] = [millisecondsOf(limit), performance.now()];
+  const look = () => {
+    // Waiting for another deployment is not counted.
+    const left =
+      milliseconds - (performance.now() - Math.max(started, Math.min(heldSince(target), performance.now())));
+    if (left > 0) timer = setTimeout(look, left);
+    else time.abort(over);
+  };
+  let timer = setTimeout(look, milliseconds);
   const inner = steps.within({
     target: (outer) => {
       if (time.signal.aborted) throw over;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { shellQuote } from "../util/shell-quote";
 
 /** Ends a marker. Differs from the first byte, so that another connection's filter sees no marker begin here. */
@@ -71,6 +71,23 @@ export class StderrMarkers {
       push(held);
       if (!output.destroyed) output.push(null);
     });
+    return output;
+  }
+
+  /** What comes from `source` before the first marker; the rest is dropped. */
+  before(source: Readable): Readable {
+    const output = new PassThrough();
+    let held = Buffer.alloc(0);
+    source.on("data", (chunk: Buffer) => {
+      if (output.writableEnded) return;
+      held = Buffer.concat([held, chunk]);
+      const marker = held.indexOf(this.#startBytes);
+      if (marker >= 0) return void output.end(held.subarray(0, marker));
+      const keep = this.#unfinished(held);
+      if (keep > 0) output.write(held.subarray(0, keep));
+      held = held.subarray(keep);
+    });
+    source.once("close", () => output.end());
     return output;
   }
 

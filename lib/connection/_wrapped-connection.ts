@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:os";
 import { PassThrough, type Readable } from "node:stream";
-import type { Channel, Connection } from "../model/connection";
+import type { Channel, Connection, ExecOptions } from "../model/connection";
 import { type CommandResult, ConnectionFailed } from "../model/errors";
 import { shellQuote } from "../util/shell-quote";
 import type { CommandWrapper, Prompt } from "./_command-wrapper";
@@ -56,23 +56,27 @@ class WrappedConnection implements Connection {
     return this.parent.local === true && !this.wrapper.otherFiles;
   }
 
+  get locked(): boolean {
+    return this.parent.locked === true && !this.wrapper.otherFiles;
+  }
+
   get alive(): boolean {
     return !this.#ended && this.parent.alive;
   }
 
-  async exec(command: string): Promise<Channel> {
+  async exec(command: string, options?: ExecOptions): Promise<Channel> {
     if (this.#ended) throw new ConnectionFailed(this.hop, "the connection was closed");
     const { hidesSignals, ownGroup } = this.wrapper;
-    if (hidesSignals) return this.#execReportingExit(command);
-    const started = await this.#start(ownGroup ? inOwnGroup : asIs, command);
+    if (hidesSignals) return this.#execReportingExit(command, options);
+    const started = await this.#start(ownGroup ? inOwnGroup : asIs, command, options);
     return this.#track(started, started.stderr, (code) => code);
   }
 
   /** Runs `command` beside a shell that reports its exit code. */
-  async #execReportingExit(command: string): Promise<Channel> {
+  async #execReportingExit(command: string, options: ExecOptions | undefined): Promise<Channel> {
     const markers = new StderrMarkers();
     let reported: number | undefined;
-    const started = await this.#start((script) => reportingExit(script, markers), command);
+    const started = await this.#start((script) => reportingExit(script, markers), command, options);
     const stderr = markers.filter(started.stderr, (text) => {
       reported = Number(text);
     });
@@ -118,12 +122,17 @@ class WrappedConnection implements Connection {
   }
 
   /** Starts `command` inside `frame`, and waits for its start marker. */
-  async #start(frame: (script: string) => string, command: string): Promise<StartedCommand> {
+  async #start(
+    frame: (script: string) => string,
+    command: string,
+    options?: ExecOptions,
+  ): Promise<StartedCommand> {
     const { atHome, prompt } = this.wrapper;
     const marker = randomBytes(12).toString("hex");
     const home = atHome ? "cd 2>/dev/null || cd /; unset OLDPWD\n" : "";
     const channel = await this.parent.exec(
       ENGLISH + this.wrapper.command(home + frame(`${printGroup(marker)}\n${command}`)),
+      options,
     );
     // Ignore EPIPE: a wrapper may exit without reading its input.
     channel.stdin.on("error", () => {});

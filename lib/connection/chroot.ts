@@ -103,6 +103,7 @@ async function holdMounts(parent: Connection, into: string, hop: string): Promis
   const script = `set -e; r=${shellQuote(into)}; ${MOUNTS}\necho "ready $(cut -d" " -f4 /proc/self/stat)"; exec cat >/dev/null`;
   const channel = await parent.exec(
     `exec unshare --mount --propagation private -- /bin/sh -c ${shellQuote(script)}`,
+    { lasting: true },
   );
   let errors = "";
   channel.stderr.on("data", (chunk: Buffer) => {

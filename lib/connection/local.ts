@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import type { Channel, Connection } from "../model/connection";
+import type { Channel, Connection, ExecOptions } from "../model/connection";
 import { ConnectionFailed } from "../model/errors";
 import { defhop } from "../model/hop";
 import { object } from "../model/schema";
@@ -28,9 +28,9 @@ export function localConnection(description = "via.local()"): Connection {
     },
     local: true,
     closed: ending.promise,
-    exec: async (command) => {
+    exec: async (command, { lasting = false } = {}) => {
       if (closed) throw new ConnectionFailed(description, "the connection was closed");
-      return running.add(await spawned("/bin/sh", ["-c", command], description));
+      return running.add(await spawned("/bin/sh", ["-c", command], description, { lasting }));
     },
     close: async () => {
       closed = true;
@@ -45,10 +45,11 @@ export async function spawned(
   file: string,
   args: readonly string[],
   hop: string,
-  options: { readonly env?: NodeJS.ProcessEnv } = {},
+  { env, lasting = false }: ExecOptions & { readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Channel> {
-  const child = spawn(file, args, { stdio: "pipe", detached: true, ...options });
-  child.once("close", groupStarted(child.pid));
+  const child = spawn(file, args, { stdio: "pipe", detached: true, ...(env && { env }) });
+  // What lasts is not a command of a step, which would be ended with it.
+  if (!lasting) child.once("close", groupStarted(child.pid));
   await new Promise<void>((started, failed) => {
     child.once("spawn", started);
     child.once("error", (error) =>

@@ -178,6 +178,7 @@ export class HostRun {
       cancellation: this.cancellation,
       plan: this.#plan,
       bound: this.#bound,
+      held: [],
     };
     return applyHere(work, { connection, ownProcess: false }, context, (event) => this.#emit(event));
   }

@@ -4,6 +4,7 @@ import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { isAgentRunning } from "../agent/client/running";
 import { announcing, HopStack } from "../connection/hop-stack";
+import { HostLock } from "../connection/host-lock";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
 import type { BoundPlan } from "../model/bound";
@@ -20,7 +21,7 @@ import type { PosixTarget } from "../model/target";
 import type { TargetBase } from "../target/base";
 import type { TargetContext } from "../target/context";
 import { LocalTarget } from "../target/local/target";
-import { WORK } from "../target/memory";
+import { HELD_SINCE, WORK } from "../target/memory";
 import { PlannedHost } from "../target/planning/host";
 import { PlanningTarget } from "../target/planning/target";
 import { ShellTarget } from "../target/shell/target";
@@ -50,6 +51,10 @@ export interface DeploymentContext {
   readonly plan: PlanOrigin | undefined;
   /** Set: a step that would not do what this plan says stops before it acts. */
   readonly bound: BoundPlan | undefined;
+  /** The hosts that deployments around this one hold: their locks are its own. */
+  readonly held: readonly string[];
+  /** A file on the host that exists while commands of this deployment run, also when it was killed. */
+  readonly leftovers?: string;
 }
 
 type Emit = (event: StepEvent) => void;
@@ -129,17 +134,46 @@ const hopContext = (
   progress,
 });
 
-/** Applies `work` at `origin`, in this process. Nested deployments start from there. */
+/** Applies `work` at `origin`, in this process, while it holds the host there. Nested deployments start from there. */
 export async function applyHere(
   work: Nested,
   origin: Origin,
   context: DeploymentContext,
   emit: Emit,
 ): Promise<JobOutcome> {
+  if (!context.plan) refuseAgentProperties(work, origin);
+  const { connection, ownProcess } = origin;
+  // A plan only asks. A shell on a host that a deployment around this one holds: nothing starts there without that lock.
+  if (context.plan || connection.locked) return applyHeld(work, origin, context, emit, async () => context);
+  const lock = new HostLock(connection, { ...context, emit });
+  try {
+    // A shell takes the lock with its first command.
+    if (ownProcess) await lock.held();
+    const held = { connection: lock.connection, ownProcess };
+    const memory = { [HELD_SINCE]: () => lock.heldSince };
+    const around = async () => {
+      await lock.held();
+      return { ...context, held: lock.hosts };
+    };
+    return await applyHeld(work, held, context, emit, around, memory);
+  } finally {
+    lock.release();
+  }
+}
+
+/** `around`: the context of deployments nested in this one. */
+async function applyHeld(
+  work: Nested,
+  origin: Origin,
+  context: DeploymentContext,
+  emit: Emit,
+  around: () => Promise<DeploymentContext>,
+  remembered: Readonly<Record<string, unknown>> = {},
+): Promise<JobOutcome> {
   const { plan, bound } = context;
-  if (!plan) refuseAgentProperties(work, origin);
   const atEnd: AtEnd = new Map();
-  const memory = new Map<string, unknown>([[WORK, work]]);
+  const entries: Readonly<Record<string, unknown>> = { ...remembered, [WORK]: work };
+  const memory = new Map(Object.entries(entries));
   const host = new HostModel(work.host);
   const { cancellation, verbose } = context;
   const digestKey = plan?.key ?? bound?.key;
@@ -163,8 +197,8 @@ export async function applyHere(
     expected: work.expected,
     atEnd,
   };
-  const nestWith = (more: Partial<DeploymentContext>) => (nested: Nested, emitNested: Emit) =>
-    applyBehind(nested, origin, { ...context, ...more }, emitNested);
+  const nestWith = (more: Partial<DeploymentContext>) => async (nested: Nested, emitNested: Emit) =>
+    applyBehind(nested, origin, { ...(await around()), ...more }, emitNested);
   const planning = (planned: PlannedHost, emitPlan: Emit, memory: Map<string, unknown>): ApplyContext => ({
     ...shared,
     target: planOn(planned, memory),
@@ -195,7 +229,7 @@ export async function applyHere(
     ...(origin.ownProcess && { onUnhandledError }),
     ...(bound && {
       bound,
-      planned: (emitPlan) => planning(new PlannedHost(), emitPlan, new Map([[WORK, work]])),
+      planned: (emitPlan) => planning(new PlannedHost(), emitPlan, new Map(Object.entries(entries))),
     }),
     nest: (nested, emitNested, within) =>
       nestWith({ bound: bound && within !== undefined ? { ...bound, within } : bound })(nested, emitNested),
@@ -294,10 +328,11 @@ async function applyInAgent(
   return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose, plan, bound }: DeploymentContext): Job => ({
+const jobOf = (rest: Nested, { deployment, by, verbose, held, plan, bound }: DeploymentContext): Job => ({
   ...rest,
   deployment,
   by,
+  ...(held.length > 0 && { held }),
   ...(plan && { plan }),
   ...(bound && { bound }),
   ...(verbose && { verbose }),

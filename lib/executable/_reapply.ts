@@ -61,6 +61,7 @@ function applied(
     cancellation: new Cancellation(),
     plan: undefined,
     bound: undefined,
+    held: [],
   };
   const origin = { connection: localConnection(), ownProcess: false };
   return applyBehind({ hops: [agent()], host, application }, origin, context, (event) => reporter.add(event));

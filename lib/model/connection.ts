@@ -17,12 +17,19 @@ export interface Channel {
   kill(signal?: NodeJS.Signals): Promise<void> | void;
 }
 
+export interface ExecOptions {
+  /** True: the process serves the other commands of the connection, and lasts as long as they come. */
+  readonly lasting?: boolean;
+}
+
 /** An established hop, in which shell commands can be run. */
 export interface Connection {
   /** The hop and all hops before it, as written in a consfig: for messages. */
   readonly description: string;
   /** Starts `sh -c command`. `command` is shell text. Rejects with `ConnectionFailed` when the process cannot start. */
-  exec(command: string): Promise<Channel>;
+  exec(command: string, options?: ExecOptions): Promise<Channel>;
+  /** As `exec`, for a command that changes nothing, has no input, and leaves no process behind. Default: `exec`. */
+  look?(command: string): Promise<Channel>;
   /** False once the link has been closed or is known to be lost. */
   readonly alive: boolean;
   /** Resolves when the link ends: to the reason when it was lost, to undefined when it was closed. */
@@ -31,4 +38,6 @@ export interface Connection {
   close(): Promise<void>;
   /** True: the remote side shares this machine's file system, so local files can be used there as they are. */
   readonly local?: boolean;
+  /** True: a command starts only while the deployment holds the lock of the host that it runs on. */
+  readonly locked?: boolean;
 }

@@ -17,6 +17,8 @@ export interface Job {
   readonly plan?: PlanOrigin;
   /** Set: a step that would not do what this plan says stops before it acts. */
   readonly bound?: BoundPlan;
+  /** The hosts that deployments around it hold; absent when there is none. */
+  readonly held?: readonly string[];
   /** Names of the error classes that a combinator around the job expects: they do not count as failures. */
   readonly expected?: readonly string[];
 }

@@ -37,6 +37,8 @@ export interface Execution {
   readonly limit?: number;
   /** The command as shown to users. */
   readonly shown: string;
+  /** True: it changes nothing, and leaves no process behind. */
+  readonly looks?: boolean;
   /** True: the script must appear in no process list and in no log. */
   readonly hidden?: boolean;
 }

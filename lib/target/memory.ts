@@ -1,6 +1,9 @@
 /** The key of what the deployment applies: a `Nested` without hops. */
 export const WORK = "deployment.work";
 
+/** The key of a function: when the deployment began to hold the host; `Infinity` while it waits for another one. */
+export const HELD_SINCE = "deployment.heldSince";
+
 /** A memory with some entries of its own. Everything else is read from, and written to, the one around it. */
 export class InnerMemory extends Map<string, unknown> {
   readonly #around: Map<string, unknown>;

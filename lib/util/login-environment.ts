@@ -9,7 +9,15 @@ export const pathOf = (uid: number): string => (uid === 0 ? ROOT_PATH : USER_PAT
 /** The environment of a login as the current user, without the variables of this process. */
 export function loginEnvironment(): NodeJS.ProcessEnv {
   const { username, uid, homedir } = userInfo();
-  return { HOME: homedir, USER: username, LOGNAME: username, SHELL: "/bin/sh", PATH: pathOf(uid) };
+  const lock = process.env["CONSFIGURATOR_LOCK"];
+  return {
+    HOME: homedir,
+    USER: username,
+    LOGNAME: username,
+    SHELL: "/bin/sh",
+    PATH: pathOf(uid),
+    ...(lock !== undefined && { CONSFIGURATOR_LOCK: lock }),
+  };
 }
 
 /** The login environment of root in a context with other accounts, as words for env(1). */

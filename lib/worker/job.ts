@@ -43,15 +43,18 @@ function warmUp(names: readonly string[]): void {
 /** Runs one job in this process. */
 export class JobRun {
   readonly #artifacts: AgentArtifacts;
+  readonly #leftovers: string | undefined;
   readonly #cancellation = new Cancellation();
 
-  constructor(artifacts: AgentArtifacts) {
+  /** `leftovers`: a file that exists while commands of the job run, also when this process was killed. */
+  constructor(artifacts: AgentArtifacts, leftovers?: string) {
     this.#artifacts = artifacts;
+    this.#leftovers = leftovers;
   }
 
   /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by, verbose = false, plan, bound } = job;
+    const { deployment, by, verbose = false, held = [], plan, bound } = job;
     const context = {
       deployment,
       by,
@@ -61,6 +64,8 @@ export class JobRun {
       cancellation: this.#cancellation,
       plan,
       bound,
+      held,
+      ...(this.#leftovers !== undefined && { leftovers: this.#leftovers }),
     };
     try {
       validate(job);
@@ -90,6 +95,7 @@ const jobSchema = object({
   plan: optional(object({ after: list(integer()), key: optional(string()) })),
   bound: optional(json({ type: "object", required: ["key", "steps", "strict"] })),
   expected: optional(list(string())),
+  held: optional(list(string())),
 });
 
 /** Validates a received job: the sender may have other sources, or may not be a controller. */

@@ -51,8 +51,8 @@ class Worker {
   constructor(directory: AgentDirectory, socketName: string, artifacts: AgentArtifacts) {
     this.#directory = directory;
     this.#socketName = socketName;
-    this.#run = new JobRun(artifacts);
     this.#record = new CommandRecord(directory, socketName);
+    this.#run = new JobRun(artifacts, this.#record.file);
   }
 
   async start(): Promise<void> {

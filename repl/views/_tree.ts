@@ -159,6 +159,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       return;
     case "step-output": {
       const step = tree.steps.get(event.step);
+      tree.progress = "";
       if (!step) return;
       step.output += event.text;
       step.preview = undefined;
@@ -182,6 +183,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       return;
     case "step-ended": {
       const step = tree.steps.get(event.step);
+      tree.progress = "";
       if (!step) return;
       Object.assign(step, {
         status: event.status,

@@ -43,6 +43,7 @@ const LINES: Lines = {
     verbose && event.sent === event.total ? [asideLine("upload", event.host, hopProgress(event))] : [],
   "command-ran": ({ host, step, command, exit, ms }) =>
     step === undefined ? [asideLine("command", host, formatCommand({ step, command, exit, ms }))] : [],
+  waiting: ({ host, reason }) => [`${status("waiting", colour.cyan)} ${host} :: ${reason}`],
   notice: (_, { host, notices }) => {
     const [first = "", ...more] = notices.at(-1)?.split("\n") ?? [];
     return [`${status("notice", colour.cyan)} ${host} :: ${first}`, ...more.flatMap(indented)];

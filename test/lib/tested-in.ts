@@ -12,9 +12,12 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/util/build-cache.ts": "test/lib/source/_packages.test.ts",
   "lib/util/command-groups.ts": "test/lib/agent/host/tenure.test.ts",
   "lib/util/login-environment.ts": "test/lib/connection/conformance.test.ts",
+  "lib/util/own-host.ts": "test/lib/connection/host-lock.test.ts",
   "lib/util/package.js": "test/lib/source/register.test.ts",
   "lib/util/shell-quote.ts": "test/lib/target/shell/target.test.ts",
   "lib/util/similar.ts": "test/lib/model/registry.test.ts",
+
+  "lib/util/temporary-records.ts": "test/lib/engine/host-lock.test.ts",
 
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
@@ -29,6 +32,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/events.ts": "test/lib/model/report.test.ts",
   "lib/model/hop-chain.ts": "test/lib/controller/host-run.test.ts",
   "lib/model/host-facts.ts": "test/lib/model/host.test.ts",
+  "lib/model/host-lock.ts": "test/lib/connection/host-lock.test.ts",
   "lib/model/job.ts": "test/lib/agent/shared/messages.test.ts",
   "lib/model/plan.ts": "test/lib/engine/plan.test.ts",
   "lib/model/plain-data.ts": "test/lib/model/property.test.ts",
@@ -66,6 +70,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/agent/client/marked.ts": "test/lib/agent/client/child.test.ts",
   "lib/agent/client/runtime.ts": "test/lib/agent/client/_upload.test.ts",
 
+  "lib/engine/held-since.ts": "test/lib/engine/host-lock.test.ts",
   "lib/engine/fit.ts": "test/lib/controller/host-run.test.ts",
   "lib/engine/preparation-cache.ts": "test/lib/nested/facts.test.ts",
   "lib/engine/": "test/lib/engine/apply.test.ts",

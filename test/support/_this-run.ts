@@ -69,7 +69,13 @@ export function beginRun(): ThisRun {
       return {
         mark,
         alive,
-        env: { ...markedEnvironment(mark), TMPDIR: temporary, [ALIVE]: alive },
+        // Deployments to this computer of one file do not wait for those of another.
+        env: {
+          ...markedEnvironment(mark),
+          TMPDIR: temporary,
+          CONSFIGURATOR_LOCK: temporary,
+          [ALIVE]: alive,
+        },
         end: () => {
           const left = killMarked((each) => each === mark);
           removeDirectory(temporary);

@@ -160,9 +160,10 @@ export class AgentLink {
   #sending(job: Job, sources: Sources) {
     const packed = encode(job);
     const { hash: tree } = sources.manifest;
-    const { deployment, by } = job;
+    const { deployment, by, held } = job;
+    const given = { deployment, tree, by, job: packed, ...(held && { held }) };
     const send = (change: TreeChange | undefined) =>
-      this.#wire.send({ type: "deploy", deployment, tree, ...(change && { change }), by, job: packed });
+      this.#wire.send({ type: "deploy", ...given, ...(change && { change }) });
     const resend = () => {
       this.#trees.forget(tree);
       send(this.#trees.whole(sources));

@@ -12,10 +12,11 @@ const PREFIX = "commands-";
  * own, so nothing else tells them from the daemons that earlier steps have started.
  */
 export class CommandRecord {
-  readonly #file: string;
+  /** Exists from the first command until the worker and all its commands have ended. */
+  readonly file: string;
 
   constructor(directory: AgentDirectory, socket: string) {
-    this.#file = path.join(directory.run, PREFIX + socket);
+    this.file = path.join(directory.run, PREFIX + socket);
   }
 
   started(leader: number): void {
@@ -29,7 +30,7 @@ export class CommandRecord {
   /** The leaders of the groups that have not ended; a leader's number that another process has by now is left out. */
   running(): number[] {
     const running = new Map<number, string>();
-    for (const line of (tryOrUndefined(() => readFileSync(this.#file, "utf8")) ?? "").split("\n")) {
+    for (const line of (tryOrUndefined(() => readFileSync(this.file, "utf8")) ?? "").split("\n")) {
       const [sign, leader, startedAt = ""] = line.split(" ");
       if (sign === "+") running.set(Number(leader), startedAt);
       else if (sign === "-") running.delete(Number(leader));
@@ -40,7 +41,7 @@ export class CommandRecord {
   }
 
   remove(): void {
-    rmSync(this.#file, { force: true });
+    rmSync(this.file, { force: true });
   }
 
   /** The sockets of the workers that left a record. */
@@ -52,6 +53,6 @@ export class CommandRecord {
 
   #write(line: string): void {
     // The file system may be full or read-only.
-    tryOrUndefined(() => appendFileSync(this.#file, line, { mode: 0o600 }));
+    tryOrUndefined(() => appendFileSync(this.file, line, { mode: 0o600 }));
   }
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { HOLDS, WAITS } from "../../model/host-lock";
 
 /** A process of this host, as /proc shows it. */
 export interface ProcessInfo {
@@ -30,6 +31,9 @@ const KILL_GRACE_MS = 800;
 /** True when `promise` settles within \`ms\`. */
 export const settledWithin = (ms: number, promise: Promise<unknown>): Promise<boolean> =>
   Promise.race([promise.then(() => true), sleep(ms, false)]);
+
+/** True for the process that holds the host for a worker, or waits for it: it ends by itself, when nothing runs any more. */
+const holdsHost = (pid: number): boolean => argumentsOf(pid).some((word) => word === HOLDS || word === WAITS);
 
 /** Every process that we can see. */
 export const allProcesses = (): ProcessInfo[] =>
@@ -113,6 +117,7 @@ function extended(found: Map<number, ProcessInfo>, groups: Set<number>): Process
         !groups.has(each.parent)
       )
         continue;
+      if (holdsHost(each.pid)) continue;
       found.set(each.pid, each);
       groups.add(each.pid);
     }

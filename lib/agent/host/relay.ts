@@ -35,6 +35,7 @@ interface Waiting {
   readonly job: Buffer;
   readonly tree: string;
   readonly by: string;
+  readonly held: readonly string[] | undefined;
   attempts: number;
 }
 
@@ -119,9 +120,9 @@ export class Relay {
         return this.#controller.send({ type: "done", ref });
       }
       case "deploy": {
-        const { deployment, tree, change, by, job } = request;
+        const { deployment, tree, change, by, job, held } = request;
         if (!this.#hasTree(tree, change)) return this.#controller.send({ type: "missing", deployment, tree });
-        this.#waiting.set(deployment, { job, tree, by, attempts: 0 });
+        this.#waiting.set(deployment, { job, tree, by, held, attempts: 0 });
         return this.#requestWorker(deployment);
       }
       case "signal":
@@ -147,10 +148,11 @@ export class Relay {
     if (!waiting) return;
     waiting.attempts += 1;
     if (waiting.attempts > MAX_ATTEMPTS) return this.#lost(deployment, "the agent's supervisor exited");
-    const { tree, by } = waiting;
+    const { tree, by, held } = waiting;
     const wire = await this.#supervisor.connected();
+    const { boot } = this.#supervisor;
     if (this.#waiting.has(deployment))
-      wire.send({ type: "worker", deployment, tree, boot: this.#supervisor.boot, by });
+      wire.send({ type: "worker", deployment, tree, boot, by, ...(held && { held }) });
   }
 
   /** The supervisor exited: its unanswered requests go to the next one. */

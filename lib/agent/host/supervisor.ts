@@ -1,6 +1,8 @@
 import { existsSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { waitsFor } from "../../model/host-lock";
 import type { JobSignal } from "../../model/job";
+import { ownHost } from "../../util/own-host";
 import {
   type AgentStatus,
   PROTOCOL,
@@ -52,7 +54,7 @@ export class Supervisor {
   #server: Server | undefined;
   #spare: WorkerProcess | undefined;
   #held: Held | undefined;
-  /** Further deployments that earlier versions have let in beside it. */
+  /** Further deployments: nested in one that holds the host, or let in by earlier versions. */
   #alsoHeld: Held[] = [];
   #queue: Waiting[] = [];
   /** The deployment that is about to hold the host. */
@@ -126,7 +128,7 @@ export class Supervisor {
         socket.end();
         this.#queue = this.#queue.filter((waiting) => waiting.client !== client);
         if (this.#assigning?.client === client) this.#assigning = undefined;
-        if (this.#held?.client === client) this.#held.tenure.exitIfIdle();
+        for (const held of this.#allHeld) if (held.client === client) held.tenure.exitIfIdle();
         this.#restartIdleTimer();
       },
     });
@@ -136,7 +138,9 @@ export class Supervisor {
   #answer(request: SupervisorRequest, client: Client): void {
     switch (request.type) {
       case "worker": {
-        const { deployment } = request;
+        const { deployment, held = [] } = request;
+        // Who waits here may wait for the deployment around this one.
+        if (held.includes(ownHost())) return void this.#start({ request, client }, undefined);
         if (this.#held)
           client.send({ type: "busy", deployment, reason: waitReason(this.#held.tenure, deployment) });
         // A reconnected client may repeat its request before we notice that its earlier connection is gone.
@@ -164,7 +168,7 @@ export class Supervisor {
 
   #release(deployment: string): void {
     this.#dequeue(deployment);
-    if (this.#held?.tenure.holder.deployment === deployment) this.#held.tenure.exitIfIdle();
+    for (const { tenure } of this.#allHeld) if (tenure.holder.deployment === deployment) tenure.exitIfIdle();
   }
 
   #dequeue(deployment: string): void {
@@ -250,9 +254,7 @@ export class Supervisor {
   }
 
   async #assign(waiting: Waiting): Promise<void> {
-    const { request, client } = waiting;
-    const { deployment, tree, boot, by } = request;
-    this.#last = request;
+    this.#last = waiting.request;
     this.#assigning = waiting;
     const spare = await this.#takeSpare(waiting);
     const dropped = this.#assigning !== waiting;
@@ -261,6 +263,12 @@ export class Supervisor {
       spare?.exitIfIdle();
       return this.#assignNext();
     }
+    await this.#start(waiting, spare);
+  }
+
+  /** Gives the deployment a worker. */
+  async #start({ request, client }: Waiting, spare: WorkerProcess | undefined): Promise<void> {
+    const { deployment, tree, boot, by } = request;
     const worker = spare ?? new WorkerProcess(this.#directory, tree, boot);
     const holder = { deployment, by, since: Date.now(), pid: worker.pid };
     this.#hold({ tenure: new Tenure(this.#directory, holder, worker), client });
@@ -333,4 +341,4 @@ export class Supervisor {
 const waitReason = ({ holder: { deployment, by, since }, stuck }: Tenure, requested: string): string =>
   deployment === requested
     ? "waiting for an earlier connection of this deployment to close"
-    : `deployment ${deployment} by ${by} has held the host since ${new Date(since).toISOString()}; waiting for it to finish${stuck}`;
+    : `${waitsFor({ deployment, by, since: new Date(since).toISOString() })}${stuck}`;

@@ -3,7 +3,7 @@ import type { JobOutcome, JobSignal } from "../../model/job";
 import type { Shape, ShapesOf } from "./shapes";
 
 /** Raise it when a message changes: a peer with another number is refused, and the error shows both. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /** Written by the relay before its first frame: everything before it is output of the login shell. */
 export const BANNER = `\nconsfigurator-agent ${PROTOCOL}\n`;
@@ -35,6 +35,8 @@ export type Request =
       readonly change?: TreeChange;
       readonly by: string;
       readonly job: Buffer;
+      /** The hosts that deployments around this one hold. */
+      readonly held?: readonly string[];
     }
   | { readonly type: "follow"; readonly deployment: string; readonly after: number }
   | { readonly type: "signal"; readonly deployment: string; readonly signal: JobSignal }
@@ -135,6 +137,8 @@ export type SupervisorRequest =
       readonly tree: string;
       readonly boot: string;
       readonly by: string;
+      /** The hosts that deployments around it hold: on one of them, it does not wait. */
+      readonly held?: readonly string[];
     }
   /** The deployment no longer needs a worker. */
   | { readonly type: "release"; readonly deployment: string }
@@ -198,7 +202,14 @@ const statusShape: Shape = {
 
 export const requestShapes: ShapesOf<Request> = {
   sources: { ref: "number", change: changeShape },
-  deploy: { deployment: "name", tree: "name", "change?": changeShape, by: "string", job: "bytes" },
+  deploy: {
+    deployment: "name",
+    tree: "name",
+    "change?": changeShape,
+    by: "string",
+    job: "bytes",
+    "held?": "list",
+  },
   follow: { deployment: "name", after: "number" },
   signal: { deployment: "name", signal },
   status: { ref: "number" },
@@ -238,7 +249,7 @@ export const workerRequestShapes: ShapesOf<WorkerRequest> = {
 };
 
 export const supervisorRequestShapes: ShapesOf<SupervisorRequest> = {
-  worker: { deployment: "name", tree: "name", boot: "name", by: "string" },
+  worker: { deployment: "name", tree: "name", boot: "name", by: "string", "held?": "list" },
   release: { deployment: "name" },
   signal: { deployment: "name", signal },
   spare: { tree: "name", boot: "name" },

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import type { Channel, Connection } from "../../model/connection";
+import type { Channel, Connection, ExecOptions } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { RunningCommands } from "../_running-commands";
 import { StderrMarkers } from "../_stderr-markers";
@@ -86,11 +86,11 @@ export class NodeConnection implements Connection {
     return { received: this.#received, sent: bytesWritten - waiting, waiting };
   }
 
-  exec(command: string): Promise<Channel> {
+  exec(command: string, { lasting = false }: ExecOptions = {}): Promise<Channel> {
     // ssh2 sets `reason` when the host refused to open a channel.
     const isRefusal = (error: unknown) => (error as { reason?: unknown }).reason !== undefined;
     return this.#sessions
-      .start(() => this.#start(command), isRefusal)
+      .start(() => this.#start(command, lasting), isRefusal, lasting)
       .catch((error: Error) => {
         if (error instanceof ConnectionFailed) throw error;
         const message = `the host refused to start the command: ${error.message}`;
@@ -100,7 +100,7 @@ export class NodeConnection implements Connection {
       });
   }
 
-  async #start(command: string): Promise<Channel> {
+  async #start(command: string, lasting: boolean): Promise<Channel> {
     if (!this.alive) throw this.#failure("cannot start a command");
     const channel = await this.#spare.take();
     const markers = new StderrMarkers();
@@ -112,7 +112,7 @@ export class NodeConnection implements Connection {
       closed: this.closed,
       lost: (problem) => this.#failure(refused ? "the host refused to start the command" : problem),
     };
-    channel.once("close", () => this.#sessions.ended());
+    channel.once("close", () => this.#sessions.ended(lasting));
     startCommand(this.client, channel, loginCommand(command, markers.reportingIds), () => {
       // A lost connection fails pending requests too, which is not a refusal.
       refused = this.alive;

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Channel, Connection } from "../../model/connection";
+import type { Channel, Connection, ExecOptions } from "../../model/connection";
 import { ConnectionFailed } from "../../model/errors";
 import { shellQuote, shellWords } from "../../util/shell-quote";
 import { RunningCommands } from "../_running-commands";
@@ -193,12 +193,12 @@ class OpensshConnection implements Connection {
     return !this.#closing && this.#lost === undefined && this.route.parent.alive;
   }
 
-  exec(command: string): Promise<Channel> {
+  exec(command: string, { lasting = false }: ExecOptions = {}): Promise<Channel> {
     const isRefusal = (error: unknown) => /Session open refused by peer/.test((error as Error).message);
-    return this.#sessions.start(() => this.#start(command), isRefusal);
+    return this.#sessions.start(() => this.#start(command, lasting), isRefusal, lasting);
   }
 
-  async #start(command: string): Promise<Channel> {
+  async #start(command: string, lasting: boolean): Promise<Channel> {
     this.#assertAlive();
     const markers = new StderrMarkers();
     const channel = await this.#ssh(loginCommand(command, markers.reportingExit));
@@ -238,7 +238,7 @@ class OpensshConnection implements Connection {
       throw start.failure(status ?? undefined);
     }
     const stdout = output();
-    void ended.then(() => this.#sessions.ended());
+    void ended.then(() => this.#sessions.ended(lasting));
     const exit = (async () => {
       // ssh exits only when its output has been read, so do not wait for that alone.
       await Promise.race([reported.promise, ended]);

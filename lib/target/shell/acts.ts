@@ -1,3 +1,5 @@
+import { FORGET, RECORD } from "../../util/temporary-records";
+
 /**
  * The scripts with which `ShellTarget` changes files, for POSIX sh with the tools of GNU, busybox or BSD. Each text expects
  * its arguments as shell words.
@@ -184,18 +186,27 @@ else find . ! -name . -prune -exec rm -rf -- {} +; fi`;
 /** Creates a file of mode 0600 with standard input. A default ACL would override the umask. */
 export const privateFile = (path: string, size: number): string => `${PRELUDE}
 split ${path}; ${refuseReplaceable}
+${RECORD}
 umask 077; set -C; exec 3>"$w" || exit 1; set +C; chmod 600 "$w" || exit 1
 cat >&3 || exit 1
 [ "$(($(wc -c < "$w")))" -eq ${size} ] || fail "the content did not arrive whole"`;
 
 export const privateDirectory = (path: string): string => `${PRELUDE}
 split ${path}; ${refuseReplaceable}
+${RECORD}
 mkdir -m 0700 "$w"`;
+
+/** Removes what `privateFile` or `privateDirectory` has made. */
+export const discard = (path: string): string => `${removeTree(path)}
+code=$?
+${FORGET}
+exit $code`;
 
 /** Replaces the link atomically if mv has -T, which keeps it from following the present link. */
 export const symlink = (path: string, to: string, unique: string): string => `${PRELUDE}
 split ${path}; to=${to}
 n=./.$(printf %.100s "$b").${unique}
+trap 'rm -f "$n"' EXIT; trap 'exit 129' HUP INT TERM
 ln -s -- "$to" "$n" || exit 1
 mv -fT "$n" "$w" 2>/dev/null || { trusted && rm -f "$w" && mv -f "$n" "$w"; } || { rm -f "$n"; exit 1; }
 [ "$(readlink "$w")" = "$to" ] || changed`;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, Connection } from "../../model/connection";
 import { abortedWith, type RawResult } from "../command";
 import { CommandOutput, type Printing } from "../command-output";
+import type { Execution } from "../context";
 
 /** How long a cancelled command may take to end before it is killed. */
 const TERM_GRACE_MS = 1500;
@@ -17,13 +18,14 @@ const SWEEP_MS = 1000;
 export async function execOver(
   connection: Connection,
   script: string,
-  how: Printing & { readonly input?: Buffer | undefined },
+  how: Printing & Partial<Pick<Execution, "looks" | "input">>,
   given: AbortSignal,
 ): Promise<RawResult> {
   const output = new CommandOutput(how, given);
   const { signal } = output;
   if (signal.aborted) throw abortedWith(signal, `cancelled: \`${how.shown}\` was not started`);
-  const channel = await connection.exec(script);
+  const looks = how.looks && connection.look;
+  const channel = await (looks ? looks(script) : connection.exec(script));
   output.read("stdout", channel.stdout);
   output.read("stderr", channel.stderr);
   // A command that ends without reading its input must not end us.

@@ -30,7 +30,9 @@ export class ShellTarget extends TargetBase {
     context: TargetContext,
   ) {
     super(context);
-    this.#questions = new Questions((script, shown, limit) => this.#exec(script, shown, { limit }));
+    this.#questions = new Questions((script, shown, limit) =>
+      this.#exec(script, shown, { limit, looks: true }),
+    );
   }
 
   async hasCommand(name: string): Promise<boolean> {
@@ -149,7 +151,7 @@ export class ShellTarget extends TargetBase {
     const whole = `${setHome}; export HOME\n${script}`;
     if (!travelsApart(whole, how)) return execOver(this.connection, whole, how, signal);
     const input = Buffer.concat([Buffer.from(onOneLine(whole)), how.input ?? Buffer.alloc(0)]);
-    return execOver(this.connection, scriptFrom(0), { ...how, input }, signal);
+    return execOver(this.connection, scriptFrom(0), { ...how, input, looks: false }, signal);
   }
 
   async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
@@ -207,7 +209,7 @@ export class ShellTarget extends TargetBase {
   }
 
   protected discard(path: string): Promise<void> {
-    return this.#leave("remove", path, acts.removeTree(this.pathWord(path)));
+    return this.#leave("remove", path, acts.discard(this.pathWord(path)));
   }
 
   protected async findIdentity(): Promise<Identity> {
@@ -266,9 +268,17 @@ export class ShellTarget extends TargetBase {
   #exec(
     script: string,
     shown: string,
-    { input, limit }: { readonly input?: Buffer | undefined; readonly limit?: number },
+    more: { readonly input?: Buffer | undefined; readonly limit?: number; readonly looks?: boolean },
   ): Promise<RawResult> {
-    const how: Execution = { input, env: undefined, output: undefined, shown, ...(limit && { limit }) };
+    const { input, limit, looks = false } = more;
+    const how: Execution = {
+      input,
+      env: undefined,
+      output: undefined,
+      shown,
+      looks,
+      ...(limit && { limit }),
+    };
     return traceCommand(this.context, shown, () => this.execute(script, how));
   }
 }

@@ -76,6 +76,8 @@ export interface Rig {
   deploy(applications: readonly PropApp[], hops?: readonly Hop[], name?: string): Deployment<Report>;
   /** Starts another controller, with its own home directory, that deploys `properties` to the machine as root. */
   controller(...properties: readonly (readonly [string, ...unknown[]])[]): Controller;
+  /** The same over a shell, without an agent. */
+  bareController(...properties: readonly (readonly [string, ...unknown[]])[]): Controller;
   /** Removes the agent from the machine and closes all connections. */
   bare(): Promise<void>;
   /** Process ids, on the machine, of the agent's processes with this role. */
@@ -136,6 +138,14 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     // Between fork and exec, a child shows the arguments of its parent.
     return found.filter(({ ppid }) => !found.some(({ pid }) => pid === ppid)).map(({ pid }) => pid);
   };
+  const controller = (bare: boolean, properties: readonly (readonly [string, ...unknown[]])[]) => {
+    const home = mkdtempSync(path.join(directory, "home-"));
+    mkdirSync(path.join(home, ".cache/consfigurator"), { recursive: true });
+    // The controllers share the caches of compiled code, nothing else.
+    for (const name of ["compiled", "bytecode", "bundles"])
+      symlinkSync(path.join(cacheHome, name), path.join(home, ".cache/consfigurator", name));
+    return startController(home, { consfig, ssh: ssh().args, bare, properties });
+  };
   return {
     machine,
     consfig,
@@ -151,14 +161,8 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     },
     deploy: (applications, hops = [ssh(), via.agent()], name = "web1.example.org") =>
       deployThese(name, hops as unknown as Hop, ...applications),
-    controller: (...properties) => {
-      const home = mkdtempSync(path.join(directory, "home-"));
-      mkdirSync(path.join(home, ".cache/consfigurator"), { recursive: true });
-      // The controllers share the caches of compiled code, nothing else.
-      for (const name of ["compiled", "bytecode", "bundles"])
-        symlinkSync(path.join(cacheHome, name), path.join(home, ".cache/consfigurator", name));
-      return startController(home, { consfig, ssh: ssh().args, properties });
-    },
+    controller: (...properties) => controller(false, properties),
+    bareController: (...properties) => controller(true, properties),
     bare: async () => {
       await session.connections.close();
       for (const role of ["relay", "supervisor", "worker"] as const)

@@ -17,7 +17,8 @@ export const looks = defprop({
   desc: () => "looks around",
   apply: async ({ words }, target) => {
     const wanted = words.map((word) => Buffer.from(word, "hex"));
-    const pids = names("/proc").filter((name) => /^\\d+$/.test(name));
+    const holders = holderSessions();
+    const pids = names("/proc").filter((name) => /^\\d+$/.test(name) && !holders.has(sessionOf(name)));
     const own = ownPids();
     const others = pids.filter((pid) => !own.has(pid));
     target.inform(JSON.stringify({
@@ -79,6 +80,17 @@ function opens(file: string): boolean {
   try { closeSync(openSync(file, "r")); return true; } catch { return false; }
 }
 
+/** The third number after the name of the program. */
+function sessionOf(pid: string): string {
+  const stat = read("/proc/" + pid + "/stat").toString();
+  return stat.slice(stat.lastIndexOf(")")).split(" ")[4] ?? "";
+}
+
+/** The sessions of the processes that hold the lock of this host for us. */
+function holderSessions(): Set<string> {
+  return new Set(names("/proc").filter((pid) => read("/proc/" + pid + "/cmdline").includes("consfigurator-holds")).map(sessionOf));
+}
+
 /** Our own process, by both its names. */
 function ownPids(): Set<string> {
   return new Set([String(process.pid), "self"]);
@@ -137,7 +149,7 @@ export interface Seen {
   readonly user: string;
   readonly cwd: string;
   readonly root: string;
-  /** Number of visible processes. */
+  /** Number of visible processes, without those that hold the lock of the host. */
   readonly pids: number;
   /** Other processes whose memory, environment or maps can be opened. */
   readonly open: readonly string[];

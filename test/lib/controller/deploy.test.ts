@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { local } from "../../../lib/connection/local";
+import { shellWrap } from "../../../lib/connection/shellWrap";
 import { deploy, deployThese } from "../../../lib/controller/deploy";
 import { session } from "../../../lib/controller/session";
 import { InvalidArguments } from "../../../lib/model/errors";
@@ -179,10 +180,16 @@ describe("several hosts", () => {
 
   test("are deployed in parallel", async () => {
     const signal = path.join(dir, "signal");
-    const hosts = fleet(
+    // Each with a lock of its own, as different machines have.
+    const hosts = [
       toy.runs(`while [ ! -e ${signal} ]; do sleep 0.02; done`),
       toy.runs(`touch ${signal}`),
-    );
+    ].map((application, index) => {
+      const lock = path.join(dir, `n${index}`);
+      mkdirSync(lock);
+      const hops = [local(), shellWrap("env", `CONSFIGURATOR_LOCK=${lock}`)];
+      return defhost(`n${index}.example.org`, { deploy: hops }, application);
+    });
     const report = await deploy(hosts);
     assert.equal(report.ok, true);
     assert.deepEqual(
