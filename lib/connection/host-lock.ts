@@ -65,6 +65,9 @@ export class HostLock {
       look: (command) => this.#look(command),
       close: () => inner.close(),
     };
+    // A hop that spreads this connection into its own may lead elsewhere: it gets neither.
+    for (const name of ["look", "locked"])
+      Object.defineProperty(this.connection, name, { enumerable: false });
   }
 
   /** Resolves when the host is held. Rejects with `Cancelled` when the deployment is stopped before. */

@@ -122,6 +122,17 @@ describe("the lock of a host", () => {
     around.lock.release();
   });
 
+  test("a hop that spreads the connection asks behind itself", async () => {
+    const { lock } = lockOf("d1");
+    const hop: Connection = {
+      ...lock.connection,
+      exec: (command) => lock.connection.exec(`in=side; ${command}`),
+    };
+    assert.deepEqual([hop.look, hop.locked], [undefined, undefined]);
+    assert.equal(await said(hop, "echo $in"), "side\n");
+    lock.release();
+  });
+
   test("a deployment that was stopped before never starts anything", async () => {
     const { lock, cancellation } = lockOf("d1");
     cancellation.request("stop");
