@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { HostChange } from "../../model/changes";
-import type { CommandResult } from "../../model/errors";
+import { type CommandResult, FailedChange } from "../../model/errors";
 import { type Findings, PlanEnds } from "../../model/plan";
 import type {
   Command,
@@ -219,20 +219,17 @@ export class PlanningTarget extends TargetBase implements PlanModel {
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
-    const place = await this.#place(name, true);
+    const place = await this.#place(name, true).catch((error: unknown) =>
+      this.#deniedTo("write", name, error),
+    );
     const found = await this.#statAt(place);
     if (found?.type === "directory") throw await this.failure("write", name, "it is a directory");
     if (found?.type === "symlink")
       throw await this.failure("write", name, "too many levels of symbolic links");
     const parent = await this.#directoryFor("write", name, place, options.parents ?? false);
-    const owner = found ?? (await this.#newOwner(parent));
-    this.#set(place, {
-      type: "file",
-      mode: options.mode ?? found?.mode ?? 0o644,
-      uid: owner.uid,
-      gid: owner.gid,
-      content,
-    });
+    const owner = await this.#newOwner(parent);
+    const kept = await this.#keptBy({ type: "file", mode: 0o644, ...owner, ...found }, owner);
+    this.#set(place, { ...kept, type: "file", mode: options.mode ?? kept.mode, content });
   }
 
   protected async createDirectory(name: string, mode: number | undefined): Promise<void> {
@@ -275,8 +272,8 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     if (!node) throw await this.failure(what, destination, "no such file or directory");
     if (node.type !== "file") throw await this.failure(what, destination, "the source is not a regular file");
     const place = await this.#place(destination, false);
-    await this.#directoryFor(what, destination, place, false);
-    this.#set(place, node);
+    const parent = await this.#directoryFor(what, destination, place, false);
+    this.#set(place, { ...node, ...(await this.#keptBy(node, await this.#newOwner(parent))) });
   }
 
   /** Which files belong to `from` is not looked up: all of them may change hands. */
@@ -460,6 +457,22 @@ export class PlanningTarget extends TargetBase implements PlanModel {
   async #newOwner(parent: FileStat): Promise<OwnerIds> {
     const { uid, gid } = await this.identity();
     return { uid, gid: parent.mode & 0o2000 ? parent.gid : gid };
+  }
+
+  /** What a new file keeps of the mode and the owner of `old`: only root can give it away. `own`: if it cannot. */
+  async #keptBy(
+    old: OwnerIds & { readonly mode: number },
+    own: OwnerIds,
+  ): Promise<OwnerIds & { mode: number }> {
+    const { uid, gid, mode } = old;
+    const isOwn = uid === own.uid || (await this.identity()).uid === 0;
+    return isOwn ? { uid, gid, mode } : { ...own, mode: mode & 0o1777 };
+  }
+
+  /** Rethrows `error`; that a link on the way cannot be read is said of the act. */
+  async #deniedTo(what: string, name: string, error: unknown): Promise<never> {
+    const isDenied = error instanceof FailedChange && / permission denied to the user /.test(error.message);
+    throw isDenied ? await this.failure(what, name, "permission denied") : error;
   }
 
   async #refuseUnwritable(what: string, name: string, directory: string): Promise<void> {
