@@ -220,6 +220,11 @@ export class ChangeCounter {
     return this.#certain > 0 || this.#uncertain.size > 0;
   }
 
+  /** Whether something certainly changes. */
+  get certain(): boolean {
+    return this.#certain > 0;
+  }
+
   /** In a plan: the steps that may change something, while no step certainly does. */
   get uncertain(): ReadonlySet<number> {
     return this.#certain > 0 ? NONE : this.#uncertain;

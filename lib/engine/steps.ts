@@ -23,7 +23,7 @@ import type {
 } from "../model/property";
 import type { PosixTarget } from "../model/target";
 import { plannedStep, stopsPlan } from "./plan";
-import { ChangeCounter, type Run } from "./run";
+import { ChangeCounter, type Run, type StepListener } from "./run";
 import { skipAll } from "./sequence";
 import { applySlots, type SlotSteps } from "./slots";
 import { StepOptionsStack } from "./step-options";
@@ -35,6 +35,8 @@ interface Scope {
   readonly parent: number | undefined;
   /** The target of that step, without the options of combinators. */
   readonly plainTarget: PosixTarget;
+  /** Receives the output of that step. */
+  readonly output: StepListener["output"];
   readonly changes: ChangeCounter;
   readonly options: StepOptionsStack;
   /** Where a plan notes what it finds out about the step that contains them. */
@@ -69,6 +71,7 @@ export class ApplicationSteps implements SlotSteps {
     return new ApplicationSteps(run, {
       parent: undefined,
       plainTarget,
+      output: notice,
       changes: new ChangeCounter(),
       options,
       findings,
@@ -182,13 +185,37 @@ export class ApplicationSteps implements SlotSteps {
         const desc = next.desc ?? described(application, direction);
         return await this.announced(application, desc, work, changes);
       }
-      return await work(target, new ApplicationSteps(this.#run, { ...this.#scope, changes, next: {} }));
+      return await this.#inline(application, direction, work, { ...this.#scope, changes, next: {} });
     } catch (error) {
       if (stopsPlan(error)) return "changed";
       if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
       // No step inside it has reported this failure, so it is reported as a step, even if it is inline.
       const desc = next.desc ?? describedOrNamed(given, direction);
       return this.announced(given, desc, () => Promise.reject(error), changes);
+    }
+  }
+
+  /**
+   * Does `work` of an application that is no step itself. In a plan it finds out what it depends on for itself: what is
+   * beside it in the same step does not depend on that.
+   */
+  async #inline(application: PropApp, direction: Direction, work: Work, scope: Scope): Promise<Change> {
+    const { findings: around, parent, after, output, options } = scope;
+    const findings = around && this.#run.findings(parent ?? 0, after);
+    if (!findings) {
+      return work(options.targetFor(scope.plainTarget), new ApplicationSteps(this.#run, scope));
+    }
+    const plainTarget = this.#run.context.target(this.#run.listener(parent, output, findings));
+    const own = { ...scope, plainTarget, findings, after: findings.dependsOn };
+    const inner = new ApplicationSteps(this.#run, own);
+    try {
+      return await work(options.targetFor(plainTarget), inner);
+    } catch (error) {
+      if (findings.certain || stopsPlan(error) || this.#run.isReported(error)) throw error;
+      const desc = describedOrNamed(application, direction);
+      return await inner.announced(application, desc, () => Promise.reject(error));
+    } finally {
+      for (const each of findings.dependsOn) if (!after.has(each)) around.inside.add(each);
     }
   }
 
@@ -214,9 +241,13 @@ export class ApplicationSteps implements SlotSteps {
     const output = new StepOutput(step, (event) => context.emit(event));
     const findings = this.#run.findings(step, this.#scope.after);
     try {
-      const listener = this.#run.listener(step, (stream, text) => output.add(stream, text), findings);
+      const add: StepListener["output"] = (stream, text) => output.add(stream, text);
+      const listener = this.#run.listener(step, add, findings);
       const plainTarget = context.target(listener);
-      const scope = { parent: step, plainTarget, changes, options, findings, after: NONE, next: {} };
+      // Where it is not certain that this step does what it is seen to do, it is not of those inside it either.
+      const after = findings?.dependsOn ?? NONE;
+      const position = { parent: step, plainTarget, output: add };
+      const scope = { ...position, changes, options, findings, after, next: {} };
       const inner = new ApplicationSteps(this.#run, scope);
       const perform = () => work(options.targetFor(plainTarget), inner);
       const { change, now, plan } = findings
