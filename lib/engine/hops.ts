@@ -154,8 +154,8 @@ export async function applyHere(
     expected: work.expected,
     ...(origin.ownProcess && { onUnhandledError }),
     atEnd,
-    nest: (nested, emitNested) =>
-      applyBehind(nested, origin, { ...context, plan: planned?.origin }, emitNested),
+    nest: (nested, emitNested, after) =>
+      applyBehind(nested, origin, { ...context, plan: planned?.originAfter(after) }, emitNested),
   });
 }
 

@@ -31,7 +31,12 @@ export interface ApplyContext {
   /** The work that properties registered for the end. */
   readonly atEnd: AtEnd;
   /** Runs a nested deployment, whose events are passed to `emit`. Absent where deployments cannot be nested. */
-  nest?(nested: Nested, emit: (event: StepEvent) => void): Promise<JobOutcome>;
+  nest?(
+    nested: Nested,
+    emit: (event: StepEvent) => void,
+    /** Only in a plan: the steps on which the step around it depends. */
+    after: ReadonlySet<number>,
+  ): Promise<JobOutcome>;
 }
 
 /** Receives what happens in one step. */
@@ -162,12 +167,20 @@ export class Run {
     return prepared;
   }
 
-  /** Runs the deployment `nested`; its steps become steps inside `parent`. */
-  async nest(nested: Nested, parent: number | undefined): Promise<JobOutcome> {
+  /**
+   * Runs the deployment `nested`; its steps become steps inside `parent`, which depends on the steps `after`. `onUncertain`
+   * is called with each step inside of which a plan is not certain.
+   */
+  async nest(
+    nested: Nested,
+    parent: number | undefined,
+    after: ReadonlySet<number> = NONE,
+    onUncertain: (step: number) => void = () => {},
+  ): Promise<JobOutcome> {
     const { context } = this;
     if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
     try {
-      return await context.nest(nested, this.#renumbering(parent));
+      return await context.nest(nested, this.#renumbering(parent, onUncertain), after);
     } catch (error) {
       // An unreachable nested host fails one step only: the connection to this host still works.
       throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
@@ -175,7 +188,7 @@ export class Run {
   }
 
   /** Passes on the events of a nested deployment with step numbers of this one. */
-  #renumbering(parent: number | undefined): (event: StepEvent) => void {
+  #renumbering(parent: number | undefined, onUncertain: (step: number) => void): (event: StepEvent) => void {
     const numbers = new Map<number, number>();
     return (event) => {
       if (event.kind === "step-started") {
@@ -190,11 +203,13 @@ export class Run {
         this.context.emit({ ...rest, ...(step !== undefined && { step }) });
       } else if (event.kind === "step-ended" && event.plan?.dependsOn) {
         // Below 0: a step of this run, or one around it.
-        const dependsOn = event.plan.dependsOn.map((each) =>
-          each < 0 ? seenFromOutside(each) : (numbers.get(each) ?? 0),
-        );
+        const dependsOn = event.plan.dependsOn
+          .map((each) => (each < 0 ? seenFromOutside(each) : (numbers.get(each) ?? 0)))
+          .sort((a, b) => a - b);
         const plan = { ...event.plan, dependsOn };
-        this.context.emit({ ...event, step: numbers.get(event.step) ?? 0, plan });
+        const step = numbers.get(event.step) ?? 0;
+        onUncertain(step);
+        this.context.emit({ ...event, step, plan });
       } else if ("step" in event) {
         this.context.emit({ ...event, step: numbers.get(event.step) ?? 0 });
       } else {

@@ -21,7 +21,7 @@ import type {
   StepOptions,
   Steps,
 } from "../model/property";
-import type { PosixTarget } from "../model/target";
+import type { PlanModel, PosixTarget } from "../model/target";
 import { plannedStep, stopsPlan } from "./plan";
 import { ChangeCounter, type Run, type StepListener } from "./run";
 import { skipAll } from "./sequence";
@@ -281,13 +281,18 @@ export class ApplicationSteps implements SlotSteps {
 
   /** Runs the deployment `nested`: its steps become steps inside this one. */
   async deploy(nested: Nested): Promise<Change> {
-    const { parent, changes, options } = this.#scope;
+    const { parent, changes, options, findings, plainTarget } = this.#scope;
     const { expected } = options;
-    const outcome = await this.#run.nest({ ...nested, ...(expected.length > 0 && { expected }) }, parent);
+    const work = { ...nested, ...(expected.length > 0 && { expected }) };
+    const uncertain = new Set<number>();
+    const outcome = await this.#run.nest(work, parent, findings?.dependsOn, (step) => uncertain.add(step));
     if (outcome.change === "changed") {
-      if (outcome.uncertain && parent !== undefined) changes.addUncertain(parent);
-      else changes.add();
+      const isUncertain = outcome.uncertain || findings?.certain === false;
+      if (!isUncertain) changes.add();
+      else for (const each of uncertain.size > 0 ? uncertain : [parent ?? 0]) changes.addUncertain(each);
     }
+    // What it changes is in a plan of its own: on the same machine, but under other names, or on another one.
+    if (findings && outcome.change === "changed") (plainTarget as PlanModel).mayChange();
     if (outcome.failed) this.#run.failed = true;
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");
     if (outcome.failure) throw errorOf(outcome.failure);
