@@ -147,7 +147,7 @@ test("a wrong command line is refused with what is allowed", async (t) => {
     [["site.repl"], 'consfig: there is no command "site.repl"; did you mean: consfig play site.repl\n'],
     [
       ["deploy"],
-      'consfig: there is no command "deploy"; the commands are play, check, init; without one, the prompt opens\n',
+      'consfig: there is no command "deploy"; the commands are play, plan, check, init; without one, the prompt opens\n',
     ],
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
