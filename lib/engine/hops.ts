@@ -1,63 +1,20 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { isAgentRunning } from "../agent/client/running";
 import { announcing, HopStack } from "../connection/hop-stack";
 import { HostLock } from "../connection/host-lock";
-import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
-import type { BoundPlan } from "../model/bound";
-import type { Cancellation } from "../model/cancellation";
 import type { Connection } from "../model/connection";
 import { AbortedChange, Cancelled, ConnectionFailed, FailedChange } from "../model/errors";
-import type { StepEvent } from "../model/events";
-import { type Asker, type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
+import { type Hop, type HopContext, hopAsCode, hopDefinition } from "../model/hop";
 import { HostModel } from "../model/host-facts";
-import type { Job, JobOutcome, PlanOrigin } from "../model/job";
-import { Findings } from "../model/plan";
+import type { Job, JobOutcome } from "../model/job";
 import type { Nested } from "../model/property";
-import type { PosixTarget } from "../model/target";
-import type { TargetBase } from "../target/base";
-import type { TargetContext } from "../target/context";
-import { LocalTarget } from "../target/local/target";
-import { HELD_SINCE, WORK } from "../target/memory";
-import { PlannedHost } from "../target/planning/host";
-import { PlanningTarget } from "../target/planning/target";
-import { ShellTarget } from "../target/shell/target";
-import { applyTree } from "./apply";
-import type { ApplyContext, AtEnd, StepListener } from "./run";
-import { onUnhandledError } from "./unhandled-errors";
-import { settledOrLeft } from "./unsettled";
-
-/** The context in which a deployment starts. */
-export interface Origin {
-  /** A shell in that context. */
-  readonly connection: Connection;
-  /** True: this process runs in that context itself. */
-  readonly ownProcess: boolean;
-}
-
-/** Shared by all parts of one deployment in this process. */
-export interface DeploymentContext {
-  readonly deployment: string;
-  readonly by: string;
-  /** True: every command and every opened hop is reported. */
-  readonly verbose: boolean;
-  readonly artifacts: AgentArtifacts;
-  readonly ask: Asker | undefined;
-  readonly cancellation: Cancellation;
-  /** Set: nothing is done, each step is planned. */
-  readonly plan: PlanOrigin | undefined;
-  /** Set: a step that would not do what this plan says stops before it acts. */
-  readonly bound: BoundPlan | undefined;
-  /** The hosts that deployments around this one hold: their locks are its own. */
-  readonly held: readonly string[];
-  /** A file on the host that exists while commands of this deployment run, also when it was killed. */
-  readonly leftovers?: string;
-}
-
-type Emit = (event: StepEvent) => void;
+import { HELD_SINCE } from "../target/memory";
+import type { DeploymentContext, Emit, Origin } from "./deployment-context";
+import { type Nest, TreeWork } from "./tree-work";
 
 /** Opens the hops of `work` from `origin`, applies it behind them, and closes them, innermost first. */
 export async function applyBehind(
@@ -143,8 +100,19 @@ export async function applyHere(
 ): Promise<JobOutcome> {
   if (!context.plan) refuseAgentProperties(work, origin);
   const { connection, ownProcess } = origin;
+  const nestBehind =
+    (from: Origin, around: () => Promise<DeploymentContext>): Nest =>
+    async (nested, emitNested, more) =>
+      applyBehind(nested, from, { ...(await around()), ...more }, emitNested);
   // A plan only asks. A shell on a host that a deployment around this one holds: nothing starts there without that lock.
-  if (context.plan || connection.locked) return applyHeld(work, origin, context, emit, async () => context);
+  if (context.plan || connection.locked)
+    return new TreeWork(
+      work,
+      origin,
+      context,
+      emit,
+      nestBehind(origin, async () => context),
+    ).perform();
   const lock = new HostLock(connection, { ...context, emit });
   try {
     // A shell takes the lock with its first command.
@@ -155,103 +123,11 @@ export async function applyHere(
       await lock.held();
       return { ...context, held: lock.hosts };
     };
-    return await applyHeld(work, held, context, emit, around, memory);
+    return await new TreeWork(work, held, context, emit, nestBehind(held, around), memory).perform();
   } finally {
     lock.release();
   }
 }
-
-/** `around`: the context of deployments nested in this one. */
-async function applyHeld(
-  work: Nested,
-  origin: Origin,
-  context: DeploymentContext,
-  emit: Emit,
-  around: () => Promise<DeploymentContext>,
-  remembered: Readonly<Record<string, unknown>> = {},
-): Promise<JobOutcome> {
-  const { plan, bound } = context;
-  const atEnd: AtEnd = new Map();
-  const entries: Readonly<Record<string, unknown>> = { ...remembered, [WORK]: work };
-  const memory = new Map(Object.entries(entries));
-  const host = new HostModel(work.host);
-  const { cancellation, verbose } = context;
-  const digestKey = plan?.key ?? bound?.key;
-  const onHost = (listener: StepListener, memory: Map<string, unknown>): TargetContext => ({
-    host,
-    signal: cancellation.signal,
-    output: listener.output,
-    ...(verbose && { ran: listener.ran }),
-    atEnd: (key, act) => void atEnd.set(key, act),
-    memory,
-    digestKey,
-  });
-  const planOn = (planned: PlannedHost, memory: Map<string, unknown>) => (listener: StepListener) => {
-    const shared = onHost(listener, memory);
-    const findings = listener.findings ?? new Findings(0);
-    const { changed } = listener;
-    return new PlanningTarget(makeTarget(origin, shared), { ...shared, changed }, planned, findings);
-  };
-  const shared = {
-    stopped: () => cancellation.reason,
-    expected: work.expected,
-    atEnd,
-  };
-  const nestWith = (more: Partial<DeploymentContext>) => async (nested: Nested, emitNested: Emit) =>
-    applyBehind(nested, origin, { ...(await around()), ...more }, emitNested);
-  const planning = (planned: PlannedHost, emitPlan: Emit, memory: Map<string, unknown>): ApplyContext => ({
-    ...shared,
-    target: planOn(planned, memory),
-    plans: true,
-    emit: emitPlan,
-    nest: (nested, emitNested) =>
-      nestWith({ plan: { ...planned.origin, ...(plan?.key !== undefined && { key: plan.key }) } })(
-        nested,
-        emitNested,
-      ),
-  });
-  const quiet: StepListener = { output: () => {}, ran: () => {}, changed: () => {}, findings: undefined };
-  const boot = () => bootOf(makeTarget(origin, onHost(quiet, memory)));
-  if (plan) {
-    const finding = applyTree(work.application, planning(new PlannedHost(plan.after), emit, memory));
-    const outcome = origin.ownProcess ? await finding : await settledOrLeft(finding, cancellation.signal);
-    return { ...outcome, ...(plan.key !== undefined && { boot: await boot() }) };
-  }
-  if (bound?.boot !== undefined && bound.within === undefined && bound.boot !== (await boot())) {
-    const text = `${host.name} was rebooted or reinstalled since it was planned`;
-    emit({ kind: "notice", text });
-  }
-  let over = false;
-  const applying = applyTree(work.application, {
-    ...shared,
-    target: (listener) => makeTarget(origin, { ...onHost(listener, memory), changed: listener.changed }),
-    emit: (event) => over || emit(event),
-    ...(origin.ownProcess && { onUnhandledError }),
-    ...(bound && {
-      bound,
-      planned: (emitPlan) => planning(new PlannedHost(), emitPlan, new Map(Object.entries(entries))),
-    }),
-    nest: (nested, emitNested, within) =>
-      nestWith({ bound: bound && within !== undefined ? { ...bound, within } : bound })(nested, emitNested),
-  });
-  // A worker that does not end is killed.
-  if (origin.ownProcess) return applying;
-  try {
-    return await settledOrLeft(applying, cancellation.signal);
-  } finally {
-    over = true;
-  }
-}
-
-/** What tells one boot of one installation from another; empty where the host does not say. */
-async function bootOf(target: PosixTarget): Promise<string> {
-  const files = ["/proc/sys/kernel/random/boot_id", "/etc/machine-id"];
-  const found = await Promise.all(files.map((file) => target.readBytes(file).catch(() => undefined)));
-  return createHash("sha256").update(found.map(String).join("\n")).digest("hex").slice(0, 16);
-}
-
-const makeTarget = ({ connection, ownProcess }: Origin, context: TargetContext): TargetBase =>
-  ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
 
 /** Most agent properties without an agent are refused before connecting; this catches contexts where Node cannot run. */
 function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Origin): void {

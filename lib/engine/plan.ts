@@ -34,9 +34,14 @@ export async function plannedStep(
     }
   }
   const { step, unknown } = findings;
-  const inside = changes.uncertain;
-  const dependsOn = findings.dependsOn.size > 0 ? findings.dependsOn : inside;
-  if (unknown === undefined && dependsOn.size === 0) {
+  const own = new Set([...findings.dependsOn, ...findings.inside]);
+  const dependsOn = [...(own.size > 0 ? own : changes.uncertain)];
+  if (unknown === undefined && changes.certain && now === "changed") {
+    // Steps inside it certainly change something, whatever is found out about the rest.
+    if (dependsOn.length > 0) findings.open = true;
+    return { change: "changed", now: "changed", plan: { answer: "would change", ...open(findings) } };
+  }
+  if (unknown === undefined && dependsOn.length === 0) {
     if (now === "changed") changes.add();
     const answer = now === "changed" ? "would change" : "holds";
     return { change: now as Change, now, plan: { answer, ...open(findings) } };
@@ -44,7 +49,7 @@ export async function plannedStep(
   changes.addUncertain(step);
   const plan: PlanAnswer =
     unknown === undefined
-      ? { answer: "depends", dependsOn: [...dependsOn].sort((a, b) => a - b), ...open(findings) }
+      ? { answer: "depends", dependsOn: dependsOn.sort((a, b) => a - b), ...open(findings) }
       : { answer: "unknown", ...open(findings) };
   const reason = unknown ?? failure;
   return { change: "changed", now, plan: { ...plan, ...(reason !== undefined && { reason }) } };

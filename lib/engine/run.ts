@@ -35,11 +35,16 @@ export interface ApplyContext {
   readonly bound?: BoundPlan;
   /** With `bound`: the context in which a step is planned as the host is now. */
   planned?(emit: (event: StepEvent) => void): ApplyContext;
-  /**
-   * Runs a nested deployment, whose events are passed to `emit`; `within`: the key of the step that makes it. Absent where
-   * deployments cannot be nested.
-   */
-  nest?(nested: Nested, emit: (event: StepEvent) => void, within?: string): Promise<JobOutcome>;
+  /** Runs a nested deployment, whose events are passed to `emit`. Absent where deployments cannot be nested. */
+  nest?(nested: Nested, emit: (event: StepEvent) => void, inside: NestedInside): Promise<JobOutcome>;
+}
+
+/** The step that makes a nested deployment. */
+export interface NestedInside {
+  /** Only in a plan: the steps on which it depends. */
+  readonly after: ReadonlySet<number>;
+  /** Its key in the plan that the deployment is bound to. */
+  readonly within: string | undefined;
 }
 
 /** Receives what happens in one step. */
@@ -182,12 +187,21 @@ export class Run {
     return prepared;
   }
 
-  /** Runs the deployment `nested`; its steps become steps inside `parent`. */
-  async nest(nested: Nested, parent: number | undefined): Promise<JobOutcome> {
+  /**
+   * Runs the deployment `nested`; its steps become steps inside `parent`, which depends on the steps `after`. `onUncertain`
+   * is called with each step inside of which a plan is not certain.
+   */
+  async nest(
+    nested: Nested,
+    parent: number | undefined,
+    after: ReadonlySet<number> = NONE,
+    onUncertain: (step: number) => void = () => {},
+  ): Promise<JobOutcome> {
     const { context } = this;
     if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
     try {
-      return await context.nest(nested, this.#renumbering(parent), this.#keys.of(parent ?? 0));
+      const inside = { after: after ?? NONE, within: this.#keys.of(parent ?? 0) };
+      return await context.nest(nested, this.#renumbering(parent, onUncertain), inside);
     } catch (error) {
       // An unreachable nested host fails one step only: the connection to this host still works.
       throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
@@ -195,7 +209,7 @@ export class Run {
   }
 
   /** Passes on the events of a nested deployment with step numbers of this one. */
-  #renumbering(parent: number | undefined): (event: StepEvent) => void {
+  #renumbering(parent: number | undefined, onUncertain: (step: number) => void): (event: StepEvent) => void {
     const numbers = new Map<number, number>();
     return (event) => {
       if (event.kind === "step-started") {
@@ -210,11 +224,13 @@ export class Run {
         this.context.emit({ ...rest, ...(step !== undefined && { step }) });
       } else if (event.kind === "step-ended" && event.plan?.dependsOn) {
         // Below 0: a step of this run, or one around it.
-        const dependsOn = event.plan.dependsOn.map((each) =>
-          each < 0 ? seenFromOutside(each) : (numbers.get(each) ?? 0),
-        );
+        const dependsOn = event.plan.dependsOn
+          .map((each) => (each < 0 ? seenFromOutside(each) : (numbers.get(each) ?? 0)))
+          .sort((a, b) => a - b);
         const plan = { ...event.plan, dependsOn };
-        this.context.emit({ ...event, step: numbers.get(event.step) ?? 0, plan });
+        const step = numbers.get(event.step) ?? 0;
+        onUncertain(step);
+        this.context.emit({ ...event, step, plan });
       } else if ("step" in event) {
         this.context.emit({ ...event, step: numbers.get(event.step) ?? 0 });
       } else {
@@ -238,6 +254,11 @@ export class ChangeCounter {
 
   get any(): boolean {
     return this.#certain > 0 || this.#uncertain.size > 0;
+  }
+
+  /** Whether something certainly changes. */
+  get certain(): boolean {
+    return this.#certain > 0;
   }
 
   /** In a plan: the steps that may change something, while no step certainly does. */

@@ -21,10 +21,10 @@ import type {
   StepOptions,
   Steps,
 } from "../model/property";
-import type { PosixTarget } from "../model/target";
+import type { PlanModel, PosixTarget } from "../model/target";
 import { refuseDeviation } from "./bound";
 import { plannedStep, stopsPlan } from "./plan";
-import { ChangeCounter, type Run } from "./run";
+import { ChangeCounter, type Run, type StepListener } from "./run";
 import { skipAll } from "./sequence";
 import { applySlots, type SlotSteps } from "./slots";
 import { StepOptionsStack } from "./step-options";
@@ -36,6 +36,8 @@ interface Scope {
   readonly parent: number | undefined;
   /** The target of that step, without the options of combinators. */
   readonly plainTarget: PosixTarget;
+  /** Receives the output of that step. */
+  readonly output: StepListener["output"];
   readonly changes: ChangeCounter;
   readonly options: StepOptionsStack;
   /** Where a plan notes what it finds out about the step that contains them. */
@@ -71,6 +73,7 @@ export class ApplicationSteps implements SlotSteps {
     return new ApplicationSteps(run, {
       parent: undefined,
       plainTarget,
+      output: notice,
       changes: new ChangeCounter(),
       options,
       findings,
@@ -184,13 +187,37 @@ export class ApplicationSteps implements SlotSteps {
         const desc = next.desc ?? described(application, direction);
         return await this.announced(application, desc, work, changes);
       }
-      return await work(target, new ApplicationSteps(this.#run, { ...this.#scope, changes, next: {} }));
+      return await this.#inline(application, direction, work, { ...this.#scope, changes, next: {} });
     } catch (error) {
       if (stopsPlan(error)) return "changed";
       if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
       // No step inside it has reported this failure, so it is reported as a step, even if it is inline.
       const desc = next.desc ?? describedOrNamed(given, direction);
       return this.announced(given, desc, () => Promise.reject(error), changes);
+    }
+  }
+
+  /**
+   * Does `work` of an application that is no step itself. In a plan it finds out what it depends on for itself: what is
+   * beside it in the same step does not depend on that.
+   */
+  async #inline(application: PropApp, direction: Direction, work: Work, scope: Scope): Promise<Change> {
+    const { findings: around, parent, after, output, options } = scope;
+    const findings = around && this.#run.findings(parent ?? 0, after);
+    if (!findings) {
+      return work(options.targetFor(scope.plainTarget), new ApplicationSteps(this.#run, scope));
+    }
+    const plainTarget = this.#run.context.target(this.#run.listener(parent, output, findings));
+    const own = { ...scope, plainTarget, findings, after: findings.dependsOn };
+    const inner = new ApplicationSteps(this.#run, own);
+    try {
+      return await work(options.targetFor(plainTarget), inner);
+    } catch (error) {
+      if (findings.certain || stopsPlan(error) || this.#run.isReported(error)) throw error;
+      const desc = describedOrNamed(application, direction);
+      return await inner.announced(application, desc, () => Promise.reject(error));
+    } finally {
+      for (const each of findings.dependsOn) if (!after.has(each)) around.inside.add(each);
     }
   }
 
@@ -216,9 +243,13 @@ export class ApplicationSteps implements SlotSteps {
     const output = new StepOutput(step, (event) => context.emit(event));
     const findings = this.#run.findings(step, this.#scope.after);
     try {
-      const listener = this.#run.listener(step, (stream, text) => output.add(stream, text), findings);
+      const add: StepListener["output"] = (stream, text) => output.add(stream, text);
+      const listener = this.#run.listener(step, add, findings);
       const plainTarget = context.target(listener);
-      const scope = { parent: step, plainTarget, changes, options, findings, after: NONE, next: {} };
+      // Where it is not certain that this step does what it is seen to do, it is not of those inside it either.
+      const after = findings?.dependsOn ?? NONE;
+      const position = { parent: step, plainTarget, output: add };
+      const scope = { ...position, changes, options, findings, after, next: {} };
       const inner = new ApplicationSteps(this.#run, scope);
       await refuseDeviation(this.#run, subject, this.#run.keyOf(step), (run) =>
         ApplicationSteps.topLevel(run, options.passive).announced(subject, desc, work),
@@ -255,13 +286,18 @@ export class ApplicationSteps implements SlotSteps {
 
   /** Runs the deployment `nested`: its steps become steps inside this one. */
   async deploy(nested: Nested): Promise<Change> {
-    const { parent, changes, options } = this.#scope;
+    const { parent, changes, options, findings, plainTarget } = this.#scope;
     const { expected } = options;
-    const outcome = await this.#run.nest({ ...nested, ...(expected.length > 0 && { expected }) }, parent);
+    const work = { ...nested, ...(expected.length > 0 && { expected }) };
+    const uncertain = new Set<number>();
+    const outcome = await this.#run.nest(work, parent, findings?.dependsOn, (step) => uncertain.add(step));
     if (outcome.change === "changed") {
-      if (outcome.uncertain && parent !== undefined) changes.addUncertain(parent);
-      else changes.add();
+      const isUncertain = outcome.uncertain || findings?.certain === false;
+      if (!isUncertain) changes.add();
+      else for (const each of uncertain.size > 0 ? uncertain : [parent ?? 0]) changes.addUncertain(each);
     }
+    // What it changes is in a plan of its own: on the same machine, but under other names, or on another one.
+    if (findings && outcome.change === "changed") (plainTarget as PlanModel).mayChange();
     if (outcome.failed) this.#run.failed = true;
     this.#run.deviated ??= outcome.deviated;
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");

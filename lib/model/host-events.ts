@@ -3,7 +3,7 @@
  * `HostEvents` admits the events that arrive over a link, where the other end may lie; `cleanEvent` cleans the text of
  * events that are made here from the output of a host.
  */
-import { cleanLine, cleanText } from "../util/clean-text";
+import { cleanLine, cleanText, visibleText } from "../util/clean-text";
 import { beginningOf, EXCERPT } from "../util/excerpt";
 import type { HostChange } from "./changes";
 import { FailedChange, type Failure } from "./errors";
@@ -56,6 +56,12 @@ const text = (limit: number): Field => ({
   accepts: isText,
   clean: (value: string) => cleanText(cut(value, limit)),
 });
+/** Lines of a file: what is in it is shown, not removed. */
+const diff: Field = {
+  expected: "text",
+  accepts: isText,
+  clean: (value: string) => visibleText(cut(value, 300 * 1024)),
+};
 const number: Field = {
   expected: "a number from 0",
   accepts: (value) => Number.isFinite(value) && (value as number) >= 0,
@@ -120,7 +126,7 @@ const CHANGE_FIELDS: { readonly [K in HostChange["kind"]]: Fields } = {
     content: optional(
       object({
         form: oneOf("diff", "secret", "binary", "large"),
-        diff: optional(text(300 * 1024)),
+        diff: optional(diff),
         added: optional(integer),
         removed: optional(integer),
         cut: optional(boolean),

@@ -20,6 +20,8 @@ export interface PlanAnswer {
 export class Findings {
   /** The earlier steps on which the answers to this step's questions depend. */
   readonly dependsOn = new Set<number>();
+  /** The earlier steps on which parts of this step depend that are no steps themselves. */
+  readonly inside = new Set<number>();
   /** Why nothing can be said of the step. */
   unknown: string | undefined;
   /** True once the step does something whose result is not known. */

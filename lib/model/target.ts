@@ -43,7 +43,10 @@ export interface RunOptions {
 
 /** Options of `PosixTarget.query`. */
 export interface QueryOptions extends Omit<RunOptions, "inform" | "predict" | "touches" | "unpredictable"> {
-  /** Only for a plan: all that the answer depends on. Default: anything that a step changes. */
+  /**
+   * Only for a plan: all that the answer depends on. Default: anything that a step changes. After a command that may have
+   * changed anything, every answer depends on that command.
+   */
   readonly about?: HostParts;
 }
 

@@ -91,7 +91,7 @@ const rangeOf = (start: number, count: number): string =>
 
 /** A diff that removes and adds everything between the first and the last line that differ. */
 function oneBlock(before: string, after: string): string[] {
-  const [old, wanted] = [before.split("\n"), after.split("\n")];
+  const [old, wanted] = [before, after].map(terminatedLines) as [string[], string[]];
   const shortest = Math.min(old.length, wanted.length);
   let start = 0;
   while (start < shortest && old[start] === wanted[start]) start += 1;
@@ -101,10 +101,17 @@ function oneBlock(before: string, after: string): string[] {
   const added = wanted.slice(start, wanted.length - end);
   return [
     `@@ -${rangeOf(start + 1, removed.length)} +${rangeOf(start + 1, added.length)} @@`,
-    ...removed.map((line) => `-${line}`),
-    ...added.map((line) => `+${line}`),
+    ...removed.flatMap((line) => marked("-", line)),
+    ...added.flatMap((line) => marked("+", line)),
   ];
 }
+
+/** The lines of `text`, each with its newline. */
+const terminatedLines = (text: string): string[] => (text === "" ? [] : text.split(/(?<=\n)/));
+
+/** A line of a diff; one without a newline is followed by a line that says so. */
+const marked = (sign: string, line: string): string[] =>
+  line.endsWith("\n") ? [sign + line.slice(0, -1)] : [sign + line, "\\ No newline at end of file"];
 
 /** `from` and `to` without a side that is undefined. */
 export const fromTo = <T>(from: T | undefined, to: T | undefined): { from?: T; to?: T } => ({

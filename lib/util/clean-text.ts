@@ -18,6 +18,20 @@ export const cleanLine = (text: string): string => {
     : clean;
 };
 
+/**
+ * Text from a host, made safe to print, in which nothing is removed: control characters are shown by their pictures, and
+ * characters that change the direction of text by their code. Tabs and line breaks stay.
+ */
+export const visibleText = (text: string): string =>
+  UNSAFE.test(text) ? text.replace(NEXT_UNSAFE, picture) : text;
+
+/** The sign of Unicode for a control character. */
+function picture(character: string): string {
+  const code = character.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  return code === 0x7f ? "␡" : `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
+}
+
 /** Cleans text that arrives in pieces, where an escape sequence may begin in one piece and end in the next. */
 export class TextCleaner {
   #rest = "";

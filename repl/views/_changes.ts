@@ -1,5 +1,6 @@
 /** Changes of a host as text: the same in a plan, a deployment and a report. */
 import type { ContentChange, FileChange, FromTo, HostChange } from "../../lib/model/changes";
+import { visibleText } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
 import { columns, cut } from "../_layout";
 
@@ -79,7 +80,8 @@ function contentWords(content: ContentChange): string {
 
 /** The beginning and the end of a long diff: what is left out in the middle is counted. */
 function diffLines({ diff, cut: isCut }: ContentChange & { form: "diff" }, full: boolean): string[] {
-  const lines = diff.replace(/\n$/, "").split("\n").map(visible);
+  if (diff === "") return [];
+  const lines = visibleText(diff.replace(/\n$/, "")).split("\n");
   const rest = isCut ? ["… the rest of this diff is left out: it is too long to be kept"] : [];
   if (full || lines.length <= MOST_LINES) return [...lines, ...rest];
   const half = MOST_LINES / 2;
@@ -91,9 +93,6 @@ function diffLines({ diff, cut: isCut }: ContentChange & { form: "diff" }, full:
     ...rest,
   ];
 }
-
-/** A carriage return is what often makes two lines differ that look the same. */
-const visible = (line: string): string => line.replaceAll("\r", "␍");
 
 function paintedLine(line: string): string {
   if (line.startsWith("@@")) return colour.cyan(line);

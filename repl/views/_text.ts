@@ -3,7 +3,7 @@ import { userFrames } from "../_frames";
 import { columns, fitted } from "../_layout";
 import { changeLines } from "./_changes";
 import { planNote } from "./_plan";
-import { failures, type HostTree, inOrder, isFailed, type Step } from "./_tree";
+import { failedItself, failures, type HostTree, inOrder, type Step } from "./_tree";
 import { duration } from "./_units";
 import { advice, formatCommand, formatFailure, outcome } from "./_words";
 
@@ -163,8 +163,7 @@ function detailLines(step: Step, full: boolean): string[] {
     ...step.commands.map((command) => `${inside}${colour.dim(formatCommand(command))}`),
     ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),
   ];
-  const failedHere = isFailed(step) && !step.children.some(({ status }) => status === "failed");
-  if (!failedHere) return full ? printed : [];
+  if (!failedItself(step)) return full ? printed : [];
   const message = step.failure ? formatFailure(step.failure) : "failed";
   return [
     ...printed,

@@ -236,13 +236,12 @@ export const leaves = (tree: HostTree): Step[] =>
   [...tree.steps.values()].filter(({ children }) => children.length === 0);
 
 /** The failed steps, without those that failed because of a child. */
-export const failures = (tree: HostTree): Step[] =>
-  [...tree.steps.values()].filter(
-    (step) => isFailed(step) && !step.children.some((child) => child.status === "failed"),
-  );
+export const failures = (tree: HostTree): Step[] => [...tree.steps.values()].filter(failedItself);
 
-/** Whether the step failed or, in a plan, certainly would. */
-export const isFailed = ({ status, plan }: Step): boolean =>
+/** Whether a step failed, and none inside it. In a plan, one that may yet succeed after earlier steps has not. */
+export const failedItself = (step: Step): boolean => hasFailed(step) && !step.children.some(hasFailed);
+
+const hasFailed = ({ status, plan }: Step): boolean =>
   status === "failed" && (plan === undefined || plan.answer === "would fail");
 
 /** All steps, each before its children. */

@@ -6,7 +6,7 @@ import { changeLines } from "./_changes";
 import { hopProgress } from "./_hopProgress";
 import { planNote, planResult, planWord } from "./_plan";
 import { outputOf, painted } from "./_text";
-import { type HostTree, isFailed, type Step, Trees } from "./_tree";
+import { failedItself, type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
 import { advice, formatCommand, formatFailure, outcome } from "./_words";
 import type { Out, View } from "./view";
@@ -78,8 +78,7 @@ function stepLines(tree: HostTree, step: Step): string[] {
   const commands = step.commands.map((command) => colour.dim(`        ${formatCommand(command)}`));
   const output = indented(outputOf(step).trimEnd()).map((text) => text.replace(/^ {10}/, "        | "));
   const changes = diff ? changeLines(step.changes, " ".repeat(10)) : [];
-  if (!isFailed(step) || step.children.some((child) => child.status === "failed"))
-    return [line, ...(verbose ? [...commands, ...output] : []), ...changes];
+  if (!failedItself(step)) return [line, ...(verbose ? [...commands, ...output] : []), ...changes];
   return [
     line,
     ...commands,

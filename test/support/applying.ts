@@ -9,8 +9,12 @@ import type { StepEvent } from "../../lib/model/events";
 import { HostModel } from "../../lib/model/host";
 import type { Change, PropApp } from "../../lib/model/property";
 import { Reporter } from "../../lib/model/report";
+import type { TargetBase } from "../../lib/target/base";
+import type { TargetContext } from "../../lib/target/context";
 import { PendingFlags } from "../../lib/target/pending-flags";
-import { outline } from "./outline";
+import { PlannedHost } from "../../lib/target/planning/host";
+import { PlanningTarget } from "../../lib/target/planning/target";
+import { outline, planOutline } from "./outline";
 import * as toy from "./toy";
 
 export interface Applied {
@@ -48,17 +52,23 @@ export async function applied(
     write: async (name, text) => void kept.set(name, text),
     remove: async (name) => void kept.delete(name),
   });
+  const planned = more.plans ? new PlannedHost() : undefined;
   const outcome = await applyTree(prepare({ name: "web1" }, application, host).application, {
-    target: ({ output, ran, changed }) =>
-      targetOf(kind, {
+    target: ({ output, ran, changed, findings }) => {
+      const context: TargetContext = {
         host,
+        signal: NEVER,
         output,
-        changed,
         ...(verbose && { ran }),
         memory,
         state,
         atEnd: (key, act) => void atEnd.set(key, act),
-      }),
+      };
+      if (!planned || !findings) return targetOf(kind, { ...context, changed });
+      // As in a deployment: the flags of the plan are not those of the host.
+      const { state: _onHost, ...own } = { ...context, changed };
+      return new PlanningTarget(targetOf(kind, context) as TargetBase, own, planned, findings);
+    },
     stopped: () => undefined,
     atEnd,
     ...more,
@@ -69,8 +79,16 @@ export async function applied(
     },
   });
   const { steps } = reporter.finish("web1", "1", "unchanged", 0);
-  return { ...outcome, steps: outline(steps), done: toy.takeDone(), events, notices: noticesIn(events) };
+  return {
+    ...outcome,
+    steps: planned ? planOutline(steps) : outline(steps),
+    done: toy.takeDone(),
+    events,
+    notices: noticesIn(events),
+  };
 }
+
+const NEVER = new AbortController().signal;
 
 const noticesIn = (events: readonly StepEvent[]): string[] =>
   events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));

@@ -12,3 +12,21 @@ export function outline(steps: readonly StepReport[]): string[] {
     return `${"  ".repeat(depth)}${status} ${desc}${why}${what}`;
   });
 }
+
+/**
+ * As `outline`, of a plan: `<answer> <desc>`. An answer that depends says on which steps, and how it is as the host is now;
+ * `…` follows the answer of a step that does more.
+ */
+export function planOutline(steps: readonly StepReport[]): string[] {
+  const names = new Map(steps.map(({ step, desc }) => [step, desc]));
+  return outline(
+    steps.map((each): StepReport => {
+      const { plan, status } = each;
+      const on = plan?.dependsOn?.map((number) => names.get(number) ?? number).join(", ");
+      const answer = plan
+        ? `${plan.answer}${plan.open ? " …" : ""}${on === undefined ? "" : ` on [${on}], now ${status}:`}`
+        : status;
+      return { ...each, status: answer as StepReport["status"], reason: plan?.reason ?? each.reason };
+    }),
+  );
+}

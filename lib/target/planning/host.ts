@@ -29,9 +29,9 @@ export class PlannedHost {
     for (const step of after) this.disturb(undefined, { step: seenFromInside(step), certain: true });
   }
 
-  /** For a nested plan that starts here: the steps so far that change anything. */
-  get origin(): { readonly after: readonly number[] } {
-    return { after: [...this.#acted.keys()] };
+  /** For a nested plan that starts here: the steps so far that change anything, and `steps`. */
+  originAfter(steps: Iterable<number>): { readonly after: readonly number[] } {
+    return { after: [...new Set([...this.#acted.keys(), ...steps])] };
   }
 
   /** Results of queries on the host, which nothing changes while it is planned. */

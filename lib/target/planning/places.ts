@@ -31,7 +31,7 @@ export class Places {
   async #directory(directory: string, links: number): Promise<string> {
     if (directory === "/") return directory;
     const onHost = await this.#onHost(directory);
-    const isAsOnHost = !this.tree.hasLinkAbove(directory) && !this.tree.hasLinkAbove(onHost);
+    const isAsOnHost = !this.tree.isPlannedAbove(directory) && !this.tree.isPlannedAbove(onHost);
     return isAsOnHost ? onHost : this.resolve(directory, true, links);
   }
 

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { HostChange } from "../../model/changes";
-import type { CommandResult } from "../../model/errors";
+import { type CommandResult, FailedChange } from "../../model/errors";
 import { type Findings, PlanEnds } from "../../model/plan";
 import type {
   Command,
@@ -145,7 +145,7 @@ export class PlanningTarget extends TargetBase implements PlanModel {
 
   async stat(name: string): Promise<FileStat | undefined> {
     if (this.#isAsOnHost(name)) return this.#host.stat(name);
-    return this.#statAt(await this.#place(name, true));
+    return this.#followed(await this.#place(name, true));
   }
 
   async lstat(name: string): Promise<FileStat | undefined> {
@@ -165,7 +165,7 @@ export class PlanningTarget extends TargetBase implements PlanModel {
   async realPath(name: string): Promise<string | undefined> {
     if (this.#isAsOnHost(name)) return this.#host.realPath(name);
     const place = await this.#place(name, true);
-    if (!(await this.#statAt(place))) return undefined;
+    if (!(await this.#followed(place))) return undefined;
     const { entry, onHost } = this.#planned.tree.at(place);
     return entry ? place : onHost === place ? this.#host.realPath(place) : place;
   }
@@ -228,20 +228,17 @@ export class PlanningTarget extends TargetBase implements PlanModel {
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
-    const place = await this.#place(name, true);
+    const place = await this.#place(name, true).catch((error: unknown) =>
+      this.#deniedTo("write", name, error),
+    );
     const found = await this.#statAt(place);
     if (found?.type === "directory") throw await this.failure("write", name, "it is a directory");
     if (found?.type === "symlink")
       throw await this.failure("write", name, "too many levels of symbolic links");
     const parent = await this.#directoryFor("write", name, place, options.parents ?? false);
-    const owner = found ?? (await this.#newOwner(parent));
-    this.#set(place, {
-      type: "file",
-      mode: options.mode ?? found?.mode ?? 0o644,
-      uid: owner.uid,
-      gid: owner.gid,
-      content,
-    });
+    const owner = await this.#newOwner(parent);
+    const kept = await this.#keptBy({ type: "file", mode: 0o644, ...owner, ...found }, owner);
+    this.#set(place, { ...kept, type: "file", mode: options.mode ?? kept.mode, content });
   }
 
   protected async createDirectory(name: string, mode: number | undefined): Promise<void> {
@@ -252,7 +249,7 @@ export class PlanningTarget extends TargetBase implements PlanModel {
 
   protected async removeDirectory(name: string): Promise<void> {
     const names = await this.list(name);
-    if (!names) throw await this.failure("remove", name, "it is not a directory");
+    if (!names) throw await this.failure("remove", name, "not a directory");
     if (names.length > 0) throw await this.failure("remove", name, "directory not empty");
     await this.unlink(name);
   }
@@ -269,7 +266,12 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     const what = `rename ${from} to`;
     if (!node) throw await this.failure(what, to, "no such file or directory");
     await this.#directoryFor(what, to, place, false);
+    if (place === source) return;
+    if (isWithin(place, source)) throw await this.failure(what, to, "invalid argument");
+    await this.#refuseToReplace(what, to, place, node);
+    const below = node.type === "directory" ? this.#planned.tree.below(source) : [];
     this.#set(place, node);
+    for (const [each, inside] of below) this.#set(place + each.slice(source.length), inside);
     this.#set(source, undefined);
   }
 
@@ -279,8 +281,8 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     if (!node) throw await this.failure(what, destination, "no such file or directory");
     if (node.type !== "file") throw await this.failure(what, destination, "the source is not a regular file");
     const place = await this.#place(destination, false);
-    await this.#directoryFor(what, destination, place, false);
-    this.#set(place, node);
+    const parent = await this.#directoryFor(what, destination, place, false);
+    this.#set(place, { ...node, ...(await this.#keptBy(node, await this.#newOwner(parent))) });
   }
 
   /** Which files belong to `from` is not looked up: all of them may change hands. */
@@ -309,7 +311,10 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     if (!node) throw await this.failure("set the owner of", name, "no such file or directory");
     if ((await this.identity()).uid !== 0 && uid !== node.uid)
       throw await this.failure("set the owner of", name, "operation not permitted");
-    this.#set(place, { ...node, uid, gid });
+    // As the kernel does, whoever changes the owner: setuid is cleared, and setgid of what the group may execute.
+    const cleared = node.mode & 0o010 ? 0o6000 : 0o4000;
+    const mode = node.type === "directory" ? node.mode : node.mode & ~cleared;
+    this.#set(place, { ...node, uid, gid, mode });
   }
 
   protected async unlink(name: string): Promise<void> {
@@ -408,6 +413,12 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     return this.#places.resolve(absolute, follow);
   }
 
+  /** The stat of a place to which links were followed: one that still is a link leads nowhere, or in a circle. */
+  async #followed(place: string): Promise<FileStat | undefined> {
+    const stat = await this.#statAt(place);
+    return stat?.type === "symlink" ? undefined : stat;
+  }
+
   async #statAt(place: string): Promise<FileStat | undefined> {
     const { entry, onHost } = this.#planned.tree.at(place);
     const stat = entry ? await this.#statOf(place, entry.node) : await this.#host.lstat(onHost);
@@ -462,6 +473,22 @@ export class PlanningTarget extends TargetBase implements PlanModel {
     return { uid, gid: parent.mode & 0o2000 ? parent.gid : gid };
   }
 
+  /** What a new file keeps of the mode and the owner of `old`: only root can give it away. `own`: if it cannot. */
+  async #keptBy(
+    old: OwnerIds & { readonly mode: number },
+    own: OwnerIds,
+  ): Promise<OwnerIds & { mode: number }> {
+    const { uid, gid, mode } = old;
+    const isOwn = uid === own.uid || (await this.identity()).uid === 0;
+    return isOwn ? { uid, gid, mode } : { ...own, mode: mode & 0o1777 };
+  }
+
+  /** Rethrows `error`; that a link on the way cannot be read is said of the act. */
+  async #deniedTo(what: string, name: string, error: unknown): Promise<never> {
+    const isDenied = error instanceof FailedChange && / permission denied to the user /.test(error.message);
+    throw isDenied ? await this.failure(what, name, "permission denied") : error;
+  }
+
   async #refuseUnwritable(what: string, name: string, directory: string): Promise<void> {
     const { onHost } = this.#planned.tree.at(directory);
     if (onHost === undefined || (await this.identity()).uid === 0) return;
@@ -469,6 +496,16 @@ export class PlanningTarget extends TargetBase implements PlanModel {
       this.#host.succeeds(["test", "-w", onHost], { cwd: "/" }),
     );
     if (!writable) throw await this.failure(what, name, "permission denied");
+  }
+
+  /** As rename(2): `moved` can replace what is at `place` only by its like, and a directory only an empty one. */
+  async #refuseToReplace(what: string, name: string, place: string, moved: PlannedNode): Promise<void> {
+    const found = await this.#statAt(place);
+    const [isDirectory, wasDirectory] = [moved.type === "directory", found?.type === "directory"];
+    if (!found || (!isDirectory && !wasDirectory)) return;
+    if (!isDirectory) throw await this.failure(what, name, "illegal operation on a directory");
+    if (!wasDirectory) throw await this.failure(what, name, "not a directory");
+    if ((await this.list(place))?.length) throw await this.failure(what, name, "directory not empty");
   }
 
   async #refuseForeign(what: string, name: string, { uid }: PlannedNode): Promise<void> {

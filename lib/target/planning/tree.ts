@@ -65,11 +65,18 @@ export class PlannedTree {
     return { onHost: place };
   }
 
-  /** Whether `place`, or a directory above it, is planned as a link. */
-  hasLinkAbove(place: string): boolean {
+  /** Whether anything is planned for `place` or a directory above it. */
+  isPlannedAbove(place: string): boolean {
     for (let each = place; each !== "/"; each = path.posix.dirname(each))
-      if (this.#entries.get(each)?.node?.type === "symlink") return true;
+      if (this.#entries.has(each)) return true;
     return false;
+  }
+
+  /** What is planned below `directory`, by place. */
+  below(directory: string): [place: string, node: PlannedNode | undefined][] {
+    return [...this.#entries]
+      .filter(([place]) => place !== directory && isWithin(place, directory))
+      .map(([place, { node }]) => [place, node]);
   }
 
   /** The names that are planned directly in `directory`, and whether they will be there. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { cleanLine, cleanText, TextCleaner } from "../../../lib/util/clean-text";
+import { cleanLine, cleanText, TextCleaner, visibleText } from "../../../lib/util/clean-text";
 
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
@@ -73,4 +73,11 @@ test("takes linear time", () => {
     const took = process.cpuUsage(before).user / 1000;
     assert.ok(took < 2000, `${JSON.stringify(unit)}: ${took} ms of CPU time`);
   }
+});
+
+test("visible text: control characters are shown, and nothing is removed", () => {
+  assert.equal(visibleText("a\tb\n"), "a\tb\n");
+  assert.equal(visibleText("a\r\n\u001b[31m\u0007\u007f\u0000"), "a␍\n␛[31m␇␡␀");
+  assert.equal(visibleText("\u009b31m \u202e \u200f"), "<U+009B>31m <U+202E> <U+200F>");
+  assert.equal(visibleText(visibleText("\r\u202e")), "␍<U+202E>");
 });
