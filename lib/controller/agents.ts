@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { homedir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { AGENT_DIRECTORY } from "../agent/client/bootstrap";
 import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
+import { AGENT_DIRECTORY } from "../agent/client/running";
 import type { AgentStatus } from "../agent/shared/messages";
 import { ConsfigError, FailedChange } from "../model/errors";
 import { type Hop, hopAsCode } from "../model/hop";

@@ -258,8 +258,15 @@ export class HostRun {
   #emit(event: StepEvent): void {
     const mapped = mapPositions(cleanEvent(event));
     this.#reporter.add(mapped);
-    this.emitAll({ host: this.#host, deployment: this.#deployment, ...mapped } as DeployEvent);
+    this.emitAll({ host: this.#host, deployment: this.#deployment, ...withoutDigest(mapped) } as DeployEvent);
   }
+}
+
+/** Digests are for the plan alone: see `BoundPlan.key`. */
+function withoutDigest(event: StepEvent): StepEvent {
+  if (event.kind !== "step-changed" || event.change.kind !== "file") return event;
+  const { digest: _digest, ...change } = event.change;
+  return { ...event, change };
 }
 
 /** Builds and caches the sources that an agent at the end of `hops` needs. */

@@ -1,5 +1,5 @@
-import { AGENT_DIRECTORY } from "../agent/client/bootstrap";
 import { isAgentConnection } from "../agent/client/connection";
+import { AGENT_DIRECTORY } from "../agent/client/running";
 import type { JournalLine } from "../agent/shared/journal-line";
 import { workerAnswerShapes } from "../agent/shared/messages";
 import { shapeMismatch } from "../agent/shared/shapes";

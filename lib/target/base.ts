@@ -1,5 +1,5 @@
 import type { HostChange } from "../model/changes";
-import { type CommandResult, FailedChange } from "../model/errors";
+import { type CommandResult, FailedChange, RunFailed } from "../model/errors";
 import type { HostFacts } from "../model/host-facts";
 import type {
   Command,
@@ -123,11 +123,15 @@ export abstract class TargetBase implements PosixTarget {
   abstract sameContent(path: string, other: string): Promise<boolean>;
 
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
-    const { signal } = this.context;
+    const change = { kind: "command", command: shownCommand(command, options) } as const;
     try {
-      return await this.perform(command, options);
-    } finally {
-      if (!signal.aborted) this.report({ kind: "command", command: shownCommand(command, options) });
+      const result = await this.perform(command, options);
+      this.report(change);
+      return result;
+    } catch (error) {
+      // It ran, and may have changed something before it failed.
+      if (error instanceof RunFailed) this.report(change);
+      throw error;
     }
   }
 

@@ -110,7 +110,10 @@ export async function assertCameTrue(
     const wanted = EXPECTED[answer ?? ""];
     // What acts may fail in acting, which nobody knows before. An `AbortedChange` has not acted.
     const acted = found?.status === "failed" && (plan?.open || found.error !== "AbortedChange");
-    const isRight = wanted === undefined || wanted === found?.status || (answer === "would change" && acted);
+    const isStopped =
+      (found?.status ?? "skipped") === "skipped" && actual.some(({ status }) => status === "failed");
+    const isRight =
+      isStopped || wanted === undefined || wanted === found?.status || (answer === "would change" && acted);
     return { property, desc, answer, reason: plan?.reason, actual: found?.status, wrong: !isRight };
   });
   const wrong = rows.filter((row) => row.wrong);

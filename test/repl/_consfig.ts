@@ -42,7 +42,7 @@ export const broken = defhost("broken.example.org", { deploy: [via.local()] },
   cmd.single("echo before; exit 3"));
 
 export const slow = defhost("slow.example.org", { deploy: [via.local()] },
-  cmd.single("sleep 3"), cmd.single("touch not-reached"));
+  cmd.single("echo begun; sleep 3", { inform: true }), cmd.single("touch not-reached"));
 `;
 
 export interface Ran {

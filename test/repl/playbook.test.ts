@@ -152,7 +152,7 @@ test("a wrong command line is refused with what is allowed", async (t) => {
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],
-      "consfig: Unknown option '--jason'; the options are --consfig DIR, --json, --verbose, --no-check, --help, --version\n",
+      "consfig: Unknown option '--jason'; the options are --consfig DIR, --json, --out FILE, --strict, --verbose, --no-check, --help, --version\n",
     ],
   ];
   for (const [args, expected] of cases) {
@@ -203,7 +203,7 @@ test("Ctrl-C stops after the running step, with exit code 130", async (t) => {
   let stdout = "";
   child.stdout.on("data", (chunk: Buffer) => {
     stdout += chunk.toString();
-    if (stdout.includes('"step-started"') && !child.killed) child.kill("SIGINT");
+    if (stdout.includes('"text":"begun') && !child.killed) child.kill("SIGINT");
   });
   child.stderr.resume();
   const code = await new Promise((resolve) => child.on("close", resolve));

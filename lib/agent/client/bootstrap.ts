@@ -8,6 +8,7 @@ import { shellQuote } from "../../util/shell-quote";
 import { BANNER } from "../shared/messages";
 import { NODE_FLAGS } from "../shared/process";
 import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
+import { AGENT_DIRECTORY } from "./running";
 
 /** The oldest Node on a host that is used instead of ours. */
 const MIN_NODE = 24;
@@ -80,9 +81,6 @@ export async function startRelay(
     "the agent's files were uploaded, but the host no longer has them; set XDG_CACHE_HOME on the host to a directory that keeps its files, or remove via.agent()",
   );
 }
-
-/** The agent's directory on a host, as shell text. */
-export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
 /** The first word of the line that explains why the host's directory cannot be used. */
 const REFUSED = "consfigurator-refused";

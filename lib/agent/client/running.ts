@@ -1,5 +1,7 @@
 import type { Connection } from "../../model/connection";
-import { AGENT_DIRECTORY } from "./bootstrap";
+
+/** The agent's directory on a host, as shell text. */
+export const AGENT_DIRECTORY = '"${XDG_CACHE_HOME:-${HOME:-$(echo ~)}/.cache}/consfigurator/agent"';
 
 /** The socket of the supervisor, below the agent's directory: see lib/agent/host/directory.ts. */
 const SOCKET = "run/supervisor";

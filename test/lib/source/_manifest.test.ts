@@ -90,7 +90,7 @@ test("a manifest has no files that only the controller needs", (t) => {
   consfig.refresh();
   const manifest = consfig.manifest(["web.served"]);
   const unwanted =
-    /typescript|ts-node|esbuild|chokidar|node-ssh|ssh2|\/lib\/source\/|\/lib\/connection\/ssh|\/agent\/client\/(?!child|connection|marked)/;
+    /typescript|ts-node|esbuild|chokidar|node-ssh|ssh2|\/lib\/source\/|\/lib\/connection\/ssh|\/agent\/client\/(?!child|connection|marked|running)/;
   assert.deepEqual(
     treePaths(manifest).filter((treePath) => unwanted.test(treePath)),
     [],

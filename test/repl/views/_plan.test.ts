@@ -110,7 +110,9 @@ describe("a plan, for people", () => {
   + imported
     run shop-import /srv/dump
   ? the shop (depends on imported; as the host is now, it holds)
-  ? its files (depends on motd, and 2 more; as the host is now, it would fail: there is no group shop)
+  ? its files
+    depends on motd, and 2 more; as the host is now, it would fail: there is no
+    group shop
   ✗ group web
     there is no group web
     test.step, at hosts/web.ts:1:1
