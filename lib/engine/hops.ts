@@ -3,7 +3,7 @@ import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { announcing, HopStack } from "../connection/hop-stack";
-import { HostLock } from "../connection/host-lock";
+import { HostLock, type PreparedHolder } from "../connection/host-lock";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
 import type { Cancellation } from "../model/cancellation";
@@ -42,8 +42,8 @@ export interface DeploymentContext {
   readonly cancellation: Cancellation;
   /** The hosts that deployments around this one hold: their locks are its own. */
   readonly held: readonly string[];
-  /** A file on the host that exists while commands of this deployment run, also when it was killed. */
-  readonly leftovers?: string;
+  /** Ready to hold the host of this process. */
+  readonly holder?: PreparedHolder;
 }
 
 type Emit = (event: StepEvent) => void;
@@ -132,7 +132,11 @@ export async function applyHere(
   const { connection, ownProcess } = origin;
   // A shell on a host that a deployment around this one holds: nothing starts there without that lock.
   if (connection.locked) return applyHeld(work, origin, context, emit, async () => context);
-  const lock = new HostLock(connection, { ...context, emit });
+  const lock = new HostLock(connection, {
+    ...context,
+    emit,
+    holder: ownProcess ? context.holder : undefined,
+  });
   try {
     // A shell takes the lock with its first command.
     if (ownProcess) await lock.held();
