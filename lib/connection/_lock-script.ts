@@ -14,37 +14,32 @@ const LOOK_S = 5;
 /** What the holder reports, each as the first word of a marker; further lines follow in the same marker. */
 export type Report = "held" | "ours" | "none" | "busy" | "exit";
 
-/** What is to be held, and for whom. */
+/** What the holder is told when it starts. */
 export interface Holding {
-  readonly deployment: string;
-  readonly by: string;
+  /** For whom the host is held; absent: two lines of its input tell it later, when the host is to be held. */
+  readonly owner?: { readonly deployment: string; readonly by: string };
   /** The hosts that deployments around this one hold. */
   readonly held: readonly string[];
   /** While this file exists on the host, commands of a deployment that was killed still run. */
-  readonly leftovers?: string;
+  readonly leftovers?: string | undefined;
+  /** Runs as soon as the host is held, without input. */
+  readonly question?: string | undefined;
 }
 
 /**
  * Shell text that holds the lock of the host: flock(2) of the root directory, which every user can open and nobody can
- * replace. The kernel releases it with the process, which ends with its input. `question` runs as soon as the host is
- * held, without input.
+ * replace. The kernel releases it with the process, which ends with its input.
  *
  * Another shell does the holding, so that its name tells waiting deployments who it is: `HOLDS DEPLOYMENT BY SINCE HOST`.
  */
-export function lockScript(holding: Holding, markers: StderrMarkers, question: string | undefined): string {
-  const { deployment, by } = holding;
-  const words = [
-    acquire(holding, markers),
-    WAITS,
-    hold(holding, markers, question),
-    plain(deployment),
-    plain(by),
-  ];
-  return `exec /bin/sh -c ${shellWords(words)}`;
+export function lockScript(holding: Holding, markers: StderrMarkers): string {
+  const { owner } = holding;
+  const given = owner ? [owner.deployment, owner.by].map(oneLine) : [];
+  return `exec /bin/sh -c ${shellWords([acquire(holding, markers), WAITS, hold(holding, markers), ...given])}`;
 }
 
 /** Waiting deployments read the arguments of the holder as lines. */
-const plain = (word: string): string => word.replace(/[\n\r]/g, " ");
+export const oneLine = (word: string): string => word.replace(/[\n\r]/g, " ");
 
 /**
  * Reads lines until "end", and then succeeds; fails at the end of the input, or when nothing has come for too long. What
@@ -59,7 +54,7 @@ const readLines = () => `lines() {
 }`;
 
 /** Takes the lock, and becomes the shell that holds it. `$1`: its script; `$2`, `$3`: deployment and user. */
-const acquire = ({ held }: Holding, markers: StderrMarkers): string => `LC_ALL=C; export LC_ALL
+const acquire = ({ owner, held }: Holding, markers: StderrMarkers): string => `LC_ALL=C; export LC_ALL
 script=$1; deployment=$2; by=$3
 say() { ${markers.print('"$1"')} >&2; }
 become() { exec /bin/sh -c "$script" "$@"; }
@@ -69,7 +64,7 @@ dir=\${CONSFIGURATOR_LOCK:-/}
 { IFS= read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null || boot=$(uname -n)
 host=$boot-$(stat -L -c %d:%i "$dir" 2>/dev/null || stat -L -f %d:%i "$dir")
 case ${shellQuote(` ${held.join(" ")} `)} in *" $host "*) say ours; become ${HOLDS}-already;; esac
-command -v flock >/dev/null 2>&1 || unlocked "it has no flock(1)"
+${owner ? "" : "IFS= read -r deployment && IFS= read -r by || exit\n"}command -v flock >/dev/null 2>&1 || unlocked "it has no flock(1)"
 [ -r "$dir" ] || unlocked "its root directory cannot be opened"
 exec 9<"$dir"
 said=$(flock -n 9 2>&1); code=$?
@@ -118,7 +113,7 @@ $host") ;; *) continue;; esac
 }`;
 
 /** Holds what is held. The exit code of the question follows its output, on both outputs. */
-function hold({ leftovers = "" }: Holding, markers: StderrMarkers, question: string | undefined): string {
+function hold({ leftovers = "", question }: Holding, markers: StderrMarkers): string {
   const exit = markers.print('"exit $code"');
   const ask = `(\n${question}\n) </dev/null 9<&-; code=$?; ${exit}; ${exit} >&2\n`;
   return `${question === undefined ? "" : ask}[ "$0" = ${HOLDS} ] || exit 0

@@ -7,16 +7,41 @@ import type { Progress } from "../model/events";
 import { waitsFor } from "../model/host-lock";
 import { CANCELLED } from "../model/job";
 import { ownHost } from "../util/own-host";
-import { type Holding, linkSilence, lockScript, type Report } from "./_lock-script";
+import { linkSilence, lockScript, oneLine, type Report } from "./_lock-script";
+import { lastLine, notLocked, waitReason } from "./_lock-words";
 import { StderrMarkers } from "./_stderr-markers";
 import { drained } from "./_streams";
 
 /** A wait for another deployment of this process is reported when it has lasted this long. */
 const PATIENCE_MS = 300;
 
-export interface HostLockOptions extends Holding {
+export interface HostLockOptions {
+  readonly deployment: string;
+  readonly by: string;
+  /** The hosts that deployments around this one hold. */
+  readonly held: readonly string[];
   readonly cancellation: Cancellation;
   emit(event: Progress): void;
+  /** A holder that waits to be told for whom. */
+  readonly holder?: PreparedHolder | undefined;
+}
+
+/** A process that is ready to hold the host. */
+export interface PreparedHolder {
+  readonly channel: Channel;
+  readonly markers: StderrMarkers;
+  readonly leftovers: string;
+}
+
+/**
+ * Starts a holder at the end of `connection` before it is known for whom: holding the host then takes less time. While the
+ * file `leftovers` exists on the host, commands of a deployment that was killed still run.
+ */
+export async function prepareHolder(connection: Connection, leftovers: string): Promise<PreparedHolder> {
+  const markers = new StderrMarkers();
+  const channel = await connection.exec(lockScript({ held: [], leftovers }, markers), { lasting: true });
+  channel.stdin.on("error", () => {});
+  return { channel, markers, leftovers };
 }
 
 /** In the message of a connection that cannot start a further command. */
@@ -36,9 +61,12 @@ export class HostLock {
   hosts: readonly string[];
   #taking: Promise<void> | undefined;
   #channel: Channel | undefined;
+  #prepared: PreparedHolder | undefined;
   #heldSince = Number.POSITIVE_INFINITY;
   #since = "";
   #beat: NodeJS.Timeout | undefined;
+  /** Rejects when the wait is to end. */
+  readonly #stopped = Promise.withResolvers<never>();
   readonly #over = Promise.withResolvers<void>();
   #released = false;
   #told: string | undefined;
@@ -50,6 +78,8 @@ export class HostLock {
     private readonly options: HostLockOptions,
   ) {
     this.hosts = options.held;
+    this.#prepared = options.holder;
+    this.#stopped.promise.catch(() => {});
     this.connection = {
       description: inner.description,
       get alive() {
@@ -119,21 +149,19 @@ export class HostLock {
 
   async #take(question?: string, answer?: Answer): Promise<void> {
     const { cancellation, held } = this.options;
-    cancellation.throwIfRequested();
+    if (cancellation.signal.aborted) throw new Cancelled(cancellation.reason ?? CANCELLED);
     if (this.inner.local && held.includes(ownHost())) {
       this.#heldSince = performance.now();
       return;
     }
-    const stopped = Promise.withResolvers<never>();
-    stopped.promise.catch(() => {});
     try {
       await cancellation.forwarding(
-        () => stopped.reject(new Cancelled(cancellation.reason ?? CANCELLED)),
+        (signal) => this.#stop(signal === "cancel"),
         async () => {
           const former = newest.get(this.inner);
           newest.set(this.inner, this);
-          if (former) await Promise.race([this.#after(former), stopped.promise]);
-          await Promise.race([this.#hold(question, answer), stopped.promise]);
+          if (former) await Promise.race([this.#after(former), this.#stopped.promise]);
+          await Promise.race([this.#hold(question, answer), this.#stopped.promise]);
         },
       );
       this.#heldSince = performance.now();
@@ -141,6 +169,13 @@ export class HostLock {
       this.release();
       throw error;
     }
+  }
+
+  /** Ends a wait for another deployment; `now`: also a step that has begun. */
+  #stop(now: boolean): void {
+    const { reason } = this.options.cancellation;
+    if (reason !== undefined && (now || this.#told !== undefined))
+      this.#stopped.reject(new Cancelled(reason));
   }
 
   /** Resolves when `former`, another deployment of this process, has let go of the host. */
@@ -155,16 +190,15 @@ export class HostLock {
   }
 
   async #hold(question: string | undefined, answer: Answer | undefined): Promise<void> {
-    const markers = new StderrMarkers();
-    const channel = await this.inner.exec(lockScript(this.options, markers, question), { lasting: true });
-    channel.stdin.on("error", () => {});
+    const { channel, markers } = await this.#holder(question);
     this.#channel = channel;
     // The deployment was stopped meanwhile.
     if (this.#released) return this.release();
     this.#beat = setInterval(() => channel.stdin.write("\n"), (linkSilence() * 1000) / 4);
     this.#beat.unref();
     const stdout = markers.before(channel.stdout);
-    const settled = Promise.withResolvers<void>();
+    // True: the host is held, or cannot be.
+    const settled = Promise.withResolvers<boolean>();
     const exit = Promise.withResolvers<number>();
     const errors: Buffer[] = [];
     const stderr = markers.filter(channel.stderr, (text) => {
@@ -173,14 +207,17 @@ export class HostLock {
       this.#report(report as Report, lines);
       if (report === "busy") return;
       if (question !== undefined) answer?.is(stdout, exit.promise);
-      settled.resolve();
+      settled.resolve(true);
     });
     stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     if (question === undefined) stdout.resume();
     channel.exit.then(
       (code) => {
-        this.#ended(`exit code ${code}${lastLine(Buffer.concat(errors).toString("utf8"))}`);
-        settled.resolve();
+        clearInterval(this.#beat);
+        this.#channel = undefined;
+        const replaced = !this.#isSettled && this.#prepared !== undefined;
+        if (!replaced) this.#ended(`exit code ${code}${lastLine(Buffer.concat(errors).toString("utf8"))}`);
+        settled.resolve(!replaced);
         exit.reject(new Error("the holder of the lock has ended"));
       },
       (error: Error) => {
@@ -189,7 +226,26 @@ export class HostLock {
       },
     );
     exit.promise.catch(() => {});
-    await settled.promise;
+    if (await settled.promise) return;
+    // Somebody has ended it before it was needed.
+    this.#prepared = undefined;
+    if (!this.#released) await this.#hold(question, answer);
+  }
+
+  async #holder(question: string | undefined): Promise<Omit<PreparedHolder, "leftovers">> {
+    const { deployment, by, held, holder } = this.options;
+    if (this.#prepared) {
+      this.#prepared.channel.stdin.write(`${oneLine(deployment)}\n${oneLine(by)}\n`);
+      return this.#prepared;
+    }
+    const markers = new StderrMarkers();
+    const script = lockScript(
+      { owner: { deployment, by }, held, question, leftovers: holder?.leftovers },
+      markers,
+    );
+    const channel = await this.inner.exec(script, { lasting: true });
+    channel.stdin.on("error", () => {});
+    return { channel, markers };
   }
 
   #report(report: Report, [first = "", ...more]: readonly string[]): void {
@@ -212,8 +268,6 @@ export class HostLock {
 
   /** The holder has ended. It should not, before we let go of the host, unless there was nothing to hold. */
   #ended(how: string): void {
-    clearInterval(this.#beat);
-    this.#channel = undefined;
     if (this.#released || this.#nothing) return;
     const text = this.#isSettled
       ? `the process that held this host for the deployment has ended (${how}); another deployment may run beside this one now`
@@ -225,6 +279,7 @@ export class HostLock {
     if (reason === this.#told || this.#released) return;
     this.#told = reason;
     this.options.emit({ kind: "waiting", reason });
+    this.#stop(false);
   }
 }
 
@@ -249,23 +304,4 @@ class Answer {
       kill: (signal = "SIGTERM") => ended.resolve(128 + constants.signals[signal]),
     };
   }
-}
-
-const notLocked = (why: string): string =>
-  `other deployments are not kept off this host while this one runs: ${why}`;
-
-function waitReason(kind: string, [as = "", ...words]: readonly string[]): string {
-  if (kind === "deployment") {
-    const [, deployment = "", by = "", since = ""] = words;
-    return waitsFor({ deployment, by, since, as });
-  }
-  if (kind !== "process")
-    return "a process that this user cannot see has locked the host; waiting for it to finish; root finds it with `lslocks`";
-  const [pid = "", name = ""] = words;
-  return `${name} (pid ${pid}, of ${as}) has locked the host, and is no deployment; waiting for it to finish; as root, \`kill ${pid}\` ends it`;
-}
-
-function lastLine(errors: string): string {
-  const line = errors.trim().split("\n").at(-1);
-  return line ? `: ${line}` : "";
 }

@@ -1,3 +1,4 @@
+import type { PreparedHolder } from "../connection/host-lock";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { BoundPlan } from "../model/bound";
 import type { Cancellation } from "../model/cancellation";
@@ -29,8 +30,8 @@ export interface DeploymentContext {
   readonly bound: BoundPlan | undefined;
   /** The hosts that deployments around this one hold: their locks are its own. */
   readonly held: readonly string[];
-  /** A file on the host that exists while commands of this deployment run, also when it was killed. */
-  readonly leftovers?: string;
+  /** Ready to hold the host of this process. */
+  readonly holder?: PreparedHolder;
 }
 
 export type Emit = (event: StepEvent) => void;

@@ -113,7 +113,8 @@ export async function applyHere(
       emit,
       nestBehind(origin, async () => context),
     ).perform();
-  const lock = new HostLock(connection, { ...context, emit });
+  const holder = ownProcess ? context.holder : undefined;
+  const lock = new HostLock(connection, { ...context, emit, holder });
   try {
     // A shell takes the lock with its first command.
     if (ownProcess) await lock.held();

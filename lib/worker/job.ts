@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { PROPERTY_NAMES, treeRecord } from "../agent/shared/tree";
 import { decode, encode } from "../agent/shared/wire";
+import { type PreparedHolder, prepareHolder } from "../connection/host-lock";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
 import type { AgentArtifacts } from "../model/agent-artifacts";
@@ -43,18 +44,21 @@ function warmUp(names: readonly string[]): void {
 /** Runs one job in this process. */
 export class JobRun {
   readonly #artifacts: AgentArtifacts;
-  readonly #leftovers: string | undefined;
+  readonly #holder: Promise<PreparedHolder> | undefined;
   readonly #cancellation = new Cancellation();
 
   /** `leftovers`: a file that exists while commands of the job run, also when this process was killed. */
   constructor(artifacts: AgentArtifacts, leftovers?: string) {
     this.#artifacts = artifacts;
-    this.#leftovers = leftovers;
+    // Before there is a job, so that it starts sooner.
+    this.#holder = leftovers === undefined ? undefined : prepareHolder(localConnection(), leftovers);
+    this.#holder?.catch(() => {});
   }
 
   /** Never rejects: the outcome contains the error. */
   async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
     const { deployment, by, verbose = false, held = [], plan, bound } = job;
+    const holder = await this.#holder?.catch(() => undefined);
     const context = {
       deployment,
       by,
@@ -65,7 +69,7 @@ export class JobRun {
       plan,
       bound,
       held,
-      ...(this.#leftovers !== undefined && { leftovers: this.#leftovers }),
+      ...(holder && { holder }),
     };
     try {
       validate(job);

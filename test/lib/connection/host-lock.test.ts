@@ -6,7 +6,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { allProcesses, argumentsOf } from "../../../lib/agent/host/processes";
-import { HostLock, type HostLockOptions } from "../../../lib/connection/host-lock";
+import { HostLock, type HostLockOptions, prepareHolder } from "../../../lib/connection/host-lock";
 import { localConnection } from "../../../lib/connection/local";
 import { ssh } from "../../../lib/connection/ssh";
 import { Cancellation } from "../../../lib/model/cancellation";
@@ -133,11 +133,51 @@ describe("the lock of a host", () => {
     lock.release();
   });
 
-  test("a deployment that was stopped before never starts anything", async () => {
-    const { lock, cancellation } = lockOf("d1");
-    cancellation.request("stop");
-    await assert.rejects(lock.held(), { name: "Cancelled", message: "the deployment was stopped" });
-    await assert.rejects(said(lock.connection, "true"), { name: "Cancelled" });
+  test("a holder that was started before is told for whom", async () => {
+    const connection = localConnection();
+    const holder = await prepareHolder(connection, path.join(dir, "leftovers"));
+    const one = lockOf("d1", { holder }, connection);
+    await one.lock.held();
+    assert.equal(one.lock.hosts.length, 1);
+    const other = lockOf("d2");
+    const waiting = other.lock.held();
+    await until("the reason", () => other.events.length > 0);
+    assert.match(other.events[0]?.kind === "waiting" ? other.events[0].reason : "", /^deployment d1 by ana@/);
+    one.lock.release();
+    await waiting;
+    other.lock.release();
+  });
+
+  test("one that somebody has ended is replaced", async () => {
+    const connection = localConnection();
+    const holder = await prepareHolder(connection, path.join(dir, "leftovers"));
+    holder.channel.kill("SIGKILL");
+    await holder.channel.exit;
+    const { lock, events } = lockOf("d1", { holder }, connection);
+    await lock.held();
+    assert.deepEqual([lock.hosts.length, events], [1, []]);
+    lock.release();
+  });
+
+  test("a stopped step ends where it has to wait; a cancelled one starts nothing", async () => {
+    const holder = lockOf("d1");
+    const [stopped, cancelled] = [lockOf("d2"), lockOf("d3")];
+    stopped.cancellation.request("stop");
+    // The step that runs is to finish.
+    assert.equal(await said(stopped.lock.connection, "echo on"), "on\n");
+    stopped.lock.release();
+    await holder.lock.held();
+    const waits = lockOf("d4");
+    waits.cancellation.request("stop");
+    await assert.rejects(waits.lock.held(), { name: "Cancelled", message: "the deployment was stopped" });
+    await assert.rejects(said(waits.lock.connection, "true"), { name: "Cancelled" });
+    cancelled.cancellation.request("cancel");
+    await assert.rejects(cancelled.lock.held(), {
+      name: "Cancelled",
+      message: "the deployment was cancelled",
+    });
+    holder.lock.release();
+    await until("no process of them", () => processesOf(WAITS, "d4").length === 0);
   });
 
   for (const [transport, sessions] of [

@@ -117,7 +117,10 @@ describe("agents", needsMachines(), () => {
     assertOk(await on.deploy([prop("probe.runs", "rm -rf /srv/*")]));
     await removeAgent(web1);
     await session.connections.close();
-    assert.doesNotMatch(await on.machine.run("ps -eo args"), /consfigurator/);
+    await until(
+      "no process of it",
+      async () => !(await on.machine.run("ps -eo args")).includes("consfigurator"),
+    );
     const touched = ["/srv", "/root"];
     assert.deepEqual(
       changedPaths(untouched, await snapshot(on.machine)).filter((name) => !touched.includes(name)),
