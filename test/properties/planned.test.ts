@@ -165,6 +165,7 @@ describe("questions write nothing", needsMachines(), () => {
       for (const [code, application] of all) {
         const plans = [writable.each[index], side].map((each) => async () => each?.plan(application));
         const [expected, actual] = await Promise.all(plans.map((plan) => orRefused(plan)));
+        if (process.env["SHOW"]) console.log(Math.round(performance.now()), side.kind, code, JSON.stringify(expected === actual));
         assert.deepEqual(actual, expected, `${code}, ${side.kind}`);
         if (expected === "refused") refused.push(code);
       }
