@@ -12,7 +12,7 @@ import {
   type RunOptions,
   shellWords,
 } from "consfigurator";
-import { aboutPackages, type Packages, packages, predictPackages } from "./_dpkg";
+import { aboutPackages, type Packages, packages, parseWanted, predictPackages } from "./_dpkg";
 import { needsRoot } from "./_needs";
 
 /** Keeps apt and dpkg from asking questions. */
@@ -86,14 +86,20 @@ async function predictAptGet(
   const installed = isInstallation ? [...planned, ...wanted] : planned.filter((name) => !args.includes(name));
   model.memory.set(plannedKey, installed);
   const simulated = simulatedLines(stdout).filter((line) => isNew(line, before));
-  const lines = [...simulated, ...removalsOfPlanned(args, simulated, before)];
+  const lines = [
+    ...simulated,
+    ...removalsOfPlanned(args, simulated, before),
+    ...(isInstallation ? installationsOfRemoved(wanted, simulated, before) : []),
+  ];
   const after = before.after(lines, wanted);
-  model.mayChange({ additions: true, ...(await filesAtRisk(model, lines)) });
+  const atRisk = await filesAtRisk(model, lines);
   await predictPackages(
     model,
     after,
     `planned ${lines.join("\n").length} ${args.join(" ")}`.replaceAll("\n", " "),
   );
+  // The records of the packages are known, even those that are created.
+  model.mayChange({ additions: true, ...atRisk });
   model.answer(fingerprintCommand, { stdout: args.join(" ") }, { packages: true });
   return { exit: 0 };
 }
@@ -108,6 +114,20 @@ function removalsOfPlanned(
   const names = args.slice(args.indexOf("remove") + 1);
   const known = new Set(simulated.map((line) => line.split(" ")[1]));
   return names.filter((name) => before.isPresent(name) && !known.has(name)).map((name) => `Remv ${name}`);
+}
+
+/** The installations of packages that only earlier steps of the plan will have removed: the host still has them. */
+function installationsOfRemoved(
+  wanted: readonly string[],
+  simulated: readonly string[],
+  before: Packages,
+): string[] {
+  const after = before.after(simulated);
+  return wanted.flatMap((each) => {
+    const found = before.get(parseWanted(each).name);
+    if (!found || after.isInstalled(each)) return [];
+    return [`Inst ${found.name} (${found.version} Debian [${found.arch}])`];
+  });
 }
 
 /** Whether a line of a simulation is not what an earlier simulation has done to `packages` already. */

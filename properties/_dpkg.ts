@@ -193,6 +193,9 @@ export async function predictPackages(model: PlanModel, after: Packages, key: st
   if (model.kind === "agent") {
     await model.writeFile(statusFile, status);
     await model.writeFile(statesFile, states);
+    // Its journal is empty when dpkg has finished.
+    await model.remove(updatesDirectory, { recursive: true });
+    await model.makeDirectory(updatesDirectory);
     return;
   }
   model.answer(listing, { stdout: `${key}\n${lines}--\n${states}` }, { packages: true });

@@ -11,7 +11,7 @@ import {
   failureOf,
   isOfClass,
 } from "../model/errors";
-import type { Findings } from "../model/plan";
+import type { Findings, PlanningStep } from "../model/plan";
 import type {
   AnyDefinition,
   Change,
@@ -21,7 +21,7 @@ import type {
   StepOptions,
   Steps,
 } from "../model/property";
-import type { PlanModel, PosixTarget } from "../model/target";
+import type { PosixTarget } from "../model/target";
 import { refuseDeviation } from "./bound";
 import { plannedStep, stopsPlan } from "./plan";
 import { ChangeCounter, type Run, type StepListener } from "./run";
@@ -290,14 +290,22 @@ export class ApplicationSteps implements SlotSteps {
     const { expected } = options;
     const work = { ...nested, ...(expected.length > 0 && { expected }) };
     const uncertain = new Set<number>();
-    const outcome = await this.#run.nest(work, parent, findings?.dependsOn, (step) => uncertain.add(step));
+    const planning = findings && (plainTarget as unknown as PlanningStep);
+    const outcome = await this.#run
+      .nest(work, parent, findings?.dependsOn, (step) => uncertain.add(step))
+      .catch((error: unknown) => {
+        // What is not there yet, such as an account, earlier steps may bring. What would then be done is not known.
+        planning?.dependOnEarlier();
+        if (findings?.certain === false) planning?.mayChange();
+        throw error;
+      });
     if (outcome.change === "changed") {
       const isUncertain = outcome.uncertain || findings?.certain === false;
       if (!isUncertain) changes.add();
       else for (const each of uncertain.size > 0 ? uncertain : [parent ?? 0]) changes.addUncertain(each);
     }
     // What it changes is in a plan of its own: on the same machine, but under other names, or on another one.
-    if (findings && outcome.change === "changed") (plainTarget as PlanModel).mayChange();
+    if (outcome.change === "changed") planning?.mayChange();
     if (outcome.failed) this.#run.failed = true;
     this.#run.deviated ??= outcome.deviated;
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");

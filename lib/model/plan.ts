@@ -36,6 +36,14 @@ export class Findings {
   }
 }
 
+/** What the engine tells the target of a step in a plan. */
+export interface PlanningStep {
+  /** The step may change anything. */
+  mayChange(): void;
+  /** What the step does depends on every earlier step that changes anything. */
+  dependOnEarlier(): void;
+}
+
 /** More than there can be steps. */
 const FAR = 1_000_000;
 

@@ -45,16 +45,20 @@ export interface Sides {
   stop(): Promise<void>;
 }
 
-/** Boots both machines, with the same host name. */
-export async function bootSides(user?: string): Promise<Sides> {
+/**
+ * Boots both machines, with the same host name. `readOnly`: both targets are in a mount namespace in which every file
+ * system is read-only.
+ */
+export async function bootSides(user?: string, { readOnly = false } = {}): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
   const node = process.execPath;
   if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);
   const machines = await bootMachines(2, { name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
-  const inside = new MachineProcess(first, user);
-  const shellTarget = (context: TargetContext) => new ShellTarget(shellInto(second, user), context);
+  const through = readOnly ? READ_ONLY : [];
+  const inside = new MachineProcess(first, user, through);
+  const shellTarget = (context: TargetContext) => new ShellTarget(shellInto(second, user, through), context);
   const each = [
     side("agent", first, {
       apply: (application, host) => inside.ask<Applied>("apply", application, host),
@@ -166,9 +170,19 @@ function enter({ leader }: Machine, env: readonly string[], as: readonly string[
 
 const homeOf = (user: string | undefined): string => (user === undefined ? "/root" : `/home/${user}`);
 
-function shellInto(machine: Machine, user: string | undefined): Connection {
+/** Prefix of a command to run it where it can write to no file system but one for temporary files, which apt-get -s needs. */
+const READ_ONLY = [
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
+  `while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null; done </proc/self/mountinfo; mount -t tmpfs none /mnt; TMPDIR=/mnt exec "$@"`,
+  "sh",
+];
+
+function shellInto(machine: Machine, user: string | undefined, through: readonly string[]): Connection {
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
-  const [file = "", ...args] = enter(machine, [`HOME=${homeOf(user)}`], as);
+  const [file = "", ...args] = enter(machine, [`HOME=${homeOf(user)}`], [...through, ...as]);
   return {
     description: `a shell in ${machine.name}`,
     alive: true,
@@ -186,6 +200,7 @@ class MachineProcess {
   constructor(
     readonly machine: Machine,
     readonly user: string | undefined,
+    readonly through: readonly string[],
   ) {}
 
   async ask<T>(work: keyof Work, application: PropApp, host: HostModel): Promise<T> {
@@ -204,7 +219,7 @@ class MachineProcess {
   #started(): ChildProcess {
     if (this.#process) return this.#process;
     const env = [`HOME=${homeOf(this.user)}`, `XDG_CACHE_HOME=${cacheInside}`, `RUN_AS=${this.user ?? ""}`];
-    const [file = "", ...args] = enter(this.machine, env);
+    const [file = "", ...args] = enter(this.machine, env, this.through);
     const register = path.join(root, "lib/source/register.js");
     const script = [process.execPath, "--require", register, path.join(__dirname, "_inside.ts")];
     const child = spawn(file, [...args, ...script], { stdio: ["pipe", "pipe", "inherit"] });

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { HostChange } from "../../model/changes";
 import { type CommandResult, FailedChange } from "../../model/errors";
-import { type Findings, PlanEnds } from "../../model/plan";
+import { type Findings, PlanEnds, type PlanningStep } from "../../model/plan";
 import type {
   Command,
   FileStat,
@@ -33,7 +33,7 @@ import { isWithin } from "./tree";
  * A host on which nothing is done: questions are answered by `planned` where a step of the plan has changed something, else
  * by the host itself, and acts change `planned`. What cannot be known of the step goes into its findings.
  */
-export class PlanningTarget extends TargetBase implements PlanModel {
+export class PlanningTarget extends TargetBase implements PlanModel, PlanningStep {
   readonly kind: Kind;
   protected readonly homeWord = '"$HOME"';
   readonly #planned: PlannedHost;
@@ -95,6 +95,11 @@ export class PlanningTarget extends TargetBase implements PlanModel {
 
   mayChange(parts?: HostParts): void {
     this.#planned.disturb(parts, this.#by);
+  }
+
+  dependOnEarlier(): void {
+    for (const { step } of this.#planned.changing(undefined))
+      if (step !== this.#findings.step) this.#findings.dependsOn.add(step);
   }
 
   override report(change: HostChange): void {

@@ -117,6 +117,17 @@ describe("a plan of nested deployments", needsMachines(), () => {
     ]);
   });
 
+  test("whose account an earlier step may create depends on that step", async () => {
+    assert.deepEqual(
+      await planned(has(`${dir}/a`, "x"), as("nobody-yet", has("b", "y")), has(`${dir}/c`, "z")),
+      [
+        "would change a",
+        `depends on [a], now failed: as nobody-yet (as the host is now, it would fail: via.as('nobody-yet'): there is no user nobody-yet on the host; user.hasAccount("nobody-yet") creates it)`,
+        "depends on [as nobody-yet], now changed: c",
+      ],
+    );
+  });
+
   test(`inside a follow-up that may not run`, async () => {
     assert.deepEqual(
       await planned(
