@@ -1,12 +1,8 @@
 /** Plans of several properties at once, on real hosts; after each, the properties are applied, and the plan must come true. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eseqprops, onChange } from "../../lib/combinators";
-import * as library from "../../lib/index";
 import type { PropApp } from "../../lib/model/property";
-import * as properties from "../../properties";
 import { apt, file, systemd, user } from "../../properties";
 import { needsMachines } from "../support/machines";
 import { bootSides, type Side, type Sides, succeeds } from "../support/sides";
@@ -103,83 +99,4 @@ describe("plans on real hosts", needsMachines(), () => {
       "would change shop is in adm",
     ],
   );
-});
-
-/** The calls that the doc comments of the properties show. */
-function examples(): [code: string, application: PropApp][] {
-  const scope = { ...library, ...properties };
-  const directory = path.join(__dirname, "../../properties");
-  return readdirSync(directory)
-    .filter((name) => name.endsWith(".ts"))
-    .flatMap((name) => [
-      ...readFileSync(path.join(directory, name), "utf8").matchAll(
-        /^ \* @example ([^@]*?)(?=\n \*\/|\n \* @|\n \*$)/gm,
-      ),
-    ])
-    .map(([, text = ""]) => text.replace(/^ \* ?/gm, ""))
-    .flatMap((code) => {
-      // Only what is said in one expression, about nothing that is defined elsewhere.
-      const called = new Function(...Object.keys(scope), `return (${code})`);
-      const value = orNothing(() => called(...Object.values(scope)));
-      return isApplication(value) ? [[code, value] as [string, PropApp]] : [];
-    });
-}
-
-/** Undefined when `make` names what its example does not define, such as a host. */
-function orNothing(make: () => unknown): unknown {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof ReferenceError) return undefined;
-    throw error;
-  }
-}
-
-/** What `plan` says of each step; "refused" for a property that does not fit the host of these tests. */
-async function orRefused(plan: () => Promise<{ readonly steps: unknown } | undefined>): Promise<unknown> {
-  try {
-    return (await plan())?.steps;
-  } catch (error) {
-    if (error instanceof library.InapplicableProperty || (error as Error).name === "Refused")
-      return "refused";
-    throw error;
-  }
-}
-
-const isApplication = (value: unknown): value is PropApp =>
-  typeof value === "object" && value !== null && "property" in value && "args" in value;
-
-describe("questions write nothing", needsMachines(), () => {
-  let writable: Sides;
-  let readOnly: Sides;
-  before(async () => {
-    [writable, readOnly] = await Promise.all([bootSides(), bootSides(undefined, { readOnly: true })]);
-  });
-  after(() => Promise.all([writable?.stop(), readOnly?.stop()]));
-
-  test("each property of the library has the same plan where every file system is read-only", async () => {
-    const all = examples();
-    assert.ok(all.length > 60, `${all.length} examples`);
-    const refused: string[] = [];
-    for (const [index, side] of readOnly.each.entries()) {
-      for (const [code, application] of all) {
-        const plans = [writable.each[index], side].map((each) => async () => each?.plan(application));
-        const [expected, actual] = await Promise.all(plans.map((plan) => orRefused(plan)));
-        if (process.env["SHOW"])
-          console.log(Math.round(performance.now()), side.kind, code, JSON.stringify(expected === actual));
-        assert.deepEqual(actual, expected, `${code}, ${side.kind}`);
-        if (expected === "refused") refused.push(code);
-      }
-    }
-    assert.ok(refused.length < all.length / 3, `refused before anything was asked: ${refused.join("\n")}`);
-  });
-
-  test("an act there fails, and was not foreseen to", async () => {
-    for (const side of readOnly.each)
-      await assert.rejects(
-        side.apply(file.hasContent("/etc/read-only", ["x"])),
-        /the plan was right/,
-        side.kind,
-      );
-  });
 });

@@ -39,47 +39,52 @@ export interface Side {
 /** Both machines, until `stop`. */
 export interface Sides {
   readonly each: readonly [Side, Side];
+  /** The same machines, from a mount namespace in which every file system is read-only. */
+  readonly readOnly: readonly [Side, Side];
   /** Runs `body` for both sides in parallel; then both file systems must be equal, except for `except`. */
   both(body: (side: Side) => Promise<void>, options?: { readonly except?: readonly string[] }): Promise<void>;
   /** Stops and removes both machines. */
   stop(): Promise<void>;
 }
 
-/**
- * Boots both machines, with the same host name. `readOnly`: both targets are in a mount namespace in which every file
- * system is read-only.
- */
-export async function bootSides(user?: string, { readOnly = false } = {}): Promise<Sides> {
+/** Boots both machines, with the same host name. */
+export async function bootSides(user?: string): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
   const node = process.execPath;
   if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);
   const machines = await bootMachines(2, { name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
-  const through = readOnly ? READ_ONLY : [];
-  const inside = new MachineProcess(first, user, through);
-  const shellTarget = (context: TargetContext) => new ShellTarget(shellInto(second, user, through), context);
-  const each = [
-    side("agent", first, {
-      apply: (application, host) => inside.ask<Applied>("apply", application, host),
-      plan: (application, host) => inside.ask<PlannedOutcome>("plan", application, host),
-      check: (application, host) => inside.ask<Checked>("check", application, host),
-    }),
-    side("posix", second, {
-      apply: (application, host) => applied(application, host, shellTarget),
-      plan: (application, host) => plannedBefore(application, host, shellTarget),
-      check: (application, host) => checked(application, host, shellTarget),
-    }),
-  ] as const;
+  const processes: MachineProcess[] = [];
+  const sidesThrough = (through: readonly string[]): readonly [Side, Side] => {
+    const inside = new MachineProcess(first, user, through);
+    processes.push(inside);
+    const shellTarget = (context: TargetContext) =>
+      new ShellTarget(shellInto(second, user, through), context);
+    return [
+      side("agent", first, {
+        apply: (application, host) => inside.ask<Applied>("apply", application, host),
+        plan: (application, host) => inside.ask<PlannedOutcome>("plan", application, host),
+        check: (application, host) => inside.ask<Checked>("check", application, host),
+      }),
+      side("posix", second, {
+        apply: (application, host) => applied(application, host, shellTarget),
+        plan: (application, host) => plannedBefore(application, host, shellTarget),
+        check: (application, host) => checked(application, host, shellTarget),
+      }),
+    ];
+  };
+  const each = sidesThrough([]);
   return {
     each,
+    readOnly: sidesThrough(READ_ONLY),
     both: async (body, { except = [] } = {}) => {
       await Promise.all(each.map(body));
       const [one, other] = await Promise.all(each.map(({ machine }) => fileSystemOf(machine, except)));
       assert.deepEqual(one && other && differences(one, other), [], "both sides leave the same files");
     },
     stop: async () => {
-      inside.end();
+      for (const inside of processes) inside.end();
       await Promise.all(machines.map((machine) => machine.stop()));
     },
   };
@@ -155,7 +160,7 @@ function side(kind: Side["kind"], machine: Machine, work: Work): Side {
     const { application, model } = prepared(given);
     return work.check(application, model);
   };
-  const plan = (given: PropApp) => {
+  const plan = async (given: PropApp) => {
     const { application, model } = prepared(given);
     return work.plan(application, model);
   };

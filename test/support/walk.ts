@@ -139,7 +139,7 @@ class Walker {
     const child = this.#spawn([process.execPath, ...script], consfig);
     child.stdin?.end(JSON.stringify(exchanges.map(({ input }) => input)));
     const { code, printed } = await ended(child);
-    assert.equal(code, 0, `${block.page}:${block.line}: the session exited with code ${code}`);
+    assert.equal(code, 0, `${block.page}:${block.line}: the session exited with code ${code}\n${printed}`);
     const answers = JSON.parse(printed) as Answer[];
     for (const [index, { line, input, printed: shown }] of exchanges.entries()) {
       const { ok, printed: actual = "" } = answers[index] ?? {};
