@@ -48,7 +48,7 @@ describe("plans on real hosts", needsMachines(), () => {
       ),
     [
       "would change content of /etc/default/cron",
-      "would change cron.service restarted",
+      "would change … cron.service restarted",
       "holds /etc/passwd has mode 0644",
     ],
   );
