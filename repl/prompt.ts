@@ -94,6 +94,8 @@ class Prompt {
       }, WARM_UP_AFTER_MS);
     }, WARM_UP_AFTER_MS);
     await new Promise((resolve) => server.once("exit", resolve));
+    // Deployments that end from now on are printed without a prompt.
+    this.#server = undefined;
     const left = this.#shell.deployments().flatMap(({ hosts }) => hosts);
     if (left.length > 0)
       this.output.write(
