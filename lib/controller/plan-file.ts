@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { chmodSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { ConsfigError } from "../model/errors";
 import type { FleetReport } from "../model/report";
 import { hostPlans } from "./bound-plan";
@@ -24,10 +24,19 @@ interface PlanFile {
 export function writePlan(file: string, report: FleetReport): number {
   const plans = hostPlans(report);
   const content: PlanFile = { format: FORMAT, v: VERSION, sha256: digest(plans), plans };
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(content, null, 1)}\n`, { mode: 0o600 });
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, file);
+  // Its name cannot be guessed, and nothing that is there is followed: the directory may be open to others.
+  const temporary = `${file}.${randomBytes(9).toString("hex")}`;
+  try {
+    writeFileSync(temporary, `${JSON.stringify(content, null, 1)}\n`, {
+      mode: 0o600,
+      flag: "wx",
+      flush: true,
+    });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
   return plans.length;
 }
 
