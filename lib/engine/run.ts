@@ -89,20 +89,21 @@ export class Run {
   /** Errors that a step has reported: the steps around it do not report them again. */
   readonly #reported = new WeakSet<object>();
   readonly #prepared: Set<PropApp>;
-  readonly #keys: StepKeys;
+  /** Only in a bound deployment. */
+  readonly #keys: StepKeys | undefined;
 
   constructor(
     readonly context: ApplyContext,
     root: PropApp | undefined,
   ) {
     this.#prepared = new Set(root && appliedAnywhere(root));
-    this.#keys = new StepKeys(context.bound?.within);
+    this.#keys = context.bound && new StepKeys(context.bound.within);
   }
 
   begin(parent: number | undefined, property: string, desc: string, site: string): number {
     const step = this.#nextStep();
     this.#running.add(step);
-    this.#keys.started(step, parent, property, desc);
+    this.#keys?.started(step, parent, property, desc);
     const inside = parent !== undefined && { parent };
     this.context.emit({ kind: "step-started", step, ...inside, property, desc, site });
     return step;
@@ -152,7 +153,7 @@ export class Run {
 
   /** The key of `step` in the plan that this run is bound to. */
   keyOf(step: number): string {
-    return this.#keys.of(step) ?? "";
+    return this.#keys?.of(step) ?? "";
   }
 
   isReported(error: unknown): boolean {
@@ -200,7 +201,7 @@ export class Run {
     const { context } = this;
     if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
     try {
-      const inside = { after: after ?? NONE, within: this.#keys.of(parent ?? 0) };
+      const inside = { after: after ?? NONE, within: this.#keys?.of(parent ?? 0) };
       return await context.nest(nested, this.#renumbering(parent, onUncertain), inside);
     } catch (error) {
       // An unreachable nested host fails one step only: the connection to this host still works.
