@@ -25,4 +25,11 @@ export const findUser = (users: readonly User[], key: string | number): User | u
 export const findGroup = (groups: readonly Group[], key: string | number): Group | undefined =>
   groups.find(({ name, gid }) => (typeof key === "number" ? gid === key : name === key));
 
+/** The names of the groups of `user` in `groups`, the primary one first. */
+export function groupNames(user: User, groups: readonly Group[]): string[] {
+  const primary = findGroup(groups, user.gid)?.name ?? String(user.gid);
+  const others = groups.filter((group) => group.members.includes(user.name) && group.name !== primary);
+  return [primary, ...others.map((group) => group.name)];
+}
+
 const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);

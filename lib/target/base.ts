@@ -27,8 +27,9 @@ import {
   type RawResult,
   shownCommand,
 } from "./command";
+import { OUTPUT_LIMIT } from "./command-output";
 import type { Execution, PutOptions, TargetContext } from "./context";
-import { entryChange, type FileImage, fileChange, fromTo } from "./file-change";
+import { entryChange, type FileImage, fileChange, fromTo, MOST_DIFFED } from "./file-change";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
 import { type FlagStore, PendingFlags } from "./pending-flags";
@@ -79,15 +80,13 @@ export abstract class TargetBase implements PosixTarget {
   protected abstract readonly homeWord: string;
   /** True: `execute` sets `env` itself, so that no other user can see it in the process list. */
   protected readonly setsEnvironment: boolean = false;
-  /** Compares the file `path`, links followed, with `wanted`; undefined when it does not exist. */
-  abstract compare(path: string, wanted: Buffer): Promise<Comparison | undefined>;
   /** Replaces the file as documented for `writeFile`. */
   protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
   protected abstract findIdentity(): Promise<Identity>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
   /** The bytes and the stat of the file `path`, of one and the same file; undefined when it does not exist. */
-  abstract readWithStat(path: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined>;
+  abstract readWithStat(path: string, limit?: number): Promise<{ bytes: Buffer; stat: FileStat } | undefined>;
   /** Creates the directory `path`, where there is nothing, and its parents. */
   protected abstract createDirectory(path: string, mode: number | undefined): Promise<void>;
   /** Makes `path`, which is a link or does not exist, a link to `to`. */
@@ -165,7 +164,21 @@ export abstract class TargetBase implements PosixTarget {
   }
 
   report(change: HostChange): void {
+    if (change.kind === "file" && this.#isTemporary(change.path)) return;
     this.context.changed?.(change);
+  }
+
+  /** Whether `path` is a temporary file in use, or in such a directory: it is no change of the host. */
+  #isTemporary(path: string): boolean {
+    return [...this.#temporaries].some((each) => path === each || path.startsWith(`${each}/`));
+  }
+
+  /** The temporary files and directories in use in this deployment. */
+  get #temporaries(): Set<string> {
+    const known = this.memory.get("target/temporaries") as Set<string> | undefined;
+    const all = known ?? new Set();
+    if (!known) this.memory.set("target/temporaries", all);
+    return all;
   }
 
   async identity(): Promise<Identity> {
@@ -177,6 +190,15 @@ export abstract class TargetBase implements PosixTarget {
   async isMountPoint(path: string): Promise<boolean> {
     const [place, mounts] = await Promise.all([this.realPath(path), this.readFile("/proc/self/mountinfo")]);
     return place !== undefined && mountPoints(mounts).includes(place);
+  }
+
+  /** Compares the file `path`, links followed, with `wanted`; undefined when it does not exist. */
+  async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
+    const stat = await this.stat(path);
+    if (!stat) return undefined;
+    const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
+    const found = isRead ? await this.readWithStat(path, Math.max(OUTPUT_LIMIT, wanted.length)) : undefined;
+    return { stat, bytes: found?.bytes, same: found?.bytes.equals(wanted) === true };
   }
 
   async readBytes(path: string): Promise<Buffer | undefined> {
@@ -419,9 +441,16 @@ export abstract class TargetBase implements PosixTarget {
         : directory.startsWith("/")
           ? directory
           : `${(await this.identity()).home}/${directory}`;
+    const temporaries = this.#temporaries;
     return temporarily(place, use, {
-      make: (path) => this.makePrivate(path, content),
-      discard: (path) => this.discard(path),
+      make: (path) => {
+        temporaries.add(path);
+        return this.makePrivate(path, content);
+      },
+      discard: async (path) => {
+        await this.discard(path);
+        temporaries.delete(path);
+      },
     });
   }
 

@@ -2,12 +2,11 @@ import * as fs from "node:fs";
 import { FailedChange } from "../../model/errors";
 import type { AgentTarget, FileStat, Group, Identity, OwnerIds, User } from "../../model/target";
 import { shellQuote } from "../../util/shell-quote";
-import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
-import { bare, type Comparison, TargetBase } from "../base";
+import { findGroup, findUser, groupNames, parseGroup, parsePasswd } from "../accounts";
+import { bare, TargetBase } from "../base";
 import { LOCALE, lastReason, type RawResult } from "../command";
 import { OUTPUT_LIMIT } from "../command-output";
 import type { Execution, PutOptions, TargetContext } from "../context";
-import { MOST_DIFFED } from "../file-change";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
 import { copyFile, makeDirectory, reassignBelow, replaceLink } from "./acts";
@@ -58,10 +57,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
       if (exit !== 0) throw noSuchUser(name);
       return stdout.trim().split(" ");
     }
-    const groups = parseGroup(textOf("/etc/group"));
-    const primary = findGroup(groups, user.gid)?.name ?? String(user.gid);
-    const others = groups.filter((group) => group.members.includes(name) && group.name !== primary);
-    return [primary, ...others.map((group) => group.name)];
+    return groupNames(user, parseGroup(textOf("/etc/group")));
   }
 
   async stat(name: string): Promise<FileStat | undefined> {
@@ -163,14 +159,6 @@ export class LocalTarget extends TargetBase implements AgentTarget {
       else env[name] = value;
     }
     return spawnShell(script, how, env, this.context.signal);
-  }
-
-  async compare(name: string, wanted: Buffer): Promise<Comparison | undefined> {
-    const stat = await this.stat(name);
-    if (!stat) return undefined;
-    const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
-    const found = isRead ? await this.readWithStat(name, Math.max(OUTPUT_LIMIT, wanted.length)) : undefined;
-    return { stat, bytes: found?.bytes, same: found?.bytes.equals(wanted) === true };
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {

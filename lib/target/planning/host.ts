@@ -38,8 +38,6 @@ export class PlannedHost {
   readonly #asked = new Map<string, Promise<CommandResult>>();
   /** Flags that would be set or cleared, by name. */
   readonly flags = new Map<string, boolean>();
-  /** Temporary files and directories in use. */
-  readonly temporaries = new Set<string>();
 
   /** True while the host is as it is, as far as files are concerned. */
   get isUntouched(): boolean {

@@ -1,5 +1,4 @@
 import path from "node:path";
-import type { HostChange } from "../../model/changes";
 import { type CommandResult, FailedChange } from "../../model/errors";
 import { type Findings, PlanEnds, type PlanningStep } from "../../model/plan";
 import type {
@@ -17,11 +16,10 @@ import type {
   Within,
 } from "../../model/target";
 import type { Kind } from "../../model/types";
-import { findGroup, findUser, parseGroup, parsePasswd } from "../accounts";
+import { findGroup, findUser, groupNames, parseGroup, parsePasswd } from "../accounts";
 import { type Comparison, TargetBase } from "../base";
 import { commandResult, commandText, type RawResult, shownCommand } from "../command";
 import type { PutOptions, TargetContext } from "../context";
-import { MOST_DIFFED } from "../file-change";
 import type { FlagStore } from "../pending-flags";
 import { decode } from "../text";
 import type { PlannedHost } from "./host";
@@ -102,12 +100,6 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
       if (step !== this.#findings.step) this.#findings.dependsOn.add(step);
   }
 
-  override report(change: HostChange): void {
-    const isTemporary =
-      change.kind === "file" && [...this.#planned.temporaries].some((each) => isWithin(change.path, each));
-    if (!isTemporary) super.report(change);
-  }
-
   async hasCommand(name: string): Promise<boolean> {
     const has = await this.#host.hasCommand(name);
     const place = name.includes("/") ? name : `/usr/bin/${name}`;
@@ -115,24 +107,28 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
     return has;
   }
 
-  async user(nameOrUid: string | number): Promise<User | undefined> {
-    const planned = await this.#plannedText("/etc/passwd");
-    const onHost = await this.#host.user(nameOrUid);
-    const found = planned === undefined ? onHost : findUser(parsePasswd(planned), nameOrUid);
-    this.#dependOn(this.#planned.changingAccount(found !== undefined));
-    if (found || planned === undefined || !onHost) return found;
-    const listed = findUser(parsePasswd(await this.#host.readFile("/etc/passwd")), nameOrUid);
-    return listed ? undefined : onHost;
+  user(nameOrUid: string | number): Promise<User | undefined> {
+    const find = (text: string) => findUser(parsePasswd(text), nameOrUid);
+    return this.#account("/etc/passwd", find, () => this.#host.user(nameOrUid));
   }
 
-  async group(nameOrGid: string | number): Promise<Group | undefined> {
-    const planned = await this.#plannedText("/etc/group");
-    const onHost = await this.#host.group(nameOrGid);
-    const found = planned === undefined ? onHost : findGroup(parseGroup(planned), nameOrGid);
+  group(nameOrGid: string | number): Promise<Group | undefined> {
+    const find = (text: string) => findGroup(parseGroup(text), nameOrGid);
+    return this.#account("/etc/group", find, () => this.#host.group(nameOrGid));
+  }
+
+  /** What `find` finds in `table` as planned. What the host has from elsewhere, such as LDAP, stays. */
+  async #account<T>(
+    table: string,
+    find: (text: string) => T | undefined,
+    onHost: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const planned = await this.#plannedText(table);
+    const before = await onHost();
+    const found = planned === undefined ? before : find(planned);
     this.#dependOn(this.#planned.changingAccount(found !== undefined));
-    if (found || planned === undefined || !onHost) return found;
-    const listed = findGroup(parseGroup(await this.#host.readFile("/etc/group")), nameOrGid);
-    return listed ? undefined : onHost;
+    if (found || planned === undefined || !before) return found;
+    return find(await this.#host.readFile(table)) ? undefined : before;
   }
 
   async groupsOf(name: string): Promise<string[]> {
@@ -142,10 +138,7 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
       this.#dependOn(this.#planned.changingAccount(true));
       return this.#host.groupsOf(name);
     }
-    const groups = parseGroup(decode((await this.readBytes("/etc/group")) ?? Buffer.alloc(0)));
-    const primary = findGroup(groups, user.gid)?.name ?? String(user.gid);
-    const others = groups.filter((group) => group.members.includes(name) && group.name !== primary);
-    return [primary, ...others.map((group) => group.name)];
+    return groupNames(user, parseGroup(await this.#textOf("/etc/group")));
   }
 
   async stat(name: string): Promise<FileStat | undefined> {
@@ -206,8 +199,8 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
     return content !== undefined && wanted?.equals(content) === true;
   }
 
-  async readWithStat(name: string): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
-    if (this.#isAsOnHost(name)) return this.#host.readWithStat(name);
+  async readWithStat(name: string, limit?: number): Promise<{ bytes: Buffer; stat: FileStat } | undefined> {
+    if (this.#isAsOnHost(name)) return this.#host.readWithStat(name, limit);
     const place = await this.#place(name, true);
     const { entry, onHost = entry?.node?.source } = this.#planned.tree.at(place);
     // Of a file on the host both are asked in one batch.
@@ -223,13 +216,8 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
     return bytes && { bytes, stat: { ...stat, size: bytes.length } };
   }
 
-  async compare(name: string, wanted: Buffer): Promise<Comparison | undefined> {
-    if (this.#isAsOnHost(name)) return this.#host.compare(name, wanted);
-    const stat = await this.stat(name);
-    if (!stat) return undefined;
-    const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
-    const bytes = isRead ? await this.readBytes(name) : undefined;
-    return { stat, bytes, same: bytes?.equals(wanted) === true };
+  override async compare(name: string, wanted: Buffer): Promise<Comparison | undefined> {
+    return this.#isAsOnHost(name) ? this.#host.compare(name, wanted) : super.compare(name, wanted);
   }
 
   protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
@@ -342,7 +330,6 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
   }
 
   protected async makePrivate(name: string, content: Buffer | undefined): Promise<void> {
-    this.#planned.temporaries.add(name);
     const { uid, gid } = await this.identity();
     if (content) this.#set(name, { type: "file", mode: 0o600, uid, gid, content });
     else this.#set(name, { type: "directory", mode: 0o700, uid, gid, fresh: true });
@@ -350,7 +337,6 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
 
   protected async discard(name: string): Promise<void> {
     this.#set(name, undefined);
-    this.#planned.temporaries.delete(name);
   }
 
   protected findIdentity(): Promise<Identity> {
@@ -524,6 +510,10 @@ export class PlanningTarget extends TargetBase implements PlanModel, PlanningSte
     const { entry } = this.#planned.tree.at(file);
     if (!entry) return undefined;
     if (!entry.certain) this.#dependOn([entry]);
+    return this.#textOf(file);
+  }
+
+  async #textOf(file: string): Promise<string> {
     return decode((await this.readBytes(file)) ?? Buffer.alloc(0));
   }
 }

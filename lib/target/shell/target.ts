@@ -154,7 +154,7 @@ export class ShellTarget extends TargetBase {
     return execOver(this.connection, scriptFrom(0), { ...how, input, looks: false }, signal);
   }
 
-  async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
+  override async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
     const digest =
       wanted.length > MOST_FETCHED ? createHash("sha256").update(wanted).digest("hex") : undefined;
     const script = scripts.compare(this.pathWord(path), wanted.length, MOST_FETCHED);

@@ -16,6 +16,7 @@ import { userInfo } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { onBothTargets, targetOf } from "consfigurator/testing";
+import type { HostChange } from "../../../lib/model/changes";
 import { Cancelled, FailedChange, RunFailed } from "../../../lib/model/errors";
 import { until } from "../../support/until";
 
@@ -572,3 +573,19 @@ test("over a shell, what is done with files is a command; in the agent only what
     );
   });
 });
+
+test("a temporary file is no change of the host, nor is what is in a temporary directory", (t) =>
+  onBothTargets(t, async ({ kind, dir }) => {
+    const changes: HostChange[] = [];
+    const target = targetOf(kind, { changed: (change) => void changes.push(change) });
+    await target.withTemporaryDirectory((place) => target.writeFile(`${place}/draft`, "x"), {
+      directory: dir,
+    });
+    await target.withTemporaryFile((place) => target.setMode(place, 0o640), { directory: dir });
+    assert.equal(changes.length, 0);
+    await target.writeFile(`${dir}/kept`, "x");
+    assert.deepEqual(
+      changes.map((change) => change.kind === "file" && change.path),
+      [`${dir}/kept`],
+    );
+  }));
