@@ -1,62 +1,27 @@
 import type { HostChange } from "../model/changes";
-import { type CommandResult, FailedChange, RunFailed } from "../model/errors";
-import type { HostFacts } from "../model/host-facts";
+import { type CommandResult, RunFailed } from "../model/errors";
 import type {
   Command,
   FileStat,
-  Group,
-  Identity,
   OwnerIds,
   PosixTarget,
-  QueryOptions,
   RunOptions,
-  State,
-  User,
   Within,
   WriteOptions,
 } from "../model/target";
-import type { Change, Kind } from "../model/types";
+import type { Change } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
-import {
-  abortedWith,
-  commandResult,
-  commandText,
-  exported,
-  inDirectory,
-  LOCALE_LINE,
-  type RawResult,
-  shownCommand,
-} from "./command";
-import { OUTPUT_LIMIT } from "./command-output";
-import type { Execution, PutOptions, TargetContext } from "./context";
-import { entryChange, type FileImage, fileChange, fromTo, MOST_DIFFED } from "./file-change";
+import { AskingTarget, bare, type Comparison } from "./asking";
+import { shownCommand } from "./command";
+import type { PutOptions, TargetContext } from "./context";
+import { entryChange, type FileImage, fileChange, fromTo } from "./file-change";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
-import { type FlagStore, PendingFlags } from "./pending-flags";
 import { temporarily } from "./temporary";
 import { decode, encode, splitLines } from "./text";
-import { traceCommand } from "./trace";
 
-/** What both targets have in common, built on what each does in its own way. */
-export abstract class TargetBase implements PosixTarget {
-  abstract readonly kind: Kind;
-  #state: State | undefined;
-
-  constructor(protected readonly context: TargetContext) {}
-
-  get host(): HostFacts {
-    return this.context.host;
-  }
-
-  get memory(): Map<string, unknown> {
-    return this.context.memory;
-  }
-
-  get state(): State {
-    this.#state ??= this.context.state ?? new PendingFlags(this.memory, this.flagStore());
-    return this.#state;
-  }
-
+/** What every target does, on top of what it can be asked, built on what each does in its own way. */
+export abstract class TargetBase extends AskingTarget implements PosixTarget {
   within({ home, memory, signal }: Within): this {
     if (home !== undefined && !home.startsWith("/"))
       throw new TypeError(`within({ home: ${JSON.stringify(home)} }): home must be an absolute path`);
@@ -71,22 +36,10 @@ export abstract class TargetBase implements PosixTarget {
 
   /** A target of the same kind, with another context. */
   protected abstract derive(context: TargetContext): this;
-  /** Where flags are stored. */
-  protected abstract flagStore(): FlagStore;
-
-  /** Runs `script` with sh, in any directory. Throws only if the script cannot be run. */
-  protected abstract execute(script: string, how: Execution): Promise<RawResult>;
-  /** The home directory of the connected user, as one word of shell text. */
-  protected abstract readonly homeWord: string;
-  /** True: `execute` sets `env` itself, so that no other user can see it in the process list. */
-  protected readonly setsEnvironment: boolean = false;
   /** Replaces the file as documented for `writeFile`. */
   protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
-  protected abstract findIdentity(): Promise<Identity>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
-  /** The bytes and the stat of the file `path`, of one and the same file; undefined when it does not exist. */
-  abstract readWithStat(path: string, limit?: number): Promise<{ bytes: Buffer; stat: FileStat } | undefined>;
   /** Creates the directory `path`, where there is nothing, and its parents. */
   protected abstract createDirectory(path: string, mode: number | undefined): Promise<void>;
   /** Makes `path`, which is a link or does not exist, a link to `to`. */
@@ -110,17 +63,6 @@ export abstract class TargetBase implements PosixTarget {
   /** Removes `path` with everything in it, even after the deployment was cancelled. */
   protected abstract discard(path: string): Promise<void>;
 
-  abstract hasCommand(name: string): Promise<boolean>;
-  abstract user(nameOrUid: string | number): Promise<User | undefined>;
-  abstract group(nameOrGid: string | number): Promise<Group | undefined>;
-  abstract groupsOf(name: string): Promise<string[]>;
-  abstract stat(path: string): Promise<FileStat | undefined>;
-  abstract lstat(path: string): Promise<FileStat | undefined>;
-  abstract readLink(path: string): Promise<string | undefined>;
-  abstract realPath(path: string): Promise<string | undefined>;
-  abstract list(path: string): Promise<string[] | undefined>;
-  abstract sameContent(path: string, other: string): Promise<boolean>;
-
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
     const change = { kind: "command", command: shownCommand(command, options) } as const;
     try {
@@ -132,35 +74,6 @@ export abstract class TargetBase implements PosixTarget {
       if (error instanceof RunFailed) this.report(change);
       throw error;
     }
-  }
-
-  query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
-    return this.perform(command, options);
-  }
-
-  /** Runs `command`. */
-  protected async perform(command: Command, options: RunOptions): Promise<CommandResult> {
-    const { cwd, env, input } = options;
-    const there = cwd === undefined ? this.homeWord : this.pathWord(cwd);
-    const script = this.setsEnvironment
-      ? inDirectory(there, commandText(command))
-      : LOCALE_LINE + inDirectory(there, commandText(command), exported(env));
-    const shown = shownCommand(command, options);
-    const how: Execution = {
-      input: typeof input === "string" ? Buffer.from(input) : input,
-      env,
-      output:
-        options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
-      excerpt: options.excerpt ?? options.inform ?? false,
-      shown,
-      hidden: options.secret === true || (!this.setsEnvironment && Object.keys(env ?? {}).length > 0),
-    };
-    const raw = await traceCommand(this.context, shown, () => this.execute(script, how));
-    return commandResult(command, raw, options);
-  }
-
-  async succeeds(command: Command, options: QueryOptions = {}): Promise<boolean> {
-    return (await this.query(command, { excerpt: true, ...options, mayFail: true })).exit === 0;
   }
 
   report(change: HostChange): void {
@@ -179,41 +92,6 @@ export abstract class TargetBase implements PosixTarget {
     const all = known ?? new Set();
     if (!known) this.memory.set("target/temporaries", all);
     return all;
-  }
-
-  async identity(): Promise<Identity> {
-    const { home } = this.context;
-    if (home === undefined) return this.remembered("target/identity", () => this.findIdentity());
-    return this.remembered(`target/identity ${home}`, async () => ({ ...(await this.findIdentity()), home }));
-  }
-
-  async isMountPoint(path: string): Promise<boolean> {
-    const [place, mounts] = await Promise.all([this.realPath(path), this.readFile("/proc/self/mountinfo")]);
-    return place !== undefined && mountPoints(mounts).includes(place);
-  }
-
-  /** Compares the file `path`, links followed, with `wanted`; undefined when it does not exist. */
-  async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
-    const stat = await this.stat(path);
-    if (!stat) return undefined;
-    const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
-    const found = isRead ? await this.readWithStat(path, Math.max(OUTPUT_LIMIT, wanted.length)) : undefined;
-    return { stat, bytes: found?.bytes, same: found?.bytes.equals(wanted) === true };
-  }
-
-  async readBytes(path: string): Promise<Buffer | undefined> {
-    return (await this.readWithStat(path))?.bytes;
-  }
-
-  async readFile(path: string): Promise<string> {
-    const bytes = await this.readBytes(path);
-    if (bytes === undefined) throw await this.failure("read", path, "no such file or directory");
-    return decode(bytes);
-  }
-
-  async readLines(path: string): Promise<string[]> {
-    const bytes = await this.readBytes(path);
-    return bytes ? [...splitLines(decode(bytes)).lines] : [];
   }
 
   async writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
@@ -395,41 +273,6 @@ export abstract class TargetBase implements PosixTarget {
     return this.#withTemporary(use, directory);
   }
 
-  inform(text: string): void {
-    this.context.output("stdout", text.endsWith("\n") ? text : `${text}\n`);
-  }
-
-  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void {
-    this.context.atEnd(key, act);
-  }
-
-  /** `path` as one word of shell text; a relative path is relative to the home directory. */
-  protected pathWord(path: string): string {
-    return path.startsWith("/") ? shellQuote(path) : `${this.homeWord}/${shellQuote(path)}`;
-  }
-
-  /** The error for a failed act on `path`, with the reason that the system gives. */
-  protected async failure(act: string, path: string, reason: string): Promise<FailedChange> {
-    const denied = /^(permission denied|operation not permitted)$/.test(reason);
-    const who = denied ? ` to the user ${(await this.identity()).user}` : "";
-    return new FailedChange(`cannot ${act} ${shellQuote(path)}: ${reason}${who}`);
-  }
-
-  /** Throws `Cancelled` when the deployment has been, and the reason of any other abort. */
-  protected refuseWhenCancelled(doing: string): void {
-    const { signal } = this.context;
-    if (signal.aborted) throw abortedWith(signal, `cancelled: ${doing}`);
-  }
-
-  protected remembered<T>(key: string, find: () => Promise<T>): Promise<T> {
-    const known = this.memory.get(key) as Promise<T> | undefined;
-    if (known) return known;
-    const finding = find();
-    this.memory.set(key, finding);
-    finding.catch(() => this.memory.delete(key));
-    return finding;
-  }
-
   async #withTemporary<T>(
     use: (path: string) => Promise<T>,
     directory: string | undefined,
@@ -469,16 +312,6 @@ export abstract class TargetBase implements PosixTarget {
     throw await this.failure("set the owner of", path, `there is no group ${shellQuote(group)} on this host`);
   }
 }
-
-/** What `compare` has seen: `bytes` are those of the file, unless it is too large to be fetched. */
-export interface Comparison {
-  readonly stat: FileStat;
-  readonly same: boolean;
-  readonly bytes: Buffer | undefined;
-}
-
-/** `path` without slashes at its end, which would follow a link. */
-export const bare = (path: string): string => path.replace(/(?<=.)\/+$/, "");
 
 const mountedAt = (mount: string): string => `something is mounted at ${mount}; unmount it first`;
 
