@@ -3,12 +3,37 @@
  * `HostEvents` admits the events that arrive over a link, where the other end may lie; `cleanEvent` cleans the text of
  * events that are made here from the output of a host.
  */
-import { cleanLine, cleanText, visibleText } from "../util/clean-text";
-import { beginningOf, EXCERPT } from "../util/excerpt";
+
+import { cleanLine, cleanText } from "../util/clean-text";
+import { EXCERPT } from "../util/excerpt";
+import {
+  boolean,
+  cleanFields,
+  cut,
+  diff,
+  exitCode,
+  type Field,
+  type Fields,
+  integer,
+  isObject,
+  isText,
+  line,
+  lines,
+  number,
+  object,
+  oneOf,
+  optional,
+  shown,
+  stack,
+  text,
+  wrongField,
+} from "./_event-fields";
 import type { HostChange } from "./changes";
 import { FailedChange, type Failure } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import type { JobOutcome } from "./job";
+
+export { isCount } from "./_event-fields";
 
 /** What one host may send for one deployment. Documented in docs/reliability.md. */
 export const HOST_LIMITS = {
@@ -28,77 +53,6 @@ const EVENT_SIZE = 200;
 
 /** The other end sent what the protocol does not allow, or too much: it is not listened to any longer. */
 export class ProtocolViolation extends FailedChange {}
-
-/** The beginning of `value`, copied: a slice would keep all of it in memory. */
-const cut = (value: string, limit: number): string =>
-  value.length > limit ? Buffer.from(beginningOf(value, limit), "utf16le").toString("utf16le") : value;
-
-interface Field {
-  readonly expected: string;
-  readonly optional?: boolean;
-  accepts(value: unknown): boolean;
-  clean?(value: never): unknown;
-}
-type Fields = Readonly<Record<string, Field>>;
-
-const isText = (value: unknown): value is string => typeof value === "string";
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Text on one line. Lengths are in characters; what is longer is cut. */
-const line = (limit: number): Field => ({
-  expected: "text",
-  accepts: isText,
-  clean: (value: string) => cleanLine(cut(value, limit)),
-});
-const text = (limit: number): Field => ({
-  expected: "text",
-  accepts: isText,
-  clean: (value: string) => cleanText(cut(value, limit)),
-});
-/** Lines of a file: what is in it is shown, not removed. */
-const diff: Field = {
-  expected: "text",
-  accepts: isText,
-  clean: (value: string) => visibleText(cut(value, 300 * 1024)),
-};
-const number: Field = {
-  expected: "a number from 0",
-  accepts: (value) => Number.isFinite(value) && (value as number) >= 0,
-};
-const integer: Field = { expected: "an integer from 0", accepts: (value) => isCount(value) };
-const exitCode: Field = { expected: "an integer", accepts: Number.isSafeInteger };
-const boolean: Field = { expected: "true or false", accepts: (value) => typeof value === "boolean" };
-const oneOf = (...values: readonly string[]): Field => ({
-  expected: values.join(" or "),
-  accepts: (value) => values.includes(value as string),
-});
-const optional = (field: Field): Field => ({ ...field, optional: true });
-const object = (fields: Fields): Field => ({
-  expected: "an object",
-  accepts: (value) => isObject(value) && wrongField(value, fields) === undefined,
-  clean: (value: Record<string, unknown>) => cleanFields(value, fields),
-});
-const lines: Field = {
-  expected: "a list",
-  accepts: Array.isArray,
-  clean: (value: readonly string[]) => value.map((each) => cleanLine(cut(each, 1000))),
-};
-/** Only frames, so that nothing else can be printed as one. */
-const stack: Field = {
-  expected: "text",
-  accepts: isText,
-  clean: (value: string) =>
-    cut(value, 64 * 1024)
-      .split("\n")
-      .filter((each) => /^\s*at /.test(each.slice(0, 100)))
-      .slice(0, 50)
-      .map((each) => cleanLine(cut(each, 1000)))
-      .join("\n"),
-};
-
-export const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 0;
 
 const printed = text(2 * EXCERPT + 1000);
 const failureFields: Fields = {
@@ -235,33 +189,6 @@ export const cleanName = (name: string): string => cleanLine(cut(name, 200));
 
 /** A sentence of a host, such as the reason of a refusal. */
 export const cleanReason = (reason: string): string => cleanText(cut(reason, 4000));
-
-function cleanFields(given: Readonly<Record<string, unknown>>, fields: Fields): Record<string, unknown> {
-  const result: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
-    const value = given[name];
-    if (value === undefined) continue;
-    result[name] = field.clean && field.accepts(value) ? field.clean(value as never) : value;
-  }
-  return result;
-}
-
-/** `step is "x", expected an integer from 0`; undefined when all fields are as they should be. */
-function wrongField(given: Readonly<Record<string, unknown>>, fields: Fields): string | undefined {
-  for (const [name, field] of Object.entries(fields)) {
-    const value = given[name];
-    if (value === undefined && field.optional) continue;
-    if (!field.accepts(value)) return `${name} is ${shown(value)}, expected ${field.expected}`;
-  }
-  return undefined;
-}
-
-const shown = (value: unknown): string =>
-  isText(value) || typeof value !== "object" || value === null
-    ? cleanLine(cut(JSON.stringify(value) ?? String(value), 80))
-    : Array.isArray(value)
-      ? "a list"
-      : "an object";
 
 /** Admits the events of one deployment on one host, over all links to it. */
 export class HostEvents {

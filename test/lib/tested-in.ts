@@ -19,6 +19,7 @@ export const testedIn: Readonly<Record<string, string>> = {
 
   "lib/util/temporary-records.ts": "test/lib/engine/host-lock.test.ts",
 
+  "lib/model/_event-fields.ts": "test/lib/model/host-events.test.ts",
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",
