@@ -43,7 +43,7 @@ export type ContentChange =
       /** True: the end of the diff was left out; `added` and `removed` count all of it. */
       readonly cut?: boolean;
     }
-  /** "secret": not everyone on the host may read the file. "binary": it is no text. "large": it is over the limit. */
+  /** "secret": not everyone on the host may read the file. "binary": it is no text. "large": it is over the limit, or was copied unread. */
   | {
       readonly form: "secret" | "binary" | "large";
       readonly size: FromTo<number>;
