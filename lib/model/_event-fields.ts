@@ -1,6 +1,7 @@
 /** The fields of what comes from a host: what each accepts, and how its text is cut and cleaned. */
 import { cleanLine, cleanText, visibleText } from "../util/clean-text";
 import { beginningOf } from "../util/excerpt";
+import { isPlannedAct } from "./planned-acts";
 
 /** The beginning of `value`, copied: a slice would keep all of it in memory. */
 export const cut = (value: string, limit: number): string =>
@@ -68,6 +69,25 @@ export const stack: Field = {
       .slice(0, 50)
       .map((each) => cleanLine(cut(each, 1000)))
       .join("\n"),
+};
+
+/** What a nested plan has found. It is used, never shown. */
+export const plannedActs: Field = {
+  expected: "what a plan would do",
+  accepts: (value) => Array.isArray(value) && value.every(isPlannedAct),
+};
+
+const isBoundStep = (value: unknown): boolean =>
+  isObject(value) &&
+  isText(value["answer"]) &&
+  typeof value["open"] === "boolean" &&
+  Array.isArray(value["changes"]) &&
+  value["changes"].every(isText);
+
+/** What steps would do instead of what was planned, by key. It is sent back, never shown. */
+export const boundSteps: Field = {
+  expected: "steps of a plan",
+  accepts: (value) => isObject(value) && Object.values(value).every(isBoundStep),
 };
 
 export const isCount = (value: unknown): value is number =>

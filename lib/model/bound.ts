@@ -23,6 +23,20 @@ export interface BoundStep {
   readonly open: boolean;
   /** The digest of each change, in order. */
   readonly changes: readonly string[];
+  /** How the step ended in a rehearsal, where the plan alone could not tell. */
+  readonly rehearsed?: "holds" | "would change";
+  /** True: the user has agreed to it as it is here, even where the plan is strict. */
+  readonly accepted?: boolean;
+  /** True: an earlier deployment of the plan has begun it, so it may hold. */
+  readonly begun?: boolean;
+}
+
+/** Where a bound deployment stopped. */
+export interface Deviation {
+  /** Why no further step started. */
+  readonly reason: string;
+  /** What the steps that were not as planned, and those inside them, would do now, by key. */
+  readonly steps: Readonly<Record<string, BoundStep>>;
 }
 
 /** Numbers equal steps in the same step, so that each has a name that is the same in a plan and in its deployment. */
@@ -44,6 +58,11 @@ export class StepKeys {
     return key;
   }
 
+  /** Gives `step` the key that it has elsewhere. */
+  place(step: number, key: string): void {
+    this.#keys.set(step, key);
+  }
+
   of(step: number): string | undefined {
     return this.#keys.get(step);
   }
@@ -62,12 +81,42 @@ const withoutNames = (text: string): string =>
 
 /** The steps of a plan by key, from its report. */
 export function boundSteps(steps: readonly StepReport[]): Record<string, BoundStep> {
-  const keys = new StepKeys();
   const bound: Record<string, BoundStep> = {};
-  for (const { step, parent, property, desc, plan, changes } of steps) {
-    const key = keys.started(step, parent, property, desc);
-    if (!plan) continue;
-    bound[key] = { answer: plan.answer, open: plan.open ?? false, changes: changes.map(changeDigest) };
+  for (const [key, { plan, changes }] of keyed(steps))
+    if (plan)
+      bound[key] = { answer: plan.answer, open: plan.open ?? false, changes: changes.map(changeDigest) };
+  return bound;
+}
+
+/** `planned` with what the steps `reported` of a rehearsal did where the plan could not tell. */
+export function afterRehearsal(
+  planned: BoundPlan["steps"],
+  reported: readonly StepReport[],
+): Record<string, BoundStep> {
+  const bound = { ...planned };
+  for (const [key, { status }] of keyed(reported)) {
+    const step = planned[key] ?? { answer: "unknown", open: true, changes: [] };
+    if (step.answer !== "depends" && step.answer !== "unknown") continue;
+    if (status === "changed") bound[key] = { ...step, rehearsed: "would change" };
+    if (status === "unchanged") bound[key] = { ...step, rehearsed: "holds" };
+  }
+  return bound;
+}
+
+function keyed(steps: readonly StepReport[]): [string, StepReport][] {
+  const keys = new StepKeys();
+  return steps.map((each) => [keys.started(each.step, each.parent, each.property, each.desc), each]);
+}
+
+/** `planned` after a deployment of it that had the steps `reported`: those that have begun may hold now. */
+export function afterBegun(
+  planned: BoundPlan["steps"],
+  reported: readonly StepReport[],
+): Record<string, BoundStep> {
+  const bound = { ...planned };
+  for (const [key, { status }] of keyed(reported)) {
+    const step = planned[key];
+    if (step && status !== "skipped") bound[key] = { ...step, begun: true };
   }
   return bound;
 }
@@ -83,8 +132,16 @@ export function deviation(
 ): string | undefined {
   if (!planned) return "it is not in the plan";
   const { answer } = planned;
-  if (answer === "depends" || answer === "unknown")
-    return strict ? `the plan could not tell what it would do, and is strict` : undefined;
+  if (planned.begun && found.answer === "holds") return undefined;
+  if (answer === "depends" || answer === "unknown") {
+    if (planned.accepted || !planned.rehearsed)
+      return strict && !planned.accepted
+        ? `the plan could not tell what it would do, and is strict`
+        : undefined;
+    return planned.rehearsed === "holds" && found.answer === "would change"
+      ? "in the rehearsal it held, and now it would change something"
+      : undefined;
+  }
   if (answer !== found.answer) return `the plan said: ${WORDS[answer]}; now: ${WORDS[found.answer]}`;
   const isSame = planned.changes.length === found.changes.length || planned.open;
   if (isSame && planned.changes.every((each, index) => each === found.changes[index])) return undefined;

@@ -37,4 +37,12 @@ export class Cancellation {
       this.#receivers.delete(receive);
     }
   }
+
+  /** The result of `work`. Rejects with `Cancelled` when the deployment is stopped or cancelled before. */
+  async unlessRequested<T>(work: Promise<T>): Promise<T> {
+    const requested = Promise.withResolvers<never>();
+    const stop = () => requested.reject(new Cancelled(this.#reason ?? ""));
+    if (this.#reason !== undefined) stop();
+    return this.forwarding(stop, () => Promise.race([work, requested.promise]));
+  }
 }

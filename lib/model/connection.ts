@@ -20,6 +20,11 @@ export interface Channel {
 export interface ExecOptions {
   /** True: the process serves the other commands of the connection, and lasts as long as they come. */
   readonly lasting?: boolean;
+  /**
+   * True: the process has no input, or begins before it: it need not be certain that nothing else reads it. One round trip
+   * instead of two over ssh, which passes no input on before the process has been started.
+   */
+  readonly startsAtOnce?: boolean;
 }
 
 /** An established hop, in which shell commands can be run. */

@@ -15,11 +15,11 @@ export function definitionComplaints(definition: object): string[] {
       : [`kind is ${shown(kind)}; it must be "posix" or "agent"`]),
     ...argsComplaints(definition),
     ...slotComplaints(definition, {
-      known: ["name", "kind", "args"],
+      known: ["name", "kind", "args", "rows"],
       flags: ["inline"],
       functions: FUNCTIONS,
     }),
-    ...(acting.length === 0
+    ...(acting.length === 0 && !given.includes("rows")
       ? [`it needs at least one of ${ACTING.join(", ")}; without them it does nothing`]
       : []),
     ...["parts", "nested"]
@@ -34,8 +34,8 @@ export const hopComplaints = (definition: object): string[] => [
   ...argsComplaints(definition),
   ...slotComplaints(definition, {
     known: ["name", "args"],
-    flags: ["agent", "first"],
-    functions: ["call", "open", "enter"],
+    flags: ["agent", "first", "asks", "ephemeral"],
+    functions: ["call", "open", "enter", "sees"],
   }),
   ...(givenIn(definition).includes("open") ? [] : ["it has no open; add the function that connects"]),
 ];

@@ -44,6 +44,9 @@ export class ConnectionFailed extends AbortedChange {
 /** An image of a deployment was requested where it cannot be made: behind further hops, or in a part of a deployment. */
 export class WrongExecutionContextForImageDump extends AbortedChange {}
 
+/** Prerequisite data are used that the property has not required. */
+export class UnrequiredData extends FailedChange {}
+
 /** No source has the required prerequisite data. */
 export class MissingData extends AbortedChange {}
 

@@ -1,5 +1,7 @@
 import type { HostChange } from "./changes";
 import type { PlanAnswer } from "./plan";
+import type { Rehearsal } from "./rehearsal";
+import type { Row } from "./rows";
 import type { Failure } from "./types";
 
 /** How a step ended. `skipped` always has a reason. */
@@ -23,6 +25,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly steps: number;
       /** True: nothing is done; each step tells what it would do. */
       readonly plan?: boolean;
+      /** True: it is done in a clone of the host. */
+      readonly rehearsal?: boolean;
       /** True: views show the changes of each step. */
       readonly diff?: boolean;
       /** True: every command is reported as `command-ran`. */
@@ -60,6 +64,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
     }
   /** The step has changed something; in a plan, it would. */
   | { readonly kind: "step-changed"; readonly step: number; readonly change: HostChange }
+  /** The step asks a table: some of its rows. */
+  | { readonly kind: "step-rows"; readonly step: number; readonly rows: readonly Row[] }
   | {
       readonly kind: "step-ended";
       readonly step: number;
@@ -70,6 +76,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       /** Only in a plan: `status` is then how the step would end as the host is now. */
       readonly plan?: PlanAnswer;
     }
+  /** Only in a rehearsal, after its last step. */
+  | { readonly kind: "rehearsed"; readonly rehearsal: Rehearsal }
   | {
       readonly kind: "deployment-ended";
       readonly status: "unchanged" | "changed" | "failed" | "refused" | "cancelled" | "detached";

@@ -1,26 +1,21 @@
 import { inspect } from "node:util";
+import { argumentsOf } from "./_call";
 import type { AgentArtifacts } from "./agent-artifacts";
+import type { Asker } from "./asker";
 import type { Connection } from "./connection";
 import { hopComplaints } from "./definition-checks";
 import { ConnectionFailed, refuseArguments } from "./errors";
 import type { Progress } from "./events";
 import type { HostFacts } from "./host-facts";
-import { frozenCopy, notPlainData } from "./plain-data";
+import { frozenCopy } from "./plain-data";
 import { asCode } from "./property";
 import { Registry } from "./registry";
-import { problems, type Schema } from "./schema";
+import type { Schema } from "./schema";
 import { callSite, type Site } from "./site";
 import { type Hop, type MaybePropApp, type PropApp, withoutEmpty } from "./types";
 
+export type { Asker } from "./asker";
 export type { Hop } from "./types";
-
-/** Asks the user at the terminal. Absent in unattended sessions, where a hop that would have to ask fails. */
-export interface Asker {
-  /** A line typed without echo; undefined when the user declines. */
-  secret(question: string): Promise<string | undefined>;
-  /** True when the user answers yes. */
-  confirm(question: string): Promise<boolean>;
-}
 
 /** The context in which a hop is opened. */
 export interface HopContext {
@@ -44,6 +39,10 @@ export interface HopDefinition<A, P extends unknown[]> {
   readonly agent?: boolean;
   /** True: this hop means the user's own machine and must be the first of its chain. */
   readonly first?: boolean;
+  /** True: opening it may ask the user in its own words, as ssh does about host keys and passphrases. */
+  readonly asks?: boolean;
+  /** True: what is behind it ends with the connection, so an agent there is not remembered. */
+  readonly ephemeral?: boolean;
   /** Opens the hop. Throws `ConnectionFailed`, naming the hop and the command it ran. */
   readonly open: (args: A, context: HopContext) => Promise<Connection>;
   /**
@@ -51,6 +50,18 @@ export interface HopDefinition<A, P extends unknown[]> {
    * Without this slot, when it returns undefined, or when Node cannot run behind the hop, `open` and a shell are used.
    */
   readonly enter?: (args: A, context: EnterContext) => Promise<Entrance | undefined>;
+  /** For plans: the files behind the hop, of those before it. Without this slot they may be any. */
+  readonly sees?: (args: A) => SeenFiles;
+}
+
+/** Which files of the machine before a hop are seen behind it. */
+export interface SeenFiles {
+  /** The directory before the hop that is the root behind it. */
+  readonly root: string;
+  /** Directories behind the hop, with everything below, of which it is not known what they are before it. */
+  readonly except?: readonly string[];
+  /** The user who sees them. Default: the same as before the hop. */
+  readonly user?: string;
 }
 
 /** The context in which a worker enters a hop. */
@@ -110,12 +121,10 @@ export function defhop<A, P extends unknown[] = [args?: A]>(
 export function defhop<A, P extends unknown[] = [args?: A]>(
   definition: HopDefinition<A, P>,
 ): (...params: P) => Hop {
-  const { name, call, args: schema } = definition;
+  const { name } = definition;
   refuseArguments(`defhop of ${name}`, hopComplaints(definition), defhop);
   const construct = (...params: P): Hop => {
-    const args = call ? call(...params) : (params[0] ?? {});
-    const fits = problems(schema, args);
-    refuseArguments(`via.${name}`, fits.length > 0 ? fits : notPlainData([args], "args"), construct);
+    const args = argumentsOf(`via.${name}`, definition, params, construct);
     return new DefinedHop(name, args, callSite(), params);
   };
   hops.define(name, definition as unknown as AnyHopDefinition, callSite());

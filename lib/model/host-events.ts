@@ -4,10 +4,11 @@
  * events that are made here from the output of a host.
  */
 
-import { cleanLine, cleanText } from "../util/clean-text";
+import { cleanLine, cleanText, visibleText } from "../util/clean-text";
 import { EXCERPT } from "../util/excerpt";
 import {
   boolean,
+  boundSteps,
   cleanFields,
   cut,
   diff,
@@ -23,6 +24,7 @@ import {
   object,
   oneOf,
   optional,
+  plannedActs,
   shown,
   stack,
   text,
@@ -32,6 +34,7 @@ import type { HostChange } from "./changes";
 import { FailedChange, type Failure } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import type { JobOutcome } from "./job";
+import { type Cell, MOST_ROWS, type Row } from "./rows";
 
 export { isCount } from "./_event-fields";
 
@@ -119,6 +122,22 @@ const change: Field = {
   }),
 };
 
+const list = (field: Field): Field => ({
+  expected: "a list",
+  accepts: (value) => Array.isArray(value) && value.every((each) => field.accepts(each)),
+  clean: (value: readonly unknown[]) => value.map((each) => field.clean?.(each as never) ?? each),
+});
+
+const rehearsal = object({
+  ok: boolean,
+  changes: list(change),
+  counted: list(object({ directory: line(4096), files: integer })),
+  units: list(object({ unit: line(300), state: line(200), healthy: boolean })),
+  notTried: list(line(2000)),
+  cloneMs: number,
+  memory: number,
+});
+
 const plan = object({
   answer: oneOf("holds", "would change", "depends", "would fail", "unknown"),
   dependsOn: optional(integers),
@@ -126,15 +145,38 @@ const plan = object({
   open: optional(boolean),
 });
 
+const cell = (value: unknown): boolean =>
+  value === null ||
+  isText(value) ||
+  typeof value === "boolean" ||
+  Number.isFinite(value) ||
+  (Array.isArray(value) && value.every(isText));
+const cleanCell = (value: Cell): Cell =>
+  isText(value) ? visibleText(value) : Array.isArray(value) ? value.map((each) => visibleText(each)) : value;
+
+const rows: Field = {
+  expected: `a list of at most ${MOST_ROWS} rows`,
+  accepts: (value) =>
+    Array.isArray(value) &&
+    value.length <= MOST_ROWS &&
+    value.every((row) => isObject(row) && Object.values(row).every(cell)),
+  clean: (value: readonly Row[]) =>
+    value.map((row) =>
+      Object.fromEntries(Object.entries(row).map(([name, each]) => [cleanName(name), cleanCell(each)])),
+    ),
+};
+
 const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
   "deployment-started": {
     at: line(100),
     hops: lines,
     steps: number,
     plan: optional(boolean),
+    rehearsal: optional(boolean),
     diff: optional(boolean),
     verbose: optional(boolean),
   },
+  rehearsed: { rehearsal },
   "deployment-ended": { status: line(100), ms: number, failure },
   "hop-opening": { hop: line(1000) },
   "hop-opened": { hop: line(1000), ms: number, reused: boolean },
@@ -146,6 +188,7 @@ const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
   "step-preview": { step, text: line(1000) },
   "command-ran": { step: optional(step), command: text(2000), exit: optional(exitCode), ms: number },
   "step-changed": { step, change },
+  "step-rows": { step, rows },
   "step-ended": {
     step,
     status: oneOf("unchanged", "changed", "failed", "skipped"),
@@ -174,7 +217,8 @@ export function cleanOutcome(outcome: JobOutcome): JobOutcome {
   const more: Fields = {
     uncertain: optional(boolean),
     boot: optional(line(64)),
-    deviated: optional(line(2000)),
+    acts: optional(plannedActs),
+    deviated: optional(object({ reason: line(2000), steps: boundSteps })),
     failure,
     broken: optional(oneOf("failed", "aborted")),
     expected: optional(object({ name: line(100), message: text(16 * 1024), touched: boolean })),
@@ -295,15 +339,18 @@ export class HostEvents {
   }
 }
 
-/** Only the controller itself begins and ends a deployment. */
+/** Only the controller itself begins and ends a deployment, and sees a clone from outside. */
 const OWN_EVENTS: readonly string[] = [
   "deployment-started",
+  "rehearsed",
   "deployment-ended",
 ] satisfies DeployEvent["kind"][];
 
 /** Without the output of a failed command, which is counted as output. */
 function sizeOf(event: StepEvent): number {
-  let size = EVENT_SIZE + (event.kind === "step-changed" ? JSON.stringify(event.change).length : 0);
+  let size = EVENT_SIZE;
+  if (event.kind === "step-changed") size += JSON.stringify(event.change).length;
+  if (event.kind === "step-rows") size += JSON.stringify(event.rows).length;
   for (const value of Object.values(event)) if (isText(value)) size += value.length;
   if ("failure" in event && event.failure) {
     const { message, stack: frames = "", command } = event.failure;

@@ -1,3 +1,4 @@
+import { refuseIdentifiers } from "./data-names";
 import { InapplicableProperty } from "./errors";
 import { notPlainData } from "./plain-data";
 import type { Hostattrs, HostState, PropApp } from "./types";
@@ -116,8 +117,12 @@ export class HostModel implements HostFacts {
     this.push(attribute, ...values.filter((value) => !known.has(JSON.stringify(value))));
   }
 
-  /** Records that the host needs the prerequisite data (`iden1`, `iden2`). */
+  /**
+   * Records that the host needs the prerequisite data (`iden1`, `iden2`), which a property then gets with `target.data`.
+   * Throws `InapplicableProperty` when data cannot be named so.
+   */
   requireData(iden1: string, iden2: string): void {
+    refuseIdentifiers(iden1, iden2);
     this.pushNew(shared.data, [iden1, iden2] as const);
   }
 

@@ -43,6 +43,13 @@ const applicationsSchema = list(propapp());
 /** Every defined host, by name. */
 export const hosts = new Registry<Host>("host");
 
+/** Every host of the consfig that has hops, in the order of their names. */
+export const allHosts = (): Host[] =>
+  hosts
+    .values()
+    .filter((host) => (host.deploy ?? []).length > 0)
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+
 /**
  * Defines the host `name` (its fully qualified domain name). Properties are applied in order; one that fails does not
  * stop the next. Throws `InvalidArguments` for an invalid name, a value that is not a property, or hops that cannot follow

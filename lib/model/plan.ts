@@ -1,3 +1,6 @@
+import { ConsfigError } from "./errors";
+import type { PlannedAct } from "./planned-acts";
+
 /**
  * What a plan says of one step.
  *
@@ -26,9 +29,17 @@ export class Findings {
   unknown: string | undefined;
   /** True once the step does something whose result is not known. */
   open = false;
+  /** True once it is certain that the step changes something, whatever it asks afterwards. */
+  acts = false;
 
-  /** `step`: the number of the step; 0 for what happens between steps. */
-  constructor(readonly step: number) {}
+  /**
+   * `step`: the number of the step; 0 for what happens between steps. `ahead`: its turn has not come, and the only thing of
+   * interest is what it asks before its first command that acts.
+   */
+  constructor(
+    readonly step: number,
+    readonly ahead = false,
+  ) {}
 
   /** True while the step certainly does what it is seen to do. */
   get certain(): boolean {
@@ -38,6 +49,8 @@ export class Findings {
 
 /** What the engine tells the target of a step in a plan. */
 export interface PlanningStep {
+  /** Steps inside it would do `acts`. */
+  changesInside(acts: readonly PlannedAct[]): void;
   /** The step may change anything. */
   mayChange(): void;
   /** What the step does depends on every earlier step that changes anything. */
@@ -53,7 +66,13 @@ export const seenFromInside = (step: number): number => (step > 0 ? -step : step
 /** The reverse of `seenFromInside`. */
 export const seenFromOutside = (step: number): number => (step <= -FAR ? step + FAR : -step);
 
+/** A plan does not fetch this data. */
+export class NotFetched extends ConsfigError {}
+
 /** Ends the planning of a slot at an act whose result is not known. Never leaves the engine. */
 export class PlanEnds extends Error {
   override readonly name = "PlanEnds";
 }
+
+/** Whether `error` only ends the planning of a slot, or what it asks ahead of its turn. */
+export const stopsPlan = (error: unknown): boolean => error instanceof PlanEnds;

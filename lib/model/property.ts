@@ -1,10 +1,14 @@
 import { inspect } from "node:util";
+import { parametersOf } from "../util/parameters";
+import { argumentsOf } from "./_call";
+import { octal } from "./_permission-bits";
 import { definitionComplaints } from "./definition-checks";
 import { refuseArguments } from "./errors";
 import type { HostModel } from "./host-facts";
-import { frozenCopy, notPlainData } from "./plain-data";
+import { frozenCopy } from "./plain-data";
 import { Registry } from "./registry";
-import { problems, type Schema } from "./schema";
+import type { Row } from "./rows";
+import { mapTagged, parametersAs, type Schema } from "./schema";
 import { callSite, type Site } from "./site";
 import type { AgentTarget, PosixTarget } from "./target";
 import type { Change, Direction, Hop, Kind, MaybePropApp, PropApp } from "./types";
@@ -127,6 +131,8 @@ export interface Definition<A, P extends unknown[], K extends Kind> {
    * For a property whose check is a condition, or whose failure has more to show.
    */
   readonly verify?: (args: A, target: TargetOf<K>) => Promise<string | undefined>;
+  /** Only of a table: see `deftable`. */
+  readonly rows?: (args: A, target: TargetOf<K>) => Promise<readonly Row[]>;
   /** Reverts the property, and reports whether that changed anything. */
   readonly unapply?: (args: A, target: TargetOf<K>, steps: Steps) => Promise<Change>;
   /**
@@ -182,17 +188,22 @@ export function defproplist<A, P extends unknown[] = [args: A]>(
   return register({ kind: "posix", ...definition }, callSite(), defproplist);
 }
 
-function register<A, P extends unknown[], K extends Kind>(
+/** The names of the properties that a consfig may use: none that are private, and no tables. */
+export const publicProperties = (): string[] =>
+  properties
+    .names()
+    .filter((name) => !/(^|\.)_/.test(name) && properties.get(name)?.definition.rows === undefined);
+
+/** Registers what `definer` was given, under its name. */
+export function register<A, P extends unknown[], K extends Kind>(
   definition: Definition<A, P, K>,
   site: Site,
   definer: Function,
 ): Property<P> {
-  const { name, call, args: schema } = definition;
+  const { name } = definition;
   refuseArguments(`${definer.name} of ${name}`, definitionComplaints(definition), definer);
   const construct = (...params: P): PropApp => {
-    const args = call ? call(...params) : (params[0] ?? {});
-    const fits = problems(schema, args);
-    refuseArguments(name, fits.length > 0 ? fits : notPlainData([args], "args"), construct);
+    const args = argumentsOf(name, definition, params, construct);
     return new Application(name, args, callSite(), params);
   };
   Object.defineProperty(construct, "name", { value: name });
@@ -225,13 +236,31 @@ class Application implements PropApp {
   }
 
   [inspect.custom](): string {
-    return asCode(this.property, this.#params);
+    return asCode(this.property, this.#params, properties.get(this.property)?.definition);
   }
 }
 
-/** `name(…)` as code. */
-export const asCode = (name: string, params: readonly unknown[]): string =>
-  `${name}(${params.map(valueAsCode).join(", ")})`;
+/** `name(…)` as code. With the definition that takes `params`, permission bits are octal. */
+export function asCode(
+  name: string,
+  params: readonly unknown[],
+  definition?: Pick<AnyDefinition, "args" | "call">,
+): string {
+  if (!definition) return `${name}(${params.map(valueAsCode).join(", ")})`;
+  const { call, args } = definition;
+  const names = call ? parametersOf(call) : ["args"];
+  const schemas = parametersAs(names, args);
+  const shown = params.map((value, index) => withOctal(schemas[Math.min(index, names.length - 1)], value));
+  return `${name}(${shown.map(valueAsCode).join(", ")})`;
+}
+
+/** A copy of `value` in which permission bits print as they are written. */
+const withOctal = (schema: Schema<unknown> | undefined, value: unknown): unknown =>
+  schema
+    ? mapTagged("octal", schema, value, (bits) =>
+        typeof bits === "number" ? { [inspect.custom]: () => octal(bits) } : bits,
+      )
+    : value;
 
 /** `value` as code: on one line, unabridged. */
 export const valueAsCode = (value: unknown): string =>

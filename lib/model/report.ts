@@ -2,6 +2,8 @@ import type { HostChange } from "./changes";
 import type { Failure } from "./errors";
 import type { DeployEvent, StepEvent, StepStatus } from "./events";
 import type { PlanAnswer } from "./plan";
+import type { Rehearsal } from "./rehearsal";
+import type { Row } from "./rows";
 
 /** The outcome of one step. */
 export interface StepReport {
@@ -18,6 +20,8 @@ export interface StepReport {
   readonly changes: readonly HostChange[];
   /** Only in a plan: what it says of the step. */
   readonly plan?: PlanAnswer;
+  /** Only of a step that asks a table: its rows. */
+  readonly rows?: readonly Row[];
   /** The output of the step, both streams interleaved; of more than 1 MB only the beginning and the end. */
   readonly output: string;
   /** The commands that the step ran, in the order in which they ended. Only in verbose deployments. */
@@ -43,6 +47,8 @@ export interface Report {
   readonly ok: boolean;
   /** True: it is a plan, and says what would be done. */
   readonly plan?: boolean;
+  /** Only of a rehearsal: what was found in the clone. */
+  readonly rehearsal?: Rehearsal;
   /** True: it is shown with its changes. */
   readonly diff?: boolean;
   readonly status: Extract<DeployEvent, { kind: "deployment-ended" }>["status"];
@@ -72,7 +78,12 @@ export class Reporter {
   readonly #steps = new Map<number, Mutable<StepReport>>();
   #containers = new Set<number>();
   #commands: CommandReport[] | undefined;
-  #shown: Pick<Report, "plan" | "diff"> = {};
+  #shown: Pick<Report, "plan" | "diff" | "rehearsal"> = {};
+
+  /** The steps so far. */
+  get steps(): Iterable<StepReport> {
+    return this.#steps.values();
+  }
 
   add(event: StepEvent): void {
     switch (event.kind) {
@@ -108,6 +119,11 @@ export class Reporter {
         changes?.push(event.change);
         return;
       }
+      case "step-rows": {
+        const step = this.#steps.get(event.step);
+        if (step) step.rows = [...(step.rows ?? []), ...event.rows];
+        return;
+      }
       case "command-ran": {
         const { step, command, exit, ms } = event;
         this.#commands ??= [];
@@ -126,6 +142,9 @@ export class Reporter {
           });
         return;
       }
+      case "rehearsed":
+        this.#shown = { ...this.#shown, rehearsal: event.rehearsal };
+        return;
       default:
     }
   }

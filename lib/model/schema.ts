@@ -1,5 +1,7 @@
 import type Ajv from "ajv";
-import type { ErrorObject, Options, ValidateFunction } from "ajv";
+import type { Options, ValidateFunction } from "ajv";
+import { WITHOUT_PREFIX } from "./_permission-bits";
+import { isRelevant, message } from "./_schema-messages";
 import type { Hop, PropApp } from "./types";
 
 /**
@@ -78,6 +80,9 @@ export const path = () => string({ pattern: "^[^\\u0000\\n]+$", description: "a 
 /** An absolute path on the host. */
 export const absolutePath = () =>
   string({ pattern: "^/[^\\u0000\\n]*$", description: "an absolute path on the host" });
+/** A path on this machine. */
+export const localPath = () =>
+  string({ pattern: "^[^\\u0000\\n]+$", description: "a path on this machine", suggest: "local files" });
 /** One line of text, without its newline. */
 export const line = () => string({ pattern: "^[^\\n]*$", description: "one line, without its newline" });
 /** The name of a user or group as Debian's useradd(8) accepts it, or a numeric ID. */
@@ -87,9 +92,16 @@ export const account = () =>
     maxLength: 32,
     description: "the name of a user or group",
   });
-/** Permission bits, setuid, setgid and sticky included, as a number such as 0o640. */
+/** Permission bits, setuid, setgid and sticky included, as a number such as 0o640. What 0o was forgotten for is refused. */
 export const mode = () =>
-  integer({ minimum: 0, maximum: 0o7777, description: "permission bits, such as 0o640" });
+  integer({
+    minimum: 0,
+    maximum: 0o7777,
+    not: { enum: WITHOUT_PREFIX },
+    octal: true,
+    description: "permission bits, such as 0o640",
+  });
+
 /** A size with an optional unit, as fallocate(1) accepts it: "512", "10M", "2GiB". */
 export const size = () =>
   string({ pattern: "^[0-9]+([KMGTPE](iB|B)?)?$", description: 'a size such as "2GiB"' });
@@ -148,9 +160,10 @@ export function modulesIn(schema: AnySchema, value: unknown): string[] {
 }
 
 /** A schema keyword that marks values to be found among the arguments. */
-type Tag = "application" | "module";
+type Tag = "application" | "module" | "octal";
 
-function mapTagged(
+/** A copy of `value` in which each value that a schema with the keyword `tag` describes is replaced by that of `change`. */
+export function mapTagged(
   tag: Tag,
   schema: AnySchema,
   value: unknown,
@@ -187,7 +200,11 @@ export function applicationsIn(schema: AnySchema, value: unknown): PropApp[] {
   return found;
 }
 
-const containing = { application: new WeakMap<object, boolean>(), module: new WeakMap<object, boolean>() };
+const containing: Record<Tag, WeakMap<object, boolean>> = {
+  application: new WeakMap(),
+  module: new WeakMap(),
+  octal: new WeakMap(),
+};
 function mayContain(tag: Tag, schema: AnySchema): boolean {
   let contains = containing[tag].get(schema);
   if (contains === undefined) {
@@ -204,6 +221,19 @@ function mayContain(tag: Tag, schema: AnySchema): boolean {
   return contains;
 }
 
+/**
+ * The schema of each parameter of a function that makes an arguments object: that of the field with its name; of a parameter
+ * that is no field itself, such as options, the whole. Of `...rest`, that of each item.
+ */
+export function parametersAs(names: readonly string[], args: AnySchema): (AnySchema | undefined)[] {
+  const fields = (args["properties"] ?? {}) as Record<string, AnySchema>;
+  return names.map((name) =>
+    name.startsWith("...")
+      ? (fields[name.slice(3)]?.["items"] as AnySchema | undefined)
+      : (fields[name] ?? ({ ...args, required: [] } as AnySchema)),
+  );
+}
+
 /** The problems in a value: one line for each, with its path, its value and what is allowed; empty when it is valid. */
 export function problems(schema: AnySchema, value: unknown, name = "args"): string[] {
   const validate = validator(schema);
@@ -212,14 +242,19 @@ export function problems(schema: AnySchema, value: unknown, name = "args"): stri
 }
 
 const compiled = new WeakMap<object, ValidateFunction>();
-let ajv: Ajv | undefined;
+/** With how many schemas it has compiled. */
+let current: { readonly ajv: Ajv; schemas: number } | undefined;
+let options: Options = {};
+
+/** What one ajv has compiled stays in memory as long as any of it is used: definitions are replaced all day. */
+const SCHEMAS_PER_AJV = 100;
 
 /**
  * Compiles the validator of `schema` ahead of its first use. For workers, whose definitions the controller has checked
  * already: the schema itself is not validated again, which saves a quarter of the time.
  */
 export function warm(schema: AnySchema): void {
-  ajv ??= newAjv({ meta: false, validateSchema: false });
+  options = { meta: false, validateSchema: false };
   validator(schema);
 }
 
@@ -227,77 +262,17 @@ export function warm(schema: AnySchema): void {
 function validator(schema: AnySchema): ValidateFunction {
   let validate = compiled.get(schema);
   if (!validate) {
-    ajv ??= newAjv();
-    validate = ajv.compile(schema);
+    if (current === undefined || current.schemas >= SCHEMAS_PER_AJV) current = { ajv: newAjv(), schemas: 0 };
+    current.schemas += 1;
+    validate = current.ajv.compile(schema);
     compiled.set(schema, validate);
   }
   return validate;
 }
 
 /** Without ajv's code optimisation, which takes longer than it saves. */
-function newAjv(options: Options = {}): Ajv {
+function newAjv(): Ajv {
   const { Ajv: Validator } = require("ajv") as typeof import("ajv");
   const usual = { allErrors: true, verbose: true, strict: false, allowUnionTypes: true };
   return new Validator({ ...usual, code: { optimize: false }, ...options });
-}
-
-/** The error of an `anyOf` lists what is allowed; the errors of its branches are noise. */
-const isRelevant = (error: ErrorObject): boolean => !/\/anyOf\/\d+\//.test(error.schemaPath);
-
-function message(error: ErrorObject, name: string): string {
-  const place = name + placeOf(error.instancePath);
-  const { params, parentSchema } = error;
-  const described =
-    typeof parentSchema?.["description"] === "string" ? parentSchema["description"] : undefined;
-  switch (error.keyword) {
-    case "required":
-      return `${place}.${params["missingProperty"]} is missing`;
-    case "additionalProperties":
-      return `${place} has an unknown field "${params["additionalProperty"]}"; it takes ${allowedKeys(parentSchema)}`;
-    case "enum":
-      return `${place} is ${shown(error.data)}; it must be one of ${(params["allowedValues"] as unknown[]).map(shown).join(", ")}`;
-    case "anyOf":
-      return `${place} is ${shown(error.data)}; it must be ${described ?? alternatives(error.schema)}`;
-    case "minItems":
-      return `${place} has ${(error.data as unknown[]).length} items; it must have at least ${params["limit"]}`;
-    default:
-      return `${place} is ${shown(error.data)}; it ${described ? `must be ${described}` : expectation(error)}`;
-  }
-}
-
-/** A JSON pointer as a JavaScript member expression. */
-const placeOf = (pointer: string): string =>
-  pointer
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .map((key) =>
-      /^[0-9]+$/.test(key) ? `[${key}]` : /^[\w$]+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`,
-    )
-    .join("");
-
-const allowedKeys = (schema: ErrorObject["parentSchema"]): string => {
-  const keys = Object.keys((schema?.["properties"] as object | undefined) ?? {});
-  return keys.length > 0 ? keys.map((key) => `"${key}"`).join(", ") : "no fields";
-};
-
-const alternatives = (schemas: unknown): string =>
-  (schemas as AnySchema[])
-    .map((schema) =>
-      String(
-        schema["description"] ??
-          schema["type"] ??
-          (schema["enum"] as unknown[] | undefined)?.map(shown).join(" or "),
-      ),
-    )
-    .join(", or ");
-
-const expectation = (error: ErrorObject): string =>
-  error.keyword === "type"
-    ? `must be of type ${String(error.params["type"])}`
-    : (error.message ?? `does not match "${error.keyword}"`);
-
-function shown(value: unknown): string {
-  const text = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

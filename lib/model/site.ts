@@ -1,4 +1,5 @@
 import { findSourceMap } from "node:module";
+import { homedir } from "node:os";
 import path from "node:path";
 import { getCallSites } from "node:util";
 
@@ -47,6 +48,10 @@ let siteRoot = process.cwd();
 export function setSiteRoot(directory: string): void {
   siteRoot = directory;
 }
+
+/** The absolute path of `location`: `~/` is the user's home, and a relative path starts at the consfig. */
+export const fromSiteRoot = (location: string): string =>
+  path.resolve(siteRoot, location.replace(/^~(?=\/|$)/, homedir()));
 
 function relativeToRoot(file: string): string {
   const relative = path.relative(siteRoot, file);

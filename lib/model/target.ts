@@ -1,6 +1,8 @@
 import type { HostChange } from "./changes";
 import type { CommandResult } from "./errors";
 import type { HostFacts } from "./host-facts";
+import type { Content, Secret } from "./secret";
+import type { SecretStream } from "./secret-stream";
 import type { Change, Kind } from "./types";
 
 /** A command: raw shell text, or a list of words, each of which is quoted for the shell. */
@@ -9,7 +11,7 @@ export type Command = string | readonly string[];
 /** Options of `PosixTarget.run`. */
 export interface RunOptions {
   /** Standard input of the command. Default: empty. */
-  readonly input?: string | Buffer;
+  readonly input?: Content | SecretStream;
   /** Environment variables for the command; null unsets one. Names are used as written. */
   readonly env?: Readonly<Record<string, string | null>>;
   /** The working directory. Default: the home directory of the connected user. */
@@ -33,8 +35,9 @@ export interface RunOptions {
     model: PlanModel,
   ) => Promise<Partial<CommandResult> | undefined> | Partial<CommandResult> | undefined;
   /**
-   * Only for a plan: all that the command may change besides what `predict` says; without `predict`, together with what
-   * follows it in the slot. Default: nothing more with `predict`, anything without.
+   * For a plan: all that the command may change besides what `predict` says; without `predict`, together with what follows
+   * it in the slot. Default: nothing more with `predict`, anything without. Without `predict`, it also tells over a shell
+   * which answers that later steps have got ahead of their turn still count.
    */
   readonly touches?: HostParts;
   /** Only for a plan: why nobody can tell in advance whether the command changes something. */
@@ -44,8 +47,8 @@ export interface RunOptions {
 /** Options of `PosixTarget.query`. */
 export interface QueryOptions extends Omit<RunOptions, "inform" | "predict" | "touches" | "unpredictable"> {
   /**
-   * Only for a plan: all that the answer depends on. Default: anything that a step changes. After a command that may have
-   * changed anything, every answer depends on that command.
+   * All that the answer depends on: for a plan, and for questions that are asked ahead of their turn. Default: anything that
+   * a step changes. After a command that may have changed anything, every answer depends on that command.
    */
   readonly about?: HostParts;
 }
@@ -136,8 +139,8 @@ export interface PosixTarget {
 
   /**
    * Runs `command` with sh, with umask 022 and the locale C.UTF-8, whatever those of the host are. When it has ended, its
-   * outputs are read until they end or nothing came for a second: it may have started a daemon. Throws `RunFailed` on a non-zero exit code
-   * unless `mayFail`. It acts: a plan does not run it, and reports it as a change.
+   * outputs are read until they end or nothing came for a second: it may have started a daemon. Throws `RunFailed` on a
+   * non-zero exit code unless `mayFail`. It acts: a plan does not run it, and reports it as a change.
    */
   run(command: Command, options?: RunOptions): Promise<CommandResult>;
   /** As `run`, for a command that only asks: it changes nothing, so it may run at any time, repeatedly, and for a plan. */
@@ -146,6 +149,17 @@ export interface PosixTarget {
   succeeds(command: Command, options?: QueryOptions): Promise<boolean>;
   /** True when the executable `name` is on the PATH. */
   hasCommand(name: string): Promise<boolean>;
+
+  /**
+   * The prerequisite data (`iden1`, `iden2`), which `hostattrs` must have required with `host.requireData`. It is fetched
+   * now, on the user's own machine, and is in the memory of this process only. Throws `MissingData` when no source has it.
+   */
+  data(iden1: string, iden2: string): Promise<Secret>;
+  /**
+   * As `data`, of any size: more than 8 MiB are a `SecretStream`, whose pieces travel while they are written, so that neither
+   * end has all of it in memory. It is not sent when the host has a file of the same SHA-256 there.
+   */
+  dataStream(iden1: string, iden2: string): Promise<Secret | SecretStream>;
 
   /** The connected user. */
   identity(): Promise<Identity>;
@@ -183,9 +197,9 @@ export interface PosixTarget {
    * extended attributes of an existing file; follows a link to its file. Other hard links keep the old content. The
    * directory must exist. A file that is itself a mount point cannot be replaced, so it is overwritten in place.
    */
-  writeFile(path: string, content: string | Buffer, options?: WriteOptions): Promise<void>;
+  writeFile(path: string, content: Content | SecretStream, options?: WriteOptions): Promise<void>;
   /** As `writeFile`, but only if content (or mode, when given) differ. Creates missing parent directories. */
-  ensureContent(path: string, content: string | Buffer, options?: WriteOptions): Promise<Change>;
+  ensureContent(path: string, content: Content | SecretStream, options?: WriteOptions): Promise<Change>;
   /** Replaces the lines of a file by the result of `edit`, if they differ. Keeps the file's line terminators. */
   editLines(
     path: string,
@@ -232,7 +246,7 @@ export interface PosixTarget {
    */
   withTemporaryFile<T>(
     use: (path: string) => Promise<T>,
-    options?: { readonly content?: string | Buffer; readonly directory?: string },
+    options?: { readonly content?: Content; readonly directory?: string },
   ): Promise<T>;
   /** As `withTemporaryFile`, with a new, empty directory of mode 0700, which is removed with its contents. */
   withTemporaryDirectory<T>(
@@ -246,10 +260,20 @@ export interface PosixTarget {
   report(change: HostChange): void;
   /**
    * Runs `act` after all properties of this deployment, the last registered first; skips it when a failure stopped the
-   * deployment. A second call with the same `key` replaces the first.
+   * deployment. `failed` is true when a step has failed that did not stop it. A second call with the same `key` replaces
+   * the first. `act` may resolve to "unchanged".
    */
-  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void;
-  /** A cache that lives as long as this deployment. */
+  atEnd(
+    key: string,
+    act: (target: PosixTarget, result: Change, failed: boolean) => Promise<Change> | Promise<void>,
+  ): void;
+  /**
+   * Forgets what this deployment has learnt about the host, such as accounts, packages, and the directory for temporary files:
+   * call it after the system beneath the deployment was replaced, or changed in a way that nobody else can know. The memory
+   * is emptied; carried values stay.
+   */
+  forget(): Promise<void>;
+  /** A cache that lives as long as this deployment, or until `forget`. */
   readonly memory: Map<string, unknown>;
   /** Flags on the host that outlive the deployment. */
   readonly state: State;
@@ -277,8 +301,8 @@ export interface State {
   has(name: string): Promise<boolean>;
   /** Sets the flag atomically. `text` explains it to someone who reads the file. */
   set(name: string, text: string): Promise<void>;
-  /** Removes the flag, if it is set. */
-  clear(name: string): Promise<void>;
+  /** Removes the flag, if it is set. With `tidy`, the directories of the flags go, too, when they are empty then. */
+  clear(name: string, options?: { readonly tidy?: boolean }): Promise<void>;
 }
 
 /** A target inside the agent on the host, where the property may also use any Node API. */

@@ -1,0 +1,15 @@
+import { InapplicableProperty } from "./errors";
+
+/** Throws `InapplicableProperty` when a datum cannot be called (`iden1`, `iden2`). */
+export function refuseIdentifiers(iden1: string, iden2: string): void {
+  const wrong = [iden1, iden2].find((each) => typeof each !== "string" || each === "" || /[\0\n]/.test(each));
+  if (wrong !== undefined)
+    throw new InapplicableProperty(`data is named by two texts of one line, not by ${JSON.stringify(wrong)}`);
+  if (!/^[-_]/.test(iden1) && !HOSTNAME.test(iden1))
+    throw new InapplicableProperty(
+      `the data (${iden1}, ${iden2}) needs another first name: that of a host, or one that begins with _ for what only this consfig knows`,
+    );
+}
+
+/** As RFC 1123 has it. */
+export const HOSTNAME = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*$/i;
