@@ -6,7 +6,7 @@ import { tryOrUndefined } from "../util/attempt";
 import { launch, type Tables } from "./_launch";
 
 /** Raise this when the format of executables changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 const EXECUTABLE_HEADER = "// consfigurator executable";
 
 /** The inputs of an executable. */
@@ -19,10 +19,13 @@ export interface Source {
   readonly interpreter: string;
   /** True: it starts from a snapshot, if the code supports one. */
   readonly snapshot: boolean;
+  /** The directory of the files that the module reads. */
+  readonly home: string;
 }
 
 /** A hash of all inputs: executables with the same identity are the same. */
-export function identityOf({ tree, module, call, args, interpreter, snapshot }: Source): string {
+export function identityOf(source: Omit<Source, "home">): string {
+  const { tree, module, call, args, interpreter, snapshot } = source;
   const record = treeRecord(tree);
   const paths = new Set(pathsOf(module).flatMap((file) => [file, `${file}.map`]));
   const files = record.files
@@ -34,8 +37,13 @@ export function identityOf({ tree, module, call, args, interpreter, snapshot }: 
   ).slice(0, 32);
 }
 
-const pathsOf = ({ files, packages, imported }: ModuleList): string[] => [
-  ...new Set([...Object.keys(files), ...Object.values(packages), ...Object.values(imported)]),
+const pathsOf = ({ files, packages, imported, assets }: ModuleList): string[] => [
+  ...new Set([
+    ...Object.keys(files),
+    ...Object.values(packages),
+    ...Object.values(imported),
+    ...Object.keys(assets),
+  ]),
 ];
 
 /**
@@ -53,13 +61,14 @@ export function executableText(
 /** The script from which Node builds a start-up snapshot of the executable at `file`. */
 export const snapshotScript = (source: Source, file: string): string => `
 const executable = (${launch})(__filename, require, ${JSON.stringify(file)});
-executable.load();
+if (executable.load() instanceof Promise) throw new Error("the code waits while it is loaded (top-level await)");
 require("node:v8").startupSnapshot.setDeserializeMainFunction(() => executable.start());
 ${comments(source, "")}`;
 
-function comments({ tree, module, call, args }: Source, cache: string): string {
+function comments({ tree, module, call, args, home }: Source, cache: string): string {
   const read = (file: string) => readFileSync(path.join(tree, file), "utf8");
-  const { code, lines } = bundle(Object.keys(module.files).concat(Object.values(module.packages)), read);
+  const listed = Object.keys(module.files).concat(Object.values(module.packages));
+  const { code, lines } = bundle(listed, read, module.awaiting);
   const tables: Tables = {
     main: module.main,
     call,
@@ -69,6 +78,9 @@ function comments({ tree, module, call, args }: Source, cache: string): string {
     imported: module.imported,
     texts: Object.fromEntries(Object.values(module.imported).map((file) => [file, read(file)])),
     lines,
+    awaiting: module.awaiting,
+    addons: module.addons,
+    ...(Object.keys(module.assets).length > 0 && { home }),
   };
   const maps = Object.fromEntries(
     Object.keys(module.files).flatMap((file) => {
@@ -86,14 +98,15 @@ function comments({ tree, module, call, args }: Source, cache: string): string {
 }
 
 /** All files as one expression: an object with a function for each. */
-function bundle(files: readonly string[], read: (file: string) => string) {
+function bundle(files: readonly string[], read: (file: string) => string, awaiting: ModuleList["awaiting"]) {
   const lines: (readonly [number, string])[] = [];
   const parts: string[] = ["({"];
   let line = 1;
   for (const file of new Set(files)) {
     const text = read(file).trimEnd();
     const body = file.endsWith(".json") ? `module.exports = ${text}` : text;
-    const part = `${JSON.stringify(file)}: function (module, exports, require, __filename, __dirname) {\n${body}\n},`;
+    const form = awaiting[file] ? "async function" : "function";
+    const part = `${JSON.stringify(file)}: ${form} (module, exports, require, __filename, __dirname) {\n${body}\n},`;
     lines.push([line + 1, file]);
     parts.push(part);
     line += part.split("\n").length;

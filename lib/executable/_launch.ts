@@ -13,12 +13,18 @@ export interface Tables {
   readonly texts: Readonly<Record<string, string>>;
   /** The first line of each file in the code, counted from 0, ascending. */
   readonly lines: readonly (readonly [line: number, path: string])[];
+  /** Modules that wait while they are loaded, each with those to be loaded before it. */
+  readonly awaiting: Readonly<Record<string, readonly string[]>>;
+  /** Native addons, by specifier: paths below `home`. */
+  readonly addons: Readonly<Record<string, string>>;
+  /** The directory with the files that modules read, laid out as their sources are. */
+  readonly home?: string;
 }
 
 /** An executable that has been parsed but not run yet. */
 export interface ParsedExecutable {
-  /** Loads the module and returns its exports. */
-  load(): Record<string, unknown>;
+  /** Loads the module and returns its exports; a promise of them, if it waits while it is loaded. */
+  load(): Record<string, unknown> | Promise<Record<string, unknown>>;
   /** Loads the module and calls the function. */
   start(): unknown;
   /** The V8 code cache of the functions compiled so far. */
@@ -35,11 +41,13 @@ export interface ParsedExecutable {
  */
 export function launch(file: string, require: NodeJS.Require, finalName?: string): ParsedExecutable {
   const { readFileSync } = require("node:fs") as typeof import("node:fs");
-  const { dirname } = require("node:path") as typeof import("node:path");
+  const { dirname, join } = require("node:path") as typeof import("node:path");
   const nodeModule = <T>(name: string) =>
     (finalName === undefined ? require(name) : process.getBuiltinModule(name)) as T;
   const builtin = () => nodeModule<typeof import("node:module")>("node:module");
   const name = finalName ?? file;
+  /** The name of the code in stack traces, which differs from that of this function. */
+  const codeName = `${name}#code`;
   const text = readFileSync(file, "latin1");
   const section = (name: string): Buffer => {
     const prefix = `\n//${name} `;
@@ -54,17 +62,22 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
   mapStacks();
   const script = finalName === undefined ? compile() : undefined;
   const bodies = (
-    script ? script.runInThisContext() : evaluate(`${section("code")}\n//# sourceURL=${name}`)
+    script ? script.runInThisContext() : evaluate(`${section("code")}\n//# sourceURL=${codeName}`)
   ) as Record<string, (...args: readonly unknown[]) => void>;
-  const modules = new Map<string, { exports: unknown }>();
+  const modules = new Map<string, { exports: unknown; loaded: boolean }>();
+  const waiting = new Map<string, Promise<unknown>>();
   if (Object.keys(tables.imported).length > 0) hookImports();
-  const load = () => moduleAt(tables.main) as Record<string, unknown>;
+  const load = () => loadAll(tables.main, []) as Record<string, unknown> | Promise<Record<string, unknown>>;
   return {
     load,
     start: () => {
       mapStacks(); // Not part of a snapshot.
-      const { [tables.call]: call } = load() as Record<string, (...args: readonly unknown[]) => unknown>;
-      return call?.(...tables.args);
+      const call = (exports: Record<string, unknown>) => {
+        const { [tables.call]: called } = exports as Record<string, (...args: readonly unknown[]) => unknown>;
+        return called?.(...tables.args);
+      };
+      const loaded = load();
+      return loaded instanceof Promise ? loaded.then(call) : call(loaded);
     },
     cache: () => script?.createCachedData() ?? Buffer.alloc(0),
     cacheRejected: script?.cachedDataRejected,
@@ -73,7 +86,7 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
   function compile(): import("node:vm").Script {
     const { constants, Script } = require("node:vm") as typeof import("node:vm");
     return new Script(section("code").toString(), {
-      filename: file,
+      filename: codeName,
       ...(cachedData.length > 0 && { cachedData }),
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
@@ -100,17 +113,54 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
   }
 
   function mapStacks(): void {
-    Error.prepareStackTrace = (error, frames) =>
-      `${Error.prototype.toString.call(error)}${frames.map((frame) => `\n    at ${mapped(frame)}`).join("")}`;
+    Error.prepareStackTrace = (error, frames) => {
+      const users = frames.filter((frame) => !isLaunchers(frame.getScriptNameOrSourceURL()));
+      return `${Error.prototype.toString.call(error)}${users.map((frame) => `\n    at ${mapped(frame)}`).join("")}`;
+    };
   }
 
-  function moduleAt(path: string): unknown {
+  /** Frames of this function, and of what loads it, say nothing about the user's code. */
+  function isLaunchers(script: string | null): boolean {
+    return (
+      script === name ||
+      script === file ||
+      /\/lib\/executable\/_(launch|trial)\.[jt]s$|^node:internal\/(modules|main|process\/execution|v8\/startup_snapshot)/.test(
+        script ?? "",
+      )
+    );
+  }
+
+  /** Loads a module, after those that it waits for. `importers`: the modules that wait for it. */
+  function loadAll(path: string, importers: readonly string[]): unknown {
+    const first = tables.awaiting[path];
+    if (!first) return moduleAt(path);
+    const known = waiting.get(path);
+    if (known) return known;
+    const loading = (async () => {
+      for (const other of first)
+        if (other !== path && !importers.includes(other)) await loadAll(other, [...importers, path]);
+      await moduleAt(path, true);
+      return modules.get(path)?.exports;
+    })();
+    waiting.set(path, loading);
+    return loading;
+  }
+
+  /** Returns its exports; of one that waits, if `waits`, the promise of its end. */
+  function moduleAt(path: string, waits = false): unknown {
     const loaded = modules.get(path);
     if (loaded) return loaded.exports;
-    const module = { exports: {} as unknown, id: path, filename: name, loaded: false };
+    // `import()` of a module that waits is a `require` in a promise.
+    if (tables.awaiting[path] && !waits) return loadAll(path, []);
+    const filename = tables.home === undefined ? name : join(tables.home, path);
+    const module = { exports: {} as unknown, id: path, filename, loaded: false };
     modules.set(path, module);
     try {
-      bodies[path]?.call(module.exports, module, module.exports, requireIn(path), name, dirname(name));
+      const end: unknown = bodies[path]?.call(
+        module.exports,
+        ...[module, module.exports, requireIn(path), filename, dirname(filename)],
+      );
+      if (waits) return end;
     } catch (error) {
       modules.delete(path);
       throw error;
@@ -125,13 +175,31 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
       (specifier: string) => {
         const target = targets[specifier] ?? tables.packages[specifier];
         if (target !== undefined) return moduleAt(target);
+        const addon = tables.addons[specifier];
+        if (addon !== undefined) return require(join(tables.home ?? "", addon));
         if (finalName !== undefined && (specifier.startsWith("node:") || process.getBuiltinModule(specifier)))
           return lazy(specifier);
+        if (/^(node:)?worker_threads$/.test(specifier)) return workerThreads();
         if (builtin().isBuiltin(specifier)) return require(specifier);
         throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: "MODULE_NOT_FOUND" });
       },
       { resolve: (specifier: string) => targets[specifier] ?? tables.packages[specifier] ?? specifier },
     );
+  }
+
+  /** A thread that waits for a file that is not there may make the process wait for ever. */
+  function workerThreads(): unknown {
+    const { existsSync } = require("node:fs") as typeof import("node:fs");
+    const threads = require("node:worker_threads") as typeof import("node:worker_threads");
+    class Worker extends threads.Worker {
+      constructor(script: string | URL, options?: import("node:worker_threads").WorkerOptions) {
+        const isFile = !options?.eval && !/^data:/.test(String(script));
+        if (isFile && !existsSync(typeof script === "string" ? script.replace(/^file:\/\//, "") : script))
+          throw new Error(`cannot start a worker thread from ${script}: an executable does not contain it`);
+        super(script, options);
+      }
+    }
+    return { ...threads, Worker };
   }
 
   /** `import()` is handled by Node: these hooks resolve the packages and provide their source. */
@@ -141,6 +209,9 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
     builtin().registerHooks({
       resolve: (specifier, context, next) => {
         const path = tables.imported[specifier];
+        const addon = tables.addons[specifier];
+        if (addon !== undefined)
+          return { url: pathToFileURL(join(tables.home ?? "", addon)).href, shortCircuit: true };
         return path === undefined
           ? next(specifier, context)
           : { url: base + path, format: "module", shortCircuit: true };
@@ -156,7 +227,8 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
   function mapped(frame: NodeJS.CallSite): string {
     const [scriptLine, column] = [frame.getLineNumber(), frame.getColumnNumber()];
     const line = scriptLine === null || finalName === undefined ? scriptLine : scriptLine - 2;
-    if (frame.getScriptNameOrSourceURL() !== name || line === null || column === null) return String(frame);
+    if (frame.getScriptNameOrSourceURL() !== codeName || line === null || column === null)
+      return String(frame);
     const found = tables.lines.findLast(([first]) => first < line);
     if (!found) return String(frame);
     const [first, path] = found;
@@ -166,7 +238,7 @@ export function launch(file: string, require: NodeJS.Require, finalName?: string
       entry && "originalSource" in entry
         ? [entry.originalSource, `${entry.originalLine + 1}:${entry.originalColumn + 1}`]
         : [path, `${line - first}:${column}`];
-    return String(frame).replace(`${name}:${scriptLine}:${column}`, `${source}:${position}`);
+    return String(frame).replace(`${codeName}:${scriptLine}:${column}`, `${source}:${position}`);
   }
 
   function mapOf(path: string): import("node:module").SourceMap | undefined {

@@ -7,7 +7,8 @@ import { agent } from "../agent/client/hop";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
 import { Cancellation } from "../model/cancellation";
-import { failureOf } from "../model/errors";
+import { failureOf, MissingData } from "../model/errors";
+import { byImage } from "../model/job";
 import type { Nested } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { workerArtifacts } from "../worker/artifacts";
@@ -54,10 +55,15 @@ function applied(
 ) {
   const context = {
     deployment,
-    by: `image ${path.basename(directory).slice(0, 8)}`,
+    by: byImage(path.basename(directory).slice(0, 8)),
     verbose: false,
     artifacts: workerArtifacts({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory }),
     ask: undefined,
+    data: async (iden1: string, iden2: string) => {
+      throw new MissingData(
+        `an executable has no sources of data: (${iden1}, ${iden2}) is only there while the host is deployed from a prompt or a playbook`,
+      );
+    },
     cancellation: new Cancellation(),
     plan: undefined,
     bound: undefined,

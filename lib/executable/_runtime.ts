@@ -73,19 +73,32 @@ export class SharedRuntime {
     return path.join(this.#snapshots, identity.slice(0, 16));
   }
 
+  /** The directory of the files that the executable with this identity reads. */
+  filesOf(identity: string): string {
+    return path.join(this.#files, identity.slice(0, 16));
+  }
+
+  get #files(): string {
+    return path.join(this.directory, "files");
+  }
+
   get #snapshots(): string {
     return path.join(this.directory, "snapshots");
   }
 
-  /** Removes runtimes and snapshots that no executable uses, except `keep`. */
+  /** Removes runtimes, snapshots and files that no executable uses, except `keep`. */
   prune(keep?: string): void {
     const executables = (tryOrUndefined(() => readdirSync(this.#records)) ?? []).flatMap(
       (name) => tryOrUndefined(() => readFileSync(path.join(this.#records, name), "utf8")) ?? [],
     );
     const used = new Set([
       keep,
-      ...executables.flatMap((executable) => tryOrUndefined(() => interpretersOf(executable)) ?? []),
+      ...executables.flatMap((executable) => tryOrUndefined(() => this.#usedBy(executable)) ?? []),
     ]);
+    for (const name of tryOrUndefined(() => readdirSync(this.#files)) ?? []) {
+      const directory = path.join(this.#files, name);
+      if (!used.has(directory)) rmSync(directory, { recursive: true, force: true });
+    }
     for (const name of tryOrUndefined(() => readdirSync(this.directory)) ?? []) {
       const file = path.join(this.directory, name);
       if (/^node-[0-9.]+-[0-9a-f]+$/.test(name) && !used.has(file)) rmSync(file, { force: true });
@@ -100,15 +113,19 @@ export class SharedRuntime {
     return path.join(this.directory, "executables");
   }
 
+  /** The files in the first line of `executable`, and the directory of those that it reads. */
+  #usedBy(executable: string): string[] {
+    const [first = "", second = ""] = readFileSync(executable, "latin1").split("\n", 2);
+    const [, identity] = /^\/\/ consfigurator executable ([0-9a-f]+) /.exec(second) ?? [];
+    return [
+      ...(first.startsWith("#!") ? first.slice(2).split(/ |=/) : []),
+      ...(identity === undefined ? [] : [this.filesOf(identity)]),
+    ];
+  }
+
   #recordOf(executable: string): string {
     return path.join(this.#records, createHash("sha256").update(executable).digest("hex").slice(0, 16));
   }
-}
-
-/** The files in the first line of `executable`. */
-function interpretersOf(executable: string): string[] {
-  const [first = ""] = readFileSync(executable, "latin1").split("\n", 1);
-  return first.startsWith("#!") ? first.slice(2).split(/ |=/) : [];
 }
 
 /** The agent renames its runtime into place and never modifies it, so it is safe to link. */

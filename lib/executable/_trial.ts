@@ -14,20 +14,29 @@ export interface Outcome {
 
 if (require.main === module) {
   const [, , draft = "", outcomeFile = "", call = ""] = process.argv;
-  const outcome = attempt(draft, JSON.parse(call) as TrialCall);
-  writeFileSync(outcomeFile, JSON.stringify(outcome));
-  // Also ends timers and servers that the module has started.
-  process.exit(0);
+  const trialCall = JSON.parse(call) as TrialCall;
+  const end = (outcome: Outcome) => {
+    writeFileSync(outcomeFile, JSON.stringify(outcome));
+    // Also ends timers and servers that the module has started.
+    process.exit(0);
+  };
+  // Nothing is left that could go on.
+  process.once("beforeExit", () =>
+    end({
+      refused: { message: `${trialCall.module} does not finish loading: a top-level await never ends` },
+    }),
+  );
+  void attempt(draft, trialCall).then(end);
 }
 
 interface TrialCall extends Pick<Tables, "call"> {
   readonly module: string;
 }
 
-function attempt(draft: string, { module: name, call }: TrialCall): Outcome {
+async function attempt(draft: string, { module: name, call }: TrialCall): Promise<Outcome> {
   try {
     const executable = launch(draft, require);
-    const exported = executable.load();
+    const exported = await executable.load();
     const found = exported[call];
     if (typeof found === "function") return { cache: executable.cache().toString("base64") };
     return { refused: { message: notAFunction(name, call, exported) } };

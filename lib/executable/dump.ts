@@ -1,4 +1,16 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type ModuleList, moduleIn, ownTree } from "../agent/shared/tree";
@@ -22,6 +34,8 @@ export interface Call {
 
 /** Time limit for a module to load, in seconds. */
 const LOAD_TIMEOUT_S = 20;
+/** The age of a temporary directory whose process has been killed: loading has a shorter limit. */
+const ABANDONED_MS = 5 * 60_000;
 
 /** An executable that makes one call, built on this host from the sources in the tree. */
 export class Executable {
@@ -41,7 +55,9 @@ export class Executable {
     const found = identityIn(content.toString("latin1"));
     const [, snapshot] = found?.interpreter.split("=") ?? [];
     if (snapshot?.startsWith("/") && !(await this.#target.stat(snapshot))) return false;
-    return found?.identity === identityOf(sourceOf(call, runtime));
+    const source = sourceOf(call, runtime);
+    if (Object.keys(source.module.assets).length > 0 && !(await this.#target.stat(source.home))) return false;
+    return found?.identity === identityOf(source);
   }
 
   /** Builds the file and replaces it in one step. Throws `FailedChange`, and keeps the old one, when it cannot run. */
@@ -49,7 +65,11 @@ export class Executable {
     const runtime = await sharedRuntime(this.#target);
     runtime.install();
     const source = sourceOf(call, runtime);
-    const cache = await this.#tryLoading(call, source);
+    installFiles(source);
+    const cache = await this.#tryLoading(call, source).catch((error: unknown) => {
+      runtime.prune(runtime.file);
+      throw error;
+    });
     const snapshot = call.snapshot ? await this.#snapshot(source, runtime) : undefined;
     const interpreter = snapshot && `${runtime.file} --snapshot-blob=${snapshot}`;
     const text = executableText(source, { cache, ...(interpreter && { interpreter }) });
@@ -62,7 +82,7 @@ export class Executable {
   async #snapshot(source: Source, runtime: SharedRuntime): Promise<string | undefined> {
     const file = runtime.snapshot(identityOf(source));
     const building = `${file}.${process.pid}`;
-    const directory = mkdtempSync(path.join(tmpdir(), "consfigurator-snapshot-"));
+    const directory = this.#newDirectory("snapshot");
     const draft = path.join(directory, path.basename(this.#file));
     try {
       writeFileSync(draft, snapshotScript(source, this.#file), { mode: 0o600 });
@@ -94,9 +114,21 @@ export class Executable {
     return change;
   }
 
+  /** A new temporary directory, after those of killed processes are removed. */
+  #newDirectory(kind: "executable" | "snapshot"): string {
+    const start = `consfigurator-${kind}-`;
+    for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(start))) {
+      const directory = path.join(tmpdir(), name);
+      const stat = tryOrUndefined(() => lstatSync(directory));
+      if (!stat?.isDirectory() || stat.uid !== process.getuid?.()) continue;
+      if (Date.now() - stat.mtimeMs > ABANDONED_MS) rmSync(directory, { recursive: true, force: true });
+    }
+    return mkdtempSync(path.join(tmpdir(), start));
+  }
+
   /** Loads the module once in a fresh process. Returns the V8 code cache. */
   async #tryLoading({ module, call }: Call, source: Source): Promise<string> {
-    const directory = mkdtempSync(path.join(tmpdir(), "consfigurator-executable-"));
+    const directory = this.#newDirectory("executable");
     const draft = path.join(directory, path.basename(this.#file));
     const outcomeFile = path.join(directory, "outcome");
     try {
@@ -129,7 +161,7 @@ const withCleanEnvironment = (): string[] => [
 
 function sourceOf({ module, call, args, snapshot = false }: Call, runtime: SharedRuntime): Source {
   const tree = ownTree();
-  return {
+  const source = {
     tree,
     module: moduleList(tree, module),
     call,
@@ -137,6 +169,25 @@ function sourceOf({ module, call, args, snapshot = false }: Call, runtime: Share
     interpreter: `${runtime.file} ${QUIET}`,
     snapshot,
   };
+  return { ...source, home: runtime.filesOf(identityOf(source)) };
+}
+
+/** Copies the files that the module reads to where every user can read them. */
+function installFiles({ tree, module, home }: Source): void {
+  const assets = Object.entries(module.assets);
+  if (assets.length === 0 || existsSync(home)) return;
+  const building = `${home}.${process.pid}`;
+  try {
+    for (const [treePath, place] of assets) {
+      const file = path.join(building, place);
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+      copyFileSync(path.join(tree, treePath), file);
+      chmodSync(file, 0o644);
+    }
+    renameSync(building, home);
+  } finally {
+    rmSync(building, { recursive: true, force: true });
+  }
 }
 
 function moduleList(tree: string, module: string): ModuleList {

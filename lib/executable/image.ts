@@ -45,6 +45,7 @@ export class DeploymentImage {
     this.#file = file ?? path.join(directory, path.basename(LATEST_IMAGE));
   }
 
+  /** The image is made when all steps are done, so that a deployment that failed does not repeat itself. */
   async apply(): Promise<Change> {
     const tree = ownTree();
     if (tree.startsWith(ARTIFACTS_MOUNT)) {
@@ -69,11 +70,18 @@ export class DeploymentImage {
     const exists = existsSync(path.join(image, JOB)) && runtime.isInstalled;
     if (exists) await this.#target.ensureContent(path.join(image, JOB), job);
     if (exists && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
-    runtime.install();
-    if (!exists) this.#build(image, { tree, job, boot });
-    await this.#target.ensureContent(this.#file, launcher, { mode: 0o700 });
-    runtime.remember(this.#file);
-    this.#prune(id);
+    this.#target.atEnd(`image of this deployment: ${this.#file}`, async (target, _result, failed) => {
+      if (failed) {
+        target.inform(`this deployment failed, so it does not become ${this.#file}\n`);
+        return "unchanged";
+      }
+      runtime.install();
+      if (!existsSync(path.join(image, JOB))) this.#build(image, { tree, job, boot });
+      await target.ensureContent(this.#file, launcher, { mode: 0o700 });
+      runtime.remember(this.#file);
+      this.#prune(id);
+      return "changed";
+    });
     return "changed";
   }
 

@@ -29,10 +29,11 @@ const call = object({
  * show the lines of the sources. It is a single file of about the size of the code; all executables of the host share
  * one runtime. The file stays untouched while its inputs do not change; otherwise it is replaced in one step, even while
  * it runs. When the module cannot be loaded or does not export the function, the step fails with the line, and the old
- * executable stays.
+ * executable stays. Every user can read an executable, and so its arguments: no secrets there.
  *
  * Without a call, the executable reapplies the deployment that contains this application: without a controller, on the
- * host itself, through its agent. It never prompts, and uses the prerequisite data already on the host. The default path
+ * host itself, through its agent. It is made when all other steps have succeeded: a deployment in which one failed leaves
+ * the earlier image, or none. It never prompts, and uses the prerequisite data already on the host. The default path
  * is `~/.cache/consfigurator/images/latest`, in a directory private to the user. Further applications passed to `deploy`
  * are included. Fails with `WrongExecutionContextForImageDump` behind further hops, such as in a chroot.
  *

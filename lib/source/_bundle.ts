@@ -3,6 +3,7 @@ import path from "node:path";
 import type { BuildOptions, Metafile } from "esbuild";
 import { InapplicableProperty } from "../model/errors";
 import type { Build } from "../util/build-cache";
+import { prebuiltAddons, withAddons } from "./_addons";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
 
@@ -33,16 +34,37 @@ export function bundle(imported: PackageImport): Build {
 /** Leaves out native packages that are optional dependencies, as if they had failed to install. */
 function withoutAddons(imported: PackageImport, excluded: readonly string[]): Build {
   const built = build(imported, excluded);
+  const prebuilt = prebuiltAddons(built.inputs.map(packageDirectory));
+  if (prebuilt.length > 0) {
+    const without = withoutAddons(imported, [...excluded, ...prebuilt.map(({ specifier }) => specifier)]);
+    return { ...without, code: withAddons(without.code, prebuilt) };
+  }
   const addons = nativePackages(built.inputs).filter((name) => !excluded.includes(name));
   const required = addons.find((name) => !built.inputs.some((input) => isOptional(name, input)));
-  if (required !== undefined) {
-    const own = packageName(imported.specifier);
-    const reason = required === own ? "is a native addon" : `needs the native addon "${required}"`;
-    throw new InapplicableProperty(
-      `the npm package "${own}", imported at ${imported.at}, ${reason}; only pure JavaScript packages can be sent to a host`,
-    );
-  }
+  if (required !== undefined) throw nativeAddon(imported, required);
   return addons.length === 0 ? built : withoutAddons(imported, [...excluded, ...addons]);
+}
+
+function nativeAddon({ specifier, at }: PackageImport, addon: string): InapplicableProperty {
+  const own = packageName(specifier);
+  const reason = addon === own ? "is a native addon" : `needs the native addon "${addon}"`;
+  return new InapplicableProperty(
+    `the npm package "${own}", imported at ${at}, ${reason}; only packages of pure JavaScript, and those with prebuilt binaries in packages of their own (napi-rs), can be sent to a host`,
+  );
+}
+
+/** The addon whose helper, which finds or builds it, is not made to be bundled. */
+function addonOfHelper({ specifier, importer }: PackageImport, error: unknown): string | undefined {
+  const [first] = (error as { errors?: { location?: { file?: string } }[] }).errors ?? [];
+  const { name: helper } = packageJson(packageDirectory(path.join("/", first?.location?.file ?? "")));
+  if (helper === undefined || !addonHelpers.test(helper)) return undefined;
+  const own = packageName(specifier);
+  try {
+    const { dependencies = {} } = packageJson(packageDirectory(requireFrom(importer).resolve(specifier)));
+    return helper in dependencies ? own : helper;
+  } catch {
+    return own;
+  }
 }
 
 function build(imported: PackageImport, excluded: readonly string[]): Build {
@@ -55,6 +77,14 @@ function build(imported: PackageImport, excluded: readonly string[]): Build {
     // An addon that was never built is missing on this machine too, so its importer works without it.
     const [, unbuilt] = /Could not resolve "([^"]+\.node)"/.exec(firstMessage(error)) ?? [];
     if (unbuilt !== undefined && !excluded.includes(unbuilt)) return build(imported, [...excluded, unbuilt]);
+    const addon = addonOfHelper(imported, error);
+    if (addon !== undefined) throw nativeAddon(imported, addon);
+    // Pages and the like, beside the helpers that build addons: what needs them is refused below, by its name.
+    const [, unknown] = /No loader is configured for "(\.[^"]+)" files/.exec(firstMessage(error)) ?? [];
+    if (unknown !== undefined && !emptyFiles.has(unknown)) {
+      emptyFiles.add(unknown);
+      return build(imported, excluded);
+    }
     throw new InapplicableProperty(
       `the npm package "${packageName(specifier)}", imported at ${at}, cannot be sent to a host: ${firstMessage(error)}`,
       { cause: error },
@@ -78,6 +108,9 @@ function buildModule(imported: PackageImport, excluded: readonly string[]): Buil
     return named.bundle; // No default export.
   }
 }
+
+/** Extensions of files that are left out. */
+const emptyFiles = new Set<string>();
 
 type Form = Pick<BuildOptions, "format" | "banner">;
 const asModule: Form = {
@@ -118,7 +151,10 @@ function esbuild(
     minify: true,
     keepNames: true,
     legalComments: "none",
-    loader: { ".node": "empty" },
+    loader: {
+      ".node": "empty",
+      ...Object.fromEntries([...emptyFiles].map((end) => [end, "empty"] as const)),
+    },
     external: ["consfigurator", "consfigurator/*", ...excluded],
     absWorkingDir: "/",
     logLevel: "silent",
@@ -145,6 +181,7 @@ interface PackageJson {
   readonly gypfile?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
 /** Packages that find or build the native addon of a dependent package. */
@@ -163,8 +200,10 @@ function nativePackages(inputs: readonly string[]): string[] {
   });
 }
 
-const isOptional = (name: string, input: string): boolean =>
-  name in (packageJson(packageDirectory(input)).optionalDependencies ?? {});
+function isOptional(name: string, input: string): boolean {
+  const { optionalDependencies = {}, peerDependenciesMeta = {} } = packageJson(packageDirectory(input));
+  return name in optionalDependencies || peerDependenciesMeta[name]?.optional === true;
+}
 
 /** Directory of the package that contains `file`. */
 export function packageDirectory(file: string): string {

@@ -3,9 +3,9 @@ import path from "node:path";
 import ts from "typescript";
 import { root as engineRoot } from "../util/package";
 import type { Diagnostic } from "./check";
-import { isSource, sourceDirectories } from "./sources";
+import { checkedDirectories, isSource } from "./sources";
 
-const [, , root = process.cwd()] = process.argv;
+const [, , root = process.cwd(), ...modules] = process.argv;
 
 /** All diagnostics, sorted by file and position. */
 function diagnostics(): Diagnostic[] {
@@ -27,7 +27,8 @@ function configuration(directory: string): { fileNames: string[]; options: ts.Co
   const isUsers = found !== undefined && path.dirname(found) === directory;
   const config: unknown = isUsers ? ts.readConfigFile(found, ts.sys.readFile).config : {};
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, directory);
-  const fileNames = sourceDirectories.flatMap((name) => filesUnder(path.join(directory, name)));
+  const sources = checkedDirectories.flatMap((name) => filesUnder(path.join(directory, name)));
+  const fileNames = [...new Set([...sources, ...modules])];
   // Loading React's and browser types takes time, so only for consfigs that use JSX.
   const { jsx = ts.JsxEmit.ReactJSX, ...others } = options;
   const hasJsx = fileNames.some((file) => file.endsWith("x"));
@@ -60,6 +61,7 @@ const required: ts.CompilerOptions = {
   paths: {
     consfigurator: [path.join(engineRoot, "lib/index.ts")],
     "consfigurator/properties": [path.join(engineRoot, "properties/index.ts")],
+    "consfigurator/service": [path.join(engineRoot, "lib/service.ts")],
   },
 };
 

@@ -43,7 +43,10 @@ const reasonOf = (error: Error): string =>
     : `${error.name}: ${asWritten(error.message)}`;
 
 /** Restores the names of the source, which the compiler rewrites. */
-const asWritten = (message: string): string => message.replaceAll(/\(0 ?, \w+\.([\w$.]+)\)/g, "$1");
+const asWritten = (message: string): string =>
+  message
+    .replaceAll(/\(0 ?, \w+\.([\w$.]+)\)/g, "$1")
+    .replace(/^\w+_\d+\.(?=[\w$]+(\.[\w$]+)* is not a (function|constructor)$)/, "");
 
 interface SyntaxProblem {
   readonly location: SourceLocation;
@@ -84,7 +87,7 @@ function jsonProblem({ message }: Error, file: string): SyntaxProblem {
 function v8Problem(error: Error, file: string): SyntaxProblem | undefined {
   const found = /^(.+):(\d+)\n.*\n( *)\^/.exec(error.stack ?? "");
   if (found?.[1] !== file) return undefined;
-  const map = mapOf(compiledForm(readFileSync(file, "utf8"), file));
+  const map = mapOf(compiledForm(readFileSync(file, "utf8"), file, { mayAwait: true }));
   const location = map && mapped(map, Number(found[2]), (found[3] ?? "").length + 1);
   return { location: { file, ...location }, reason: error.message };
 }

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { dataSources } from "../model/data-source";
 import { hops } from "../model/hop";
 import { hosts } from "../model/host";
 import { properties } from "../model/property";
@@ -26,7 +27,12 @@ interface Failure {
   readonly missing: readonly string[];
 }
 
-const registries: readonly Registry<unknown>[] = [properties, hosts, hops] as unknown as Registry<unknown>[];
+const registries: readonly Registry<unknown>[] = [
+  properties,
+  hosts,
+  hops,
+  dataSources,
+] as unknown as Registry<unknown>[];
 
 /** The modules of a consfig and of the built-in properties, by file, as last evaluated. */
 export class ModuleGraph implements EvaluationGraph {

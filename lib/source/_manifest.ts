@@ -1,20 +1,25 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ENGINE, MODULES, type ModuleList, PROPERTY_NAMES, programs } from "../agent/shared/tree";
+import { ASSETS, ENGINE, MODULES, type ModuleList, PROPERTY_NAMES, programs } from "../agent/shared/tree";
 import type { Manifest } from "../model/agent-artifacts";
 import { InapplicableProperty } from "../model/errors";
 import { hops } from "../model/hop";
 import { properties } from "../model/property";
 import { root as engineRoot } from "../util/package";
+import { filesNamed } from "./_assets";
 import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
-import type { Import } from "./_module";
+import type { Import, Traits } from "./_module";
+import { ModuleRefused, moduleFile } from "./_moduleFile";
 import { packageName } from "./_outside";
-import { importOf, PackageTree } from "./_packages";
+import { importOf, installedFile, PackageTree } from "./_packages";
 import { mapTextOf } from "./_positions";
+import { awaitingIn, reach } from "./_reach";
 import { standInFor } from "./_standIns";
+import { refuseUnfit } from "./_unfit";
 import { asFile, type TreeFile, unloadedVersion, type WireModule, wireForm } from "./_wire-form";
-import { candidates, isEngine, resolve } from "./resolve";
-import { asJavaScript, contentHash, isFile, type Version } from "./sources";
+import { isEngine } from "./resolve";
+import { asJavaScript, contentHash, readVersion, type Version } from "./sources";
 
 export interface Tree {
   readonly manifest: Manifest;
@@ -22,6 +27,8 @@ export interface Tree {
   readonly unloaded: ReadonlyMap<string, Version>;
   readonly files: ReadonlyMap<string, TreeFile>;
 }
+
+export { ModuleRefused };
 
 /** The worker programs that run on a host; they are sent with their imports. */
 const workers = [programs.worker, programs.childWorker].map((name) => path.join(engineRoot, `${name}.ts`));
@@ -59,35 +66,14 @@ export function treeFor(request: TreeRequest, graph: ModuleGraph): Tree {
   return { manifest: { hash, files: listed, entries }, files, unloaded: closure.unloaded() };
 }
 
-/** The file of the module `name` in the consfig at `root`. */
-function moduleFile(name: string, root: string): string {
-  const base = path.join(root, name);
-  const found = candidates(base).find(isFile);
-  if (found !== undefined) return found;
-  const resolved = resolve(base, path.join(root, "consfig"));
-  const hint =
-    resolved.kind === "missing" && resolved.near
-      ? `; did you mean "${resolved.near.slice(root.length)}"?`
-      : "";
-  throw new ModuleRefused(name, new Error(`there is no module "${name}" in the consfig${hint}`));
-}
-
-/** A module named in the arguments of a property cannot be sent to a host. */
-export class ModuleRefused extends InapplicableProperty {
-  constructor(
-    readonly module: string,
-    cause: unknown,
-  ) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
-}
-
 /** The modules of a tree with everything they import. */
 class Closure {
   readonly #graph: ModuleGraph;
   readonly #files = new Map<string, TreeFile>();
   readonly #packages = new PackageTree();
   readonly #treePaths = new Map<string, string>();
+  /** Files that are sent as they are. */
+  readonly #assets = new Set<string>();
   #standInsEnabled = false;
   /** Files that define a requested property or hop: these are never replaced by stand-ins. */
   readonly #requested = new Set<string>();
@@ -170,25 +156,43 @@ class Closure {
 
   #listed(name: string): ModuleList {
     const file = moduleFile(name, this.#graph.root);
+    const formOf = (each: string) => this.#formOf(each);
     try {
       const main = this.add(file);
       const files: Record<string, Record<string, string>> = {};
       const packages: Record<string, string> = {};
       const imported: Record<string, string> = {};
-      for (const each of this.#reach(file)) {
+      const assets: Record<string, string> = {};
+      const addons: Record<string, string> = {};
+      for (const each of reach(file, formOf)) {
         const treePath = this.add(each);
         const form = this.#formOf(each);
+        if (!isEngine(each)) {
+          this.#refuseUnfit(each, form);
+          Object.assign(assets, this.#addAssets(each, form.traits));
+        }
         files[treePath] = Object.fromEntries(form.edges.map(([specifier, to]) => [specifier, this.add(to)]));
         for (const found of form.packages) {
           const at = this.#addPackage(this.#packageImport(found, each, form.packages));
           if (at !== undefined) (found.dynamic ? imported : packages)[found.specifier] = at;
         }
+        for (const found of form.packages)
+          for (const addon of this.#packages.addonsOf(this.#packageImport(found, each, form.packages))) {
+            assets[this.#putAsset(addon.file, addon.place)] = addon.place;
+            addons[addon.specifier] = addon.place;
+          }
         if (form.file.compiled !== undefined && !isEngine(each))
           this.#addMap(treePath, each, form.file.compiled);
       }
-      return { main, files, packages, imported };
+      const awaiting = Object.fromEntries(
+        [...awaitingIn(file, formOf)].map(([each, first]) => [
+          this.add(each),
+          first.map((other) => this.add(other)),
+        ]),
+      );
+      return { main, files, packages, imported, awaiting, assets, addons };
     } catch (error) {
-      throw new ModuleRefused(name, error);
+      throw new ModuleRefused(name, error, this.#graph.root);
     }
   }
 
@@ -197,13 +201,43 @@ class Closure {
     const standIn = this.#requested.has(file) ? undefined : standInFor(file);
     return standIn === undefined
       ? wireForm(file, this.#graph)
-      : { file: asFile(standIn), modules: [], edges: [], packages: [] };
+      : {
+          file: asFile(standIn),
+          modules: [],
+          edges: [],
+          first: [],
+          packages: [],
+          missing: [],
+          traits: { files: [], unfit: [] },
+        };
   }
 
-  #reach(file: string): Set<string> {
-    const reached = new Set([file]);
-    for (const each of reached) for (const module of this.#formOf(each).modules) reached.add(module);
-    return reached;
+  #refuseUnfit(file: string, form: WireModule): void {
+    refuseUnfit(form, {
+      shown: this.#graph.show(file),
+      root: this.#graph.root,
+      isInstalled: (found) => installedFile(this.#packageImport(found, file, form.packages)) !== undefined,
+    });
+  }
+
+  /** Adds the files that a module names; returns their places beside the sources. */
+  #addAssets(importer: string, { files }: Traits): Record<string, string> {
+    const places: Record<string, string> = {};
+    for (const named of files) {
+      const at = `${this.#graph.show(importer)}:${named.line}:${named.column}`;
+      for (const file of filesNamed(named.path, importer, this.#graph.root, at)) {
+        const place = path.join("consfig", path.relative(this.#graph.root, file));
+        places[this.#putAsset(file, place)] = place;
+      }
+    }
+    return places;
+  }
+
+  #putAsset(file: string, place: string): string {
+    const treePath = path.join(ASSETS, place);
+    this.#files.set(treePath, asFile(readFileSync(file)));
+    this.#assets.add(file);
+    return treePath;
   }
 
   #addMap(treePath: string, file: string, compiled: string): void {
@@ -217,8 +251,12 @@ class Closure {
   /** Versions of the files that are in the tree but not in the graph. */
   unloaded(): ReadonlyMap<string, Version> {
     return new Map(
-      [...this.#treePaths.keys()].flatMap((file) => {
-        const version = this.#graph.modules.has(file) ? undefined : unloadedVersion(file);
+      [...this.#treePaths.keys(), ...this.#assets].flatMap((file) => {
+        const version = this.#assets.has(file)
+          ? readVersion(file).version
+          : this.#graph.modules.has(file)
+            ? undefined
+            : unloadedVersion(file);
         return version ? [[file, version] as const] : [];
       }),
     );

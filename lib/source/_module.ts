@@ -12,6 +12,23 @@ export interface Import {
   readonly lazy: boolean;
   /** Written as `import()`. */
   readonly dynamic: boolean;
+  /** In a `try` block: it may fail. */
+  readonly tried?: boolean;
+}
+
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What a compiled module needs besides its imports. */
+export interface Traits {
+  /** Its first top-level await. */
+  readonly awaits?: Position;
+  /** Files that it names relative to its source. */
+  readonly files: readonly (Position & { readonly path: string })[];
+  /** What does not work in an executable, and why. */
+  readonly unfit: readonly (Position & { readonly reason: string })[];
 }
 
 /** A module as it was when evaluated. */
@@ -25,9 +42,28 @@ export interface LoadedModule {
   readonly module: NodeJS.Module;
 }
 
-/** Compiles `text` of `file`; JSON is returned unchanged. Throws `CompileError`. */
-export function compiledForm(text: string, file: string): string {
-  return file.endsWith(".json") ? text : compile(text, file);
+/**
+ * Compiles `text` of `file`; JSON is returned unchanged. Throws `CompileError`, also for top-level await unless the module
+ * `mayAwait`.
+ */
+export function compiledForm(text: string, file: string, { mayAwait = false } = {}): string {
+  if (file.endsWith(".json")) return text;
+  const compiled = compile(text, file);
+  const { awaits } = traitsOf(compiled);
+  if (!awaits || mayAwait) return compiled;
+  const reason =
+    "top-level await is not allowed: this file is loaded synchronously; move the await into a function";
+  throw Object.assign(new SyntaxError(`${file}:${awaits.line}:${awaits.column}: ${reason}`), {
+    name: "CompileError",
+    ...{ file, ...awaits, reason, more: 0 },
+  });
+}
+
+/** The traits of a compiled module, which the compiler appends to its output. */
+export function traitsOf(compiled: string): Traits {
+  const at = compiled.lastIndexOf("\n//# traits=");
+  const [, found] = /\n\/\/# traits=(\{.*\})\n/.exec(at < 0 ? "" : compiled.slice(at)) ?? [];
+  return found === undefined ? { files: [], unfit: [] } : (JSON.parse(found) as Traits);
 }
 
 /** The imports of a compiled module, which the compiler appends to its output. */

@@ -1,20 +1,24 @@
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ConsfigError } from "../model/errors";
-import { keepBuild, readBuild } from "../util/build-cache";
+import { ConsfigError, InapplicableProperty } from "../model/errors";
+import { type Build, keepBuild, readBuild } from "../util/build-cache";
+import { inCompiler } from "../util/compiler-process";
 import { cacheHome } from "../util/package";
-import { bundle, type PackageImport, packageDirectory } from "./_bundle";
+import { type Addon, addonsIn } from "./_addons";
+import { type PackageImport, packageDirectory } from "./_bundle";
 import { requireFrom } from "./_module";
 import { packageName } from "./_outside";
 import { contentHash, isFile } from "./sources";
 
 /** Increase this when the format of bundles changes. */
-const FORMAT = 1;
+const FORMAT = 3;
 const directory = path.join(cacheHome, "bundles");
 const bundles = new Map<string, string>();
 
 /** The npm packages of a tree: one file per imported subpath and kind of import. */
 export class PackageTree {
-  readonly #files = new Map<string, string>();
+  readonly #files = new Map<string, string | Buffer>();
+  readonly #addons = new Map<string, readonly Addon[]>();
   readonly #packages = new Map<string, Map<string, ImportForms>>();
 
   /**
@@ -26,10 +30,25 @@ export class PackageTree {
     if (installed === undefined) return undefined;
     const name = packageName(imported.specifier);
     const common = bundlePath(imported.specifier);
+    if (!imported.dynamic && isData(imported.specifier)) {
+      this.#files.set(
+        path.join(below, common),
+        `module.exports = ${readFileSync(installed, "utf8").trim()};\n`,
+      );
+      return path.join(below, common);
+    }
     const bundled = imported.dynamic ? common.replace(/(\.c?js|\.json)?$/, ".mjs") : common;
     const directory = path.join(below, name);
     const siblings = imported.siblings.filter((other) => isShared(other, imported.importer, installed));
-    this.#files.set(path.join(below, bundled), bundleOf({ ...imported, siblings }, installed));
+    const code = bundleOf({ ...imported, siblings }, installed);
+    this.#files.set(path.join(below, bundled), code);
+    const addons = addonsIn(code);
+    this.#addons.set(keyOf(imported), addons);
+    for (const { specifier, file } of addons) {
+      const main = path.basename(file);
+      this.#files.set(path.join(below, specifier, main), readFileSync(file));
+      this.#files.set(path.join(below, specifier, "package.json"), `${JSON.stringify({ main })}\n`);
+    }
     const subpaths = this.#packages.get(directory) ?? new Map<string, ImportForms>();
     const subpath = `.${imported.specifier.slice(name.length)}`;
     const form = { [imported.dynamic ? "import" : "default"]: `.${bundled.slice(name.length)}` };
@@ -37,8 +56,16 @@ export class PackageTree {
     return path.join(below, bundled);
   }
 
+  /** The native addons of an import that was added, with their places beside the sources of an executable. */
+  addonsOf(imported: PackageImport): (Addon & { readonly place: string })[] {
+    return (this.#addons.get(keyOf(imported)) ?? []).map((addon) => ({
+      ...addon,
+      place: path.join("node_modules", addon.specifier, path.basename(addon.file)),
+    }));
+  }
+
   /** Paths and contents. Node resolves `require` by path alone, `import()` through a package.json. */
-  *files(): Iterable<[string, string]> {
+  *files(): Iterable<[string, string | Buffer]> {
     yield* this.#files;
     for (const [directory, subpaths] of this.#packages) {
       if (![...subpaths.values()].some((forms) => forms.import)) continue;
@@ -56,6 +83,11 @@ export class PackageTree {
   }
 }
 
+const keyOf = ({ specifier, importer, dynamic }: PackageImport): string =>
+  JSON.stringify([specifier, importer, dynamic]);
+
+const isData = (specifier: string): boolean => specifier.endsWith(".json");
+
 /** The files of one subpath for `import()` and for `require`. */
 interface ImportForms {
   readonly import?: string;
@@ -63,7 +95,7 @@ interface ImportForms {
 }
 
 /** The file that `specifier` resolves to in `importer`, or the package.json; undefined when not installed. */
-function installedFile({ specifier, importer }: PackageImport): string | undefined {
+export function installedFile({ specifier, importer }: PackageImport): string | undefined {
   const { resolve } = requireFrom(importer);
   try {
     return resolve(specifier);
@@ -94,10 +126,19 @@ function bundleOf(imported: PackageImport, installed: string): string {
   return code;
 }
 
+function bundle(imported: PackageImport): Build {
+  try {
+    return inCompiler(require.resolve("./_bundle.ts"), "bundle", imported) as Build;
+  } catch (error) {
+    const { name, message } = error as Error;
+    throw name === InapplicableProperty.name ? new InapplicableProperty(message, { cause: error }) : error;
+  }
+}
+
 /** Path of the bundle under node_modules, such that `require(specifier)` finds it. */
 export function bundlePath(specifier: string): string {
   if (packageName(specifier) === specifier) return `${specifier}/index.js`;
-  return /\.(c?js|json)$/.test(specifier) ? specifier : `${specifier}.js`;
+  return /\.c?js$/.test(specifier) ? specifier : `${specifier}.js`;
 }
 
 /** The import that brings in the package containing `file`. */

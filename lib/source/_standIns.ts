@@ -7,8 +7,8 @@ const refuse = () => { throw new Error("only available on the controller, but th
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : refuse) });
 `;
 
-/** Hosts defined in the same file as a property list their hops, which are never opened on a host. */
-const hopsAsData = `"use strict";
+/** What a consfig calls in the same file as it defines a property, and a host never uses: hops, and sources of data. */
+const inert = `"use strict";
 const described = (hop) => (...args) => ({ hop, args, site: "" });
 module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in own ? own[name] : described(name)) });
 `;
@@ -17,9 +17,11 @@ module.exports = new Proxy({ __esModule: true }, { get: (own, name) => (name in 
 const standIns: readonly (readonly [path: string, text: string])[] = [
   ["lib/controller/", refusing],
   ["lib/source/", refusing],
+  ["lib/explore/", refusing],
   ["lib/executable/imageDumped.ts", refusing],
-  ["lib/connection/sandbox.ts", hopsAsData],
-  ["lib/via.ts", hopsAsData],
+  ["lib/connection/sandbox.ts", inert],
+  ["lib/via.ts", inert],
+  ["lib/data/", inert],
 ];
 
 /** The text sent to a host instead of the module `file`; undefined: the module itself is sent. */

@@ -44,31 +44,36 @@ function collectImports(collected) {
       const { line, character } = file.getLineAndCharacterOfPosition(original.getStart(file));
       return { line: line + 1, column: character + 1 };
     };
-    const walk = (node, outer, lazy) => {
+    const walk = (node, outer, lazy, tried) => {
       const here = position(node) ?? outer;
       const specifier = isRequire(node) || isImport(node) ? specifierOf(node) : undefined;
       if (specifier !== undefined) {
-        collected.imports.push({ specifier, ...here, lazy, dynamic: isImport(node) });
+        collected.imports.push({
+          specifier,
+          ...here,
+          lazy,
+          dynamic: isImport(node),
+          ...(tried && { tried }),
+        });
       }
-      const reason = lazy && !ts.isMetaProperty(node) ? undefined : reasonToRefuse(node);
+      const reason = reasonToRefuse(node);
       if (reason !== undefined) collected.refused ??= { reason, ...here };
       const inside = lazy || ts.isFunctionLike(node);
-      return ts.visitEachChild(node, (child) => walk(child, here, inside), context);
+      return ts.visitEachChild(
+        node,
+        (child) => walk(child, here, inside, tried || (ts.isTryStatement(node) && child === node.tryBlock)),
+        context,
+      );
     };
-    return walk(file, { line: 1, column: 1 }, false);
+    return walk(file, { line: 1, column: 1 }, false, false);
   };
 }
 
-/** Why `node`, outside any function, is not allowed in a module that is loaded synchronously. */
-function reasonToRefuse(node) {
-  if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
-    return "import.meta is not available: this file is compiled to CommonJS; use __filename or __dirname";
-  }
-  const waits = ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier !== undefined);
-  return waits
-    ? "top-level await is not allowed: this file is loaded synchronously; move the await into a function"
+/** Why `node` is not allowed in a module that is compiled to CommonJS. */
+const reasonToRefuse = (node) =>
+  ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword
+    ? "of import.meta, only url, dirname and filename are available: this file is compiled to CommonJS"
     : undefined;
-}
 
 const isImport = (node) => ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
 const isRequire = (node) =>

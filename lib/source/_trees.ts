@@ -11,7 +11,7 @@ import { versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
 
 /** Number of trees of earlier versions of the consfig that are kept, for hosts that still run one. */
-const KEPT_TREES = 32;
+const KEPT_TREES = 16;
 
 /** Whether those files of the tree are as they were that a refresh does not check. */
 const isCurrent = ({ unloaded }: Tree): boolean =>

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ModuleGraph } from "./_graph";
-import { compiledForm, type Import, importsOf } from "./_module";
+import { compiledForm, type Import, importsOf, type Traits, traitsOf } from "./_module";
 import { withoutMap } from "./_positions";
 import { isEngine, resolve } from "./resolve";
 import { contentHash, readVersion, type Version, versionNow } from "./sources";
@@ -19,12 +19,17 @@ export interface WireModule {
   /** Imported files, and the specifiers that import them. */
   readonly modules: readonly string[];
   readonly edges: readonly (readonly [specifier: string, file: string])[];
+  /** Files that are imported while the module is loaded, in order. */
+  readonly first: readonly string[];
   /** Imports of npm packages. */
   readonly packages: readonly Import[];
+  /** Imports of files that do not exist, with a similar one. */
+  readonly missing: readonly (Import & { readonly near: string | undefined })[];
+  readonly traits: Traits;
 }
 
-export function asFile(text: string): TreeFile {
-  const content = Buffer.from(text);
+export function asFile(text: string | Buffer): TreeFile {
+  const content = typeof text === "string" ? Buffer.from(text) : text;
   return { content, hash: contentHash(content) };
 }
 
@@ -56,7 +61,7 @@ function unloadedForm(file: string): WireModule {
   const known = unloaded.get(file);
   if (known && versionNow(file, known.version)?.hash === known.version.hash) return known.form;
   const { text, version } = readVersion(file);
-  const form = asTravelling(file, compiledForm(text, file));
+  const form = asTravelling(file, compiledForm(text, file, { mayAwait: true }));
   unloaded.set(file, { version, form });
   return form;
 }
@@ -69,6 +74,13 @@ function asTravelling(source: string, compiled: string): WireModule {
     edges: imports.flatMap(({ found, resolved }) =>
       "file" in resolved ? [[found.specifier, resolved.file] as const] : [],
     ),
+    first: imports.flatMap(({ found, resolved }) =>
+      "file" in resolved && !found.lazy ? [resolved.file] : [],
+    ),
     packages: imports.flatMap(({ found, resolved }) => (resolved.kind === "package" ? [found] : [])),
+    missing: imports.flatMap(({ found, resolved }) =>
+      resolved.kind === "missing" ? [{ ...found, near: resolved.near }] : [],
+    ),
+    traits: traitsOf(compiled),
   };
 }

@@ -25,21 +25,23 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
   /** Runs the check at low CPU priority. */
   readonly background?: boolean;
+  /** Further files to check, absolute: modules that are not loaded on the controller. */
+  readonly modules?: readonly string[];
 }
 
 /** A nice(1) value. */
 const NICE = 10;
 
 /**
- * Checks the types of the consfig at `root`; returns the errors by file and line. Runs in a separate process, for a
+ * Checks the types of the consfig at `root`, services/ included; returns the errors by file and line. Runs in a separate process, for a
  * second or more, with the user's tsconfig.json if there is one.
  */
 export async function checkTypes(
   root: string,
-  { signal, background = false }: CheckOptions = {},
+  { signal, background = false, modules = [] }: CheckOptions = {},
 ): Promise<Diagnostic[]> {
   const script = path.join(__dirname, "_checker.ts");
-  const args = ["--require", path.join(__dirname, "register.js"), script, realpathSync(root)];
+  const args = ["--require", path.join(__dirname, "register.js"), script, realpathSync(root), ...modules];
   try {
     const checking = run(process.execPath, args, {
       maxBuffer: 64 * 1024 * 1024,

@@ -8,7 +8,7 @@ import { type Scope, scopeOf } from "./_scope";
 import { shorten, Trees } from "./_trees";
 import type { ConsfigLoadError } from "./loadError";
 import { ownFile } from "./register";
-import { builtinProperties } from "./resolve";
+import { builtinProperties, candidates } from "./resolve";
 import { isDirectory, isFile, sourceDirectories } from "./sources";
 import { type Watch, watchSources } from "./watch";
 
@@ -94,6 +94,11 @@ export class Consfig {
   /** The manifest of `sources`. */
   manifest(...needed: Parameters<Consfig["sources"]>): Manifest {
     return this.sources(...needed).manifest;
+  }
+
+  /** The files of `modules` (as for `sources`), absolute; those that are missing are left out. */
+  moduleFiles(modules: readonly string[]): string[] {
+    return modules.flatMap((name) => candidates(path.join(this.root, name)).find(isFile) ?? []);
   }
 
   /** The content of one file of a recent manifest, by its hash. */

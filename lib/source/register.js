@@ -1,18 +1,20 @@
 "use strict";
 /**
- * Makes `require("./x.ts")` work: compiles with ts-node, without type checks, and caches the output on disk by content,
- * so that neither ts-node nor typescript is loaded when nothing changed. Plain JavaScript because it loads everything
+ * Makes `require("./x.ts")` work: compiles with ts-node, without type checks, in a process of its own, and caches the output
+ * on disk by content, so that the process is not started when nothing changed. Plain JavaScript because it loads everything
  * else.
  */
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
+const { inCompiler, inCompilerMeanwhile } = require("../util/compiler-process.js");
+const { decoratorOptions } = require("./_decorators.js");
 const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
-const FORMAT = 4;
+const FORMAT = 5;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 // What is in the cache is run.
@@ -32,10 +34,10 @@ const versions = ["typescript", "ts-node"].map((name) => require(`${name}/packag
 const used = new Set();
 
 /** Cache key of the compiled form of `code`: a hash of everything it depends on. */
-function cacheKey(code, file) {
+function cacheKey(code, file, options) {
   const extension = path.extname(file);
   return createHash("sha256")
-    .update(`${FORMAT} ${versions} ${extension}\0`)
+    .update(`${FORMAT} ${versions} ${extension} ${JSON.stringify(options)}\0`)
     .update(file)
     .update("\0")
     .update(code)
@@ -47,17 +49,44 @@ function cacheKey(code, file) {
  * package.json of `file`. Throws `CompileError` with the first diagnostic.
  */
 function compile(code, file) {
-  const cached = path.join(compiledDirectory, `${cacheKey(code, file)}.js`);
+  const options = decoratorOptions(code, file);
+  const cached = path.join(compiledDirectory, `${cacheKey(code, file, options)}.js`);
   used.add(cached);
   pruneLater();
   try {
     return fs.readFileSync(cached, "utf8");
   } catch {
-    const output = require("./compiler.js").translate(code, file);
+    const output = translate(code, file, options);
     writeAtomically(cached, output);
     forgetOldVersions(file, cached);
     return output;
   }
+}
+
+/** A syntax error reported by the compiler: the first diagnostic, and the number of further ones. */
+class CompileError extends SyntaxError {
+  constructor(message, fields) {
+    super(message);
+    this.name = "CompileError";
+    Object.assign(this, fields);
+  }
+}
+
+const COMPILER = path.join(__dirname, "compiler.js");
+
+/** Starts the compiler, which takes half a second, without blocking. */
+async function warmUp() {
+  await inCompilerMeanwhile(COMPILER, "warmUp").catch(() => {}); // the next compilation tries again, and reports
+}
+
+function translate(code, file, options) {
+  const { output, refused } = inCompiler(COMPILER, "translate", code, file, options);
+  if (refused === undefined) return output;
+  const { line, column, reason, more } = refused;
+  throw new CompileError(`${file}:${line}:${column}: ${reason}${more > 0 ? ` (and ${more} more)` : ""}`, {
+    file,
+    ...refused,
+  });
 }
 
 /** How many versions of one file that this process has compiled stay in the cache: a file is edited all day. */
@@ -126,4 +155,4 @@ function ownFile(request) {
 process.setSourceMapsEnabled(true);
 Module.enableCompileCache?.(path.join(cacheHome, "bytecode"));
 
-module.exports = { compile, ownFile, run };
+module.exports = { compile, ownFile, run, warmUp };

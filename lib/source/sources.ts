@@ -6,6 +6,9 @@ import { stampOf, stampText } from "../util/build-cache";
 /** Directories of a consfig whose files are loaded without being imported. */
 export const sourceDirectories = ["hosts", "properties"];
 
+/** Those whose types are always checked. */
+export const checkedDirectories = [...sourceDirectories, "services"];
+
 const extensions = [".ts", ".tsx", ".js", ".json"];
 
 /** The version of a file when it was read. */
