@@ -2,6 +2,7 @@
 export { agent } from "./agent/client/hop";
 export { as } from "./connection/as";
 export { chroot } from "./connection/chroot";
+export { clone } from "./connection/clone";
 export { doas } from "./connection/doas";
 export { docker } from "./connection/docker";
 export { local } from "./connection/local";

@@ -28,4 +28,6 @@ export interface Prompt {
   readonly sign: string;
   /** Returns the line without its newline, or undefined for no answer. `time` counts from 1 for each command. */
   answer(time: number): Promise<string | undefined>;
+  /** What the wrapper prints before it asks for something else: then its input is ended, and it fails. */
+  readonly hopeless?: RegExp;
 }

@@ -22,6 +22,8 @@ export interface Holding {
   readonly held: readonly string[];
   /** While this file exists on the host, commands of a deployment that was killed still run. */
   readonly leftovers?: string | undefined;
+  /** Shell text of a file: while it exists, what is to hold the host after the link is lost is at work. */
+  readonly successor?: string | undefined;
   /** Runs as soon as the host is held, without input. */
   readonly question?: string | undefined;
 }
@@ -93,7 +95,7 @@ become ${HOLDS} "$deployment" "$by" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$host"`;
 
 /**
  * Prints who holds the lock, one thing a line: a deployment, or a process that is none. Root reads in /proc which process
- * it is; other users believe what a process says of itself.
+ * it is, and gets the process id of another user's deployment; other users believe what a process says of itself.
  */
 const WHO = `owner() { set -- $(stat -c '%U %u' "/proc/$1" 2>/dev/null); [ "$1" = UNKNOWN ] && echo "uid $2" || echo "$1"; }
 locks() { inode=$1; shift; grep -lsE "^lock:.* FLOCK .* WRITE .*$inode 0 EOF" "$@" 2>/dev/null; }
@@ -105,7 +107,8 @@ who() {
 "*"
 $host") ;; *) continue;; esac
     [ ! -r "/proc/$p/fdinfo" ] || [ -n "$(locks "" "/proc/$p/fdinfo"/*)" ] || continue
-    printf '\\ndeployment\\n%s\\n%s' "$(owner "$p")" "$words"; return
+    as=$(owner "$p"); [ "$(id -u)" -eq 0 ] && [ "$as" != root ] || p=
+    printf '\\ndeployment\\n%s\\n%s\\n%s' "$as" "$words" "$p"; return
   done
   file=$(locks ":\${host##*:}" /proc/[0-9]*/fdinfo/* | head -n 1)
   p=\${file#/proc/}; p=\${p%%/*}
@@ -113,12 +116,13 @@ $host") ;; *) continue;; esac
 }`;
 
 /** Holds what is held. The exit code of the question follows its output, on both outputs. */
-function hold({ leftovers = "", question }: Holding, markers: StderrMarkers): string {
+function hold({ leftovers = "", successor, question }: Holding, markers: StderrMarkers): string {
   const exit = markers.print('"exit $code"');
   const ask = `(\n${question}\n) </dev/null 9<&-; code=$?; ${exit}; ${exit} >&2\n`;
   return `${question === undefined ? "" : ask}[ "$0" = ${HOLDS} ] || exit 0
 ${readLines()}
 lines && exit
+${successor === undefined ? "" : `f=${successor}; while [ -e "$f" ]; do sleep 1; done; rm -f "$f"`}
 ${REMOVE_RECORDED}
 n=0; while [ -e ${shellQuote(leftovers)} ] && [ $n -lt 100 ]; do sleep 0.1 || sleep 1; n=$((n + 1)); done`;
 }

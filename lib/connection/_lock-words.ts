@@ -7,8 +7,9 @@ export const notLocked = (why: string): string =>
 /** What is told of the holder that the host has found: what it is, its account, and more by what it is. */
 export function waitReason(kind: string, [as = "", ...words]: readonly string[]): string {
   if (kind === "deployment") {
-    const [, deployment = "", by = "", since = ""] = words;
-    return waitsFor({ deployment, by, since, as });
+    const [, deployment = "", by = "", since = "", , pid = ""] = words;
+    const remedy = `; as root, \`kill ${pid}\` frees the host, and that deployment may go on beside this one`;
+    return `${waitsFor({ deployment, by, since, as })}${pid === "" ? "" : remedy}`;
   }
   if (kind !== "process")
     return "a process that this user cannot see has locked the host; waiting for it to finish; root finds it with `lslocks`";

@@ -3,16 +3,21 @@ import { ConnectionFailed } from "../model/errors";
 import { ROOT_PATH } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
 import { resultOf } from "./command-result";
-import { wrapped } from "./wrapped";
+import { type CommandWrapper, wrapped } from "./wrapped";
 
 /** Exit code of the script below when the process does not exist. */
 const GONE = 44;
 
 /**
  * A connection into all namespaces, the root directory and the environment of the process `pid`. It ends with that
- * process, even if another one gets the same number later.
+ * process, even if another one gets the same number later. `through`: words before each command.
  */
-export async function enterProcess(parent: Connection, hop: string, pid: number): Promise<Connection> {
+export async function enterProcess(
+  parent: Connection,
+  hop: string,
+  pid: number,
+  { through = "", ...more }: Pick<CommandWrapper, "close"> & { readonly through?: string } = {},
+): Promise<Connection> {
   const start = `read -r l </proc/${pid}/stat || exit ${GONE}; set -- \${l##*) }; s=\${20}`;
   // A newline inside a value counts as a separator.
   const inspectProcess = `{ ${start}; } 2>/dev/null; echo "$s" && tr '\\000' '\\n' </proc/${pid}/environ`;
@@ -29,12 +34,13 @@ export async function enterProcess(parent: Connection, hop: string, pid: number)
     command: (command) =>
       `{ ${start.replace(`exit ${GONE}`, "s=")}; } 2>/dev/null
 [ "$s" = ${startTime} ] || { echo "process ${pid} has ended" >&2; exit ${GONE}; }
-set --; exec nsenter --target ${pid} --all --root --wd -- env -i ${environment} /bin/sh -c ${shellQuote(command)}`,
+set --; exec nsenter --target ${pid} --all --root --wd -- ${through} env -i ${environment} /bin/sh -c ${shellQuote(command)}`,
     shown: `nsenter --target ${pid} --all --root --wd -- env -i … /bin/sh -c …`,
     atHome: true,
     // nsenter ends at a signal that the command inside may ignore.
     ownGroup: true,
     otherFiles: true,
+    ...more,
     remedy: (output) => {
       if (/Operation not permitted|Permission denied/.test(output))
         return "needs root: add via.sudo() before it";

@@ -9,8 +9,8 @@ const END = 0x1f;
 export const GUARD_EXIT = 113;
 
 /**
- * The first line of every command's input. The command's shell takes it away; another shell in its place ends with it,
- * before it runs the command's input as commands.
+ * The first line of the input of a command that needs its input. The command's shell takes it away; another shell in its
+ * place ends with it, before it runs the command's input as commands.
  */
 export const GUARD = `exit ${GUARD_EXIT}`;
 
@@ -28,16 +28,21 @@ export class StderrMarkers {
     return `printf '%s%s\\037' ${shellQuote(this.#start)} ${words}`;
   }
 
-  /** A frame for `loginCommand` that reports the process ids at the start. */
-  readonly reportingIds = (run: string): string => `${this.#begin()}; exec ${run}`;
+  /** A frame for `loginCommand` that reports the process ids at the start; `guarded`: after it has read `GUARD`. */
+  readonly reportingIds =
+    (guarded: boolean) =>
+    (run: string): string =>
+      `${this.#begin(guarded)}; exec ${run}`;
 
   /** Like `reportingIds`, plus the exit code at the end. The trap keeps this shell alive through the signals we send. */
-  readonly reportingExit = (run: string): string =>
-    `trap : HUP INT TERM; ${this.#begin()}; ${run}; c=$?; ${this.print('"$c"')} >&2; exit "$c"`;
+  readonly reportingExit =
+    (guarded: boolean) =>
+    (run: string): string =>
+      `trap : HUP INT TERM; ${this.#begin(guarded)}; ${run}; c=$?; ${this.print('"$c"')} >&2; exit "$c"`;
 
-  #begin(): string {
-    const guarded = `IFS= read -r l && [ "$l" = "${GUARD}" ] || exit ${GUARD_EXIT}`;
-    return `${guarded}; unset l; ${this.print('"$$ $PPID"')} >&2`;
+  #begin(guarded: boolean): string {
+    const guard = `IFS= read -r l && [ "$l" = "${GUARD}" ] || exit ${GUARD_EXIT}; unset l; `;
+    return `${guarded ? guard : ""}${this.print('"$$ $PPID"')} >&2`;
   }
 
   /** `source` without the markers. Calls `onMarker` with the text of each. */

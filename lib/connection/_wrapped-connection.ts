@@ -39,6 +39,7 @@ class WrappedConnection implements Connection {
   readonly #ending = Promise.withResolvers<Error | undefined>();
   readonly #running = new RunningCommands();
   #ended = false;
+  #closing: Promise<void> | undefined;
 
   constructor(
     private readonly parent: Connection,
@@ -108,12 +109,16 @@ class WrappedConnection implements Connection {
     return this.#running.add({ stdin: channel.stdin, stdout, stderr, exit, kill });
   }
 
-  async close(): Promise<void> {
-    if (!this.#ended) {
-      this.#end(undefined);
-      await this.#running.end();
-      await this.wrapper.close?.();
-    }
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Also after a wrapper has failed: what the hop keeps is still there. */
+  async #close(): Promise<void> {
+    this.#end(undefined);
+    await this.#running.end();
+    await this.wrapper.close?.();
   }
 
   #end(reason: Error | undefined): void {
@@ -132,7 +137,8 @@ class WrappedConnection implements Connection {
     const home = atHome ? "cd 2>/dev/null || cd /; unset OLDPWD\n" : "";
     const channel = await this.parent.exec(
       ENGLISH + this.wrapper.command(home + frame(`${printGroup(marker)}\n${command}`)),
-      options,
+      // The answer to a prompt must not go to another program.
+      { ...options, startsAtOnce: options?.startsAtOnce === true && !prompt },
     );
     // Ignore EPIPE: a wrapper may exit without reading its input.
     channel.stdin.on("error", () => {});
@@ -260,6 +266,10 @@ class StartMarkerReader {
 
   #answerPrompt(): void {
     if (!this.prompt) return;
+    if (this.prompt.hopeless?.test(this.wrapperOutput)) {
+      this.channel.stdin.end();
+      return;
+    }
     const times = this.wrapperOutput.split(this.prompt.sign).length - 1;
     if (times <= this.#answered) return;
     this.#answered = times;

@@ -32,6 +32,7 @@ export const as = defhop({
       ownGroup: true,
     });
   },
+  sees: ({ user }) => ({ root: "/", user }),
   enter: async ({ user }, { parent, uid }) => {
     const hop = hopText(user);
     const { name } = await currentUser(parent);

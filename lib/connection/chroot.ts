@@ -6,6 +6,8 @@ import { asCode } from "../model/property";
 import { absolutePath, object } from "../model/schema";
 import { ROOT_ENVIRONMENT } from "../util/login-environment";
 import { shellQuote } from "../util/shell-quote";
+import { DEVICES } from "./_clone-mounts";
+import { type HeldProcess, holdProcess } from "./_held-process";
 import { wrapConnection } from "./_wrapped-connection";
 import { resultOf } from "./command-result";
 
@@ -29,6 +31,8 @@ export const chroot = defhop({
       close: () => mounts.release(),
     });
   },
+  // Mounted there, unless something is mounted there already.
+  sees: ({ into }) => ({ root: into, except: ["/proc", "/sys", "/dev", "/run", "/tmp"] }),
   enter: async ({ into }, { parent }) => {
     await checkTree(parent, into, hopText(into));
     const quoted = shellQuote(into);
@@ -51,13 +55,7 @@ elif grep -q ' /dev devtmpfs ' /proc/self/mounts && mount -t devtmpfs -o mode=07
   mount -t devpts -o mode=0620,gid=5,nosuid,noexec devpts "$r/dev/pts"
   mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$r/dev/shm"
 else
-  mount -t tmpfs -o mode=0755,nosuid tmpfs "$r/dev"
-  for f in null zero full random urandom tty; do : >"$r/dev/$f"; mount --bind "/dev/$f" "$r/dev/$f"; done
-  mkdir "$r/dev/pts" "$r/dev/shm"
-  ln -s pts/ptmx "$r/dev/ptmx"; ln -s /proc/self/fd "$r/dev/fd"
-  ln -s fd/0 "$r/dev/stdin"; ln -s fd/1 "$r/dev/stdout"; ln -s fd/2 "$r/dev/stderr"
-  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec devpts "$r/dev/pts"
-  mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$r/dev/shm"
+${DEVICES}
 fi
 on /tmp -t tmpfs -o mode=1777,strictatime,nodev,nosuid tmpfs "$r/tmp"
 on /run --rbind /run "$r/run"
@@ -92,46 +90,15 @@ async function checkTree(parent: Connection, into: string, hop: string): Promise
   if (!facts.includes("Linux")) throw new ConnectionFailed(hop, "needs Linux");
 }
 
-interface HeldMounts {
-  readonly pid: string;
-  /** Resolves when everything is unmounted. */
-  release(): Promise<void>;
-}
-
-/** Starts a process that keeps the mounts for the hop's commands. It exits at the end of its input: with the hop or the link. */
-async function holdMounts(parent: Connection, into: string, hop: string): Promise<HeldMounts> {
+/** Starts a process that keeps the mounts for the hop's commands. */
+function holdMounts(parent: Connection, into: string, hop: string): Promise<HeldProcess> {
   const script = `set -e; r=${shellQuote(into)}; ${MOUNTS}\necho "ready $(cut -d" " -f4 /proc/self/stat)"; exec cat >/dev/null`;
-  const channel = await parent.exec(
+  return holdProcess(
+    parent,
     `exec unshare --mount --propagation private -- /bin/sh -c ${shellQuote(script)}`,
-    { lasting: true },
+    { hop, otherwise: "cannot mount /proc, /sys, /dev, /run and /tmp inside it" },
   );
-  let errors = "";
-  channel.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const ended = channel.exit.then(
-    () => {},
-    () => {},
-  );
-  const pid = await new Promise<string>((settled, failed) => {
-    let output = "";
-    channel.stdout.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-      const ready = /ready (\d+)\n/.exec(output);
-      if (ready?.[1]) settled(ready[1]);
-    });
-    void ended.then(() =>
-      failed(
-        new ConnectionFailed(hop, errors.trim() || "cannot mount /proc, /sys, /dev, /run and /tmp inside it"),
-      ),
-    );
-  });
-  const release = () => {
-    channel.stdin.end();
-    return ended;
-  };
-  return { pid, release };
 }
 
-const enterCommand = (pid: string, into: string, command: string): string =>
+const enterCommand = (pid: number, into: string, command: string): string =>
   `exec nsenter --target ${pid} --mount --root -- chroot ${shellQuote(into)} /usr/bin/env -i ${ROOT_ENVIRONMENT} /bin/sh -c ${shellQuote(`cd 2>/dev/null || cd /; ${command}`)}`;

@@ -11,6 +11,7 @@ import { wrapped } from "./wrapped";
 export const doas = defhop({
   name: "doas",
   args: object({ user: optional(account()) }),
+  sees: ({ user = "root" }) => ({ root: "/", user }),
   open: ({ user = "root" }, { parent }) =>
     wrapped(parent, user === "root" ? "via.doas()" : asCode("via.doas", [{ user }]), {
       command: (command) => `exec doas -n -u ${shellQuote(user)} -- /bin/sh -c ${shellQuote(command)}`,

@@ -22,6 +22,8 @@ export interface HostLockOptions {
   readonly held: readonly string[];
   readonly cancellation: Cancellation;
   emit(event: Progress): void;
+  /** Shell text of a file: while it exists, the host is held although the link is lost. */
+  readonly successor?: string | undefined;
   /** A holder that waits to be told for whom. */
   readonly holder?: PreparedHolder | undefined;
 }
@@ -89,6 +91,8 @@ export class HostLock {
       local: inner.local === true,
       locked: true,
       exec: async (command, how) => {
+        // What only looks, and begins together with it, brings the lock along.
+        await new Promise((turn) => setImmediate(turn));
         await this.held();
         return this.#exec(command, how);
       },
@@ -125,11 +129,11 @@ export class HostLock {
   }
 
   async #look(command: string): Promise<Channel> {
-    if (this.#taking) return this.connection.exec(command);
+    if (this.#taking) return this.connection.exec(command, { startsAtOnce: true });
     const answer = new Answer();
     this.#taking = this.#take(command, answer);
     await this.#taking;
-    return answer.channel ?? this.inner.exec(command);
+    return answer.channel ?? this.inner.exec(command, { startsAtOnce: true });
   }
 
   /** Where the host allows one session only, the commands need the one of the lock. */
@@ -233,17 +237,18 @@ export class HostLock {
   }
 
   async #holder(question: string | undefined): Promise<Omit<PreparedHolder, "leftovers">> {
-    const { deployment, by, held, holder } = this.options;
+    const { deployment, by, held, holder, successor } = this.options;
     if (this.#prepared) {
       this.#prepared.channel.stdin.write(`${oneLine(deployment)}\n${oneLine(by)}\n`);
       return this.#prepared;
     }
     const markers = new StderrMarkers();
     const script = lockScript(
-      { owner: { deployment, by }, held, question, leftovers: holder?.leftovers },
+      { owner: { deployment, by }, held, question, leftovers: holder?.leftovers, successor },
       markers,
     );
-    const channel = await this.inner.exec(script, { lasting: true });
+    // Another program that takes its input only ends it sooner.
+    const channel = await this.inner.exec(script, { lasting: true, startsAtOnce: true });
     channel.stdin.on("error", () => {});
     return { channel, markers };
   }

@@ -12,6 +12,7 @@ export const rehome = defhop({
   name: "rehome",
   args: object({ dir: anyPath() }),
   call: (dir: string) => ({ dir }),
+  sees: () => ({ root: "/" }),
   open: ({ dir }, { parent }) => {
     const word = dir.startsWith("/") ? shellQuote(dir) : `"$HOME"/${shellQuote(dir)}`;
     return wrapped(parent, asCode("via.rehome", [dir]), {

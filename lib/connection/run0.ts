@@ -11,6 +11,7 @@ import { wrapped } from "./wrapped";
 export const run0 = defhop({
   name: "run0",
   args: object({ user: optional(account()) }),
+  sees: ({ user = "root" }) => ({ root: "/", user }),
   open: ({ user = "root" }, { parent }) =>
     wrapped(parent, user === "root" ? "via.run0()" : asCode("via.run0", [{ user }]), {
       command: (command) =>

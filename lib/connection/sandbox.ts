@@ -1,9 +1,8 @@
-import { execFile, spawn, spawnSync } from "node:child_process";
-import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import type { Connection } from "../model/connection";
 import { ConnectionFailed, ConsfigError } from "../model/errors";
 import { defhop } from "../model/hop";
@@ -12,7 +11,10 @@ import { ROOT_ENVIRONMENT } from "../util/login-environment";
 import { refusalOf } from "../util/own-directory";
 import { cacheHome } from "../util/package";
 import { shellQuote } from "../util/shell-quote";
+import { DEVICES, overlays, RUN_AND_TMP } from "./_clone-mounts";
+import { type LayerChange, layerChanges } from "./clone-layers";
 import { localConnection } from "./local";
+import { wrapped } from "./wrapped";
 
 const HOP = "via.sandbox()";
 
@@ -44,14 +46,10 @@ interface Clone {
   readonly pid: number;
   /** The location of the overlay's directories, inside the mount namespace. */
   readonly directory: string;
+  /** Settles when it has ended; undefined if another process started it. */
+  readonly ended?: Promise<void>;
   /** Makes the holder outlive this process; undefined if another process started it. */
   readonly keep?: () => void;
-}
-
-/** One path that differs from this machine's. */
-export interface SandboxChange {
-  readonly path: string;
-  readonly change: "added" | "changed" | "deleted";
 }
 
 /** True if `via.sandbox()` can clone this machine; false if it falls back to a scratch home directory. */
@@ -83,7 +81,9 @@ async function clone(name: string): Promise<Clone> {
   if (known && isAlive(known.pid)) return known;
   const made = Promise.resolve(keptClone(name) ?? makeClone(name));
   clones.set(name, made);
-  made.catch(() => clones.delete(name));
+  // By then the name may have been given to another clone.
+  const forget = () => clones.get(name) === made && clones.delete(name);
+  made.then(({ ended }) => void ended?.then(forget), forget);
   return made;
 }
 
@@ -100,32 +100,13 @@ function mountPoint(): string {
  */
 const HOLDER = `set -e
 d=$1
-mount -t tmpfs -o mode=0700,size=75% consfigurator "$d"
-mkdir "$d/upper" "$d/work" "$d/root"
-mount -t overlay -o "lowerdir=/,upperdir=$d/upper,workdir=$d/work" overlay "$d/root"
-r=$d/root
-n=0
-while read -r _ m t _; do
-  case $t in ext2|ext3|ext4|xfs|btrfs|zfs|f2fs) ;; *) continue ;; esac
-  case $m in /|"$d"*) continue ;; esac
-  n=$((n + 1)); mkdir "$d/upper.$n" "$d/work.$n"
-  [ -d "$m" ] && mount -t overlay -o "lowerdir=$m,upperdir=$d/upper.$n,workdir=$d/work.$n" overlay "$r$m" 2>/dev/null && printf %s "$m" >"$d/upper.$n.of" || mount --bind -o ro "$m" "$r$m" || true
-done </proc/self/mounts
+${overlays()}
 resolv=$(cat /etc/resolv.conf 2>/dev/null || true)
 pid=$(cut -d" " -f4 /proc/self/stat)
 mount -t proc proc "$r/proc"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$r/sys" || true
-mount -t tmpfs -o mode=0755,nosuid tmpfs "$r/dev"
-for f in null zero full random urandom tty; do touch "$r/dev/$f"; mount --bind "/dev/$f" "$r/dev/$f"; done
-mkdir "$r/dev/pts" "$r/dev/shm"
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$r/dev/pts"
-ln -s pts/ptmx "$r/dev/ptmx"; ln -s /proc/self/fd "$r/dev/fd"
-ln -s fd/0 "$r/dev/stdin"; ln -s fd/1 "$r/dev/stdout"; ln -s fd/2 "$r/dev/stderr"
-mount -t tmpfs -o mode=1777 tmpfs "$r/dev/shm"
-mount -t tmpfs -o mode=0755,nosuid tmpfs "$r/run"; mkdir -p "$r/run/lock"
-mount -t tmpfs -o mode=1777 tmpfs "$r/tmp"
-link=$(readlink -m "$r/etc/resolv.conf" 2>/dev/null || true)
-case $link in "$r"/run/*|/run/*) l=\${link#"$r"}; mkdir -p "$r\${l%/*}"; printf '%s\\n' "$resolv" >"$r$l" ;; esac
+${DEVICES}
+${RUN_AND_TMP}
 printf '#!/bin/sh\\nexit 101\\n' >"$r/usr/sbin/policy-rc.d"; chmod 755 "$r/usr/sbin/policy-rc.d"
 exec chroot "$r" /bin/sh -c 'echo "ready $0"; read -r word && [ "$word" = keep ] && exec sleep infinity </dev/null >/dev/null 2>&1' "$pid"`;
 
@@ -140,7 +121,7 @@ async function makeClone(name: string): Promise<Clone> {
     },
   );
   holder.stdin.on("error", () => {});
-  holder.once("exit", () => clones.delete(name));
+  const ended = new Promise<void>((end) => holder.once("exit", () => end()));
   const errors = text(holder.stderr);
   const pid = await new Promise<number>((settled, failed) => {
     let output = "";
@@ -158,7 +139,7 @@ async function makeClone(name: string): Promise<Clone> {
   holder.unref();
   for (const stream of [holder.stdin, holder.stdout, holder.stderr])
     if ("unref" in stream) (stream.unref as () => void)();
-  return { name, pid, directory, keep: () => void holder.stdin.write("keep\n") };
+  return { name, pid, directory, ended, keep: () => void holder.stdin.write("keep\n") };
 }
 
 const nsenterFlags = ({ pid }: Clone) => [
@@ -228,35 +209,22 @@ async function existing(name: string): Promise<Clone> {
   return made;
 }
 
-/** The differences between the clone and this machine, by path, without Consfigurator's own files. */
-export async function sandboxDiff(name = "sandbox"): Promise<SandboxChange[]> {
+/**
+ * The differences between the clone and this machine, and `outside`, a shell from which both are seen: see `layerChanges`.
+ * Without the file that inhibits services.
+ */
+export async function sandboxChanges(
+  name = "sandbox",
+): Promise<{ readonly outside: Connection; readonly changes: readonly LayerChange[] }> {
   const { pid, directory } = await existing(name);
-  const { stdout } = await promisify(execFile)(
-    "nsenter",
-    ["--target", String(pid), "--mount", "/bin/sh", "-c", LIST_CHANGES, "sh", directory],
-    { maxBuffer: 256 << 20 },
-  );
-  return stdout
-    .split("\0")
-    .filter(Boolean)
-    .map((entry) => ({ type: entry[0], path: entry.slice(2).replaceAll(/^\/\//g, "/") }))
-    .map(
-      ({ type, path: file }): SandboxChange => ({
-        path: file,
-        // In an overlay, a character device marks a deleted file.
-        change: type === "c" ? "deleted" : lstatSync(file, { throwIfNoEntry: false }) ? "changed" : "added",
-      }),
-    )
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  const outside = await wrapped(localConnection(HOP), HOP, {
+    command: (command) =>
+      `exec nsenter --target ${pid} --mount -- /bin/sh -c ${shellQuote(command)} ${shellQuote(directory)}`,
+    otherFiles: true,
+  });
+  const changes = await layerChanges(outside);
+  return { outside, changes: changes.filter(({ path }) => path !== "/usr/sbin/policy-rc.d") };
 }
-
-/** Lists the upper directory of each overlay, with paths below its mount point. */
-const LIST_CHANGES = `d=$1
-for u in "$d"/upper "$d"/upper.*[0-9]; do
-  [ -d "$u" ] || continue
-  of=$(cat "$u.of" 2>/dev/null || true)
-  cd "$u" && find . -mindepth 1 \\( -path ./root/.cache/consfigurator -o -path ./usr/sbin/policy-rc.d \\) -prune -o \\( ! -type d -o -empty \\) -printf "%y $of/%P\\0"
-done`;
 
 /** Kills everything that runs in the clone, and discards its files. */
 export async function discardSandbox(name = "sandbox"): Promise<void> {

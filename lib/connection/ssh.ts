@@ -1,5 +1,5 @@
 import { defhop, hopAsCode } from "../model/hop";
-import { integer, object, oneOf, optional, path, string } from "../model/schema";
+import { integer, localPath, object, oneOf, optional, string } from "../model/schema";
 import type { Destination } from "./ssh/_config";
 import { type ConnectOptions, endpointsTo } from "./ssh/_endpoints";
 import { connectByNode } from "./ssh/_node";
@@ -14,8 +14,8 @@ const args = object({
   user: optional(user()),
   port: optional(integer({ minimum: 1, maximum: 65535, description: "a port number" })),
   hop: optional(address()),
-  identity: optional(path()),
-  config: optional(path()),
+  identity: optional(localPath()),
+  config: optional(localPath()),
   transport: optional(oneOf("ssh2", "openssh")),
   keepaliveSeconds: optional(
     integer({ minimum: 0, maximum: 3600, description: "a number of seconds, 0 for never" }),
@@ -44,6 +44,7 @@ const args = object({
 export const ssh = defhop({
   name: "ssh",
   args,
+  asks: true,
   open: async (given, context) => {
     const { keepaliveSeconds = 3, connectTimeoutSeconds, transport, ...destination } = given;
     const hop = hopAsCode({ hop: "ssh", args: given, site: "" });

@@ -15,6 +15,7 @@ export const su = defhop({
   name: "su",
   args: object({ user: account() }),
   call: (user: string) => ({ user }),
+  sees: ({ user }) => ({ root: "/", user }),
   open: async ({ user }, { parent }) => {
     const hop = asCode("via.su", [user]);
     const { stdout } = await resultOf(parent, "id -u; id -un");

@@ -5,9 +5,9 @@ import { defhop, type HopContext } from "../model/hop";
 import { asCode } from "../model/property";
 import { account, object, optional, string } from "../model/schema";
 import { shellQuote } from "../util/shell-quote";
-import { Password } from "./_passwords";
 import { wrapConnection } from "./_wrapped-connection";
 import { resultOf } from "./command-result";
+import { accountIn, Password } from "./passwords";
 import { type CommandWrapper, wrapped } from "./wrapped";
 
 const args = object({
@@ -32,6 +32,7 @@ const args = object({
 export const sudo = defhop({
   name: "sudo",
   args,
+  sees: ({ user = "root" }) => ({ root: "/", user }),
   open: async (args, context) => {
     const { user = "root", credential } = args;
     const hop = asCode("via.sudo", args.user === undefined && credential === undefined ? [] : [args]);
@@ -61,8 +62,15 @@ const NEEDS_PASSWORD = /password is required|terminal is required|no askpass pro
 const words = (user: string, command: string): string =>
   `--user=${shellQuote(user)} -- /bin/sh -c ${command === "…" ? command : shellQuote(command)}`;
 
+/** sudo would ask for a new password next. */
+const EXPIRED = /password is expired|password has expired|password must be changed/i;
+
 function refusal(output: string): string | undefined {
   if (/not found/.test(output)) return "sudo is not installed; connect as root, or use via.su or via.doas";
+  if (/must have a tty/.test(output))
+    return "sudoers has requiretty, which keeps no program from asking and is not needed; remove it with visudo(8), or except the user of the hop before: `Defaults:NAME !requiretty`";
+  if (EXPIRED.test(output))
+    return "the password of the account has expired: log in as the user of the hop before, and set a new one with passwd(1)";
   if (/unknown user/.test(output)) return "create the account before this hop is opened";
   return /not in the sudoers|not allowed/.test(output)
     ? "allow `/bin/sh` in sudoers for the user of the hop before it; visudo(8) edits that file"
@@ -78,9 +86,14 @@ async function withAsker(
 ): Promise<Connection> {
   const { parent, host, signal } = context;
   const name = (await resultOf(parent, "id -un")).stdout.trim();
-  const account = credential === undefined ? `${name} on ${host.name}` : `${name} (${credential})`;
-  const key = JSON.stringify(credential === undefined ? ["sudo", host.name, name] : [credential]);
-  const password = new Password(context.ask, key, `[sudo] password for ${account}:`, signal);
+  const request = {
+    hop: "sudo",
+    host: host.name,
+    account: name,
+    ...(credential !== undefined && { credential }),
+  };
+  const account = accountIn(request);
+  const password = new Password(context.ask, request, signal);
   for (;;) {
     let questions = 0;
     const wrapper = withPassword(user, () => {
@@ -125,9 +138,9 @@ function withPassword(user: string, answer: (time: number) => Promise<string | u
     command: (command) => `exec sudo -H -k -S --prompt=${shellQuote(sign)} ${words(user, command)}`,
     shown: `sudo -H -k -S ${words(user, "…")}`,
     atHome: true,
-    prompt: { sign, answer },
+    prompt: { sign, answer, hopeless: EXPIRED },
     remedy: (output) =>
-      WRONG.test(output)
+      !EXPIRED.test(output) && WRONG.test(output)
         ? "sudo no longer accepts the password; deploy again to be asked for it"
         : refusal(output),
   };

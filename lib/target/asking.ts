@@ -1,5 +1,8 @@
-import { type CommandResult, FailedChange } from "../model/errors";
-import type { HostFacts } from "../model/host-facts";
+import { type CommandResult, FailedChange, MissingData, UnrequiredData } from "../model/errors";
+import { type HostFacts, shared } from "../model/host-facts";
+import type { LargeDatum } from "../model/questions";
+import { Secret } from "../model/secret";
+import { SecretStream } from "../model/secret-stream";
 import type {
   Command,
   FileStat,
@@ -11,7 +14,7 @@ import type {
   State,
   User,
 } from "../model/target";
-import type { Change, Kind } from "../model/types";
+import type { Kind } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
 import {
   abortedWith,
@@ -25,10 +28,13 @@ import {
 } from "./command";
 import { OUTPUT_LIMIT } from "./command-output";
 import type { Execution, TargetContext } from "./context";
+import type { Bytes } from "./feed";
 import { MOST_DIFFED } from "./file-change";
+import { Mask } from "./mask";
+import { forgetLearnt } from "./memory";
 import { mountPoints } from "./mounts";
 import { type FlagStore, PendingFlags } from "./pending-flags";
-import { decode, splitLines } from "./text";
+import { contentBytes, decode, splitLines } from "./text";
 import { traceCommand } from "./trace";
 
 /** What every target can be asked, and how it runs commands, built on what each does in its own way. */
@@ -78,27 +84,39 @@ export abstract class AskingTarget {
   abstract sameContent(path: string, other: string): Promise<boolean>;
 
   query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
-    return this.perform(command, options);
+    return this.perform(command, options, (script, how) => this.inquire(script, how, options));
   }
 
-  /** Runs `command`. */
-  protected async perform(command: Command, options: RunOptions): Promise<CommandResult> {
+  /** Runs `script`, which only asks. */
+  protected inquire(script: string, how: Execution, _options: QueryOptions): Promise<RawResult> {
+    return traceCommand(this.context, how.shown, () => this.execute(script, how));
+  }
+
+  /** Runs `command` with `execute`. */
+  protected async perform(
+    command: Command,
+    options: RunOptions,
+    execute: (script: string, how: Execution) => Promise<RawResult>,
+  ): Promise<CommandResult> {
     const { cwd, env, input } = options;
     const there = cwd === undefined ? this.homeWord : this.pathWord(cwd);
     const script = this.setsEnvironment
       ? inDirectory(there, commandText(command))
       : LOCALE_LINE + inDirectory(there, commandText(command), exported(env));
-    const shown = shownCommand(command, options);
+    const shows = options.inform && !options.secret;
+    const output: Execution["output"] = shows
+      ? (stream, text) => this.context.output(stream, text)
+      : undefined;
+    const masked = output && input instanceof Secret ? new Mask(input).passing(output) : undefined;
     const how: Execution = {
-      input: typeof input === "string" ? Buffer.from(input) : input,
+      input: input === undefined || input instanceof SecretStream ? input : contentBytes(input),
       env,
-      output:
-        options.inform && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined,
+      output: masked?.output ?? output,
       excerpt: options.excerpt ?? options.inform ?? false,
-      shown,
+      shown: shownCommand(command, options),
       hidden: options.secret === true || (!this.setsEnvironment && Object.keys(env ?? {}).length > 0),
     };
-    const raw = await traceCommand(this.context, shown, () => this.execute(script, how));
+    const raw = await execute(script, how).finally(() => masked?.end());
     return commandResult(command, raw, options);
   }
 
@@ -117,10 +135,17 @@ export abstract class AskingTarget {
     return place !== undefined && mountPoints(mounts).includes(place);
   }
 
+  /** The SHA-256 of the file `path`, which exists. */
+  abstract digestOf(path: string): Promise<string>;
+
   /** Compares the file `path`, links followed, with `wanted`; undefined when it does not exist. */
-  async compare(path: string, wanted: Buffer): Promise<Comparison | undefined> {
+  async compare(path: string, wanted: Bytes): Promise<Comparison | undefined> {
     const stat = await this.stat(path);
     if (!stat) return undefined;
+    if (wanted instanceof SecretStream) {
+      const mayBe = stat.type === "file" && stat.size === wanted.size;
+      return { stat, bytes: undefined, same: mayBe && (await this.digestOf(path)) === wanted.sha256 };
+    }
     const isRead = stat.type !== "file" || stat.size === wanted.length || stat.size <= MOST_DIFFED;
     const found = isRead ? await this.readWithStat(path, Math.max(OUTPUT_LIMIT, wanted.length)) : undefined;
     return { stat, bytes: found?.bytes, same: found?.bytes.equals(wanted) === true };
@@ -141,12 +166,44 @@ export abstract class AskingTarget {
     return bytes ? [...splitLines(decode(bytes)).lines] : [];
   }
 
+  async data(iden1: string, iden2: string): Promise<Secret> {
+    const found = await this.#datum(iden1, iden2);
+    if (found instanceof Uint8Array) return new Secret(found);
+    const stream = new SecretStream(found);
+    if (stream.size > OUTPUT_LIMIT)
+      throw new FailedChange(
+        `the data (${iden1}, ${iden2}) has ${stream.size} bytes, more than the ${OUTPUT_LIMIT} that target.data has in memory; get it with target.dataStream`,
+      );
+    const pieces: Buffer[] = [];
+    for await (const piece of stream.pieces()) pieces.push(Buffer.from(piece));
+    return new Secret(Buffer.concat(pieces));
+  }
+
+  async dataStream(iden1: string, iden2: string): Promise<Secret | SecretStream> {
+    const found = await this.#datum(iden1, iden2);
+    return found instanceof Uint8Array ? new Secret(found) : new SecretStream(found);
+  }
+
+  async #datum(iden1: string, iden2: string): Promise<Buffer | LargeDatum> {
+    const required = this.host.all(shared.data).some(([one, two]) => one === iden1 && two === iden2);
+    if (!required)
+      throw new UnrequiredData(
+        `the data (${iden1}, ${iden2}) is used but not required; call host.requireData with it in hostattrs`,
+      );
+    if (!this.context.data) throw new MissingData("there are no sources of data here");
+    return this.context.data(iden1, iden2);
+  }
+
   inform(text: string): void {
     this.context.output("stdout", text.endsWith("\n") ? text : `${text}\n`);
   }
 
-  atEnd(key: string, act: (target: PosixTarget, result: Change) => Promise<void>): void {
+  atEnd(...[key, act]: Parameters<PosixTarget["atEnd"]>): void {
     this.context.atEnd(key, act);
+  }
+
+  async forget(): Promise<void> {
+    forgetLearnt(this.memory);
   }
 
   /** `path` as one word of shell text; a relative path is relative to the home directory. */

@@ -1,27 +1,16 @@
-import type { HostChange } from "../model/changes";
-import { type CommandResult, RunFailed } from "../model/errors";
-import type {
-  Command,
-  FileStat,
-  OwnerIds,
-  PosixTarget,
-  RunOptions,
-  Within,
-  WriteOptions,
-} from "../model/target";
+import type { FileStat, OwnerIds, PosixTarget, Within, WriteOptions } from "../model/target";
 import type { Change } from "../model/types";
 import { shellQuote } from "../util/shell-quote";
-import { AskingTarget, bare, type Comparison } from "./asking";
-import { shownCommand } from "./command";
-import type { PutOptions, TargetContext } from "./context";
+import { bare } from "./asking";
+import { ContentsTarget } from "./contents";
+import type { TargetContext } from "./context";
 import { entryChange, type FileImage, fileChange, fromTo } from "./file-change";
 import { InnerMemory } from "./memory";
 import { mountPoints } from "./mounts";
-import { temporarily } from "./temporary";
-import { decode, encode, splitLines } from "./text";
+import { decode } from "./text";
 
 /** What every target does, on top of what it can be asked, built on what each does in its own way. */
-export abstract class TargetBase extends AskingTarget implements PosixTarget {
+export abstract class TargetBase extends ContentsTarget implements PosixTarget {
   within({ home, memory, signal }: Within): this {
     if (home !== undefined && !home.startsWith("/"))
       throw new TypeError(`within({ home: ${JSON.stringify(home)} }): home must be an absolute path`);
@@ -36,8 +25,6 @@ export abstract class TargetBase extends AskingTarget implements PosixTarget {
 
   /** A target of the same kind, with another context. */
   protected abstract derive(context: TargetContext): this;
-  /** Replaces the file as documented for `writeFile`. */
-  protected abstract put(path: string, content: Buffer, options: PutOptions): Promise<void>;
   protected abstract changeMode(path: string, mode: number): Promise<void>;
   protected abstract changeOwner(path: string, uid: number, gid: number): Promise<void>;
   /** Creates the directory `path`, where there is nothing, and its parents. */
@@ -56,91 +43,6 @@ export abstract class TargetBase extends AskingTarget implements PosixTarget {
   protected abstract removeTree(path: string): Promise<void>;
   /** Removes everything in the directory; nothing is mounted in there. */
   protected abstract clear(path: string): Promise<void>;
-  /** The absolute path of the directory for temporary files. */
-  protected abstract findTemporary(): Promise<string>;
-  /** Creates a file that only this user can read, or a directory if there is no `content`. Fails if the path exists. */
-  protected abstract makePrivate(path: string, content: Buffer | undefined): Promise<void>;
-  /** Removes `path` with everything in it, even after the deployment was cancelled. */
-  protected abstract discard(path: string): Promise<void>;
-
-  async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
-    const change = { kind: "command", command: shownCommand(command, options) } as const;
-    try {
-      const result = await this.perform(command, options);
-      this.report(change);
-      return result;
-    } catch (error) {
-      // It ran, and may have changed something before it failed.
-      if (error instanceof RunFailed) this.report(change);
-      throw error;
-    }
-  }
-
-  report(change: HostChange): void {
-    if (change.kind === "file" && this.#isTemporary(change.path)) return;
-    this.context.changed?.(change);
-  }
-
-  /** Whether `path` is a temporary file in use, or in such a directory: it is no change of the host. */
-  #isTemporary(path: string): boolean {
-    return [...this.#temporaries].some((each) => path === each || path.startsWith(`${each}/`));
-  }
-
-  /** The temporary files and directories in use in this deployment. */
-  get #temporaries(): Set<string> {
-    const known = this.memory.get("target/temporaries") as Set<string> | undefined;
-    const all = known ?? new Set();
-    if (!known) this.memory.set("target/temporaries", all);
-    return all;
-  }
-
-  async writeFile(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<void> {
-    const wanted = bytesOf(content);
-    // For the report only: the write itself says why a file cannot be written.
-    const found = this.context.changed && (await this.compare(path, wanted).catch(() => undefined));
-    await this.#write(path, wanted, options, found);
-  }
-
-  async ensureContent(path: string, content: string | Buffer, options: WriteOptions = {}): Promise<Change> {
-    const wanted = bytesOf(content);
-    const found = await this.compare(path, wanted);
-    const modeHolds = options.mode === undefined || found?.stat.mode === options.mode;
-    if (found?.same && modeHolds) return "unchanged";
-    await this.#write(path, wanted, { ...options, parents: true }, found);
-    return "changed";
-  }
-
-  async editLines(
-    path: string,
-    edit: (lines: readonly string[]) => readonly string[],
-    options: WriteOptions = {},
-  ): Promise<Change> {
-    const found = await this.readWithStat(path);
-    const before = splitLines(decode(found?.bytes ?? Buffer.alloc(0)));
-    const after = edit(before.lines);
-    if (after.length === before.lines.length && after.every((line, at) => line === before.lines[at]))
-      return "unchanged";
-    const expected = found?.stat.id ?? null;
-    const how = { ...options, parents: true, expected };
-    await this.#write(path, encode(before.join(after)), how, found);
-    return "changed";
-  }
-
-  /** Replaces the file, whose stat and content were `found`, and reports that. */
-  async #write(
-    path: string,
-    content: Buffer,
-    options: PutOptions,
-    found: (Pick<Comparison, "stat" | "bytes"> & Partial<Comparison>) | undefined,
-  ): Promise<void> {
-    if (!found?.same) await options.validate?.(content);
-    await this.put(path, content, options);
-    if (!this.context.changed) return;
-    const before: FileImage | undefined = found && { ...found.stat, bytes: found.bytes };
-    const mode = options.mode ?? found?.stat.mode ?? 0o644;
-    const after = { size: content.length, bytes: content, mode };
-    this.report(await fileChange(path, before, after, this.context.digestKey));
-  }
 
   async makeDirectory(path: string, { mode }: WriteOptions = {}): Promise<Change> {
     const [found, link] = await Promise.all([this.stat(bare(path)), this.lstat(path)]);
@@ -179,11 +81,17 @@ export abstract class TargetBase extends AskingTarget implements PosixTarget {
   }
 
   async copyFile(source: string, destination: string): Promise<void> {
-    const [before, after] = await Promise.all([this.stat(destination), this.stat(source)]);
-    await this.duplicate(source, destination);
+    const [before, after] = await this.copied(source, destination);
     const image = (stat: FileStat | undefined): FileImage | undefined =>
       stat && { ...stat, bytes: undefined };
     this.report(await fileChange(destination, image(before), image(after)));
+  }
+
+  /** As `duplicate`; resolves to the stat of `destination` before and of `source`, for the report. */
+  protected async copied(source: string, destination: string): Promise<readonly (FileStat | undefined)[]> {
+    const stats = await Promise.all([this.stat(destination), this.stat(source)]);
+    await this.duplicate(source, destination);
+    return stats;
   }
 
   async reassignOwner(path: string, from: OwnerIds, to: OwnerIds): Promise<Change> {
@@ -259,44 +167,6 @@ export abstract class TargetBase extends AskingTarget implements PosixTarget {
     return { place, mounts: all.filter((mount) => mount === place || mount.startsWith(below)) };
   }
 
-  withTemporaryFile<T>(
-    use: (path: string) => Promise<T>,
-    { content = "", directory }: Parameters<PosixTarget["withTemporaryFile"]>[1] = {},
-  ): Promise<T> {
-    return this.#withTemporary(use, directory, bytesOf(content));
-  }
-
-  withTemporaryDirectory<T>(
-    use: (path: string) => Promise<T>,
-    { directory }: { readonly directory?: string } = {},
-  ): Promise<T> {
-    return this.#withTemporary(use, directory);
-  }
-
-  async #withTemporary<T>(
-    use: (path: string) => Promise<T>,
-    directory: string | undefined,
-    content?: Buffer,
-  ): Promise<T> {
-    const place =
-      directory === undefined
-        ? await this.remembered("target/temporary", () => this.findTemporary())
-        : directory.startsWith("/")
-          ? directory
-          : `${(await this.identity()).home}/${directory}`;
-    const temporaries = this.#temporaries;
-    return temporarily(place, use, {
-      make: (path) => {
-        temporaries.add(path);
-        return this.makePrivate(path, content);
-      },
-      discard: async (path) => {
-        await this.discard(path);
-        temporaries.delete(path);
-      },
-    });
-  }
-
   /** The UID of a user, whose name may itself be a number. */
   async #uid(path: string, user: string): Promise<number> {
     const found = await this.user(user);
@@ -314,6 +184,3 @@ export abstract class TargetBase extends AskingTarget implements PosixTarget {
 }
 
 const mountedAt = (mount: string): string => `something is mounted at ${mount}; unmount it first`;
-
-const bytesOf = (content: string | Buffer): Buffer =>
-  typeof content === "string" ? encode(content) : content;

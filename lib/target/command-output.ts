@@ -57,6 +57,11 @@ export class CommandOutput {
     });
   }
 
+  /** Aborts `signal` with `error`: the command cannot go on. */
+  fail(error: Error): void {
+    this.#excess.abort(error);
+  }
+
   /** The result of the command, which ended with `exit`. */
   result(exit: number): RawResult {
     return { exit, stdout: this.#printed.stdout.bytes(), stderr: this.#printed.stderr.bytes() };

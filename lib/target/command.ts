@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { Cancelled, type CommandResult, FailedChange, RunFailed } from "../model/errors";
+import { Secret } from "../model/secret";
 import type { Command, RunOptions } from "../model/target";
 import { beginningOf } from "../util/excerpt";
 import { shellQuote, shellWords } from "../util/shell-quote";
 import type { Execution } from "./context";
+import { Mask } from "./mask";
 
 /** The result of a process, as bytes. */
 export interface RawResult {
@@ -83,7 +85,7 @@ export const exported = (env: RunOptions["env"] = {}): string =>
     .map(([name, value]) => (value === null ? `unset ${name}\n` : `export ${name}=${shellQuote(value)}\n`))
     .join("");
 
-/** `raw` as the result of `command`, or the failure that it is. */
+/** `raw` as the result of `command`, or the failure that it is, which shows nothing of a secret input. */
 export function commandResult(command: Command, raw: RawResult, options: RunOptions): CommandResult {
   const result = { exit: raw.exit, stdout: raw.stdout.toString("utf8"), stderr: raw.stderr.toString("utf8") };
   if (result.exit === CANNOT_ENTER && result.stderr.trimEnd().endsWith(word)) {
@@ -95,7 +97,11 @@ export function commandResult(command: Command, raw: RawResult, options: RunOpti
   if (result.exit === 0 || options.mayFail) return result;
   if (options.secret)
     throw new RunFailed(shownCommand(command, options), { exit: result.exit, stdout: "", stderr: "" });
-  throw new RunFailed(commandText(command), result);
+  const { input } = options;
+  throw new RunFailed(
+    commandText(command),
+    input instanceof Secret ? new Mask(input).inResult(result) : result,
+  );
 }
 
 /** The error of what `signal` has ended: `Cancelled` when the deployment was, with these words; else its reason. */

@@ -15,7 +15,11 @@ const CONTEXT_LINES = 3;
 export interface FileImage {
   readonly size: number;
   readonly bytes: Buffer | undefined;
+  /** In hexadecimal digits, when it is known without the bytes. */
+  readonly sha256?: string;
   readonly mode: number;
+  /** True: its content is never shown, whoever may read it. */
+  readonly secret?: boolean | undefined;
 }
 
 /** The change from `before` to `after`; undefined where there is no file. Only what differs is in it. */
@@ -41,12 +45,15 @@ export async function fileChange(
 function contentDigest(key: string, before: FileImage | undefined, after: FileImage | undefined): string {
   const hmac = createHmac("sha256", Buffer.from(key, "hex"));
   for (const image of [before, after])
-    hmac.update(image ? `${image.bytes?.length ?? image.size}\n` : "none\n").update(image?.bytes ?? "");
+    hmac
+      .update(image ? `${image.bytes?.length ?? image.size}\n` : "none\n")
+      .update(image?.bytes ?? image?.sha256 ?? "");
   return hmac.digest("hex").slice(0, 32);
 }
 
-/** Whether everyone on the host may read a file with these permission bits: its content may be shown. */
-const isPublic = (image: FileImage | undefined): boolean => !image || (image.mode & 0o004) !== 0;
+/** Whether everyone on the host may read such a file: its content may be shown. */
+const isPublic = (image: FileImage | undefined): boolean =>
+  !image || (!image.secret && (image.mode & 0o004) !== 0);
 
 async function contentChange(
   before: FileImage | undefined,

@@ -5,8 +5,8 @@ export interface FlagStore {
   list(): Promise<readonly string[]>;
   /** Atomic: afterwards the whole flag is there, or none. */
   write(name: string, text: string): Promise<void>;
-  /** Does nothing if there is no such flag. */
-  remove(name: string): Promise<void>;
+  /** Does nothing if there is no such flag. With `tidy`, empty directories of flags are removed, too. */
+  remove(name: string, tidy: boolean): Promise<void>;
 }
 
 /** Flags, listed once per deployment. */
@@ -28,8 +28,8 @@ export class PendingFlags implements State {
     await this.#note((known) => known.add(name));
   }
 
-  async clear(name: string): Promise<void> {
-    await this.#store.remove(checked(name));
+  async clear(name: string, { tidy = false }: { readonly tidy?: boolean } = {}): Promise<void> {
+    await this.#store.remove(checked(name), tidy);
     await this.#note((known) => known.delete(name));
   }
 

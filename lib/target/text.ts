@@ -1,3 +1,5 @@
+import { type Content, Secret } from "../model/secret";
+
 /**
  * Reads a file as text without loss: bytes that are not UTF-8 survive being read, edited and written. Each is a lone
  * surrogate from U+DC80 to U+DCFF, which no valid text contains.
@@ -25,6 +27,10 @@ export function encode(text: string): Buffer {
     ),
   );
 }
+
+/** `content` as bytes; text as `decode` reads it. */
+export const contentBytes = (content: Content): Buffer =>
+  content instanceof Secret ? content.reveal() : typeof content === "string" ? encode(content) : content;
 
 /** The length in bytes of the valid UTF-8 sequence at `at`; 0 if there is none. */
 function sequenceLength(bytes: Buffer, at: number): number {

@@ -37,7 +37,7 @@ export async function askpass(ask: Asker, notice: (text: string) => void): Promi
 /** Sends the question and prints the answer. Exits with 1 when there is none, which `ssh` takes as a no. */
 const CLIENT = `
 const socket = require("node:net").connect(process.argv[2]);
-socket.end(JSON.stringify({ question: process.argv[3], kind: process.env.SSH_ASKPASS_PROMPT }));
+socket.write(JSON.stringify({ question: process.argv[3], kind: process.env.SSH_ASKPASS_PROMPT }) + "\\n");
 let answer = "";
 socket.setEncoding("utf8").on("data", (text) => { answer += text; });
 socket.on("error", () => process.exit(1));
@@ -48,16 +48,29 @@ socket.on("close", () => {
 `;
 
 async function answer(socket: Socket, ask: Asker, notice: (text: string) => void): Promise<void> {
-  let text = "";
-  for await (const chunk of socket.setEncoding("utf8")) text += chunk;
-  const { question, kind } = JSON.parse(text) as { question: string; kind?: string };
-  // ssh kills the program when the message is no longer needed, which closes the socket.
+  const { question, kind } = await requestFrom(socket);
+  // ssh kills the program when the answer is no longer needed, which closes the socket.
+  const gone = new AbortController();
+  const { signal } = gone;
+  socket.once("end", () => gone.abort()).once("error", () => gone.abort());
   if (kind === "none") return notice(question.trim());
   if (/\(yes\/no/.test(question) || kind === "confirm") {
-    const yes = await ask.confirm(question.replace(/\s*\(yes\/no.*$/s, "").trim());
+    const yes = await ask.confirm(question.replace(/\s*\(yes\/no.*$/s, "").trim(), { signal });
     socket.end(yes ? JSON.stringify("yes") : kind === "confirm" ? "" : JSON.stringify("no"));
     return;
   }
-  const secret = await ask.secret(question.trim());
+  const secret = await ask.secret(question.trim(), { signal });
   socket.end(secret === undefined ? "" : JSON.stringify(secret));
+}
+
+/** The question that the program sends, on one line. */
+function requestFrom(socket: Socket): Promise<{ question: string; kind?: string }> {
+  let text = "";
+  return new Promise((resolve, reject) => {
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.endsWith("\n")) resolve(JSON.parse(text) as { question: string; kind?: string });
+    });
+    socket.once("end", () => reject(new Error("ssh withdrew its question")));
+  });
 }

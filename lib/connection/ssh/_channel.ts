@@ -11,6 +11,8 @@ export interface Link {
   /** The markers on this command's stderr, which report its process ids. */
   readonly markers: StderrMarkers;
   readonly start: CommandStart;
+  /** True: the command waits for `GUARD`. */
+  readonly guarded: boolean;
   /** Sends a signal to the command with the reported `ids`. */
   kill(ids: string, signal: NodeJS.Signals): Promise<void>;
   /** Settles when the connection has ended. */
@@ -23,7 +25,10 @@ export interface Link {
  * Turns an ssh2 channel into three plain streams. ssh2's own is one duplex that does not work with `pipeline` and
  * `finished`, and that never calls back pending writes when the remote end closes.
  */
-export function channelOf(channel: ClientChannel, { markers, start, kill, closed, lost }: Link): Channel {
+export function channelOf(
+  channel: ClientChannel,
+  { markers, start, guarded, kill, closed, lost }: Link,
+): Channel {
   const ids = Promise.withResolvers<string>();
   const stdin = inputOf(channel);
   const stdout = outputOf(channel);
@@ -32,7 +37,7 @@ export function channelOf(channel: ClientChannel, { markers, start, kill, closed
     ids.resolve(reported);
   });
   const closing = new Promise((resolve) => channel.once("close", resolve));
-  channel.write(`${GUARD}\n`);
+  if (guarded) channel.write(`${GUARD}\n`);
   let code: number | undefined;
   channel.on("exit", (status: number | null, signal?: string) => {
     code = status ?? 128 + (constants.signals[(signal ?? "SIGKILL") as NodeJS.Signals] ?? 0);

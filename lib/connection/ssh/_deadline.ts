@@ -1,4 +1,4 @@
-import type { Asker } from "../../model/hop";
+import { type Asker, type AskOptions, askingAround } from "../../model/asker";
 
 /** A time limit that is paused while the user is asked. */
 export class Deadline {
@@ -28,16 +28,18 @@ export class Deadline {
     clearTimeout(this.#timer);
   }
 
-  /** Wraps `ask` so that its questions pause the time limit. */
-  pausing(ask: Asker | undefined): Asker | undefined {
-    if (!ask) return undefined;
-    return {
-      secret: (question) => this.#pausedFor(() => ask.secret(question)),
-      confirm: (question) => this.#pausedFor(() => ask.confirm(question)),
-    };
+  /** Whether a question of `pausing` is unanswered. */
+  get asking(): boolean {
+    return this.#asking > 0;
   }
 
-  async #pausedFor<T>(question: () => Promise<T>): Promise<T> {
+  /** Wraps `ask` so that its questions pause the time limit. They are withdrawn when `moot` or `outer` is aborted. */
+  pausing(ask: Asker | undefined, moot = this.signal): Asker | undefined {
+    const signal = AbortSignal.any([moot, this.signal]);
+    return ask && askingAround(ask, (question) => this.#pausedFor(() => question({ signal })));
+  }
+
+  async #pausedFor<T>(question: (options?: AskOptions) => Promise<T>): Promise<T> {
     if (this.#asking++ === 0) {
       clearTimeout(this.#timer);
       this.#left -= Date.now() - this.#started;

@@ -165,9 +165,18 @@ class PrivateKeyFile implements FileKey {
     if (this.plain) return this.plain;
     if (this.refusals.length > 0) return undefined;
     const id = `${this.file} ${this.publicKey?.toString("base64")}`;
-    const pending = unlocked.get(id) ?? this.#decrypt(ask);
+    const asked = unlocked.get(id);
+    const pending = asked ?? this.#decrypt(ask);
     unlocked.set(id, pending);
-    const key = await pending;
+    let key: ParsedKey | undefined;
+    try {
+      key = await pending;
+    } catch (error) {
+      if (unlocked.get(id) === pending) unlocked.delete(id);
+      // The connection for which the passphrase was asked is gone; this one still needs it.
+      if (asked) return this.#privateKey(ask);
+      throw error;
+    }
     // The next deployment asks again.
     if (!key) unlocked.delete(id);
     if (!key && this.refusals.length === 0) this.refusals.push("no passphrase entered");

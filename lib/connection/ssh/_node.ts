@@ -9,7 +9,7 @@ import { type ConnectOptions, cancellation, type SshEndpoint } from "./_endpoint
 import { HostKeyCheck } from "./_hostkey";
 import { negotiable, sshLibrary } from "./_library";
 import { NodeConnection } from "./_nodeConnection";
-import { explainNetworkError, tcpSocket, unanswered } from "./_socket";
+import { explainNetworkError, unanswered as noAnswer, tcpSocket } from "./_socket";
 
 /** Connects through node-ssh: the first of `endpoints` directly, each further one through the one before it. */
 export async function connectByNode(
@@ -38,15 +38,22 @@ async function open(
   const { config, known, keys } = endpoint;
   const address = `${config.address} port ${config.port}`;
   const deadline = new Deadline(options.connectTimeoutSeconds, options.signal);
-  const ask = deadline.pausing(options.ask);
+  const left = new AbortController();
+  const ask = deadline.pausing(options.ask, left.signal);
   const check = new HostKeyCheck(config, known, ask, options.progress);
   let socket: Socket | Duplex | undefined;
+  /** The host has left while the user was asked. */
+  let unanswered = false;
   const giveUp = () => void socket?.destroy();
   const authentication = new Authentication(config, keys, ask, giveUp);
   try {
     socket = through
       ? await through.forward(config, deadline.signal)
       : await tcpSocket(config, deadline.signal);
+    socket.once("close", () => {
+      unanswered = deadline.asking;
+      left.abort();
+    });
     deadline.signal.addEventListener("abort", giveUp);
     deadline.signal.throwIfAborted();
     const node = new (sshLibrary().NodeSSH)();
@@ -86,11 +93,15 @@ async function open(
     socket?.destroy();
     if (options.signal.aborted) throw cancellation(options);
     if (check.refusal !== undefined) throw new ConnectionFailed(options.hop, check.refusal);
-    if (deadline.passed) {
+    if (unanswered) {
       throw new ConnectionFailed(
         options.hop,
-        `${unanswered(address)} (timed out after ${deadline.seconds} s)`,
+        `${address} closed the connection before the question was answered; deploy again to be asked again`,
+        { cause: error },
       );
+    }
+    if (deadline.passed) {
+      throw new ConnectionFailed(options.hop, `${noAnswer(address)} (timed out after ${deadline.seconds} s)`);
     }
     if (authentication.exhausted || isAboutLogin(error)) {
       throw new ConnectionFailed(options.hop, loginFailure(config, authentication, error), { cause: error });

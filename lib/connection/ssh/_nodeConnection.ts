@@ -11,7 +11,7 @@ import { type ConnectOptions, MAX_MISSED_KEEPALIVES } from "./_endpoints";
 import type { Client } from "./_library";
 import { loginCommand } from "./_login";
 import { Sessions } from "./_sessions";
-import { SpareSession, startCommand } from "./_spare";
+import { SpareSessions, startCommand } from "./_spare";
 
 /** An established ssh2 connection. */
 export class NodeConnection implements Connection {
@@ -24,7 +24,7 @@ export class NodeConnection implements Connection {
   #watchdog: NodeJS.Timeout | undefined;
   readonly #sessions = new Sessions();
   readonly #running = new RunningCommands();
-  readonly #spare: SpareSession;
+  readonly #spare: SpareSessions;
 
   constructor(
     private readonly client: Client,
@@ -33,7 +33,7 @@ export class NodeConnection implements Connection {
     private readonly options: ConnectOptions,
     private readonly through: NodeConnection | undefined,
   ) {
-    this.#spare = new SpareSession(client);
+    this.#spare = new SpareSessions(client);
     this.closed = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -75,7 +75,7 @@ export class NodeConnection implements Connection {
     this.#watchdog.unref();
   }
 
-  /** Opens a session in advance for the first command. Not for jump hosts, which run none. */
+  /** Opens sessions in advance for the first commands. Not for jump hosts, which run none. */
   prepare(): void {
     this.#spare.prepare();
   }
@@ -86,11 +86,12 @@ export class NodeConnection implements Connection {
     return { received: this.#received, sent: bytesWritten - waiting, waiting };
   }
 
-  exec(command: string, { lasting = false }: ExecOptions = {}): Promise<Channel> {
+  exec(command: string, options: ExecOptions = {}): Promise<Channel> {
+    const { lasting = false } = options;
     // ssh2 sets `reason` when the host refused to open a channel.
     const isRefusal = (error: unknown) => (error as { reason?: unknown }).reason !== undefined;
     return this.#sessions
-      .start(() => this.#start(command, lasting), isRefusal, lasting)
+      .start(() => this.#start(command, options), isRefusal, lasting)
       .catch((error: Error) => {
         if (error instanceof ConnectionFailed) throw error;
         const message = `the host refused to start the command: ${error.message}`;
@@ -100,20 +101,22 @@ export class NodeConnection implements Connection {
       });
   }
 
-  async #start(command: string, lasting: boolean): Promise<Channel> {
+  async #start(command: string, { lasting, startsAtOnce }: ExecOptions): Promise<Channel> {
     if (!this.alive) throw this.#failure("cannot start a command");
     const channel = await this.#spare.take();
     const markers = new StderrMarkers();
+    const guarded = !startsAtOnce;
     let refused = false;
     const link: Link = {
       markers,
+      guarded,
       start: new CommandStart(this.options, this.config, [channel, channel.stderr as Readable]),
       kill: (ids, signal) => this.#kill(ids, signal),
       closed: this.closed,
       lost: (problem) => this.#failure(refused ? "the host refused to start the command" : problem),
     };
     channel.once("close", () => this.#sessions.ended(lasting));
-    startCommand(this.client, channel, loginCommand(command, markers.reportingIds), () => {
+    startCommand(this.client, channel, loginCommand(command, markers.reportingIds(guarded)), () => {
       // A lost connection fails pending requests too, which is not a refusal.
       refused = this.alive;
       channel.close();

@@ -193,17 +193,17 @@ class OpensshConnection implements Connection {
     return !this.#closing && this.#lost === undefined && this.route.parent.alive;
   }
 
-  exec(command: string, { lasting = false }: ExecOptions = {}): Promise<Channel> {
+  exec(command: string, options: ExecOptions = {}): Promise<Channel> {
     const isRefusal = (error: unknown) => /Session open refused by peer/.test((error as Error).message);
-    return this.#sessions.start(() => this.#start(command, lasting), isRefusal, lasting);
+    return this.#sessions.start(() => this.#start(command, options), isRefusal, options.lasting);
   }
 
-  async #start(command: string, lasting: boolean): Promise<Channel> {
+  async #start(command: string, { lasting, startsAtOnce }: ExecOptions): Promise<Channel> {
     this.#assertAlive();
     const markers = new StderrMarkers();
-    const channel = await this.#ssh(loginCommand(command, markers.reportingExit));
+    const channel = await this.#ssh(loginCommand(command, markers.reportingExit(!startsAtOnce)));
     this.#processes.add(channel);
-    channel.stdin.write(`${GUARD}\n`);
+    if (!startsAtOnce) channel.stdin.write(`${GUARD}\n`);
     const start = new CommandStart(this.options, this.route.endpoint?.config, [
       channel.stdout,
       channel.stderr,

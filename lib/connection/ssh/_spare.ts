@@ -1,27 +1,32 @@
 import type { Client, ClientChannel } from "./_library";
 
+/** As many commands as begin together: what is asked of files, and what commands are asked. */
+const SPARES = 2;
+
 /**
  * Opens sessions in advance: a command then takes one round trip instead of two, and its input is sent along with it.
  * ssh2 has no API for a session without a command, so the functions below repeat the internals of `client.exec`.
  */
-export class SpareSession {
-  #next: Promise<ClientChannel> | undefined;
+export class SpareSessions {
+  readonly #next: Promise<ClientChannel>[] = [];
 
   constructor(private readonly client: Client) {}
 
-  /** Opens the next session. An error surfaces when the session is taken. */
+  /** Opens the next sessions. An error surfaces when a session is taken. */
   prepare(): void {
-    if (this.#next) return;
-    this.#next = openSession(this.client);
-    this.#next.catch(() => {
-      this.#next = undefined;
-    });
+    while (this.#next.length < SPARES) {
+      const opening = openSession(this.client);
+      this.#next.push(opening);
+      opening.catch(() => {
+        const at = this.#next.indexOf(opening);
+        if (at >= 0) this.#next.splice(at, 1);
+      });
+    }
   }
 
   /** Returns a session for a command. Rejects with ssh2's error, whose `reason` is set when the host refused the session. */
   async take(): Promise<ClientChannel> {
-    const spare = this.#next;
-    this.#next = undefined;
+    const spare = this.#next.shift();
     const channel = (await spare?.catch(() => undefined)) ?? (await openSession(this.client));
     if (inner(channel).outgoing.state !== "open") return this.take();
     this.prepare();

@@ -1,8 +1,15 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import type { OwnerIds } from "../../model/target";
-import { Entry, makeDirectoryAt, type PinnedDirectory, withEntry, withHandle } from "./pinned";
-import { changedMeanwhile, copyOpened, syncDirectory, type Trace, withSibling } from "./replace-file";
+import {
+  changedMeanwhile,
+  Entry,
+  makeDirectoryAt,
+  type PinnedDirectory,
+  withEntry,
+  withHandle,
+} from "./pinned";
+import { copyOpened, syncDirectory, type Trace, withSibling } from "./replace-file";
 
 /** Creates the directory `entry`, and sets the mode of the very directory that was created. */
 export function makeDirectory(entry: Entry, mode: number | undefined): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { FailedChange } from "../../model/errors";
@@ -19,9 +19,27 @@ export const localFlags: FlagStore = {
       writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
       renameSync(temporary, path.join(directory(), name));
     }),
-  remove: async (name) =>
-    failAs(`remove the flag ${name}`, () => rmSync(path.join(directory(), name), { force: true })),
+  remove: async (name, tidy) => {
+    failAs(`remove the flag ${name}`, () => rmSync(path.join(directory(), name), { force: true }));
+    if (tidy) removeEmpty(directory());
+  },
 };
+
+/** Removes the directory and those around it that are empty, but not the home directory, nor one that the user has named. */
+function removeEmpty(directory: string): void {
+  const around = path.dirname(path.dirname(directory));
+  const isNamed = process.env["XDG_STATE_HOME"]?.startsWith("/");
+  try {
+    for (const each of [
+      directory,
+      path.dirname(directory),
+      ...(isNamed ? [] : [around, path.dirname(around)]),
+    ])
+      rmdirSync(each);
+  } catch {
+    // It is not empty, or does not exist.
+  }
+}
 
 function directory(): string {
   const given = process.env["XDG_STATE_HOME"];

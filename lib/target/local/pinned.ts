@@ -17,6 +17,9 @@ const isRoot = (): boolean => process.geteuid?.() === 0;
 /** Why root does not touch a path that another user can redirect. The message is for people. */
 export class PathRefused extends Error {}
 
+export const changedMeanwhile = (entry: Entry): PathRefused =>
+  new PathRefused(`${entry.shown} was changed by someone else in the meantime; deploy again`);
+
 /**
  * A directory that is held open: names in it stay in it, even if another user replaces its path. Node has no openat(2), but
  * a path below `/proc/self/fd/N` has the same effect.
@@ -108,13 +111,24 @@ export class Entry {
     if (!canPin) return new Handle(undefined, this.path, found);
     const fd = fs.openSync(this.path, O_PATH | O_NOFOLLOW);
     const handle = new Handle(fd, "", fs.fstatSync(fd));
-    if (handle.stat.isFile() && handle.stat.nlink > 1 && !this.directory.trusted) {
+    if (!handle.stat.isFile() || this.directory.trusted) return handle;
+    try {
+      this.#refuseFurtherNames(handle);
+      return handle;
+    } catch (error) {
       handle.close();
+      throw error;
+    }
+  }
+
+  /** What is open must have this name now, and no other: a name that is gone meanwhile is not counted any more. */
+  #refuseFurtherNames({ stat }: Handle): void {
+    const now = this.lstat();
+    if (!now || now.ino !== stat.ino || now.dev !== stat.dev) throw changedMeanwhile(this);
+    if (now.nlink > 1)
       throw new PathRefused(
         `${this.shown} has further names (hard links), and other users can write to its directory`,
       );
-    }
-    return handle;
   }
 
   /** The path as shown to users. */

@@ -13,7 +13,8 @@ import {
 import { type FileHandle, open } from "node:fs/promises";
 import { shellWords } from "../../util/shell-quote";
 import type { PutOptions } from "../context";
-import { type Entry, type Handle, PathRefused, withEntry } from "./pinned";
+import { type Bytes, sizeOf, written } from "../feed";
+import { changedMeanwhile, type Entry, type Handle, withEntry } from "./pinned";
 
 /** Runs a process and reports it in verbose deployments. */
 export type Trace = (shown: string, run: () => Promise<{ exit: number }>) => Promise<{ exit: number }>;
@@ -27,7 +28,7 @@ const untraced: Trace = (_shown, run) => run();
  */
 export const replaceFile = (
   name: string,
-  content: Buffer,
+  content: Bytes,
   options: PutOptions,
   trace: Trace = untraced,
 ): Promise<void> =>
@@ -37,8 +38,8 @@ export const replaceFile = (
 
 async function replaceEntry(
   entry: Entry,
-  content: Buffer,
-  { mode, expected }: PutOptions,
+  content: Bytes,
+  { mode, expected, signal }: PutOptions,
   trace: Trace,
 ): Promise<void> {
   const old = entry.open();
@@ -47,7 +48,7 @@ async function replaceEntry(
     if (old && !old.stat.isFile()) throw new Error("EINVAL: it is not a regular file, write");
     if (expected !== undefined && (old?.id ?? null) !== expected) throw changedMeanwhile(entry);
     await withSibling(entry, async (file, rename) => {
-      await file.writeFile(content);
+      await file.writeFile(written(content, signal));
       if (old) await copyAttributes(old, file, { mode, trusted: entry.directory.trusted }, trace);
       else await file.chmod(mode ?? 0o644);
       await file.sync();
@@ -119,9 +120,6 @@ function removeQuietly(file: string): void {
     // Another user replaced it with a directory, or the file system is gone.
   }
 }
-
-export const changedMeanwhile = (entry: Entry): PathRefused =>
-  new PathRefused(`${entry.shown} was changed by someone else in the meantime; deploy again`);
 
 /** Owner, mode, ACLs and extended attributes of `old`. */
 async function copyAttributes(
@@ -209,11 +207,11 @@ async function copiesExtended(old: Handle, file: FileHandle, trace: Trace): Prom
 /** The exit code of a shell for a command that it cannot start. */
 const NOT_FOUND = 127;
 
-async function writeInPlace(old: Handle, content: Buffer, mode: number | undefined): Promise<void> {
+async function writeInPlace(old: Handle, content: Bytes, mode: number | undefined): Promise<void> {
   const file = await open(old.path, "r+");
   try {
-    await file.writeFile(content);
-    await file.truncate(content.length);
+    await file.writeFile(written(content));
+    await file.truncate(sizeOf(content));
     if (mode !== undefined) await file.chmod(mode);
     await file.sync();
   } finally {

@@ -7,6 +7,7 @@ import { groupStarted } from "../../util/command-groups";
 import { abortedWith, onOneLine, type RawResult, scriptFrom, travelsApart } from "../command";
 import { CommandOutput } from "../command-output";
 import type { Execution } from "../context";
+import { feed } from "../feed";
 
 /** How long a cancelled command may take to end by itself. */
 const KILL_GRACE_MS = 1500;
@@ -52,9 +53,7 @@ export function spawnShell(
       silence = setTimeout(finish, SILENCE_MS);
     });
     child.once("close", finish);
-    // A command that ends without reading its input must not end us.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(how.input);
+    if (child.stdin) void feed(child.stdin, how.input, (error) => output.fail(error));
     signal.addEventListener("abort", cancel, { once: true });
 
     function cancel(): void {

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { FailedChange } from "../../model/errors";
 import type { AgentTarget, FileStat, Group, Identity, OwnerIds, User } from "../../model/target";
+import { fileDigest } from "../../util/file-digest";
 import { shellQuote } from "../../util/shell-quote";
 import { findGroup, findUser, groupNames, parseGroup, parsePasswd } from "../accounts";
 import { bare } from "../asking";
@@ -8,6 +9,7 @@ import { TargetBase } from "../base";
 import { LOCALE, lastReason, type RawResult } from "../command";
 import { OUTPUT_LIMIT } from "../command-output";
 import type { Execution, PutOptions, TargetContext } from "../context";
+import type { Bytes } from "../feed";
 import type { FlagStore } from "../pending-flags";
 import { traceCommand } from "../trace";
 import { copyFile, makeDirectory, reassignBelow, replaceLink } from "./acts";
@@ -97,6 +99,10 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return this.#attempt("read", name, (file) => readWithStat(file, limit));
   }
 
+  digestOf(name: string): Promise<string> {
+    return this.#attempt("read", name, fileDigest);
+  }
+
   async sameContent(name: string, other: string): Promise<boolean> {
     const [one, two] = await Promise.all([this.stat(name), this.stat(other)]);
     if (one?.type !== "file" || two?.type !== "file" || one.size !== two.size) return false;
@@ -162,10 +168,12 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     return spawnShell(script, how, env, this.context.signal);
   }
 
-  protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
+  protected async put(name: string, content: Bytes, options: PutOptions): Promise<void> {
     this.refuseWhenCancelled(`${shellQuote(name)} was not written`);
     await this.#attempt("write", name, (file) =>
-      replaceFile(file, content, options, (shown, run) => traceCommand(this.context, shown, run)),
+      replaceFile(file, content, { ...options, signal: this.context.signal }, (shown, run) =>
+        traceCommand(this.context, shown, run),
+      ),
     );
   }
 
@@ -235,6 +243,7 @@ export class LocalTarget extends TargetBase implements AgentTarget {
     try {
       return await act(this.#absolute(name));
     } catch (error) {
+      this.refuseWhenCancelled(`did not ${what} ${shellQuote(name)}`);
       throw await this.failure(what, name, reasonOf(error));
     }
   }
@@ -289,7 +298,7 @@ const noSuchUser = (name: string): FailedChange =>
 
 /** The reason in a message such as "EACCES: permission denied, open '/x'". */
 const reasonOf = (error: unknown): string => {
-  if (error instanceof PathRefused) return error.message;
+  if (error instanceof PathRefused || error instanceof FailedChange) return error.message;
   const message = error instanceof Error ? error.message : String(error);
   return /^E[A-Z0-9]+: ([^,]+),/.exec(message)?.[1] ?? lastReason(message);
 };

@@ -1,18 +1,23 @@
+import { createHash } from "node:crypto";
 import path from "node:path";
 import { FailedChange } from "../../model/errors";
 import { type Findings, PlanEnds } from "../../model/plan";
+import type { PlannedBy, PlannedNode } from "../../model/planned-acts";
+import { SecretStream } from "../../model/secret-stream";
 import type { FileStat, Identity, OwnerIds, Within } from "../../model/target";
 import type { Kind } from "../../model/types";
 import type { Comparison } from "../asking";
 import { TargetBase } from "../base";
 import type { RawResult } from "../command";
 import type { PutOptions, TargetContext } from "../context";
+import type { Bytes } from "../feed";
+import { isWithin } from "../host-parts";
 import type { FlagStore } from "../pending-flags";
 import { PlannedFlags } from "./flags";
 import type { PlannedHost } from "./host";
 import { Places } from "./places";
-import type { PlannedBy, PlannedNode } from "./tree";
-import { isWithin } from "./tree";
+import { isAllowed, READ, WRITE } from "./rights";
+import type { PlannedEntry } from "./tree";
 
 /**
  * The files of a host on which nothing is done: questions are answered by `planned` where a step of the plan has changed
@@ -57,6 +62,7 @@ export abstract class PlanningFiles extends TargetBase {
     if (this.#isAsOnHost(name)) return this.machine.readLink(name);
     const place = await this.#place(name, false);
     const { entry, onHost } = this.planned.tree.at(place);
+    if (!entry) this.beforeAsking(onHost);
     const link = entry ? entry.node?.link : await this.machine.readLink(onHost);
     this.dependOn(this.planned.changingPlace(place, entry, link !== undefined));
     return link;
@@ -75,14 +81,14 @@ export abstract class PlanningFiles extends TargetBase {
     const place = await this.#place(name, true);
     if ((await this.#statAt(place))?.type !== "directory") return undefined;
     const { entry, onHost = entry?.node?.source ?? place } = this.planned.tree.at(place);
+    if (!entry?.node?.fresh) this.beforeAsking(onHost);
     const names = new Set(entry?.node?.fresh ? [] : await this.machine.list(onHost));
     for (const [each, inside] of this.planned.tree.namesIn(place)) {
       if (inside.node) names.add(each);
       else names.delete(each);
       if (!inside.certain) this.dependOn([inside]);
     }
-    if (!entry?.node?.fresh)
-      this.dependOn(this.planned.changingPlace(`${place === "/" ? "" : place}/*`, undefined, false));
+    this.dependOn(this.planned.changingNames(place, entry));
     return [...names].sort();
   }
 
@@ -91,6 +97,7 @@ export abstract class PlanningFiles extends TargetBase {
     const [one, two] = await Promise.all([this.#place(name, true), this.#place(other, true)]);
     const [first, second] = [this.planned.tree.at(one), this.planned.tree.at(two)];
     if (!first.entry && !second.entry) {
+      this.beforeAsking(first.onHost);
       const same = await this.machine.sameContent(first.onHost, second.onHost);
       this.dependOn(this.planned.changing({ paths: [one, two] }));
       return same;
@@ -114,15 +121,24 @@ export abstract class PlanningFiles extends TargetBase {
     if (stat.type === "directory") throw await this.failure("read", name, "it is a directory");
     if (stat.type !== "file") throw await this.failure("read", name, "it is not a regular file");
     if (read && "error" in read) throw read.error;
+    await this.#refuseTo("read", name, entry, READ);
     const bytes = entry?.node?.content ?? read ?? (await this.machine.readBytes(onHost ?? place));
     return bytes && { bytes, stat: { ...stat, size: bytes.length } };
   }
 
-  override async compare(name: string, wanted: Buffer): Promise<Comparison | undefined> {
+  async digestOf(name: string): Promise<string> {
+    const place = await this.#place(name, true);
+    const { entry, onHost = place } = this.planned.tree.at(place);
+    const content = entry?.node?.content;
+    if (content) return createHash("sha256").update(content).digest("hex");
+    return this.machine.digestOf(entry?.node?.source ?? onHost);
+  }
+
+  override async compare(name: string, wanted: Bytes): Promise<Comparison | undefined> {
     return this.#isAsOnHost(name) ? this.machine.compare(name, wanted) : super.compare(name, wanted);
   }
 
-  protected async put(name: string, content: Buffer, options: PutOptions): Promise<void> {
+  protected async put(name: string, content: Bytes, options: PutOptions): Promise<void> {
     const place = await this.#place(name, true).catch((error: unknown) =>
       this.#deniedTo("write", name, error),
     );
@@ -133,6 +149,11 @@ export abstract class PlanningFiles extends TargetBase {
     const parent = await this.#directoryFor("write", name, place, options.parents ?? false);
     const owner = await this.#newOwner(parent);
     const kept = await this.#keptBy({ type: "file", mode: 0o644, ...owner, ...found }, owner);
+    if (content instanceof SecretStream) {
+      // What is in it is not fetched for a plan: later questions about it depend on this step.
+      this.planned.disturb({ paths: [place] }, this.by);
+      return;
+    }
     this.#set(place, { ...kept, type: "file", mode: options.mode ?? kept.mode, content });
   }
 
@@ -262,7 +283,12 @@ export abstract class PlanningFiles extends TargetBase {
     this.planned.put(place, node, this.by);
   }
 
-  /** Notes the steps on which an answer depends. Throws `PlanEnds` when one is this step itself: nobody knows the answer then. */
+  /** Called before the host is asked about the file `place`. */
+  protected beforeAsking(_place: string): void {}
+
+  /**
+   * Notes the steps on which an answer depends. Throws `PlanEnds` when one is this step itself: nobody knows the answer then.
+   */
   protected dependOn(steps: readonly PlannedBy[]): void {
     for (const { step } of steps) {
       if (step !== this.findings.step) this.findings.dependsOn.add(step);
@@ -296,6 +322,9 @@ export abstract class PlanningFiles extends TargetBase {
 
   async #statAt(place: string): Promise<FileStat | undefined> {
     const { entry, onHost } = this.planned.tree.at(place);
+    // Another user has planned it, in a directory that may be closed to this one: the host says so.
+    if (!entry) this.beforeAsking(onHost);
+    if (entry && entry.step < 0 && (await this.identity()).uid !== 0) await this.machine.lstat(place);
     const stat = entry ? await this.#statOf(place, entry.node) : await this.machine.lstat(onHost);
     this.dependOn(this.planned.changingPlace(place, entry, stat !== undefined));
     return stat;
@@ -365,12 +394,21 @@ export abstract class PlanningFiles extends TargetBase {
   }
 
   async #refuseUnwritable(what: string, name: string, directory: string): Promise<void> {
-    const { onHost } = this.planned.tree.at(directory);
-    if (onHost === undefined || (await this.identity()).uid === 0) return;
+    const { entry, onHost } = this.planned.tree.at(directory);
+    if (onHost === undefined) return this.#refuseTo(what, name, entry, WRITE);
+    if ((await this.identity()).uid === 0) return;
     const writable = await this.remembered(`plan/writable ${onHost}`, () =>
       this.machine.succeeds(["test", "-w", onHost], { cwd: "/" }),
     );
     if (!writable) throw await this.failure(what, name, "permission denied");
+  }
+
+  /** Refuses to do `what` with a planned file whose mode does not allow it to this user. */
+  async #refuseTo(what: string, name: string, entry: PlannedEntry | undefined, right: number): Promise<void> {
+    if (!entry?.node) return;
+    const allowed = isAllowed(entry.node, await this.identity(), right);
+    if (allowed === undefined) this.dependOn([entry]);
+    if (allowed === false) throw await this.failure(what, name, "permission denied");
   }
 
   /** As rename(2): `moved` can replace what is at `place` only by its like, and a directory only an empty one. */

@@ -1,7 +1,9 @@
+import path from "node:path";
 import type { CommandResult } from "../../model/errors";
-import { seenFromInside } from "../../model/plan";
+import type { PlannedAct, PlannedBy, PlannedNode } from "../../model/planned-acts";
 import type { HostParts } from "../../model/target";
-import { isWithin, type PlannedBy, type PlannedEntry, type PlannedNode, PlannedTree } from "./tree";
+import { isWithin, overlap } from "../host-parts";
+import { type PlannedEntry, PlannedTree } from "./tree";
 
 /** Something that a step may change in a way that the model does not know. Without `parts`: anything. */
 interface Disturbance extends PlannedBy {
@@ -22,16 +24,31 @@ export class PlannedHost {
   readonly #answers = new Map<string, PlannedAnswer>();
   /** The steps that change anything. */
   readonly #acted = new Map<number, PlannedBy>();
+  readonly #acts: PlannedAct[] = [];
   #now = 0;
 
-  /** `after`: steps outside, which may have changed anything before. */
-  constructor(after: readonly number[] = []) {
-    for (const step of after) this.disturb(undefined, { step: seenFromInside(step), certain: true });
+  /** Everything that was planned, in order. */
+  get acts(): readonly PlannedAct[] {
+    return this.#acts;
   }
 
-  /** For a nested plan that starts here: the steps so far that change anything, and `steps`. */
-  originAfter(steps: Iterable<number>): { readonly after: readonly number[] } {
-    return { after: [...new Set([...this.#acted.keys(), ...steps])] };
+  /** Plans what was planned elsewhere. */
+  include(acts: readonly PlannedAct[]): void {
+    for (const act of acts) {
+      const { step, certain } = act;
+      const by = { step, certain };
+      if (act.kind === "file") this.put(act.place, act.node, by);
+      else if (act.kind === "unknown") this.disturb(act.parts, by);
+      else this.answer(act.command, act.result, act.about, by);
+    }
+  }
+
+  /** The same expectations, to be gone on with apart. */
+  copy(): PlannedHost {
+    const copy = new PlannedHost();
+    copy.include(this.#acts);
+    for (const [name, isSet] of this.flags) copy.flags.set(name, isSet);
+    return copy;
   }
 
   /** Results of queries on the host, which nothing changes while it is planned. */
@@ -46,20 +63,20 @@ export class PlannedHost {
 
   /** `place` will be `node`; undefined: removed. */
   put(place: string, node: PlannedNode | undefined, by: PlannedBy): void {
-    this.#acted.set(by.step, by);
-    this.tree.set(place, { node, at: this.#tick(), ...by });
+    this.#note({ kind: "file", place, ...(node && { node }), ...by });
+    this.tree.set(place, { node, at: this.#now, ...by });
   }
 
   /** `by` may change `parts` in a way that is not known. */
   disturb(parts: HostParts | undefined, by: PlannedBy): void {
-    this.#acted.set(by.step, by);
-    this.#disturbances.push({ parts, at: this.#tick(), ...by });
+    this.#note({ kind: "unknown", ...(parts && { parts }), ...by });
+    this.#disturbances.push({ parts, at: this.#now, ...by });
   }
 
   /** Queries with the text `command` get `result`, until what it is `about` changes. */
   answer(command: string, result: CommandResult, about: HostParts, by: PlannedBy): void {
-    this.#acted.set(by.step, by);
-    this.#answers.set(command, { result, about, at: this.#tick(), ...by });
+    this.#note({ kind: "answer", command, result, about, ...by });
+    this.#answers.set(command, { result, about, at: this.#now, ...by });
   }
 
   /** The result of `ask`, which is called once for each `key`. */
@@ -102,6 +119,20 @@ export class PlannedHost {
     return entry && !entry.certain ? [entry, ...disturbing] : disturbing;
   }
 
+  /** The steps that may change which names are in the directory `place`, after `entry` was planned. */
+  changingNames(place: string, entry: PlannedEntry | undefined): readonly PlannedBy[] {
+    // In a new directory is what is planned there: what a package brings besides goes elsewhere.
+    const fresh = entry?.node?.fresh === true;
+    const since = fresh ? entry.at : 0;
+    return this.#disturbances.filter(
+      ({ at, parts }) =>
+        at > since &&
+        (!parts ||
+          (parts.additions === true && !fresh) ||
+          parts.paths?.some((each) => isWithin(place, each) || path.posix.dirname(each) === place)),
+    );
+  }
+
   /** The steps that may change an account or a group; `exists`: whether it is there now. */
   changingAccount(exists: boolean): readonly PlannedBy[] {
     return this.#disturbances.filter(
@@ -115,25 +146,10 @@ export class PlannedHost {
     return [...disturbing, ...written];
   }
 
-  #tick(): number {
+  #note(act: PlannedAct): void {
+    const { step, certain } = act;
+    this.#acted.set(step, { step, certain });
+    this.#acts.push(act);
     this.#now += 1;
-    return this.#now;
   }
-}
-
-/** Whether a change of `touched` may change an answer about `asked`. */
-function overlap(touched: HostParts | undefined, asked: HostParts): boolean {
-  if (!touched) return true;
-  if (touched.additions && asked.additions) return true;
-  if (touched.packages && asked.packages) return true;
-  if (touched.accounts && asked.accounts) return true;
-  if (touched.units && asked.units) {
-    const [one, other] = [touched.units, asked.units];
-    if (one === true || other === true || one.some((unit) => other.includes(unit))) return true;
-  }
-  return (
-    touched.paths?.some((one) =>
-      asked.paths?.some((other) => isWithin(one, other) || isWithin(other, one)),
-    ) === true
-  );
 }

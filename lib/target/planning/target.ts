@@ -1,5 +1,8 @@
 import type { CommandResult } from "../../model/errors";
-import { PlanEnds, type PlanningStep } from "../../model/plan";
+import { NotFetched, PlanEnds, type PlanningStep } from "../../model/plan";
+import type { PlannedAct } from "../../model/planned-acts";
+import type { Secret } from "../../model/secret";
+import { SecretStream } from "../../model/secret-stream";
 import type {
   Command,
   Group,
@@ -12,7 +15,7 @@ import type {
 import { findGroup, findUser, groupNames, parseGroup, parsePasswd } from "../accounts";
 import { commandResult, commandText, shownCommand } from "../command";
 import type { TargetContext } from "../context";
-import { decode } from "../text";
+import { contentBytes, decode } from "../text";
 import { PlanningFiles } from "./files";
 
 /** A host on which nothing is done: its files as `PlanningFiles` says, its commands and accounts as they would be. */
@@ -20,6 +23,7 @@ export class PlanningTarget extends PlanningFiles implements PlanModel, Planning
   override async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
     const { predict, touches, unpredictable } = options;
     const findings = this.findings;
+    if (findings.ahead) throw new PlanEnds("its turn has not come");
     findings.unknown ??= unpredictable;
     const shown = shownCommand(command, options);
     this.report({ kind: "command", command: shown });
@@ -29,8 +33,26 @@ export class PlanningTarget extends PlanningFiles implements PlanModel, Planning
       throw new PlanEnds(`what \`${shown}\` prints is not known`);
     }
     const { changed: _unreported, ...context } = this.context;
-    const model = new PlanningTarget(this.machine, context, this.planned, findings);
+    const model = this.derive(context);
     return this.#result(command, await predict(model), options);
+  }
+
+  override async data(iden1: string, iden2: string): Promise<Secret> {
+    return this.#unlessNotFetched(super.data(iden1, iden2));
+  }
+
+  override async dataStream(iden1: string, iden2: string): Promise<Secret | SecretStream> {
+    return this.#unlessNotFetched(super.dataStream(iden1, iden2));
+  }
+
+  async #unlessNotFetched<T>(data: Promise<T>): Promise<T> {
+    try {
+      return await data;
+    } catch (error) {
+      if (!(error instanceof NotFetched)) throw error;
+      this.findings.unknown ??= error.message;
+      throw new PlanEnds(error.message);
+    }
   }
 
   override async query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
@@ -55,6 +77,10 @@ export class PlanningTarget extends PlanningFiles implements PlanModel, Planning
 
   mayChange(parts?: HostParts): void {
     this.planned.disturb(parts, this.by);
+  }
+
+  changesInside(acts: readonly PlannedAct[]): void {
+    this.planned.include(acts);
   }
 
   dependOnEarlier(): void {
@@ -108,8 +134,11 @@ export class PlanningTarget extends PlanningFiles implements PlanModel, Planning
   }
 
   /** The same question, asked in the same circumstances, has the same key. */
+  /** It stays in memory. */
   #askedKey(command: Command, { env, cwd, input }: QueryOptions): string {
-    return JSON.stringify([commandText(command), env, cwd, input?.toString("latin1"), this.context.home]);
+    const given =
+      input instanceof SecretStream ? input.sha256 : input && contentBytes(input).toString("latin1");
+    return JSON.stringify([commandText(command), env, cwd, given, this.context.home]);
   }
 
   #result(command: Command, result: Partial<CommandResult> | undefined, options: RunOptions): CommandResult {

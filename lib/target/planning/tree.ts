@@ -1,32 +1,12 @@
 import path from "node:path";
-import type { FileStat } from "../../model/target";
-
-/** Who planned something: the step by its number, and whether it is certain to do it. */
-export interface PlannedBy {
-  readonly step: number;
-  readonly certain: boolean;
-}
+import type { PlannedBy, PlannedNode } from "../../model/planned-acts";
+import { isWithin } from "../host-parts";
 
 /** A file, directory or link as a plan expects it; undefined `node`: there is none any more. */
 export interface PlannedEntry extends PlannedBy {
   readonly node: PlannedNode | undefined;
   /** The order in which things were planned. */
   readonly at: number;
-}
-
-export interface PlannedNode {
-  readonly type: FileStat["type"];
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Of a file. Undefined: as on the host, at `source`. */
-  readonly content?: Buffer | undefined;
-  /** Of a link. */
-  readonly link?: string;
-  /** True, of a directory: nothing of the host is in it. */
-  readonly fresh?: boolean;
-  /** Where the content of the file, or of the directory, is on the host; default: at the same path. */
-  readonly source?: string;
 }
 
 /** What is to be seen at a path. */
@@ -45,7 +25,9 @@ export class PlannedTree {
   }
 
   set(place: string, entry: PlannedEntry): void {
-    if (entry.node === undefined || entry.node.fresh) this.#forgetBelow(place);
+    // Another mode or owner of a new directory says nothing of what is in it.
+    const isNew = entry.node?.fresh && !this.#entries.get(place)?.node?.fresh;
+    if (entry.node === undefined || isNew) this.#forgetBelow(place);
     this.#entries.set(place, entry);
   }
 
@@ -98,7 +80,3 @@ export class PlannedTree {
     for (const each of this.#entries.keys()) if (isWithin(each, place)) this.#entries.delete(each);
   }
 }
-
-/** Whether `place` is `around` or below it. */
-export const isWithin = (place: string, around: string): boolean =>
-  place === around || around === "/" || place.startsWith(`${around.replace(/\/+$/, "")}/`);

@@ -1,4 +1,6 @@
 import { FORGET, RECORD } from "../../util/temporary-records";
+import { SHOWN } from "./scripts";
+import type { Changed } from "./turn";
 
 /**
  * The scripts with which `ShellTarget` changes files, for POSIX sh with the tools of GNU, busybox or BSD. Each text expects
@@ -8,6 +10,19 @@ import { FORGET, RECORD } from "../../util/temporary-records";
  * other users can write to that directory, it also opens the file, checks that the open file is the one with that name, and
  * acts on `/proc/self/fd/N`. Links that another user can have created are refused.
  */
+
+/** What a script has changed, from what it has printed: `place` prints it, if nothing else was. */
+export function changedIn(printed: Buffer): Changed {
+  const place = PLACE.exec(printed.toString("latin1"))?.[1];
+  return place === undefined ? undefined : { place: Buffer.from(place, "latin1").toString("utf8") };
+}
+
+/** What a script has printed besides. */
+export const partIn = (printed: Buffer): Buffer =>
+  printed.subarray(0, PLACE.exec(printed.toString("latin1"))?.index);
+
+/** Without a place, something else was changed, too. */
+const PLACE = /\0(\/[^\0]*)?\0$/;
 
 /** A pattern for the unique part of a temporary file: writers who were killed have left one. */
 const HEX_18 = "[0-9a-f]".repeat(18);
@@ -91,6 +106,8 @@ replace() {
   trap - EXIT
   [ "$new" = "$n" ] || trusted || [ "$(field 5 $(facts -L "$new"))" = "$(field 5 $(facts "" "./$b"))" ] || changed
 }
+place() { at=$(pwd -P); printf '\\0%s\\0' "\${at%/}/$b"; }
+single() { [ -d "./$b" ] || [ "$(field 4 $(facts "" "./$b"))" = 1 ]; }
 hasBusybox() { rm --help 2>&1 | grep -qi busybox; }
 prune() {
   if [ -L "./$1" ] || [ ! -d "./$1" ]; then rm -f "./$1"; return; fi
@@ -109,19 +126,22 @@ interface Put {
   readonly parents: boolean;
   /** The `id` that the replaced file must have; null if there must be none. */
   readonly expected: string | null | undefined;
+  /** How many bytes a file that is replaced may have to be printed, after the line of its stat. Undefined: not even that. */
+  readonly shows: number | undefined;
 }
 
 /**
  * Replaces the file with standard input, atomically. The size is checked before the rename, because a lost link looks like
  * the end of the input. A mount point cannot be replaced: it is overwritten.
  */
-export const put = ({ path, unique, size, mode, parents, expected }: Put): string => `${PRELUDE}
+export const put = ({ path, unique, size, mode, parents, expected, shows }: Put): string => `${PRELUDE}
 parents=${parents ? 1 : ""}
 follow ${path}
 [ ! -d "$w" ] || fail "it is a directory"
 [ ! -e "$w" ] || [ -f "$w" ] || fail "it is not a regular file"
 old=; if [ -e "$w" ]; then bind; old=$w; fi
 ${expected === undefined ? "" : `[ "$([ -z "$old" ] || field 5 $(facts -L "$old"))" = "${expected ?? ""}" ] || changed`}
+${shows === undefined ? "" : `${SHOWN}if [ -n "$old" ]; then line=$(shown -L "$old"); set -- $line; echo "$line"; [ "$4" -gt ${shows} ] || cat "$old" 2>/dev/null; fi`}
 create ${unique}
 cat >&3 || exit 1
 [ "$(($(wc -c < "$new")))" -eq ${size} ] || fail "the content did not arrive whole"
@@ -140,21 +160,22 @@ else
 fi
 sync "$new" 2>/dev/null
 said=$(replace 2>&1) || case $said in
-  *" busy"*) cat "$new" > "\${old:?}" && rm -f "$n"${mode === undefined ? "" : ` && chmod ${mode} "$old"`} || exit 1;;
+  *" busy"*) cat "$new" > "\${old:?}" && rm -f "$n"${mode === undefined ? "" : ` && chmod ${mode} "$old"`} && b= || exit 1;;
   *) rm -f "$n"; fail "$said";;
 esac
 trap - EXIT
 sync . 2>/dev/null
-exit 0`;
+if [ -n "$b" ]; then place; else printf '\\0\\0'; fi`;
 
 /** Creates the directory and its parents; only the last gets `mode`. */
 export const makeDirectory = (path: string, mode: string | undefined): string => `${PRELUDE}
 parents=1; follow ${path}
 (umask 022; mkdir "./$b") || exit 1
-${mode === undefined ? "" : `[ ! -L "./$b" ] || changed; bind; chmod ${mode} "$w"`}`;
+${mode === undefined ? "" : `[ ! -L "./$b" ] || changed; bind; chmod ${mode} "$w" || exit 1`}
+place`;
 
 export const setMode = (path: string, mode: string): string => `${PRELUDE}
-follow ${path}; bind; chmod ${mode} "$w"`;
+follow ${path}; bind; chmod ${mode} "$w" && { ! single || place; }`;
 
 /** Does not follow a link. */
 export const setOwner = (path: string, owner: string): string => `${PRELUDE}
@@ -162,10 +183,10 @@ split ${path}
 if [ -L "$w" ]; then
   trusted || fail "it is a link, and other users can write to its directory; use via.agent()"
   chown -h ${owner} "$w"
-else bind; chown ${owner} "$w"; fi`;
+else bind; chown ${owner} "$w" && { ! single || place; }; fi`;
 
 export const unlink = (path: string): string => `${PRELUDE}
-split ${path}; rm -f "$w"`;
+split ${path}; rm -f "$w" && place`;
 
 export const removeTree = (path: string): string => `${PRELUDE}
 split ${path}; ${PRUNE} else rm -rf "$w"; fi`;
@@ -174,7 +195,7 @@ split ${path}; ${PRUNE} else rm -rf "$w"; fi`;
 const PRUNE = `if ! trusted && hasBusybox; then prune "$b";`;
 
 export const removeEmptyDirectory = (path: string): string => `${PRELUDE}
-split ${path}; rmdir "$w"`;
+split ${path}; rmdir "$w" && place`;
 
 /** Removes everything in the directory, with POSIX find. */
 export const clear = (path: string): string => `${PRELUDE}
@@ -209,7 +230,8 @@ n=./.$(printf %.100s "$b").${unique}
 trap 'rm -f "$n"' EXIT; trap 'exit 129' HUP INT TERM
 ln -s -- "$to" "$n" || exit 1
 mv -fT "$n" "$w" 2>/dev/null || { trusted && rm -f "$w" && mv -f "$n" "$w"; } || { rm -f "$n"; exit 1; }
-[ "$(readlink "$w")" = "$to" ] || changed`;
+[ "$(readlink "$w")" = "$to" ] || changed
+place`;
 
 /** Renames. An existing directory is refused, never moved into. */
 export const rename = (from: string, to: string): string => `${PRELUDE}
@@ -218,19 +240,21 @@ split ${to}
 [ ! -e /proc/self/fd/5 ] || from=/proc/self/fd/5
 mv -fT "$from/$name" "$w" 2>/dev/null || { [ ! -d "$w" ] || fail "Directory not empty"; trusted || fail "mv has no -T; use via.agent()"; mv -f "$from/$name" "$w"; }`;
 
-/** GNU cp copies everything; others copy mode, owner and times. */
+/** Prints the stat of the source, and that of what was at the destination. GNU cp copies everything; others copy mode, owner and times. */
 export const copyFile = (source: string, destination: string, unique: string): string => `${PRELUDE}
 follow ${source}
 [ -f "$w" ] || { [ -e "$w" ] && fail "the source is not a regular file"; fail "No such file or directory"; }
 bind; [ "$w" = /proc/self/fd/4 ] || exec 4<"$w" || exit 1
 original="$(pwd -P)/$b"; [ ! -e /proc/self/fd/4 ] || original=/proc/self/fd/4
+${SHOWN}shown -L "$original"
 split ${destination}
+[ ! -e "$w" ] || shown -L "$w"
 create ${unique}
 if cp --version >/dev/null 2>&1; then cp -L --preserve=all -- "$original" "$new"; else cp -pL "$original" "$new"; fi || exit 1
 sync "$new" 2>/dev/null
 replace || exit 1
 sync . 2>/dev/null
-exit 0`;
+place`;
 
 /** Prints what it changed. GNU find enters the directory of each file, and GNU chown checks the owner once more. */
 export const reassignOwner = (path: string, from: Ids, to: Ids): string => `${PRELUDE}

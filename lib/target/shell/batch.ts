@@ -1,14 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { FailedChange } from "../../model/errors";
 import { beginningOf } from "../../util/excerpt";
+import { shellQuote } from "../../util/shell-quote";
 import type { RawResult } from "../command";
 import { OUTPUT_LIMIT, OutputLimitExceeded } from "../command-output";
 import { PRELUDE } from "./scripts";
 
-/** The answer to a question: exit code and output, including stderr. */
+/** The answer to a question: exit code and output, including stderr unless that is collected apart. */
 export interface Answer {
   readonly exit: number;
   readonly output: Buffer;
+  readonly stderr?: Buffer;
+}
+
+/** How a batch of questions is run. */
+interface Batch {
+  /** The most that it may print, in bytes. */
+  readonly limit: number;
+  /** Receives what it prints, as it arrives. */
+  heard?(text: string): void;
 }
 
 interface Waiting {
@@ -31,12 +41,20 @@ const AROUND = 1024 * 1024;
 
 /** Questions that change nothing, asked together: all that are put in one turn of the event loop are one command. */
 export class Questions {
+  /** The first of each batch that has not ended yet. Only with `apart`. */
+  readonly running = new Set<string>();
   #waiting: Waiting[] = [];
 
-  /** `run` runs a script on the far side; `shown` is what people may see of it, `limit` the most that it may print. */
-  constructor(private readonly run: (script: string, shown: string, limit: number) => Promise<RawResult>) {}
+  /**
+   * `run` runs a script on the far side; `shown` is what people may see of it. `apart`: the questions are commands of any
+   * kind, and stderr is an answer of its own.
+   */
+  constructor(
+    private readonly run: (script: string, shown: string, batch: Batch) => Promise<RawResult>,
+    private readonly apart = false,
+  ) {}
 
-  ask(script: string, shown = "look at the host", limit = OUTPUT_LIMIT): Promise<Answer> {
+  ask(script: string, shown: string, limit = OUTPUT_LIMIT): Promise<Answer> {
     return new Promise((answered, failed) => {
       this.#waiting.push({ script, shown, limit, answered, failed });
       if (this.#waiting.length === 1) setImmediate(() => this.#askAll());
@@ -59,20 +77,23 @@ export class Questions {
   }
 
   async #askTogether(batch: readonly Waiting[]): Promise<void> {
+    const mark = randomBytes(12).toString("hex");
+    const scripts = batch.map(({ script }) => script);
+    const progress = this.apart ? this.#progress(scripts, mark) : undefined;
     try {
-      const mark = randomBytes(12).toString("hex");
-      const scripts = batch.map(
-        ({ script }) => `(\n${script}\n) </dev/null 2>&1\nprintf '\\n${mark} %s\\n' "$?"\n`,
-      );
       const { stdout, stderr, exit } = await this.run(
-        `${PRELUDE}printf '\\n${mark} 0\\n'\n${scripts.join("")}`,
+        this.apart ? commandsWith(mark, scripts) : questionsWith(mark, scripts),
         beginningOf([...new Set(batch.map(({ shown }) => shown))].join(", "), MOST_SHOWN),
-        Math.max(...batch.map(({ limit }) => limit)) + AROUND,
+        {
+          limit: Math.max(...batch.map(({ limit }) => limit)) + AROUND,
+          ...(progress && { heard: progress.heard }),
+        },
       );
       const answers = split(stdout, mark);
+      const errors = this.apart ? split(stderr, mark) : [];
       for (const [index, waiting] of batch.entries()) {
-        const answer = answers[index];
-        if (answer) waiting.answered(answer);
+        const [answer, error] = [answers[index], errors[index]];
+        if (answer) waiting.answered({ ...answer, ...(error && { stderr: error.output }) });
         else
           waiting.failed(
             new FailedChange(
@@ -87,9 +108,45 @@ export class Questions {
         return;
       }
       for (const waiting of batch) waiting.failed(error);
+    } finally {
+      progress?.over();
     }
   }
+
+  /** Notes which of `scripts` runs, from what is heard: each ends with `mark`. */
+  #progress(scripts: readonly string[], mark: string): { heard(text: string): void; over(): void } {
+    let ended = -1;
+    let rest = "";
+    const note = (change: "add" | "delete") => {
+      const script = scripts[ended];
+      if (script !== undefined) this.running[change](script);
+    };
+    return {
+      heard: (text) => {
+        const parts = (rest + text).split(mark);
+        rest = (parts.at(-1) ?? "").slice(1 - mark.length);
+        note("delete");
+        ended += parts.length - 1;
+        note("add");
+      },
+      over: () => note("delete"),
+    };
+  }
 }
+
+/** A script that asks each of `scripts`, and prints `mark` with the exit code after each, and before the first. */
+const questionsWith = (mark: string, scripts: readonly string[]): string => {
+  const end = `printf '\\n${mark} %s\\n'`;
+  return `${PRELUDE}${end} 0\n${scripts.map((script) => `(\n${script}\n) </dev/null 2>&1\n${end} "$?"\n`).join("")}`;
+};
+
+/** The same for commands: `mark` is on both outputs, and one that no shell understands keeps none from being run. */
+const commandsWith = (mark: string, scripts: readonly string[]): string => {
+  const end = `printf '\\n${mark} %s\\n'`;
+  const command = (script: string) =>
+    `(\neval ${shellQuote(script)}\n) </dev/null; e=$?; ${end} $e; ${end} $e >&2\n`;
+  return `${end} 0; ${end} 0 >&2\n${scripts.map(command).join("")}`;
+};
 
 /** Splits the output at the markers. Anything before the first was printed by the login shell. */
 function split(stdout: Buffer, mark: string): Answer[] {

@@ -10,9 +10,27 @@ export const ABSENT = 44;
 /** Exit code of a question: the path exists, but has another type. */
 export const OTHER = 45;
 
-/** Precedes every question: sets the locale and defines a few functions. */
+/** What stat(1) prints of a file: that of GNU and of busybox, and that of BSD. */
+const GNU = "%f %u %g %s %Y %d:%i";
+const BSD = "%Xp %u %g %z %m %d:%i";
+
+/** Defines a function that prints the stat of a file. */
+export const SHOWN = `shown() { stat $1 -c "${GNU}" "$2" 2>/dev/null || stat $1 -f "${BSD}" "$2"; }
+`;
+
+/**
+ * Precedes every question: sets the locale and defines a few functions. `where` prints its argument and NUL if no link
+ * leads there, else only NUL.
+ */
 export const PRELUDE = `LC_ALL=C; export LC_ALL
-shown() { stat $1 -c "%f %u %g %s %Y %d:%i" "$2" 2>/dev/null || stat $1 -f "%Xp %u %g %z %m %d:%i" "$2"; }
+${SHOWN}line() { line=$(stat $1 -c "${GNU}" "$2" 2>/dev/null) || line=$(stat $1 -f "${BSD}" "$2"); }
+where() {
+  d=\${1%/*}
+  case $1/ in *//*|*/./*|*/../*) printf '\\0'; return;; esac
+  while [ -n "$d" ] && [ ! -e "$d" ] && [ ! -L "$d" ]; do d=\${d%/*}; done
+  [ ! -L "$1" ] && cd -P "$d/" 2>/dev/null && [ "\${PWD%/}" = "$d" ] && printf %s "$1"
+  printf '\\0'
+}
 absent() {
   [ ! -L "$1" ] || exit ${ABSENT}
   said=$(ls -d "$1" 2>&1 >/dev/null)
@@ -52,15 +70,20 @@ export const look = (path: string): string =>
  * SHA-256 instead, or its bytes where the host has no tool for that.
  */
 export const compare = (path: string, wanted: number, most: number): string => {
-  const digest = `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}" || cat "$p"`;
+  const digest = `${DIGEST} || cat "$p"`;
   return looking(
     path,
     `set -- $line; if [ "$4" -le ${most} ]; then cat "$p"; elif [ "$4" -eq ${wanted} ]; then ${digest}; fi`,
   );
 };
 
+const DIGEST = `sum=$({ sha256sum || shasum -a 256 || sha256 -q; } <"$p" 2>/dev/null) && printf %s "\${sum%% *}"`;
+
+/** The SHA-256 of the file; nothing where the host has no tool for that. */
+export const digest = (path: string): string => `p=${path}\n${DIGEST} || :`;
+
 const looking = (path: string, read: string): string => `p=${path}
-if [ -f "$p" ]; then line=$(shown -L "$p") && printf "%s\\n" "$line" && { ${read}; }
+if [ -f "$p" ]; then line -L "$p" && printf "%s\\n" "$line" && { ${read}; }
 elif [ -d "$p" ]; then echo "it is a directory"; exit 1
 elif [ -e "$p" ]; then echo "it is not a regular file"; exit 1
 else absent "$p"; fi`;
@@ -89,6 +112,18 @@ for name in *; do [ ! -f "$name" ] || printf "%s\\n" "$name"; done`;
 /** Writes a flag with the text from standard input. */
 export const setFlag = (name: string, unique: string): string => `LC_ALL=C; export LC_ALL; ${flags}
 umask 077
-mkdir -p "$d" && cat >"$d/.${unique}" && mv -f "$d/.${unique}" "$d"/${name} || { rm -f "$d/.${unique}"; exit 1; }`;
+mkdir -p "$d" && { : >"$d/.${unique}" || mkdir -p "$d"; } 2>/dev/null && cat >"$d/.${unique}" && mv -f "$d/.${unique}" "$d"/${name} || { rm -f "$d/.${unique}"; exit 1; }
+${flagPlace(name)}`;
 
-export const clearFlag = (name: string): string => `LC_ALL=C; export LC_ALL; ${flags}; rm -f "$d"/${name}`;
+export const clearFlag = (name: string, tidy: boolean): string => `LC_ALL=C; export LC_ALL; ${flags}
+rm -f "$d"/${name} || exit 1
+${flagPlace(name)}${tidy ? `\n${tidyFlags}` : ""}`;
+
+/** Removes the directories of flags that are empty, but none that the user has named. */
+const tidyFlags = `rmdir "$d" "\${d%/*}" 2>/dev/null || exit 0
+case $XDG_STATE_HOME in /*) ;; *) rmdir "\${d%/*/*}" "\${d%/*/*/*}" 2>/dev/null;; esac
+exit 0`;
+
+/** As the scripts of acts print what they have changed. */
+const flagPlace = (name: string): string =>
+  `! at=$(cd -P "$d" 2>/dev/null && pwd -P) || printf '\\0%s\\0' "$at"/${name}`;
