@@ -6,12 +6,21 @@
 export * from "./combinators";
 export { canClone } from "./connection/sandbox";
 export { type CommandWrapper, wrapped } from "./connection/wrapped";
-export { deploy, deployPosix, deployThese, plan } from "./controller/deploy";
+export { clone, type HostClone } from "./controller/clones";
+export { deploy, deployPosix, deployThese, plan, rehearse } from "./controller/deploy";
 export { Deployment } from "./controller/deployment";
+export { type Forgotten, forgetSecrets } from "./controller/forget";
 export { hostdeploy, hostdeployThese, localhd, localsudo } from "./controller/shortcuts";
+export { registerDataSource } from "./data/register";
+export * as source from "./data/sources";
+export { withCreatedNoted, withCreatedRemoved } from "./engine/origins";
 export { despiteFailures, untilFailure } from "./engine/sequence";
 export { type ImageCall, imageDumped } from "./executable/imageDumped";
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
+export { type Difference, type DiffOptions, diff } from "./explore/diff";
+export { type Asking, on, type Ran } from "./explore/on";
+export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
+export { type CarriedValue, carriedValue } from "./model/carried";
 export type {
   AccountChange,
   CommandChange,
@@ -24,6 +33,7 @@ export type {
   UnitChange,
 } from "./model/changes";
 export type { Channel, Connection } from "./model/connection";
+export type { DataSource, SourceContext, Version } from "./model/data-source";
 export { described } from "./model/describe";
 export {
   AbortedChange,
@@ -38,9 +48,10 @@ export {
   RunFailed,
 } from "./model/errors";
 export type { DeployEvent } from "./model/events";
-export { defhop, type Hop } from "./model/hop";
+export { defhop, type Hop, type SeenFiles } from "./model/hop";
 export {
   type Attribute,
+  allHosts,
   attribute,
   defhost,
   type Host,
@@ -61,8 +72,13 @@ export {
   type Visits,
   withoutEmpty,
 } from "./model/property";
+export type { CountedFiles, Rehearsal, RehearsedUnit } from "./model/rehearsal";
 export type { CommandReport, FleetReport, Report, StepReport } from "./model/report";
+export type { Cell, Row } from "./model/rows";
 export * as schema from "./model/schema";
+export { type Content, Secret } from "./model/secret";
+export { SecretStream } from "./model/secret-stream";
+export { deftable, type Query, type Table, type TableDefinition } from "./model/table";
 export type {
   AgentTarget,
   FileStat,
@@ -83,6 +99,10 @@ export {
   replacePropspecIntoHost,
   unionPropspecIntoHost,
 } from "./nested/make-host";
+export { type ConsfigFile, filesOfConsfig } from "./source/consfig-files";
+export { renderedTemplate, type TemplatePiece } from "./source/rendering";
+export * as tables from "./tables";
 export { type FileAspect, withChangeIfChangesFiles } from "./target/changed-files";
+export { isUnattended } from "./target/memory";
 export { shellQuote, shellWords } from "./util/shell-quote";
 export * as via from "./via";

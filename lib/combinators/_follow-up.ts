@@ -111,7 +111,7 @@ interface Args {
 }
 
 /** Key prefix in the memory of a deployment: the application that owns the flag of that name. */
-const OWNER = "onChange/";
+const OWNER = "deployment.onChange/";
 
 /**
  * The name of the flag depends on the host and the changed property, but not on the follow-up, which the user may have to

@@ -1,3 +1,4 @@
+import { withCreatedNoted, withCreatedRemoved } from "../engine/origins";
 import { untilFailure } from "../engine/sequence";
 import { described } from "../model/describe";
 import { AbortedChange } from "../model/errors";
@@ -54,12 +55,12 @@ export const withFlagfile = defprop({
   check: async ({ flag }, target) => (await target.stat(flag)) !== undefined,
   apply: async ({ flag, applications }, target, steps) => {
     const change = await untilFailure(applications, "apply", steps);
-    await target.ensureContent(flag, "");
+    await withCreatedNoted(target, flag, () => target.ensureContent(flag, ""));
     return change;
   },
   unapply: async ({ flag, applications }, target, steps) => {
     const change = await untilFailure(applications.toReversed(), "unapply", steps);
-    await target.remove(flag);
+    await withCreatedRemoved(target, flag, () => target.remove(flag));
     return change;
   },
   unappliable: allUnappliable,

@@ -1,4 +1,4 @@
-import { despiteFailures, skipAll, untilFailure, whyStopped } from "../engine/sequence";
+import { despiteFailures, sequenceSlots, skipAll, untilFailure, whyStopped } from "../engine/sequence";
 import { AbortedChange } from "../model/errors";
 import { isApplication } from "../model/host";
 import {
@@ -26,8 +26,7 @@ export const seqprops = defprop({
   args: many,
   call: sequence,
   inline: true,
-  apply: ({ applications }, _target, steps) => despiteFailures(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => despiteFailures(applications.toReversed(), "unapply", steps),
+  ...sequenceSlots(despiteFailures),
   unappliable: allUnappliable,
 });
 
@@ -53,8 +52,7 @@ export const eseqprops = defprop({
   args: many,
   call: sequence,
   inline: true,
-  apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
+  ...sequenceSlots(untilFailure),
   unappliable: allUnappliable,
 });
 
@@ -69,10 +67,7 @@ export const silentSeqprops = defprop({
   args: many,
   call: sequence,
   inline: true,
-  apply: ({ applications }, _target, steps) =>
-    despiteFailures(applications, "apply", steps.within({ quiet: true })),
-  unapply: ({ applications }, _target, steps) =>
-    despiteFailures(applications.toReversed(), "unapply", steps.within({ quiet: true })),
+  ...sequenceSlots(despiteFailures, { quiet: true }),
   unappliable: allUnappliable,
 });
 
@@ -129,8 +124,7 @@ export const withRequirements = defprop({
   call: (application: PropApp, ...requirements: MaybePropApp[]) =>
     sequence(...requirements.toReversed(), application),
   inline: true,
-  apply: ({ applications }, _target, steps) => untilFailure(applications, "apply", steps),
-  unapply: ({ applications }, _target, steps) => untilFailure(applications.toReversed(), "unapply", steps),
+  ...sequenceSlots(untilFailure),
   unappliable: allUnappliable,
 });
 

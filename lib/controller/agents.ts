@@ -33,7 +33,7 @@ export async function agents(): Promise<AgentInfo[]> {
       host,
       hops: hops.map(hopAsCode),
       status: isAgentConnection(connection)
-        ? await connection.agent.status().catch(() => undefined)
+        ? await connection.agent?.status().catch(() => undefined)
         : undefined,
     })),
   );
@@ -64,8 +64,8 @@ export async function stopAgent(
   { force = false }: { readonly force?: boolean } = {},
 ): Promise<StoppedAgent> {
   let stopped: StoppedAgent = {};
-  await withAgent(host, async ({ agent }) => {
-    const { holder, how } = await agent.shutdown(force);
+  await withAgent(host, async (connection) => {
+    const { holder, how } = await (await connection.arrived()).shutdown(force);
     if (!holder) return;
     const { deployment, by } = holder;
     stopped = { deployment, by, ...(how !== undefined && { ended: how }) };
@@ -79,7 +79,8 @@ export async function stopAgent(
  */
 export async function removeAgent(host: string): Promise<void> {
   await withAgent(host, async (connection) => {
-    const { parent, agent } = connection;
+    const { parent } = connection;
+    const agent = await connection.arrived();
     const { pid, running } = await agent.status();
     const [held] = running;
     if (held) {

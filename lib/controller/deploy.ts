@@ -63,7 +63,11 @@ export interface BoundOptions {
 const isReport = (subject: unknown): subject is Report | FleetReport =>
   typeof subject === "object" && subject !== null && ("steps" in subject || "reports" in subject);
 
-function deployPlan(plan: Report | FleetReport, options?: BoundOptions): Deployment<Report | FleetReport> {
+/** As `deploy` of a plan of one host or of several. */
+export function deployPlan(
+  plan: Report | FleetReport,
+  options?: BoundOptions,
+): Deployment<Report | FleetReport> {
   const deployment = new Deployment<Report | FleetReport>(requestBoundTo(plan, options));
   session.begin(deployment);
   return deployment;
@@ -111,19 +115,34 @@ export function plan(subject: Host | readonly Host[], ...rest: Rest): Deployment
   return begin("everything", subject, rest, plan, { plan: true });
 }
 
+/**
+ * As `deploy`, but in a copy-on-write clone of each host, on that host, which is thrown away afterwards: nothing differs on the
+ * host. The report has in `rehearsal` what files differ, which units were started and whether they run, and what could not be
+ * tried. A host that cannot be cloned is planned instead. `deploy(rehearsal)` does what was rehearsed, as `deploy(plan)` does,
+ * and compares the outcome file by file.
+ */
+export function rehearse<const R extends Rest>(host: Host, ...rest: R & Chained<R>): Deployment<Report>;
+export function rehearse<const R extends Rest>(
+  hosts: readonly Host[],
+  ...rest: R & Chained<R>
+): Deployment<FleetReport>;
+export function rehearse(subject: Host | readonly Host[], ...rest: Rest): Deployment<Report | FleetReport> {
+  return begin("everything", subject, rest, rehearse, { rehearsal: true });
+}
+
 function begin<R extends Report | FleetReport>(
   scope: DeployRequest["scope"],
   subject: Subject | readonly Subject[],
   rest: Rest,
   caller: Function,
-  more: Pick<DeployRequest, "plan"> = {},
+  more: Pick<DeployRequest, "plan" | "rehearsal"> = {},
 ): Deployment<R> {
   const fleet = Array.isArray(subject);
   const subjects = (fleet ? subject : [subject]) as readonly Subject[];
   const { hops, others } = separateHops(rest);
   refuseArguments(
-    more.plan ? "plan" : "deploy",
-    [...subjects.flatMap(subjectComplaints), ...others.flatMap(restComplaints)],
+    more.plan ? "plan" : more.rehearsal ? "rehearse" : "deploy",
+    [...subjects.flatMap(subjectComplaints), ...others.flatMap((each) => restComplaints(each, caller.name))],
     caller,
   );
   const deployment = new Deployment<R>({
@@ -141,13 +160,18 @@ function begin<R extends Report | FleetReport>(
 const subjectSchema = either(string(), { type: "object", required: ["name", "applications"] });
 const restSchema = either(hop(), propapp());
 
+export const isHost = (given: unknown): given is Host =>
+  typeof given === "object" && given !== null && "applications" in given && "name" in given;
+
 const subjectComplaints = (given: unknown): string[] =>
   problems(subjectSchema, given).length > 0
     ? [`expected a host from defhost, or a list of hosts; got ${shown(given)}`]
     : [];
 
-function restComplaints(given: unknown): string[] {
+function restComplaints(given: unknown, caller: string): string[] {
   if (problems(restSchema, given).length === 0) return [];
+  if (isHost(given))
+    return [`${shown(given.name)} is a second host; to deploy several, pass a list: ${caller}([a, b])`];
   const name = calledName(given);
   return name === undefined
     ? [
@@ -163,7 +187,7 @@ function calledName(given: unknown): string | undefined {
   return hopDefinitions.get(given.name) ? `via.${given.name}` : undefined;
 }
 
-const shown = (given: unknown): string =>
+export const shown = (given: unknown): string =>
   typeof given === "function"
     ? `the function ${given.name || "(anonymous)"}`
     : inspect(given, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80);

@@ -2,10 +2,12 @@ import { InvalidArguments } from "../model/errors";
 import type { DeployEvent } from "../model/events";
 import type { Hop } from "../model/hop";
 import { type FleetReport, fleetReport, type Report } from "../model/report";
+import { planAfter } from "./bound-plan";
 import { HostRun } from "./host-run";
 import { failedIn, type LeftOut } from "./leave-out";
-import type { DeployRequest } from "./request";
-import { session } from "./session";
+import { RehearsalRun } from "./rehearsal-run";
+import type { DeployRequest, HostPlan } from "./request";
+import { type Again, session } from "./session";
 
 /** A running deployment, returned by `deploy`. Subscribe to its events; await it to get its report. */
 export class Deployment<R extends Report | FleetReport> implements PromiseLike<R> {
@@ -15,7 +17,7 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   readonly #request: DeployRequest;
   /** The applications that are skipped this time, by host. */
   readonly #leftOut: ReadonlyMap<string, readonly LeftOut[]>;
-  readonly #runs: readonly HostRun[];
+  readonly #runs: readonly Pick<HostRun, "cancellation" | "perform" | "refuse">[];
   readonly #events: DeployEvent[] = [];
   readonly #listeners = new Set<(event: DeployEvent) => void>();
   readonly #result: Promise<R>;
@@ -27,7 +29,8 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
     this.#request = request;
     this.#leftOut = leftOut;
     const emit = (event: DeployEvent) => this.#emit(event);
-    this.#runs = request.hosts.map((host) => new HostRun(host, request, leftOut.get(host.name) ?? [], emit));
+    const Run = request.rehearsal ? RehearsalRun : HostRun;
+    this.#runs = request.hosts.map((host) => new Run(host, request, leftOut.get(host.name) ?? [], emit));
     this.#result = this.#perform();
   }
 
@@ -65,19 +68,30 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   }
 
   /**
-   * Deploys again, to the hosts of `reports` only; properties that already hold are unchanged. With `leaveOut`, the
-   * applications that failed in `reports` are skipped, as are those left out before.
+   * Deploys again, to the hosts of `reports` only; properties that already hold are unchanged. In a deployment that is bound
+   * to a plan, those that have begun may hold now.
    */
-  again(reports: readonly Report[], { leaveOut = false } = {}): Deployment<R> {
+  again(
+    reports: readonly Report[],
+    { leaveOut = false, accept = false, plan = false }: Again = {},
+  ): Deployment<R> {
     const leftOut = new Map(this.#leftOut);
     for (const report of leaveOut ? reports : []) {
       const more = failedIn(report, "left out after it failed, as requested");
       leftOut.set(report.host, [...(leftOut.get(report.host) ?? []), ...more]);
     }
     const hosts = this.#request.hosts.filter(({ name }) => reports.some(({ host }) => host === name));
-    const deployment = new Deployment<R>({ ...this.#request, hosts }, leftOut);
+    const { bound: before, ...request } = this.#request;
+    const bound = before && !plan && { bound: boundAgain(before, reports, accept) };
+    const anew = plan && { plan, strict: [...(before?.values() ?? [])].some((each) => each.strict) };
+    const deployment = new Deployment<R>({ ...request, hosts, ...bound, ...anew }, leftOut);
     session.begin(deployment);
     return deployment;
+  }
+
+  /** See `DeployRequest.adHoc`. */
+  get adHoc(): DeployRequest["adHoc"] {
+    return this.#request.adHoc;
   }
 
   /** True once the deployment has finished. */
@@ -99,8 +113,32 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   }
 }
 
+function boundAgain(
+  plans: ReadonlyMap<string, HostPlan>,
+  reports: readonly Report[],
+  accept: boolean,
+): ReadonlyMap<string, HostPlan> {
+  const bound = new Map(plans);
+  for (const report of reports) {
+    const plan = plans.get(report.host);
+    if (plan) bound.set(report.host, planAfter(plan, report, accept));
+  }
+  return bound;
+}
+
 /** Fields that only the report has: reading one on a deployment would silently be `undefined`. */
-for (const name of ["ok", "status", "changed", "failed", "skipped", "steps", "failure", "ms", "reports"]) {
+for (const name of [
+  "ok",
+  "status",
+  "changed",
+  "failed",
+  "skipped",
+  "steps",
+  "failure",
+  "ms",
+  "reports",
+  "rehearsal",
+]) {
   Object.defineProperty(Deployment.prototype, name, {
     get() {
       throw new InvalidArguments(

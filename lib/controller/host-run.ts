@@ -3,44 +3,60 @@ import { hostname, userInfo } from "node:os";
 import { type AgentConnection, isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
 import { isAgentRunning } from "../agent/client/running";
-import { eseqprops, seqprops } from "../combinators";
-import { refuseUnsupported } from "../engine/fit";
+import { getData } from "../data/lookup";
+import type { DeploymentContext } from "../engine/deployment-context";
 import { applyHere } from "../engine/hops";
-import { type PreparedHost, prepare } from "../engine/prepare";
+import type { PreparedHost } from "../engine/prepare";
+import { JobAnswers } from "../engine/questions";
+import type { TakeOver } from "../engine/take-over";
 import { requiredBy } from "../model/application";
 import { Cancellation } from "../model/cancellation";
 import type { Connection } from "../model/connection";
 import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty } from "../model/errors";
 import type { DeployEvent, StepEvent } from "../model/events";
-import { type Hop, hopAsCode } from "../model/hop";
+import { type Hop, hopAsCode, hopDefinition } from "../model/hop";
 import { agentIndex } from "../model/hop-chain";
-import { type Host, HostModel, hosts, shared } from "../model/host";
+import { type Host, HostModel } from "../model/host";
 import { cleanEvent, cleanFailure } from "../model/host-events";
-import { type JobOutcome, outcomeStatus, type PlanOrigin } from "../model/job";
-import type { Nested, PropApp } from "../model/property";
+import { type JobOutcome, outcomeStatus, type PlanOrigin, type Resumption } from "../model/job";
+import type { Nested } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { rememberAgent } from "./agents";
-import { applicablePrefix } from "./applicable-prefix";
 import { controllerArtifacts } from "./artifacts";
-import { bindable, comparison, definitionDigest, planKey } from "./bound-plan";
+import { bindable, comparison, definitionDigest, planKey, recordDeviation } from "./bound-plan";
+import { type Contact, FirstContact } from "./first-contact";
 import { lease, type leaseContext } from "./leases";
-import { type LeftOut, leavingOut } from "./leave-out";
-import { refuseModules } from "./module-check";
+import type { LeftOut } from "./leave-out";
 import type { Lease } from "./pool";
+import { prepareDeployment } from "./prepared-deployment";
+import { Questions } from "./questions";
+import { changedFiles, fileComparison } from "./rehearsed";
 import type { DeployRequest, HostPlan } from "./request";
+import { refuseMissingData } from "./required-data";
 import { session } from "./session";
 import { mapFailure, mapPositions } from "./source-positions";
 
+/** What a deployment of one host is a part of. */
+export interface HostRunOptions {
+  readonly cancellation?: Cancellation;
+  readonly deployment?: string;
+  /** Called with the connection over which everything is applied: before, and once all of it was, after. */
+  before?(connection: Connection): Promise<void>;
+  after?(connection: Connection, emit: (event: StepEvent) => void): Promise<void>;
+}
+
 /** The deployment of one host. */
 export class HostRun {
-  readonly cancellation = new Cancellation();
+  readonly cancellation: Cancellation;
+  readonly #questions: Questions;
   readonly #host: string;
-  readonly #deployment = randomBytes(6).toString("hex");
+  readonly #deployment: string;
   readonly #reporter = new Reporter();
   readonly #started = performance.now();
   readonly #verbose = session.verbose;
   readonly #diff = session.diff;
   readonly #key = planKey();
+  #isOver = false;
 
   /** `subject`: the name of a host in the consfig, or a host made with `makeHost`. */
   constructor(
@@ -48,22 +64,31 @@ export class HostRun {
     private readonly request: DeployRequest,
     private readonly leftOut: readonly LeftOut[],
     private readonly emitAll: (event: DeployEvent) => void,
+    private readonly options: HostRunOptions = {},
   ) {
     this.#host = subject.name;
+    this.#deployment = options.deployment ?? randomBytes(6).toString("hex");
+    this.cancellation = options.cancellation ?? new Cancellation();
+    this.#questions = new Questions(this.cancellation);
   }
 
   /** Prepares, connects, applies the host here or hands it to the agent, and reports. Never rejects. */
   async perform(): Promise<Report> {
     let leased: Lease | undefined;
     try {
-      const { chain: whole, prepared } = this.#prepare();
+      const { chain: whole, prepared } = prepareDeployment(this.subject, this.request, this.leftOut);
+      await refuseMissingData(prepared.model);
       this.#reportStart(whole, prepared);
       const chain = this.request.plan ? await this.#withoutIdleAgent(whole, prepared.model) : whole;
       const { here, work } = this.#split(chain, prepared);
       this.#reportDrift(work);
       leased = await this.#connect(prepared.model, here, work);
+      await this.options.before?.(leased.connection);
       const outcome = await this.#apply(leased.connection, work, here);
+      if (!outcome.cancelled && !outcome.failure && !outcome.deviated)
+        await this.#compared(leased.connection);
       const report = this.#finish(outcome);
+      if (outcome.deviated) recordDeviation(report, outcome.deviated);
       if (!this.request.plan || outcome.failure || outcome.cancelled) return report;
       return bindable(report, this.request, {
         key: this.#key,
@@ -84,38 +109,6 @@ export class HostRun {
         ? error
         : new InapplicableProperty(error.message, { cause: error }),
     );
-  }
-
-  /** Makes all checks that need no connection. Throws `InapplicableProperty`, with all complaints. */
-  #prepare(): { chain: readonly Hop[]; prepared: PreparedHost } {
-    const { scope, hops } = this.request;
-    const defined = this.#definition();
-    const chain = hops.length > 0 ? hops : defined?.deploy;
-    if (!chain) throw noHops(this.#host);
-    const whole = this.#preparedTree(defined ?? { name: this.#host, applications: [] });
-    const prepared = scope === "posix prefix" ? applicablePrefix(whole, chain) : whole;
-    refuseUnsupported(prepared.name, prepared.application, chain);
-    refuseModules(prepared);
-    return { chain, prepared };
-  }
-
-  /** The host as the consfig defines it now, or the given `makeHost` value. Undefined for a name without definition. */
-  #definition(): Host | undefined {
-    const made = "made" in this.subject && this.subject.made ? this.subject : undefined;
-    const defined = made ?? hosts.get(this.#host);
-    if (!defined && this.request.scope !== "only these") throw noHost(this.#host);
-    return defined;
-  }
-
-  #preparedTree(host: Pick<Host, "name" | "applications">): PreparedHost {
-    const { scope, applications } = this.request;
-    const apply = (application: PropApp) => leavingOut(application, this.leftOut);
-    if (scope !== "only these") {
-      const further = applications.length > 0 ? [eseqprops(...applications)] : [];
-      return prepare(host, apply(seqprops(...host.applications, ...further)));
-    }
-    const { model } = prepare(host, seqprops(...host.applications));
-    return prepare(host, apply(eseqprops(...applications)), model.without(shared.data));
   }
 
   /** A plan starts no agent, and leaves none: where none runs, the host is asked over the shell. */
@@ -139,6 +132,7 @@ export class HostRun {
       hops: chain.map(hopAsCode),
       steps,
       ...(this.request.plan && { plan: true }),
+      ...(this.request.rehearsal && { rehearsal: true }),
       ...(this.#diff && { diff: true }),
       ...(this.#verbose && { verbose: true }),
     });
@@ -164,50 +158,104 @@ export class HostRun {
   }
 
   #leaseOptions(): Parameters<typeof leaseContext>[1] {
-    return { signal: this.cancellation.signal, progress: (event) => this.#emit(event) };
+    const { ask } = this.#questions;
+    return { signal: this.cancellation.signal, progress: (event) => this.#emit(event), ...(ask && { ask }) };
   }
 
-  #apply(connection: Connection, work: Nested, here: readonly Hop[]): Promise<JobOutcome> {
-    if (isAgentConnection(connection)) return this.#handOver(connection, work, here);
-    const context = {
+  async #apply(connection: Connection, work: Nested, here: readonly Hop[]): Promise<JobOutcome> {
+    if (!isAgentConnection(connection)) return this.#applyOverShell(connection, work);
+    if (connection.agent) return this.#handOver(connection.agent, work, here);
+    if (work.hops.length > 0 || this.#bound) return this.#handOver(await connection.arrived(), work, here);
+    if (this.#plan) return this.#applyOverShell(connection.parent, work);
+    return this.#beginOverShell(connection, work, here);
+  }
+
+  #applyOverShell(
+    connection: Connection,
+    work: Nested,
+    takeOver?: TakeOver,
+    emit = (event: StepEvent) => this.#emit(event),
+  ): Promise<JobOutcome> {
+    const applied = session.applyingHere?.();
+    const origin = { connection, ownProcess: false };
+    return applyHere(work, origin, { ...this.#context(), takeOver }, emit).finally(applied);
+  }
+
+  #beginOverShell(connection: AgentConnection, work: Nested, here: readonly Hop[]): Promise<JobOutcome> {
+    connection.arrival.then(
+      () => this.#remember(here),
+      () => {},
+    );
+    const contact: Contact = {
+      host: this.#host,
+      deployment: this.#deployment,
+      by: controller(),
+      work,
+      connection,
+      cancellation: this.cancellation,
+      emit: (event) => this.#emit(event),
+      applyOverShell: (takeOver, emit) => this.#applyOverShell(connection.parent, work, takeOver, emit),
+      handOver: (agent, resumed, held) => this.#handOver(agent, work, here, resumed, held),
+      reopen: (signal) => this.#reopenAgent(work, here, signal),
+    };
+    return new FirstContact(contact).perform();
+  }
+
+  #context(): DeploymentContext {
+    return {
       deployment: this.#deployment,
       by: controller(),
       verbose: this.#verbose,
       artifacts: controllerArtifacts,
-      ask: session.ask,
+      ask: this.#questions.ask,
+      data: (iden1, iden2, planning) => getData(iden1, iden2, planning, { ask: this.#questions.ask }),
       cancellation: this.cancellation,
       plan: this.#plan,
       bound: this.#bound,
       held: [],
     };
-    return applyHere(work, { connection, ownProcess: false }, context, (event) => this.#emit(event));
   }
 
-  async #handOver({ agent }: AgentConnection, work: Nested, here: readonly Hop[]): Promise<JobOutcome> {
-    rememberAgent(this.#host, here);
+  async #handOver(
+    agent: AgentLink,
+    work: Nested,
+    here: readonly Hop[],
+    resumed?: Resumption,
+    held: readonly string[] = [],
+  ): Promise<JobOutcome> {
+    this.#remember(here);
     const job = {
       ...work,
       deployment: this.#deployment,
       by: controller(),
+      ...(session.ask && { attended: true }),
       ...(this.#verbose && { verbose: true }),
       ...(this.#plan && { plan: this.#plan }),
       ...(this.#bound && { bound: this.#bound }),
+      ...(resumed && { resumed }),
+      ...(held.length > 0 && { held }),
     };
     const sources = agent.sources(controllerArtifacts, ...requiredBy(work));
     this.cancellation.throwIfRequested();
     return agent.apply(job, sources, {
       host: this.#host,
       emit: (event) => this.#emit(event),
+      answers: new JobAnswers(work, this.#context()),
       reopen: (signal) => this.#reopenAgent(work, here, signal),
       cancellation: this.cancellation,
     });
+  }
+
+  /** In a clone, the agent ends with it. */
+  #remember(here: readonly Hop[]): void {
+    if (!here.some((hop) => hopDefinition(hop).ephemeral)) rememberAgent(this.#host, here);
   }
 
   async #reopenAgent(work: Nested, here: readonly Hop[], signal: AbortSignal): Promise<AgentLink> {
     const options = { ...this.#leaseOptions(), signal };
     const { connection, release } = await lease(new HostModel(work.host), here, options);
     release();
-    if (isAgentConnection(connection)) return connection.agent;
+    if (isAgentConnection(connection)) return connection.agent ?? connection.arrived();
     throw new ConnectionFailed(connection.description, "its agent no longer answers");
   }
 
@@ -227,20 +275,34 @@ export class HostRun {
     this.#emit({ kind: "notice", text });
   }
 
+  /** What is to be said of the files of the host once everything has been applied. */
+  async #compared(connection: Connection): Promise<void> {
+    await this.options.after?.(connection, (event) => this.#emit(event));
+    const bound = this.#bound;
+    if (!bound?.rehearsed) return;
+    const text = await fileComparison(connection, bound, changedFiles(this.#reporter.steps)).catch(
+      (error: Error) => `the files cannot be compared with the rehearsal: ${error.message}`,
+    );
+    this.#emit({ kind: "notice", text });
+  }
+
   #finish(outcome: JobOutcome): Report {
     const message = this.cancellation.reason ?? "the deployment was cancelled";
     const cancelled = outcome.cancelled ? { name: "Cancelled", message } : undefined;
     return this.#end(outcomeStatus(outcome), outcome.failure ?? cancelled);
   }
 
-  #fail(error: unknown): Report {
+  #fail(given: unknown): Report {
+    const { reason } = this.cancellation;
+    // Without the answer to a question that was withdrawn, a stopped deployment cannot connect.
+    const error = reason !== undefined && given instanceof ConnectionFailed ? new Cancelled(reason) : given;
     const status =
       error instanceof Cancelled ? "cancelled" : error instanceof InapplicableProperty ? "refused" : "failed";
     return this.#end(status, failureOf(error));
   }
 
   #end(status: Report["status"], failure: Report["failure"]): Report {
-    const ms = Math.round(performance.now() - this.#started);
+    const ms = Math.round(performance.now() - this.#started - this.#questions.waited);
     const report = (final: Report["status"]) =>
       this.#reporter.finish(
         this.#host,
@@ -252,10 +314,13 @@ export class HostRun {
     if (this.#bound && status !== "refused")
       this.#emit({ kind: "notice", text: comparison(report(status).steps, this.#bound) });
     this.#emit({ kind: "deployment-ended", status, ms, ...(failure && { failure }) });
+    this.#isOver = true;
     return report(status);
   }
 
   #emit(event: StepEvent): void {
+    // The agent may still be on its way.
+    if (this.#isOver) return;
     const mapped = mapPositions(cleanEvent(event));
     this.#reporter.add(mapped);
     this.emitAll({ host: this.#host, deployment: this.#deployment, ...withoutDigest(mapped) } as DeployEvent);
@@ -277,19 +342,6 @@ function collectSources(work: Nested, hops: readonly Hop[]): void {
   } catch {
     // Reported when the sources are sent.
   }
-}
-
-const noHops = (name: string): InapplicableProperty =>
-  new InapplicableProperty(
-    `${name} has no hops, and none were given; write deploy(host, via.ssh({ user: "root" }), via.agent()), or add { deploy: […] } to its defhost`,
-  );
-
-function noHost(name: string): InapplicableProperty {
-  const short = hosts.names().filter((each) => each.startsWith(`${name}.`));
-  const near = short.length > 0 ? short : hosts.similar(name);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(" or ")}?` : "is it defined in hosts/ of the consfig?";
-  return new InapplicableProperty(`there is no host ${name}; ${hint}`);
 }
 
 const controller = (): string => `${userInfo().username}@${hostname()}`;

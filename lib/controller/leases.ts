@@ -5,8 +5,8 @@ import { controllerArtifacts } from "./artifacts";
 import type { Lease } from "./pool";
 import { session } from "./session";
 
-/** An abort signal and a progress listener for opening a chain. Default: neither. */
-type LeaseOptions = Partial<Pick<HopContext, "signal" | "progress">>;
+/** An abort signal, a progress listener and an asker for opening a chain. Default: the asker of the session alone. */
+type LeaseOptions = Partial<Pick<HopContext, "signal" | "progress" | "ask">>;
 
 /** A lease of the chain `hops` to `host`, from the session's connection pool. Throws `ConnectionFailed`. */
 export const lease = (host: HostFacts, hops: readonly Hop[], options: LeaseOptions = {}): Promise<Lease> =>
@@ -15,10 +15,10 @@ export const lease = (host: HostFacts, hops: readonly Hop[], options: LeaseOptio
 /** The context in which this session opens hops to `host`. */
 export const leaseContext = (
   host: HostFacts,
-  { signal = new AbortController().signal, progress = () => {} }: LeaseOptions = {},
+  { signal = new AbortController().signal, progress = () => {}, ask = session.ask }: LeaseOptions = {},
 ): Omit<HopContext, "parent"> => ({
   host,
-  ask: session.ask,
+  ask,
   signal,
   artifacts: controllerArtifacts,
   progress,

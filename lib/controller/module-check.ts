@@ -3,9 +3,8 @@ import { appliedAnywhere, asWritten, modulesOf } from "../model/application";
 import { Refused } from "../model/errors";
 import { session } from "./session";
 
-/** Throws `Refused`, with locations in the consfig, for named modules that cannot be sent to a host. */
-export function refuseModules({ name, application }: PreparedHost): void {
-  const { consfig } = session;
+/** Throws `Refused`, with locations in `consfig`, for named modules that cannot be sent to a host. */
+export function refuseModules({ name, application }: PreparedHost, consfig = session.consfig): void {
   const complaints = [...appliedAnywhere(application)].flatMap((each) =>
     modulesOf(each).flatMap((module) => {
       try {

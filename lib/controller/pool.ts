@@ -14,7 +14,8 @@ interface Chain {
   readonly hops: readonly Hop[];
   readonly stack: HopStack;
   users: number;
-  dropped: boolean;
+  /** Set when it is no longer in the pool: it is closed with its last user, and settles then. */
+  closing?: PromiseWithResolvers<void>;
 }
 
 /** A chain of hops in use. `release` returns it to the pool for the next deployment. */
@@ -46,7 +47,7 @@ export class ConnectionPool {
         if (released) return;
         released = true;
         chain.users -= 1;
-        if (chain.dropped && chain.users === 0) void chain.stack.close();
+        if (chain.users === 0) closeDropped(chain);
       },
     };
   }
@@ -61,6 +62,21 @@ export class ConnectionPool {
     return [...this.#kept.values()].flatMap(({ host, hops, stack: { top } }) =>
       hops.length > 0 && top.alive ? [{ host, hops, connection: top }] : [],
     );
+  }
+
+  /** Keeps the chain `hops` to `host` open while nobody uses it. */
+  keep(hops: readonly Hop[], host: string): void {
+    const key = keyOf(hops, host);
+    const chain = this.#kept.peek(key);
+    if (chain) this.#kept.set(key, chain, { ttl: 0 });
+  }
+
+  /** Closes the chain `hops` to `host`, once nobody uses it any longer. */
+  async end(hops: readonly Hop[], host: string): Promise<void> {
+    const key = keyOf(hops, host);
+    const chain = this.#kept.peek(key);
+    this.#kept.delete(key);
+    await chain?.closing?.promise;
   }
 
   async close(): Promise<void> {
@@ -130,12 +146,16 @@ class Opening {
 async function openAll(hops: readonly Hop[], context: Omit<HopContext, "parent">): Promise<Chain> {
   const stack = new HopStack(localConnection());
   await stack.openAll(hops, context);
-  return { host: context.host.name, hops, stack, users: 0, dropped: false };
+  return { host: context.host.name, hops, stack, users: 0 };
 }
 
 function drop(chain: Chain): void {
-  chain.dropped = true;
-  if (chain.users === 0) void chain.stack.close();
+  chain.closing ??= Promise.withResolvers();
+  if (chain.users === 0) closeDropped(chain);
+}
+
+function closeDropped({ stack, closing }: Chain): void {
+  if (closing) void stack.close().then(closing.resolve);
 }
 
 const keyOf = (hops: readonly Hop[], host: string): string =>

@@ -10,6 +10,8 @@ export async function pushSources(): Promise<void> {
   if (session.consfig?.refresh().error) return;
   const links = session.connections
     .open()
-    .flatMap(({ connection }) => (isAgentConnection(connection) ? [connection.agent] : []));
+    .flatMap(({ connection }) =>
+      isAgentConnection(connection) && connection.agent ? [connection.agent] : [],
+    );
   await Promise.allSettled(links.map((link) => link.push(link.sources(controllerArtifacts, [], [], []))));
 }

@@ -10,6 +10,8 @@ export interface HostPlan extends BoundPlan {
   readonly at: string;
   /** The digest of the host's prepared definition. */
   readonly definition: string;
+  /** Only of a rehearsal: what was at each path that differed, as `keyedState` says it. */
+  readonly rehearsed?: Readonly<Record<string, string>>;
 }
 
 /** The arguments of a deployment, kept so that it can be repeated. */
@@ -26,6 +28,12 @@ export interface DeployRequest {
   readonly hops: readonly Hop[];
   /** True: nothing is done; the report says what would be. */
   readonly plan?: boolean;
+  /** Begun by `on`, which gives the outcome as a value: a failure is not to be repaired. `silent`: views do not show it. */
+  readonly adHoc?: "shown" | "silent";
+  /** True: everything is done in a clone of each host. */
+  readonly rehearsal?: boolean;
+  /** Only of a plan, true: a deployment that is bound to it is strict. */
+  readonly strict?: boolean;
   /** By host: the plan that the deployment must do, and nothing else. */
   readonly bound?: ReadonlyMap<string, HostPlan>;
   /** Applied after the host's own properties. */

@@ -10,10 +10,21 @@ export interface AnyDeployment extends PromiseLike<Report | FleetReport> {
   readonly hosts: readonly string[];
   readonly hops: readonly Hop[];
   readonly over: boolean;
+  readonly adHoc?: "shown" | "silent" | undefined;
   subscribe(listener: (event: DeployEvent) => void): () => void;
   stop(): void;
   cancel(): void;
-  again(reports: readonly Report[], how?: { readonly leaveOut?: boolean }): AnyDeployment;
+  again(reports: readonly Report[], how?: Again): AnyDeployment;
+}
+
+/** How a deployment is repeated. */
+export interface Again {
+  /** True: what failed is skipped, as is what was left out before. */
+  readonly leaveOut?: boolean;
+  /** True: steps that were not as planned may do what they would do now. */
+  readonly accept?: boolean;
+  /** True: nothing is done, it is planned anew. */
+  readonly plan?: boolean;
 }
 
 /** The state of the user's session: one consfig, one terminal, the running deployments. */
@@ -22,6 +33,8 @@ class Session {
   consfig: Consfig | undefined;
   /** Asks the user. Undefined in unattended sessions, where a hop that would have to ask fails. */
   ask: Asker | undefined;
+  /** Called when properties are about to be applied in this process, over a shell; returns what to call afterwards. */
+  applyingHere: (() => () => void) | undefined;
   /** True: new deployments report every command. */
   verbose = false;
   /** True: new deployments are shown with the changes of each step. */

@@ -1,9 +1,13 @@
 import { seqprops } from "../combinators";
 import { refuseUnsupported } from "../engine/fit";
-import { prepare } from "../engine/prepare";
+import { type PreparedHost, prepare } from "../engine/prepare";
+import { appliedAnywhere, modulesOf, requiredBy } from "../model/application";
 import { ConsfigError, Refused } from "../model/errors";
+import { agentIndex } from "../model/hop-chain";
 import type { Host } from "../model/host";
-import type { PropApp } from "../model/property";
+import type { Consfig } from "../source/consfig";
+import { refuseModules } from "./module-check";
+import { missingData } from "./required-data";
 
 /** A reason for which a host would be refused. */
 export interface Complaint {
@@ -12,20 +16,43 @@ export interface Complaint {
   readonly message: string;
 }
 
+/** A host without deploying it. */
+export interface Checked {
+  readonly complaints: readonly Complaint[];
+  /** The modules that its properties name, such as "/services/cool". */
+  readonly modules: readonly string[];
+}
+
 /**
- * All reasons for which `host` would be refused before connecting: in its own properties, in their nested deployments, and
- * in its chain of hops.
+ * All reasons for which `host`, of `consfig`, would be refused before connecting: in its own properties, in their nested
+ * deployments, in its chain of hops, in what would be sent to it, and in the data that it needs, which is not fetched.
  */
-export function complaintsOf(host: Host): Complaint[] {
-  let application: PropApp | undefined;
+export async function checked(host: Host, consfig: Consfig): Promise<Checked> {
+  let prepared: PreparedHost | undefined;
   const found = refusalsOf(() => {
-    ({ application } = prepare(host, seqprops(...host.applications)));
+    prepared = prepare(host, seqprops(...host.applications));
   });
   const { deploy } = host;
   const unsupported = deploy
-    ? refusalsOf(() => refuseUnsupported(host.name, application ?? seqprops(), deploy))
+    ? refusalsOf(() => refuseUnsupported(host.name, prepared?.application ?? seqprops(), deploy))
     : [];
-  return [...found, ...unsupported].map((message) => complaintAt(message, host.site));
+  const unsendable = prepared
+    ? refusalsOf(() => refuseUnsendable(host, prepared as PreparedHost, consfig))
+    : [];
+  const missing = prepared ? await missingData(prepared.model) : [];
+  return {
+    complaints: [...found, ...unsupported, ...unsendable, ...missing].map((message) =>
+      complaintAt(message, host.site),
+    ),
+    modules: prepared ? [...appliedAnywhere(prepared.application)].flatMap(modulesOf) : [],
+  };
+}
+
+function refuseUnsendable({ deploy = [] }: Host, prepared: PreparedHost, consfig: Consfig): void {
+  refuseModules(prepared, consfig);
+  if (agentIndex(deploy) < 0) return;
+  const { application, model } = prepared;
+  consfig.manifest(...requiredBy({ application, hops: deploy, host: model.toJSON() }));
 }
 
 function refusalsOf(act: () => void): readonly string[] {

@@ -1,4 +1,5 @@
 import { ConnectionFailed, type Expected } from "../model/errors";
+import type { Resumption } from "../model/job";
 import type { Change, PropApp } from "../model/property";
 import { compareDeclarations } from "./declarations";
 import { type ApplyContext, type Outcome, Run } from "./run";
@@ -13,15 +14,18 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
   const stopListening = context.onUnhandledError?.((error) => run.failUnhandled(error));
   try {
     const steps = ApplicationSteps.topLevel(run);
-    const { result, expected } = await attemptRoot(root, run, steps);
+    if (!run.stopped()) run.ahead?.look();
+    const { result, expected } = await (context.resumed
+      ? resumeRoot(root, context.resumed, run, steps)
+      : attemptRoot(root, run, steps));
     const broken = result === "failed" || result === "aborted" ? result : undefined;
     // The follow-up of an earlier deployment changes something although its property was unchanged.
     const change: Change =
       steps.touched || result === "changed" || result === "failed" ? "changed" : "unchanged";
-    await applyAtEnd(context, steps, change, broken !== undefined);
+    await applyAtEnd(context, steps, { change, failed: run.failed, stopped: broken !== undefined });
     const { failed, cancelled } = run;
     const uncertain = steps.isUncertain && { uncertain: true };
-    const deviated = run.deviated !== undefined && { deviated: run.deviated };
+    const deviated = run.deviated && { deviated: run.deviated };
     return {
       change,
       failed,
@@ -49,6 +53,22 @@ async function attemptRoot(root: PropApp, run: Run, steps: ApplicationSteps): Pr
     const expected = steps.expectedAs(error);
     return { result: "aborted", ...(expected && { expected }) };
   }
+  return applyRoot(root, steps);
+}
+
+/** Goes on where the tree was left. */
+async function resumeRoot(
+  root: PropApp,
+  { again, path }: Resumption,
+  run: Run,
+  steps: ApplicationSteps,
+): Promise<RootResult> {
+  for (const each of again) await steps.within({ quiet: true }).attempt(each);
+  run.resuming.push(...path);
+  return applyRoot(root, steps);
+}
+
+async function applyRoot(root: PropApp, steps: ApplicationSteps): Promise<RootResult> {
   try {
     return { result: await steps.attempt(root) };
   } catch (error) {
@@ -58,22 +78,25 @@ async function attemptRoot(root: PropApp, run: Run, steps: ApplicationSteps): Pr
   }
 }
 
+interface Ended {
+  readonly change: Change;
+  readonly failed: boolean;
+  readonly stopped: boolean;
+}
+
 /** Last registered first; one that fails does not stop the next. */
 async function applyAtEnd(
   { atEnd, emit }: ApplyContext,
   steps: ApplicationSteps,
-  change: Change,
-  stopped: boolean,
+  { change, failed, stopped }: Ended,
 ): Promise<void> {
   for (const [key, act] of [...atEnd].reverse()) {
     if (stopped) {
       emit({ kind: "notice", text: `skipped because the deployment did not finish: ${key}` });
       continue;
     }
-    const work = async (target: Parameters<typeof act>[0]): Promise<Change> => {
-      await act(target, change);
-      return "changed";
-    };
+    const work = async (target: Parameters<typeof act>[0]): Promise<Change> =>
+      (await act(target, change, failed)) ?? "changed";
     await steps.announced({ property: "atEnd", site: "" }, "at the end", work).catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-import { type BoundStep, changeDigest, deviation } from "../model/bound";
+import { type BoundStep, changeDigest, deviation, StepKeys } from "../model/bound";
 import type { HostChange } from "../model/changes";
 import { NotAsPlanned } from "../model/errors";
 import type { StepEvent } from "../model/events";
@@ -17,7 +17,7 @@ export async function refuseDeviation(
 ): Promise<void> {
   const { bound, planned } = around.context;
   if (!bound || !planned) return;
-  const seen = new StepSeen();
+  const seen = new StepsSeen(key);
   const run = new Run(
     planned((event) => seen.add(event)),
     undefined,
@@ -25,32 +25,66 @@ export async function refuseDeviation(
   await plan(run).catch(() => {});
   const found = seen.found;
   const expected = bound.steps[key];
-  // Without an answer now, only a step that has none in the plan either may go on.
+  // Without an answer now, only a step that has none in the plan either may go on, or one that the user has accepted so.
   const problem = found
     ? deviation(expected, found, bound)
-    : expected && "what it would do cannot be told now";
+    : expected && !(expected.accepted && expected.answer === "unknown")
+      ? "what it would do cannot be told now"
+      : undefined;
   if (problem === undefined) return;
   const changes = seen.changes.map(inWords);
   const now =
     changes.length > 0 ? ` (${changes.slice(0, 3).join(", ")}${changes.length > 3 ? ", …" : ""})` : "";
-  around.deviated = `${subject.property} is not as planned`;
+  around.deviate({ reason: `${subject.property} is not as planned`, steps: seen.steps });
   throw new NotAsPlanned(
     `${subject.property} is not as planned: ${problem}${now}; nothing was done here: make a new plan, and deploy that`,
   );
 }
 
-/** What the first step of a run would do. */
-class StepSeen {
+/** What the first step of a run, which has the key `key`, and those inside it would do. */
+class StepsSeen {
+  /** The changes of the first step. */
   readonly changes: HostChange[] = [];
-  #step: number | undefined;
-  found: BoundStep | undefined;
+  readonly #key: string;
+  readonly #keys = new StepKeys();
+  readonly #digests = new Map<number, string[]>();
+  readonly #found = new Map<string, BoundStep>();
+  #first: number | undefined;
+
+  constructor(key: string) {
+    this.#key = key;
+  }
+
+  get found(): BoundStep | undefined {
+    return this.#found.get(this.#key);
+  }
+
+  /** By key, as the user may accept them. */
+  get steps(): Record<string, BoundStep> {
+    const unknown: BoundStep = { answer: "unknown", open: true, changes: [] };
+    const all = new Map([[this.#key, unknown], ...this.#found]);
+    return Object.fromEntries([...all].map(([key, step]) => [key, { ...step, accepted: true }]));
+  }
 
   add(event: StepEvent): void {
-    if (event.kind === "step-started") this.#step ??= event.step;
-    if (event.kind === "step-changed" && event.step === this.#step) this.changes.push(event.change);
-    if (event.kind !== "step-ended" || event.step !== this.#step || !event.plan) return;
+    if (event.kind === "step-started") this.#start(event);
+    if (event.kind === "step-changed") {
+      if (event.step === this.#first) this.changes.push(event.change);
+      this.#digests.get(event.step)?.push(changeDigest(event.change));
+    }
+    if (event.kind !== "step-ended" || !event.plan) return;
+    const key = this.#keys.of(event.step);
+    if (key === undefined) return;
     const { answer, open = false } = event.plan;
-    this.found = { answer, open, changes: this.changes.map(changeDigest) };
+    this.#found.set(key, { answer, open, changes: this.#digests.get(event.step) ?? [] });
+  }
+
+  #start({ step, parent, property, desc }: StepEvent & { kind: "step-started" }): void {
+    this.#digests.set(step, []);
+    if (this.#first === undefined) {
+      this.#first = step;
+      this.#keys.place(step, this.#key);
+    } else if (parent !== undefined) this.#keys.started(step, parent, property, desc);
   }
 }
 

@@ -2,10 +2,13 @@ import type { PreparedHolder } from "../connection/host-lock";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { BoundPlan } from "../model/bound";
 import type { Cancellation } from "../model/cancellation";
+import type { CarriedValues } from "../model/carried";
 import type { Connection } from "../model/connection";
 import type { StepEvent } from "../model/events";
 import type { Asker } from "../model/hop";
-import type { PlanOrigin } from "../model/job";
+import type { PlanOrigin, Resumption } from "../model/job";
+import type { DataLookup } from "../model/questions";
+import type { TakeOver } from "./take-over";
 
 /** The context in which a deployment starts. */
 export interface Origin {
@@ -23,15 +26,23 @@ export interface DeploymentContext {
   readonly verbose: boolean;
   readonly artifacts: AgentArtifacts;
   readonly ask: Asker | undefined;
+  /** Where prerequisite data comes from. */
+  readonly data: DataLookup;
   readonly cancellation: Cancellation;
   /** Set: nothing is done, each step is planned. */
   readonly plan: PlanOrigin | undefined;
   /** Set: a step that would not do what this plan says stops before it acts. */
   readonly bound: BoundPlan | undefined;
+  /** What holds for the part of the deployment around it in which this one is nested. */
+  readonly values?: CarriedValues;
   /** The hosts that deployments around this one hold: their locks are its own. */
   readonly held: readonly string[];
   /** Ready to hold the host of this process. */
   readonly holder?: PreparedHolder;
+  /** The agent that is to take over; not in nested deployments. */
+  readonly takeOver?: TakeOver | undefined;
+  /** How far it has come over a shell; not in nested deployments. */
+  readonly resumed?: Resumption | undefined;
 }
 
 export type Emit = (event: StepEvent) => void;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type ChildWorker, startChild } from "../agent/client/child";
 import { isAgentConnection } from "../agent/client/connection";
 import type { AgentLink } from "../agent/client/link";
-import { isAgentRunning } from "../agent/client/running";
+import { isAgentRunning, successorOf } from "../agent/client/running";
 import { announcing, HopStack } from "../connection/hop-stack";
 import { HostLock } from "../connection/host-lock";
 import { appliedHere, definitionOf, requiredBy } from "../model/application";
@@ -14,6 +14,7 @@ import type { Job, JobOutcome } from "../model/job";
 import type { Nested } from "../model/property";
 import { HELD_SINCE } from "../target/memory";
 import type { DeploymentContext, Emit, Origin } from "./deployment-context";
+import { JobAnswers } from "./questions";
 import { type Nest, TreeWork } from "./tree-work";
 
 /** Opens the hops of `work` from `origin`, applies it behind them, and closes them, innermost first. */
@@ -64,7 +65,7 @@ async function enterHop(
   const child = ownProcess ? await startChildBehind(hop, rest, stack.top, context) : undefined;
   if (child) return { child };
   const connection = await stack.open(hop, hopContext(rest, context, emit));
-  return isAgentConnection(connection) ? { agent: connection.agent } : { shell: connection };
+  return isAgentConnection(connection) ? { agent: await connection.arrived() } : { shell: connection };
 }
 
 /** Reconnects to the agent at the end of `hops` after its link was lost. */
@@ -75,7 +76,7 @@ async function reopenAgent(
 ): Promise<AgentLink> {
   await stack.close();
   for (const hop of hops) await stack.open(hop, context);
-  if (isAgentConnection(stack.top)) return stack.top.agent;
+  if (isAgentConnection(stack.top)) return stack.top.arrived();
   throw new ConnectionFailed(stack.top.description, "its agent no longer answers");
 }
 
@@ -98,12 +99,12 @@ export async function applyHere(
   context: DeploymentContext,
   emit: Emit,
 ): Promise<JobOutcome> {
-  if (!context.plan) refuseAgentProperties(work, origin);
+  if (!context.plan && !context.takeOver) refuseAgentProperties(work, origin);
   const { connection, ownProcess } = origin;
   const nestBehind =
     (from: Origin, around: () => Promise<DeploymentContext>): Nest =>
     async (nested, emitNested, more) =>
-      applyBehind(nested, from, { ...(await around()), ...more }, emitNested);
+      applyBehind(nested, from, { ...(await around()), ...NOT_NESTED, ...more }, emitNested);
   // A plan only asks. A shell on a host that a deployment around this one holds: nothing starts there without that lock.
   if (context.plan || connection.locked)
     return new TreeWork(
@@ -114,7 +115,9 @@ export async function applyHere(
       nestBehind(origin, async () => context),
     ).perform();
   const holder = ownProcess ? context.holder : undefined;
-  const lock = new HostLock(connection, { ...context, emit, holder });
+  const { takeOver, deployment } = context;
+  const successor = takeOver && successorOf(deployment);
+  const lock = new HostLock(connection, { ...context, emit, holder, successor });
   try {
     // A shell takes the lock with its first command.
     if (ownProcess) await lock.held();
@@ -126,9 +129,13 @@ export async function applyHere(
     };
     return await new TreeWork(work, held, context, emit, nestBehind(held, around), memory).perform();
   } finally {
-    lock.release();
+    if (takeOver?.done) takeOver.lock = lock;
+    else lock.release();
   }
 }
+
+/** What concerns the outermost deployment only. */
+const NOT_NESTED = { takeOver: undefined, resumed: undefined };
 
 /** Most agent properties without an agent are refused before connecting; this catches contexts where Node cannot run. */
 function refuseAgentProperties({ application, hops }: Nested, { ownProcess }: Origin): void {
@@ -185,7 +192,7 @@ async function applyInChild(
   cancellation.throwIfRequested();
   return cancellation.forwarding(
     (signal) => child.signal(signal),
-    () => child.run(jobOf(rest, context), emit),
+    () => child.run(jobOf(rest, context), emit, new JobAnswers(rest, context)),
   );
 }
 
@@ -202,10 +209,14 @@ async function applyInAgent(
   const deployment = `${context.deployment}-${randomBytes(4).toString("hex")}`;
   const sources = artifacts.sources(...requiredBy(rest));
   const job = jobOf(rest, { ...context, deployment });
-  return agent.apply(job, sources, { host: rest.host.name, emit, reopen, cancellation });
+  const answers = new JobAnswers(rest, context);
+  return agent.apply(job, sources, { host: rest.host.name, emit, answers, reopen, cancellation });
 }
 
-const jobOf = (rest: Nested, { deployment, by, verbose, held, plan, bound }: DeploymentContext): Job => ({
+const jobOf = (
+  rest: Nested,
+  { deployment, by, verbose, ask, values = {}, held, plan, bound }: DeploymentContext,
+): Job => ({
   ...rest,
   deployment,
   by,
@@ -213,4 +224,6 @@ const jobOf = (rest: Nested, { deployment, by, verbose, held, plan, bound }: Dep
   ...(plan && { plan }),
   ...(bound && { bound }),
   ...(verbose && { verbose }),
+  ...(ask && { attended: true }),
+  ...(Object.keys(values).length > 0 && { values }),
 });

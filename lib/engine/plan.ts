@@ -1,7 +1,7 @@
 import { Cancelled, ConnectionFailed } from "../model/errors";
-import { type Findings, type PlanAnswer, PlanEnds } from "../model/plan";
+import { type Findings, type PlanAnswer, stopsPlan } from "../model/plan";
 import type { Change } from "../model/property";
-import type { ChangeCounter } from "./run";
+import type { ChangeCounter } from "./change-counter";
 
 /** The result of planning one step. */
 interface PlannedStep {
@@ -36,9 +36,14 @@ export async function plannedStep(
   const { step, unknown } = findings;
   const own = new Set([...findings.dependsOn, ...findings.inside]);
   const dependsOn = [...(own.size > 0 ? own : changes.uncertain)];
-  if (unknown === undefined && changes.certain && now === "changed") {
-    // Steps inside it certainly change something, whatever is found out about the rest.
+  if (
+    unknown === undefined &&
+    (changes.certain || (findings.acts && dependsOn.length > 0)) &&
+    now === "changed"
+  ) {
+    // It or steps inside it certainly change something, whatever is found out about the rest.
     if (dependsOn.length > 0) findings.open = true;
+    if (!changes.certain) changes.add();
     return { change: "changed", now: "changed", plan: { answer: "would change", ...open(findings) } };
   }
   if (unknown === undefined && dependsOn.length === 0) {
@@ -56,6 +61,3 @@ export async function plannedStep(
 }
 
 const open = (findings: Findings): Pick<PlanAnswer, "open"> => (findings.open ? { open: true } : {});
-
-/** Whether `error` only ends the planning of a slot. */
-export const stopsPlan = (error: unknown): boolean => error instanceof PlanEnds;

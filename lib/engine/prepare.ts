@@ -119,6 +119,14 @@ class Preparation {
     );
   }
 
+  /** `application`, which a property visits: it must be among the arguments, which have been preprocessed. */
+  #given(application: PropApp): PropApp {
+    if (this.#prepared.has(application) || this.#refusals.has(application)) return application;
+    throw new InapplicableProperty(
+      `its hostattrs visits ${asWritten(application)}, which is not among its arguments; give it as one, with schema.propapp()`,
+    );
+  }
+
   /** An application with a complaint is not visited. */
   #refused(application: PropApp): PropApp {
     this.#refusals.add(application);
@@ -131,7 +139,7 @@ class Preparation {
     this.#collectComplaints(application, () => {
       const { args, hostattrs, mismatch, parts, nested } = definitionOf(application.property);
       const visits = {
-        visit: (inner: PropApp, other = model) => this.visit(inner, other),
+        visit: (inner: PropApp, other = model) => this.visit(this.#given(inner), other),
         unappliable: (inner: PropApp) => this.#refusals.has(inner) || unappliable(inner),
       };
       if (hostattrs) synchronous(hostattrs(application.args, model, visits), "hostattrs");

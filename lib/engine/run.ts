@@ -1,5 +1,8 @@
 import { appliedAnywhere } from "../model/application";
-import { type BoundPlan, StepKeys } from "../model/bound";
+
+import { type BoundPlan, type Deviation, StepKeys } from "../model/bound";
+import type { CarriedValues } from "../model/carried";
+
 import type { HostChange } from "../model/changes";
 import {
   AbortedChange,
@@ -10,16 +13,21 @@ import {
   failureOf,
 } from "../model/errors";
 import type { CommandTrace, StepEvent, StepStatus } from "../model/events";
-import type { JobOutcome } from "../model/job";
+import type { InProgress, JobOutcome, Resumption } from "../model/job";
 import { Findings, type PlanAnswer, seenFromOutside } from "../model/plan";
 import type { Change, Nested, PropApp } from "../model/property";
 import type { PosixTarget } from "../model/target";
+import { type AheadOfTurn, LookAhead } from "./ahead";
+import type { Position } from "./position";
 import { lostFactsNotice, prepareLate } from "./prepare-late";
+import type { Done, TakeOver } from "./take-over";
 
 /** The environment in which a tree is applied. */
 export interface ApplyContext {
   /** Makes the target of one step. */
   target(listener: StepListener): PosixTarget;
+  /** What steps ask before their turn. Absent where that is no quicker. */
+  readonly ahead?: AheadOfTurn | undefined;
   /** True: nothing is done; the targets find out what would be. */
   readonly plans?: boolean;
   emit(event: StepEvent): void;
@@ -29,8 +37,14 @@ export interface ApplyContext {
   onUnhandledError?(listener: (error: unknown) => void): () => void;
   /** Names of the error classes that a combinator around this tree expects. */
   readonly expected?: readonly string[] | undefined;
+  /** Only in a nested plan: the steps around it on which it depends whether it is done at all. */
+  readonly after?: readonly number[];
   /** The work that properties registered for the end. */
   readonly atEnd: AtEnd;
+  /** The agent that is to go on. */
+  readonly takeOver?: TakeOver | undefined;
+  /** How far the tree was applied before. */
+  readonly resumed?: Resumption | undefined;
   /** The plan that the steps must do, and nothing else. */
   readonly bound?: BoundPlan;
   /** With `bound`: the context in which a step is planned as the host is now. */
@@ -45,6 +59,8 @@ export interface NestedInside {
   readonly after: ReadonlySet<number>;
   /** Its key in the plan that the deployment is bound to. */
   readonly within: string | undefined;
+  /** What holds for that step, and goes into the nested deployment. */
+  readonly values: CarriedValues;
 }
 
 /** Receives what happens in one step. */
@@ -58,7 +74,7 @@ export interface StepListener {
 }
 
 /** Work for the end of a deployment, by key. */
-export type AtEnd = Map<string, (target: PosixTarget, result: Change) => Promise<void>>;
+export type AtEnd = Map<string, Parameters<PosixTarget["atEnd"]>[1]>;
 
 /** The outcome of applying a tree. */
 export interface Outcome {
@@ -73,22 +89,26 @@ export interface Outcome {
   readonly expected?: Expected;
   /** Only of a plan, true: whether anything would change is not certain. */
   readonly uncertain?: boolean;
-  /** Why a bound deployment stopped: a step was not as planned. */
-  readonly deviated?: string;
+  /** Only of a bound deployment that stopped: what was not as planned. */
+  readonly deviated?: Deviation;
 }
 
 /** One run of a tree: numbers its steps and records failures. */
 export class Run {
   failed = false;
   cancelled = false;
-  /** Why a bound deployment starts no further step: one was not as planned. */
-  deviated: string | undefined;
+  /** What is under way already, outermost first, until it is gone on with. */
+  readonly resuming: InProgress[] = [];
+  #deviated: Deviation | undefined;
   #steps = 0;
+  /** What has registered work for the end, by the keys of that work. */
+  readonly #registered = new Map<string, PropApp>();
   /** Steps that have started but not ended, in the order in which they started. */
   readonly #running = new Set<number>();
   /** Errors that a step has reported: the steps around it do not report them again. */
   readonly #reported = new WeakSet<object>();
   readonly #prepared: Set<PropApp>;
+  readonly ahead: LookAhead | undefined;
   /** Only in a bound deployment. */
   readonly #keys: StepKeys | undefined;
 
@@ -97,7 +117,26 @@ export class Run {
     root: PropApp | undefined,
   ) {
     this.#prepared = new Set(root && appliedAnywhere(root));
+    if (root && context.ahead)
+      this.ahead = new LookAhead(context.ahead, root, (each) => this.#prepared.has(each));
     this.#keys = context.bound && new StepKeys(context.bound.within);
+    const { steps = 0, failed = false, again = [] } = context.resumed ?? {};
+    this.#steps = steps;
+    this.failed = failed;
+    for (const each of again.flatMap((application) => [...appliedAnywhere(application)]))
+      this.#prepared.add(each);
+  }
+
+  /** How far the tree is applied, at `position`. */
+  doneAt({ path }: Position): Done {
+    const { failed } = this;
+    return { steps: this.#steps, path, failed, again: [...new Set(this.#registered.values())] };
+  }
+
+  /** Notes that `application`, or what is inside it, has registered the work for the end that is new. */
+  noteRegistered(application: PropApp): void {
+    for (const key of this.context.atEnd.keys())
+      if (!this.#registered.has(key)) this.#registered.set(key, application);
   }
 
   begin(parent: number | undefined, property: string, desc: string, site: string): number {
@@ -156,6 +195,17 @@ export class Run {
     return this.#keys?.of(step) ?? "";
   }
 
+  /** What was not as planned, so that this bound deployment starts no further step. */
+  get deviated(): Deviation | undefined {
+    return this.#deviated;
+  }
+
+  /** Starts no further step because of `deviation`. */
+  deviate({ reason, steps }: Deviation): void {
+    const before = this.#deviated;
+    this.#deviated = { reason: before?.reason ?? reason, steps: { ...before?.steps, ...steps } };
+  }
+
   isReported(error: unknown): boolean {
     return typeof error === "object" && error !== null && this.#reported.has(error);
   }
@@ -175,7 +225,7 @@ export class Run {
   stopped(): string | undefined {
     const reason = this.context.stopped();
     if (reason) this.cancelled = true;
-    return reason ?? this.deviated;
+    return reason ?? this.#deviated?.reason;
   }
 
   /** `application` ready to be applied; if a property has just made it, it is prepared first. */
@@ -189,29 +239,35 @@ export class Run {
   }
 
   /**
-   * Runs the deployment `nested`; its steps become steps inside `parent`, which depends on the steps `after`. `onUncertain`
-   * is called with each step inside of which a plan is not certain.
+   * Runs the deployment `nested`; its steps become steps inside `parent`. `onUncertain` is called with each step inside of
+   * which a plan is not certain.
    */
   async nest(
     nested: Nested,
     parent: number | undefined,
-    after: ReadonlySet<number> = NONE,
+    around: Omit<NestedInside, "within">,
     onUncertain: (step: number) => void = () => {},
   ): Promise<JobOutcome> {
     const { context } = this;
     if (!context.nest) throw new AbortedChange("deployments cannot be nested here");
+    const numbers = new Map<number, number>();
     try {
-      const inside = { after: after ?? NONE, within: this.#keys?.of(parent ?? 0) };
-      return await context.nest(nested, this.#renumbering(parent, onUncertain), inside);
+      const inside = { ...around, within: this.#keys?.of(parent ?? 0) };
+      const outcome = await context.nest(nested, this.#renumbering(parent, numbers, onUncertain), inside);
+      const acts = outcome.acts?.map((act) => ({ ...act, step: numbers.get(act.step) ?? parent ?? 0 }));
+      return { ...outcome, ...(acts && { acts }) };
     } catch (error) {
       // An unreachable nested host fails one step only: the connection to this host still works.
       throw error instanceof ConnectionFailed ? new AbortedChange(error.message, { cause: error }) : error;
     }
   }
 
-  /** Passes on the events of a nested deployment with step numbers of this one. */
-  #renumbering(parent: number | undefined, onUncertain: (step: number) => void): (event: StepEvent) => void {
-    const numbers = new Map<number, number>();
+  /** Passes on the events of a nested deployment with step numbers of this one, which go into `numbers`. */
+  #renumbering(
+    parent: number | undefined,
+    numbers: Map<number, number>,
+    onUncertain: (step: number) => void,
+  ): (event: StepEvent) => void {
     return (event) => {
       if (event.kind === "step-started") {
         const step = this.#nextStep();
@@ -245,38 +301,3 @@ export class Run {
     return this.#steps;
   }
 }
-
-/** Counts possible changes within one application, and adds them to those of the applications around it. */
-export class ChangeCounter {
-  #certain = 0;
-  readonly #uncertain = new Set<number>();
-
-  constructor(private readonly around?: ChangeCounter) {}
-
-  get any(): boolean {
-    return this.#certain > 0 || this.#uncertain.size > 0;
-  }
-
-  /** Whether something certainly changes. */
-  get certain(): boolean {
-    return this.#certain > 0;
-  }
-
-  /** In a plan: the steps that may change something, while no step certainly does. */
-  get uncertain(): ReadonlySet<number> {
-    return this.#certain > 0 ? NONE : this.#uncertain;
-  }
-
-  add(): void {
-    this.#certain += 1;
-    this.around?.add();
-  }
-
-  /** In a plan: whether `step` changes something is not certain. */
-  addUncertain(step: number): void {
-    this.#uncertain.add(step);
-    this.around?.addUncertain(step);
-  }
-}
-
-const NONE: ReadonlySet<number> = new Set();

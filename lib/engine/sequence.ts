@@ -1,5 +1,7 @@
+import { definitionOf } from "../model/application";
 import { Cancelled, ConnectionFailed } from "../model/errors";
-import type { Change, Direction, PropApp, Steps } from "../model/property";
+import type { Change, Direction, PropApp, StepOptions, Steps } from "../model/property";
+import type { PosixTarget } from "../model/target";
 
 /**
  * Applies or unapplies each of `applications` in order; a failure does not stop the rest. Resolves to "changed" when one
@@ -12,6 +14,7 @@ export async function despiteFailures(
 ): Promise<Change> {
   let change: Change = "unchanged";
   for (const [index, application] of applications.entries()) {
+    if (isDone(index, steps)) continue;
     try {
       const outcome = await steps.attempt(application, direction);
       if (outcome === "changed" || outcome === "failed") change = "changed";
@@ -34,6 +37,7 @@ export async function untilFailure(
 ): Promise<Change> {
   let change: Change = "unchanged";
   for (const [index, application] of applications.entries()) {
+    if (isDone(index, steps)) continue;
     try {
       if ((await steps[direction](application)) === "changed") change = "changed";
     } catch (error) {
@@ -42,6 +46,36 @@ export async function untilFailure(
     }
   }
   return change;
+}
+
+/** The steps of the engine, which know where in a sequence they are. */
+export interface Positioned {
+  /** Call before the application with this index is applied. False: that was done before this process took over. */
+  reach(index: number): boolean;
+}
+
+const isDone = (index: number, steps: Steps): boolean =>
+  (steps as Partial<Positioned>).reach?.(index) === false;
+
+type Applications = { readonly applications: readonly PropApp[] };
+
+/** The slots of a property that applies `applications` in order, and does nothing else: an agent can take over in it. */
+export function sequenceSlots(each: typeof untilFailure, options: StepOptions = {}) {
+  const apply = ({ applications }: Applications, _target: PosixTarget, steps: Steps) =>
+    each(applications, "apply", steps.within(options));
+  const unapply = ({ applications }: Applications, _target: PosixTarget, steps: Steps) =>
+    each(applications.toReversed(), "unapply", steps.within(options));
+  sequences.add(apply);
+  return { apply, unapply };
+}
+
+const sequences = new WeakSet<object>();
+
+/** Whether nothing but the applications inside `application` is done by it, in order. */
+export function isSequence({ property, parts, nested }: PropApp): boolean {
+  const { apply, check, verify } = definitionOf(property);
+  if (apply) return sequences.has(apply);
+  return parts !== undefined && !nested && !check && !verify;
 }
 
 /** Reports each of `applications` as skipped. */

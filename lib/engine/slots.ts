@@ -1,6 +1,6 @@
 import { definitionOf } from "../model/application";
-import { AbortedChange, asError, FailedChange } from "../model/errors";
-import { type Findings, PlanEnds } from "../model/plan";
+import { AbortedChange, asError, FailedChange, UnrequiredData } from "../model/errors";
+import { type Findings, PlanEnds, stopsPlan } from "../model/plan";
 import {
   type AnyDefinition,
   type Change,
@@ -10,8 +10,8 @@ import {
   type Steps,
   valueAsCode,
 } from "../model/property";
+import { checkedRows, type Row } from "../model/rows";
 import type { PosixTarget } from "../model/target";
-import { stopsPlan } from "./plan";
 import { untilFailure } from "./sequence";
 
 /** The steps inside one application, with operations for the engine only. */
@@ -19,6 +19,8 @@ export interface SlotSteps extends Steps {
   /** Call before anything may be changed; `checked` is true when a `check` has returned false. */
   beforeChange(definition: AnyDefinition, checked: boolean): Promise<void>;
   deploy(nested: Nested): Promise<Change>;
+  /** Reports the rows of a table. */
+  report(rows: readonly Row[]): void;
   /** Only in a plan: where to note what is found out about the step. */
   readonly findings: Findings | undefined;
 }
@@ -45,12 +47,15 @@ async function runSlots(
 ): Promise<Change> {
   const { parts, nested, property } = application;
   const slots = definitionOf(property) as Slots;
+  if (slots.rows) return askTable(application, slots.rows, target, steps);
   const acts = slots.apply ?? slots.unapply ?? nested ?? parts;
   if (direction === "unapply" && !acts) return "unchanged";
   const { findings } = steps;
   if (findings && acts) refuseToPlanBlindly(application, slots, target, findings);
-  const holds = await checked(application, slots, target, findings);
+  const holds = await checked(application, slots, target, findings, direction);
   if (holds === (direction === "apply")) return "unchanged";
+  // What it still asks can only say how it changes what its check has found: afterwards that must be true.
+  if (findings?.certain && holds === false && !slots.verify) findings.acts = true;
   if (findings && definitionOf(property).kind === "agent" && (slots.apply ?? slots.unapply)) {
     findings.open = true;
     throw new PlanEnds(`what ${property} does is not known`);
@@ -61,16 +66,35 @@ async function runSlots(
   return change;
 }
 
-/** The answer of the property's `check`; undefined when it has none. */
+async function askTable(
+  { args, property }: PropApp,
+  rows: NonNullable<Slots["rows"]>,
+  target: PosixTarget,
+  steps: SlotSteps,
+): Promise<Change> {
+  if (!steps.findings)
+    throw new AbortedChange(
+      `${property} is a table, which makes nothing hold; ask it: on(host).ask(${property}(…))`,
+    );
+  steps.report(checkedRows(property, await rows(args, target)));
+  return "unchanged";
+}
+
+/**
+ * The answer of the property's `check`; undefined when it has none, and when it needs data to which what is unapplied has no
+ * claim.
+ */
 async function checked(
   { args, property }: PropApp,
   { check }: Slots,
   target: PosixTarget,
   findings?: Findings,
+  direction: Direction = "apply",
 ): Promise<boolean | undefined> {
   try {
     return check && validated(await check(args, target), property, "check", [true, false]);
   } catch (error) {
+    if (direction === "unapply" && error instanceof UnrequiredData) return undefined;
     if (findings && stopsPlan(error))
       findings.unknown ??= `its check acts: let ${property} use target.query instead of target.run there`;
     throw error;
@@ -139,6 +163,7 @@ type Slots = {
   readonly hostattrs?: unknown;
   readonly check?: (args: unknown, target: PosixTarget) => Promise<boolean>;
   readonly verify?: (args: unknown, target: PosixTarget) => Promise<string | undefined>;
+  readonly rows?: (args: unknown, target: PosixTarget) => Promise<readonly Row[]>;
   readonly apply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
   readonly unapply?: (args: unknown, target: PosixTarget, steps: Steps) => Promise<Change>;
 };

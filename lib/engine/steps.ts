@@ -1,4 +1,5 @@
 import { definitionOf, innerOf } from "../model/application";
+import { carriedFrom } from "../model/carried";
 import { described, describedOrNamed } from "../model/describe";
 import {
   AbortedChange,
@@ -11,7 +12,8 @@ import {
   failureOf,
   isOfClass,
 } from "../model/errors";
-import type { Findings, PlanningStep } from "../model/plan";
+import type { InProgress } from "../model/job";
+import { type Findings, type PlanningStep, stopsPlan } from "../model/plan";
 import type {
   AnyDefinition,
   Change,
@@ -21,11 +23,15 @@ import type {
   StepOptions,
   Steps,
 } from "../model/property";
+import { MOST_ROWS, type Row } from "../model/rows";
 import type { PosixTarget } from "../model/target";
+import { filesBehind } from "../target/files-behind";
 import { refuseDeviation } from "./bound";
-import { plannedStep, stopsPlan } from "./plan";
-import { ChangeCounter, type Run, type StepListener } from "./run";
-import { skipAll } from "./sequence";
+import { ChangeCounter } from "./change-counter";
+import { plannedStep } from "./plan";
+import { Position } from "./position";
+import type { Run, StepListener } from "./run";
+import { isSequence, type Positioned, skipAll } from "./sequence";
 import { applySlots, type SlotSteps } from "./slots";
 import { StepOptionsStack } from "./step-options";
 import { StepOutput } from "./step-output";
@@ -46,13 +52,15 @@ interface Scope {
   readonly after: ReadonlySet<number>;
   /** Options for the applications passed next, but not for those inside them. */
   readonly next: Pick<StepOptions, "desc" | "quiet">;
+  /** Where in a sequence they are, for the agent that is to take over there, or has. */
+  readonly position?: Position | undefined;
 }
 
 /** The work of a step, given its target and the steps inside it. */
 type Work = (target: PosixTarget, inner: ApplicationSteps) => Promise<Change>;
 
 /** The steps inside one step, or at the top of a run. */
-export class ApplicationSteps implements SlotSteps {
+export class ApplicationSteps implements SlotSteps, Positioned {
   readonly #run: Run;
   readonly #scope: Scope;
 
@@ -65,16 +73,18 @@ export class ApplicationSteps implements SlotSteps {
   static topLevel(run: Run, around?: StepOptionsStack): ApplicationSteps {
     const { context } = run;
     const notice = (_stream: string, text: string) => context.emit({ kind: "notice", text: text.trimEnd() });
-    const after = new Set<number>();
+    const after = new Set(context.after);
     const findings = run.findings(0, after);
     const plainTarget = context.target(run.listener(undefined, notice, findings));
     const expected = context.expected ?? [];
     const options = around ?? expected.reduce((all, expects) => all.with({ expects }), StepOptionsStack.none);
+    const changes = new ChangeCounter();
     return new ApplicationSteps(run, {
       parent: undefined,
       plainTarget,
       output: notice,
-      changes: new ChangeCounter(),
+      changes,
+      ...(context.takeOver && { position: new Position(undefined, undefined, changes) }),
       options,
       findings,
       after,
@@ -140,6 +150,10 @@ export class ApplicationSteps implements SlotSteps {
     });
   }
 
+  reach(index: number): boolean {
+    return this.#scope.position?.reach(index) ?? true;
+  }
+
   get touched(): boolean {
     return this.#scope.changes.any;
   }
@@ -179,21 +193,39 @@ export class ApplicationSteps implements SlotSteps {
       this.skip(given, stopped, direction);
       throw new Cancelled(stopped);
     }
+    const { ahead } = this.#run;
+    const { takeOver } = this.#run.context;
+    const position = direction === "apply" ? this.#scope.position : undefined;
+    if (!stopped) ahead?.begin(given);
     try {
+      if (takeOver && position && !stopped) await takeOver.before(given, () => this.#run.doneAt(position));
       const target = options.targetFor(plainTarget);
       const application = this.#run.prepared(given, target);
-      const work: Work = (on, inner) => applySlots(application, direction, on, inner);
+      const resumed = this.#run.resuming.shift();
+      const inside = (step?: number) =>
+        resumed || (takeOver && position && isSequence(application))
+          ? new Position(position, step, changes, resumed)
+          : undefined;
+      const work: Work = async (on, inner) => {
+        const change = await applySlots(application, direction, on, inner);
+        return resumed?.changed ? "changed" : change;
+      };
       if (this.#isAnnounced(application)) {
         const desc = next.desc ?? described(application, direction);
-        return await this.announced(application, desc, work, changes);
+        return await this.announced(application, desc, work, changes, { inside, resumed });
       }
-      return await this.#inline(application, direction, work, { ...this.#scope, changes, next: {} });
+      const scope = { ...this.#scope, changes, next: {}, position: inside() };
+      return await this.#inline(application, direction, work, scope);
     } catch (error) {
+      if (error instanceof ConnectionFailed && takeOver?.outlivesLink && position)
+        return await takeOver.goOn(this.#run.doneAt(position));
       if (stopsPlan(error)) return "changed";
       if (error instanceof Cancelled || this.#run.isReported(error)) throw error;
       // No step inside it has reported this failure, so it is reported as a step, even if it is inline.
       const desc = next.desc ?? describedOrNamed(given, direction);
       return this.announced(given, desc, () => Promise.reject(error), changes);
+    } finally {
+      ahead?.end(given);
     }
   }
 
@@ -232,13 +264,17 @@ export class ApplicationSteps implements SlotSteps {
     desc: string,
     work: Work,
     changes = new ChangeCounter(this.#scope.changes),
+    {
+      inside,
+      resumed,
+    }: { inside?: (step: number) => Position | undefined; resumed?: InProgress | undefined } = {},
   ): Promise<Change> {
     const stopped = this.#run.stopped();
     if (stopped) throw new Cancelled(stopped);
     const { context } = this.#run;
     const { options } = this.#scope;
-    const step = this.#begin(subject, desc);
-    const started = performance.now();
+    const step = resumed?.step ?? this.#begin(subject, desc);
+    const started = performance.now() - (resumed?.ms ?? 0);
     const elapsed = () => performance.now() - started;
     const output = new StepOutput(step, (event) => context.emit(event));
     const findings = this.#run.findings(step, this.#scope.after);
@@ -249,7 +285,7 @@ export class ApplicationSteps implements SlotSteps {
       // Where it is not certain that this step does what it is seen to do, it is not of those inside it either.
       const after = findings?.dependsOn ?? NONE;
       const position = { parent: step, plainTarget, output: add };
-      const scope = { ...position, changes, options, findings, after, next: {} };
+      const scope = { ...position, changes, options, findings, after, next: {}, position: inside?.(step) };
       const inner = new ApplicationSteps(this.#run, scope);
       await refuseDeviation(this.#run, subject, this.#run.keyOf(step), (run) =>
         ApplicationSteps.topLevel(run, options.passive).announced(subject, desc, work),
@@ -259,6 +295,7 @@ export class ApplicationSteps implements SlotSteps {
         ? await plannedStep(findings, changes, perform)
         : await perform().then((change) => ({ change, now: change, plan: undefined }));
       output.end();
+      if (context.takeOver) this.#run.noteRegistered(subject as PropApp);
       if (change === "changed" && !plan) changes.add();
       this.#run.end(step, now, elapsed(), plan ? { plan } : {});
       return change;
@@ -274,6 +311,10 @@ export class ApplicationSteps implements SlotSteps {
   #endWithError(step: number, ms: number, error: unknown): void {
     const reported = this.#run.isReported(error);
     this.#run.markReported(error);
+    if (error instanceof ConnectionFailed && this.#run.context.takeOver?.outlivesLink)
+      return this.#run.end(step, "skipped", ms, {
+        reason: "the connection was lost; the agent does it again",
+      });
     if (this.expects(error)) {
       const reason = reported ? "a step inside it was skipped" : String(error);
       return this.#run.end(step, "skipped", ms, { reason });
@@ -291,8 +332,10 @@ export class ApplicationSteps implements SlotSteps {
     const work = { ...nested, ...(expected.length > 0 && { expected }) };
     const uncertain = new Set<number>();
     const planning = findings && (plainTarget as unknown as PlanningStep);
+    const { dependsOn: after = NONE } = findings ?? {};
+    const values = carriedFrom(options.targetFor(plainTarget), filesBehind(nested.hops));
     const outcome = await this.#run
-      .nest(work, parent, findings?.dependsOn, (step) => uncertain.add(step))
+      .nest(work, parent, { after, values }, (step) => uncertain.add(step))
       .catch((error: unknown) => {
         // What is not there yet, such as an account, earlier steps may bring. What would then be done is not known.
         planning?.dependOnEarlier();
@@ -304,10 +347,10 @@ export class ApplicationSteps implements SlotSteps {
       if (!isUncertain) changes.add();
       else for (const each of uncertain.size > 0 ? uncertain : [parent ?? 0]) changes.addUncertain(each);
     }
-    // What it changes is in a plan of its own: on the same machine, but under other names, or on another one.
-    if (outcome.change === "changed") planning?.mayChange();
+    if (outcome.acts) planning?.changesInside(outcome.acts);
+    else if (outcome.change === "changed") planning?.mayChange();
     if (outcome.failed) this.#run.failed = true;
-    this.#run.deviated ??= outcome.deviated;
+    if (outcome.deviated) this.#run.deviate(outcome.deviated);
     if (outcome.cancelled) throw new Cancelled(this.#run.stopped() ?? "the deployment was stopped");
     if (outcome.failure) throw errorOf(outcome.failure);
     if (outcome.expected) throw this.#alreadyReported(expectedError(outcome.expected));
@@ -316,6 +359,13 @@ export class ApplicationSteps implements SlotSteps {
       throw this.#alreadyReported(new Broken("a step inside it failed"));
     }
     return outcome.change;
+  }
+
+  report(rows: readonly Row[]): void {
+    const { parent: step } = this.#scope;
+    if (step === undefined) return;
+    for (let at = 0; at === 0 || at < rows.length; at += MOST_ROWS)
+      this.#run.context.emit({ kind: "step-rows", step, rows: rows.slice(at, at + MOST_ROWS) });
   }
 
   #alreadyReported(error: Error): Error {

@@ -1,33 +1,29 @@
 import { createHash } from "node:crypto";
-import { HostModel } from "../model/host-facts";
+import { ConnectionFailed } from "../model/errors";
+import { hopAsCode, type SeenFiles } from "../model/hop";
 import type { JobOutcome, PlanOrigin } from "../model/job";
-import { Findings } from "../model/plan";
+import { seenFromInside } from "../model/plan";
+import type { PlannedAct } from "../model/planned-acts";
 import type { Nested } from "../model/property";
-import type { PosixTarget } from "../model/target";
-import type { TargetBase } from "../target/base";
-import type { TargetContext } from "../target/context";
-import { LocalTarget } from "../target/local/target";
-import { WORK } from "../target/memory";
+import type { PosixTarget, User } from "../model/target";
+import { filesBehind } from "../target/files-behind";
+import { actsElsewhere, actsInside, actsOutside } from "../target/planning/behind";
 import { PlannedHost } from "../target/planning/host";
-import { PlanningTarget } from "../target/planning/target";
-import { ShellTarget } from "../target/shell/target";
 import { applyTree } from "./apply";
 import type { DeploymentContext, Emit, Origin } from "./deployment-context";
-import type { ApplyContext, AtEnd, StepListener } from "./run";
+import type { ApplyContext } from "./run";
+import { Targets } from "./targets";
 import { onUnhandledError } from "./unhandled-errors";
 import { settledOrLeft } from "./unsettled";
 
 /** Runs a deployment nested in this one, with what differs in its context. */
 export type Nest = (nested: Nested, emit: Emit, more: Partial<DeploymentContext>) => Promise<JobOutcome>;
 
-type Memory = Map<string, unknown>;
-
 /** Applies or plans one tree at `origin`, in this process. */
 export class TreeWork {
-  readonly #host: HostModel;
-  readonly #entries: Readonly<Record<string, unknown>>;
+  readonly #targets: Targets;
 
-  /** `remembered`: what the targets of its steps have in their memory. */
+  /** `remembered`: what the targets of its steps have in their memory. `user`: who plans, when that user is only planned. */
   constructor(
     private readonly work: Nested,
     private readonly origin: Origin,
@@ -35,87 +31,137 @@ export class TreeWork {
     private readonly emit: Emit,
     private readonly nest: Nest,
     remembered: Readonly<Record<string, unknown>> = {},
+    user?: User,
   ) {
-    this.#host = new HostModel(work.host);
-    this.#entries = { ...remembered, [WORK]: work };
+    this.#targets = new Targets(work, origin, context, emit, { ...context.values, ...remembered }, user);
   }
 
-  perform(): Promise<JobOutcome> {
-    return this.context.plan ? this.#plan(this.context.plan) : this.#apply();
+  async perform(): Promise<JobOutcome> {
+    try {
+      return await (this.context.plan ? this.#plan(this.context.plan) : this.#apply());
+    } finally {
+      await this.#targets.close();
+    }
   }
 
-  async #plan(plan: PlanOrigin): Promise<JobOutcome> {
-    const planning = this.#planning(new PlannedHost(plan.after), this.emit);
+  async #plan({ key, after, before, boot }: PlanOrigin): Promise<JobOutcome> {
+    const own = boot && (await bootId(this.#targets.between()));
+    const isElsewhere = !!boot && !!own && boot !== own;
+    const planned = new PlannedHost();
+    planned.include(isElsewhere || !before ? [] : before);
+    const known = planned.acts.length;
+    const planning = { ...this.#planning(planned, this.emit), ...this.#targets.planning(planned), after };
     const outcome = await this.#settled(applyTree(this.work.application, planning));
-    return { ...outcome, ...(plan.key !== undefined && { boot: await this.#boot() }) };
+    const acts = planned.acts.slice(known);
+    return {
+      ...outcome,
+      ...(key !== undefined && { boot: await bootOf(this.#targets.between()) }),
+      ...(before && boot === undefined && { acts }),
+      ...(isElsewhere && { acts: actsElsewhere(acts) }),
+    };
   }
 
   async #apply(): Promise<JobOutcome> {
     await this.#reportReboot();
-    const { bound } = this.context;
-    const [atEnd, memory]: [AtEnd, Memory] = [new Map(), this.#newMemory()];
+    const { bound, takeOver, resumed } = this.context;
     let over = false;
     const applying = applyTree(this.work.application, {
-      ...this.#common(atEnd),
-      target: (listener) =>
-        this.#onHost({ ...this.#targetContext(listener, atEnd, memory), changed: listener.changed }),
+      ...this.#common(),
+      ...this.#targets.acting(),
       emit: (event) => over || this.emit(event),
       ...(this.origin.ownProcess && { onUnhandledError }),
-      ...(bound && { bound, planned: (emit: Emit) => this.#planning(new PlannedHost(), emit) }),
-      nest: (nested, emit, { within }) =>
-        this.nest(nested, emit, { bound: bound && within !== undefined ? { ...bound, within } : bound }),
+      takeOver,
+      resumed,
+      ...(bound && { bound, planned: (emit: Emit) => this.#rehearsal(emit) }),
+      nest: (nested, emit, { within, values }) => {
+        const inside = { values, bound: bound && within !== undefined ? { ...bound, within } : bound };
+        return this.#targets.around(() => this.nest(nested, emit, inside));
+      },
     });
     try {
-      return await this.#settled(applying);
+      const ending = this.#settled(applying);
+      return await (takeOver ? Promise.race([ending, takeOver.taken.then(() => LEFT_TO_AGENT)]) : ending);
     } finally {
       over = true;
     }
   }
 
-  /** The context in which steps are planned on `planned`, with a memory and work for the end of its own. */
-  #planning(planned: PlannedHost, emit: Emit): ApplyContext {
-    const [atEnd, memory]: [AtEnd, Memory] = [new Map(), this.#newMemory()];
+  /** The context in which a step of a bound deployment is planned before it acts. */
+  #rehearsal(emit: Emit): ApplyContext {
+    const planned = new PlannedHost();
+    return { ...this.#planning(planned, emit), ...this.#targets.rehearsing(planned) };
+  }
+
+  #planning(planned: PlannedHost, emit: Emit): Omit<ApplyContext, "target" | "atEnd"> {
     const { plan } = this.context;
     return {
-      ...this.#common(atEnd),
-      target: (listener) => {
-        const onHost = this.#targetContext(listener, atEnd, memory);
-        const { changed, findings = new Findings(0) } = listener;
-        return new PlanningTarget(this.#onHost(onHost), { ...onHost, changed }, planned, findings);
-      },
+      ...this.#common(),
       plans: true,
       emit,
-      nest: (nested, emitNested, { after }) => {
+      nest: async (nested, emitNested, { after, values }) => {
+        const files = await this.#filesBehind(nested);
+        const user = await this.#userBehind(files, planned);
         const key = plan?.key !== undefined && { key: plan.key };
-        return this.nest(nested, emitNested, { plan: { ...planned.originAfter(after), ...key } });
+        const origin = await this.#originBehind(files, planned.acts, user);
+        const around = { after: [...after].map(seenFromInside), ...origin, ...key };
+        const inside = { values, plan: around };
+        const outcome = user?.isPlanned
+          ? await this.#planAs(user, nested, inside, emitNested)
+          : await this.nest(nested, emitNested, inside);
+        return files && outcome.acts ? { ...outcome, acts: actsOutside(outcome.acts, files) } : outcome;
       },
     };
   }
 
-  #common(atEnd: AtEnd): Pick<ApplyContext, "stopped" | "expected" | "atEnd"> {
-    return { stopped: () => this.context.cancellation.reason, expected: this.work.expected, atEnd };
+  /** Which files the nested deployment sees; undefined when it may see any. */
+  async #filesBehind({ hops }: Nested): Promise<SeenFiles | undefined> {
+    const files = filesBehind(hops);
+    if (!files || files.root === "/") return files;
+    return { ...files, root: (await this.#targets.between().realPath(files.root)) ?? files.root };
   }
 
-  #targetContext(listener: StepListener, atEnd: AtEnd, memory: Memory): TargetContext {
-    const { cancellation, verbose, plan, bound } = this.context;
-    return {
-      host: this.#host,
-      signal: cancellation.signal,
-      output: listener.output,
-      ...(verbose && { ran: listener.ran }),
-      atEnd: (key, act) => void atEnd.set(key, act),
-      memory,
-      digestKey: plan?.key ?? bound?.key,
+  /** The user who sees `files`, when that is another one; not one whose account is in a chroot. */
+  async #userBehind(
+    files: SeenFiles | undefined,
+    planned: PlannedHost,
+  ): Promise<(User & { readonly isPlanned: boolean }) | undefined> {
+    if (files?.user === undefined || files.root !== "/") return undefined;
+    const onHost = await this.#targets.between().user(files.user);
+    const user = planned.isUntouched ? onHost : await this.#targets.betweenOn(planned).user(files.user);
+    return user && { ...user, isPlanned: !onHost };
+  }
+
+  /** Plans `nested` as a user who does not exist yet. */
+  #planAs(
+    user: User,
+    nested: Nested,
+    inside: Pick<DeploymentContext, "values" | "plan">,
+    emit: Emit,
+  ): Promise<JobOutcome> {
+    const context = { ...this.context, ...inside };
+    const nest: Nest = () => {
+      const way = nested.hops.map(hopAsCode).join(", ");
+      throw new ConnectionFailed(way, `there is no user ${user.name} on the host yet`);
     };
+    return new TreeWork(nested, this.origin, context, emit, nest, {}, user).perform();
   }
 
-  #onHost(context: TargetContext): TargetBase {
-    const { ownProcess, connection } = this.origin;
-    return ownProcess ? new LocalTarget(context) : new ShellTarget(connection, context);
+  /** Where a nested plan starts after `acts`. */
+  async #originBehind(
+    files: SeenFiles | undefined,
+    acts: readonly PlannedAct[],
+    user: User | undefined,
+  ): Promise<Pick<PlanOrigin, "before" | "boot">> {
+    const before = acts.map((act) => ({ ...act, step: seenFromInside(act.step) }));
+    if (files) return { before: actsInside(before, files, user) };
+    // It may be this machine, where anything may be anywhere.
+    const steps = new Map(before.map((act) => [act.step, act.certain]));
+    const unknown = [...steps].map(([step, certain]) => ({ kind: "unknown" as const, step, certain }));
+    return { before: unknown, boot: await bootId(this.#targets.between()) };
   }
 
-  #newMemory(): Memory {
-    return new Map(Object.entries(this.#entries));
+  #common(): Pick<ApplyContext, "stopped" | "expected"> {
+    return { stopped: () => this.context.cancellation.reason, expected: this.work.expected };
   }
 
   /** A worker that does not end is killed; what does not end in this process is left. */
@@ -126,21 +172,29 @@ export class TreeWork {
   /** Says that the host is not as it was when it was planned. */
   async #reportReboot(): Promise<void> {
     const { bound } = this.context;
-    if (bound?.boot === undefined || bound.within !== undefined || bound.boot === (await this.#boot()))
+    if (
+      bound?.boot === undefined ||
+      bound.within !== undefined ||
+      bound.boot === (await bootOf(this.#targets.between()))
+    )
       return;
-    const text = `${this.#host.name} was rebooted or reinstalled since it was planned`;
+    const text = `${this.#targets.host.name} was rebooted or reinstalled since it was planned`;
     this.emit({ kind: "notice", text });
-  }
-
-  #boot(): Promise<string> {
-    const quiet = { output: () => {}, ran: () => {}, changed: () => {}, findings: undefined };
-    return bootOf(this.#onHost(this.#targetContext(quiet, new Map(), new Map())));
   }
 }
 
+/** The agent has the real outcome. */
+const LEFT_TO_AGENT: JobOutcome = { change: "unchanged", failed: false, cancelled: false };
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** What tells a running kernel from any other; "" where it does not say. */
+const bootId = async (target: PosixTarget): Promise<string> =>
+  String((await target.readBytes(BOOT_ID).catch(() => undefined)) ?? "").trim();
+
 /** What tells one boot of one installation from another; the same everywhere that the host does not say. */
 async function bootOf(target: PosixTarget): Promise<string> {
-  const files = ["/proc/sys/kernel/random/boot_id", "/etc/machine-id"];
+  const files = [BOOT_ID, "/etc/machine-id"];
   const found = await Promise.all(files.map((file) => target.readBytes(file).catch(() => undefined)));
   return createHash("sha256").update(found.map(String).join("\n")).digest("hex").slice(0, 16);
 }

@@ -1,3 +1,5 @@
+import { stopsPlan } from "../model/plan";
+
 type Listener = (error: unknown) => void;
 
 let current: Listener | undefined;
@@ -5,8 +7,8 @@ let installed = false;
 
 /**
  * Passes each unhandled rejection and uncaught exception of this process to `listener`, until the returned function is
- * called. So a forgotten `await` in a property ends neither the process nor other steps. For a process that runs a single
- * job.
+ * called; not those that only end the planning of a slot. So a forgotten `await` in a property ends neither the process nor
+ * other steps. For a process that runs a single job.
  */
 export function onUnhandledError(listener: Listener): () => void {
   current = listener;
@@ -20,4 +22,6 @@ export function onUnhandledError(listener: Listener): () => void {
   };
 }
 
-const dispatch = (error: unknown): void => current?.(error);
+const dispatch = (error: unknown): void => {
+  if (!stopsPlan(error)) current?.(error);
+};

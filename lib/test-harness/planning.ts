@@ -5,6 +5,7 @@ import type { AtEnd } from "../engine/run";
 import type { StepEvent, StepStatus } from "../model/events";
 import type { PlanAnswer } from "../model/plan";
 import type { PropApp } from "../model/property";
+import type { Report } from "../model/report";
 import type { PosixTarget } from "../model/target";
 import type { TargetBase } from "../target/base";
 import type { TargetContext } from "../target/context";
@@ -13,6 +14,7 @@ import { PlanningTarget } from "../target/planning/target";
 
 /** What a step is planned to do, or did. */
 export interface StepOutcome {
+  readonly step: number;
   readonly property: string;
   readonly desc: string;
   readonly status: StepStatus;
@@ -49,7 +51,7 @@ export class StepOutcomes {
     const { property = "", desc = "" } = this.#started.get(event.step) ?? {};
     const { status, failure, plan } = event;
     const error = failure && { error: failure.name };
-    this.steps.push({ property, desc, status, ...error, ...(plan && { plan }) });
+    this.steps.push({ step: event.step, property, desc, status, ...error, ...(plan && { plan }) });
   }
 }
 
@@ -88,7 +90,7 @@ export async function plannedOutcome(
   const files = [...changed].flatMap((given) => {
     const path = given.startsWith("/") ? given : `${home}/${given}`;
     const { entry } = planned.tree.at(path);
-    if (!entry?.certain) return [];
+    if (!entry?.certain || planned.changingPlace(path, entry, true).length > 0) return [];
     if (!entry.node) return [{ path }];
     const { type, mode, uid, gid, content } = entry.node;
     return [{ path, type, mode, uid, gid, ...(content && { content: content.toString("base64") }) }];
@@ -96,14 +98,28 @@ export async function plannedOutcome(
   return { steps: outcomes.steps, files };
 }
 
-/** Asserts that what certainly was planned has come true: each step, and each file byte for byte. */
-export async function assertCameTrue(
-  planned: PlannedOutcome,
+/** The steps of a deployment, or of a plan. */
+export const stepOutcomes = ({ steps }: Report): StepOutcome[] =>
+  steps.map(({ step, property, desc, status, failure, plan }) => ({
+    step,
+    property,
+    desc,
+    status: status === "unfinished" ? "skipped" : status,
+    ...(failure && { error: failure.name }),
+    ...(plan && { plan }),
+  }));
+
+/**
+ * Asserts that what certainly was planned of each step has come true. `consfig`: the file of the host, when that is an
+ * example.
+ */
+export function assertStepsCameTrue(
+  planned: readonly StepOutcome[],
   actual: readonly StepOutcome[],
-  on: PosixTarget,
-): Promise<void> {
+  consfig?: string,
+): void {
   const remaining = [...actual];
-  const rows = planned.steps.map(({ property, desc, plan }) => {
+  const rows = planned.map(({ property, desc, plan }) => {
     const at = remaining.findIndex((each) => each.property === property && each.desc === desc);
     const [found] = at < 0 ? [] : remaining.splice(at, 1);
     const answer = plan?.answer;
@@ -114,11 +130,31 @@ export async function assertCameTrue(
       (found?.status ?? "skipped") === "skipped" && actual.some(({ status }) => status === "failed");
     const isRight =
       isStopped || wanted === undefined || wanted === found?.status || (answer === "would change" && acted);
-    return { property, desc, answer, reason: plan?.reason, actual: found?.status, wrong: !isRight };
+    const reason = plan?.reason ?? dependence(plan, planned);
+    const row = { property, desc, answer, reason, actual: found?.status, wrong: !isRight };
+    return { ...(consfig !== undefined && { consfig }), ...row };
   });
-  const wrong = rows.filter((row) => row.wrong);
   record(rows);
-  assert.deepEqual(wrong, [], "the plan was right");
+  assert.deepEqual(
+    rows.filter(({ wrong }) => wrong),
+    [],
+    "the plan was right",
+  );
+}
+
+/** The properties on whose steps `plan` depends, in words; undefined when it depends on none. */
+function dependence(plan: PlanAnswer | undefined, steps: readonly StepOutcome[]): string | undefined {
+  const names = steps.filter(({ step }) => plan?.dependsOn?.includes(step)).map(({ property }) => property);
+  return names.length > 0 ? `on ${[...new Set(names)].join(", ")}` : undefined;
+}
+
+/** Asserts that what certainly was planned has come true: each step, and each file byte for byte. */
+export async function assertCameTrue(
+  planned: PlannedOutcome,
+  actual: readonly StepOutcome[],
+  on: PosixTarget,
+): Promise<void> {
+  assertStepsCameTrue(planned.steps, actual);
   if (actual.some(({ status }) => status === "failed")) return;
   for (const file of planned.files) {
     const [stat, content] = await Promise.all([

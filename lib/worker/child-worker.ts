@@ -6,6 +6,8 @@ import { type WorkerAnswer, type WorkerRequest, workerRequestShapes } from "../a
 import { CHILD_FD } from "../agent/shared/process";
 import { ownTree } from "../agent/shared/tree";
 import { decode, openWireOver, type Wire } from "../agent/shared/wire";
+import { OpenQuestions } from "../engine/questions";
+import type { StepEvent } from "../model/events";
 import type { Job } from "../model/job";
 import { workerArtifacts } from "./artifacts";
 import { JobRun, loadTree } from "./job";
@@ -31,6 +33,7 @@ function serve(): void {
     onMessage: (request) => {
       if (request.type === "job") void start(request.job);
       if (request.type === "signal") run.signal(request.signal);
+      if (request.type === "reply") questions.reply(request.question, request.reply);
     },
     onEnd: () => {
       if (!running) process.exit(0);
@@ -38,16 +41,21 @@ function serve(): void {
       setTimeout(() => process.exit(1), EXIT_GRACE_MS);
     },
   });
+  let deployment = "";
+  const questions = new OpenQuestions((number, question) =>
+    parent.send({ type: "question", deployment, number, question }),
+  );
   let sent = 0;
   let running = false;
   const start = async (packed: Buffer) => {
     running = true;
     const job = decode(packed) as Job;
-    const { deployment } = job;
-    const outcome = await run.run(job, (event) => {
+    deployment = job.deployment;
+    const report = (event: StepEvent) => {
       parent.send({ type: "events", deployment, first: sent, events: [event] });
       sent += 1;
-    });
+    };
+    const outcome = await run.run(job, report, questions.put);
     running = false;
     parent.send({ type: "outcome", deployment, outcome });
     parent.end();

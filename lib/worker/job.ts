@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { PROPERTY_NAMES, treeRecord } from "../agent/shared/tree";
@@ -5,6 +6,7 @@ import { decode, encode } from "../agent/shared/wire";
 import { type PreparedHolder, prepareHolder } from "../connection/host-lock";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
+import { answersFrom, type Put } from "../engine/questions";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import { appliedAnywhere, declarationsOf, definitionOf, hostsIn } from "../model/application";
 import { Cancellation } from "../model/cancellation";
@@ -22,9 +24,11 @@ import {
   optional,
   problems,
   propapp,
+  record,
   string,
   warm,
 } from "../model/schema";
+import { hostDirectory } from "../util/own-host";
 
 /** Loads the properties of the tree and compiles the schemas of those in use. */
 export function loadTree(tree: string): void {
@@ -55,20 +59,34 @@ export class JobRun {
     this.#holder?.catch(() => {});
   }
 
-  /** Never rejects: the outcome contains the error. */
-  async run(job: Job, emit: (event: StepEvent) => void): Promise<JobOutcome> {
-    const { deployment, by, verbose = false, held = [], plan, bound } = job;
+  /** Never rejects: the outcome contains the error. `put`: asks whoever started the deployment. */
+  async run(job: Job, emit: (event: StepEvent) => void, put: Put): Promise<JobOutcome> {
+    const {
+      deployment,
+      by,
+      verbose = false,
+      attended = false,
+      values = {},
+      held = [],
+      plan,
+      bound,
+      resumed,
+    } = job;
+    const { ask, data } = answersFrom(put);
     const holder = await this.#holder?.catch(() => undefined);
     const context = {
       deployment,
       by,
       verbose,
       artifacts: this.#artifacts,
-      ask: undefined,
+      ask: attended ? ask : undefined,
+      data,
+      values,
       cancellation: this.#cancellation,
       plan,
       bound,
-      held,
+      held: resumed && isFree() ? [] : held,
+      resumed,
       ...(holder && { holder }),
     };
     try {
@@ -89,6 +107,9 @@ export class JobRun {
   }
 }
 
+/** Whether nobody holds the host: the link was lost just when the agent took over from the shell. */
+const isFree = (): boolean => spawnSync("flock", ["-n", hostDirectory(), "true"]).status === 0;
+
 const jobSchema = object({
   deployment: string({ minLength: 1 }),
   by: string(),
@@ -96,10 +117,28 @@ const jobSchema = object({
   application: propapp(),
   host: json({ type: "object", required: ["name", "attributes"] }),
   verbose: optional(boolean()),
-  plan: optional(object({ after: list(integer()), key: optional(string()) })),
+  attended: optional(boolean()),
+  plan: optional(
+    object({
+      after: list(integer()),
+      key: optional(string()),
+      before: optional(list(json({ type: "object", required: ["kind", "step", "certain"] }))),
+      boot: optional(string()),
+    }),
+  ),
   bound: optional(json({ type: "object", required: ["key", "steps", "strict"] })),
+  values: optional(record(json())),
   expected: optional(list(string())),
   held: optional(list(string())),
+  resumed: optional(
+    object({
+      steps: integer(),
+      path: list(object({ index: integer(), step: optional(integer()), changed: boolean(), ms: integer() })),
+      failed: boolean(),
+      again: list(propapp()),
+      events: list(json()),
+    }),
+  ),
 });
 
 /** Validates a received job: the sender may have other sources, or may not be a controller. */

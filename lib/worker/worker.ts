@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
@@ -17,9 +17,11 @@ import {
 } from "../agent/shared/messages";
 import { ownTree } from "../agent/shared/tree";
 import { openWireOver, type Wire } from "../agent/shared/wire";
+import { OpenQuestions } from "../engine/questions";
 import type { AgentArtifacts } from "../model/agent-artifacts";
 import type { StepEvent } from "../model/events";
 import type { Job } from "../model/job";
+import type { Question } from "../model/questions";
 import { reportGroups } from "../util/command-groups";
 import { workerArtifacts } from "./artifacts";
 import { JobRun, loadTree } from "./job";
@@ -41,6 +43,7 @@ class Worker {
   readonly #links = new Set<Wire<WorkerAnswer>>();
   readonly #run: JobRun;
   readonly #record: CommandRecord;
+  readonly #questions = new OpenQuestions((number, question) => this.#ask(number, question));
   #job: Job | undefined;
   #unsent: StepEvent[] = [];
   #sent = 0;
@@ -92,6 +95,7 @@ class Worker {
         if (request.type === "job") void this.#start(decodeJob(request.job), link);
         if (request.type === "follow") this.#follow(request.after, link);
         if (request.type === "signal") this.#run.signal(request.signal);
+        if (request.type === "reply") this.#questions.reply(request.question, request.reply);
         if (request.type === "ping") this.#identify(link);
       },
       onEnd: () => {
@@ -110,6 +114,7 @@ class Worker {
       for (const part of inMessages(run.first, run.events))
         link.send({ type: "events", deployment, ...part });
     this.#links.add(link);
+    this.#questions.repeat();
   }
 
   /** Answers the ping of a later supervisor with the running deployment. An idle worker exits: it cannot be reused. */
@@ -133,7 +138,13 @@ class Worker {
     this.#links.add(link);
     const at = new Date(this.#since).toISOString();
     this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
-    const outcome = await this.#run.run(job, (event) => this.#emit(event));
+    const holds = this.#directory.holdsFor(job.deployment);
+    if (job.resumed && job.held) symlinkSync(`/proc/${process.pid}`, holds);
+    const { events = [] } = job.resumed ?? {};
+    this.#journal.write(...events.map((event, n) => ({ n, event })));
+    this.#sent = events.length;
+    const outcome = await this.#run.run(job, (event) => this.#emit(event), this.#questions.put);
+    rmSync(holds, { force: true });
     this.#send();
     this.#journal.write({ outcome });
     this.#journal.close();
@@ -158,6 +169,13 @@ class Worker {
   #emit(event: StepEvent): void {
     this.#unsent.push(event);
     this.#flush ??= setTimeout(() => this.#send(), BATCH_MS);
+  }
+
+  /** Behind the events that led to it. */
+  #ask(number: number, question: Question): void {
+    this.#send();
+    const { deployment = "" } = this.#job ?? {};
+    for (const link of this.#links) link.send({ type: "question", deployment, number, question });
   }
 
   #send(): void {

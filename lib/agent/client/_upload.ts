@@ -6,6 +6,7 @@ import type { Connection } from "../../model/connection";
 import type { Progress } from "../../model/events";
 import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
+import type { Pace } from "./_pace";
 
 /** Bytes read from the file at once. */
 const CHUNK = 512 * 1024;
@@ -32,6 +33,7 @@ export async function upload(
   paths: RuntimePaths,
   from: number,
   progress: (event: Progress) => void,
+  pace?: Pace,
 ): Promise<string | undefined> {
   const { file, size } = runtime.compressed;
   const channel = await parent.exec(receiveScript(runtime, compression, paths, from));
@@ -44,8 +46,9 @@ export async function upload(
   const stderr = readText(channel.stderr, 1024 * 1024);
   stderr.catch(() => {});
   channel.stdout.resume();
+  await pace?.begin();
   // The host may finish before everything is sent.
-  const sending = sendFile(file, from, channel.stdin, report).catch(() => {});
+  const sending = sendFile(file, from, channel.stdin, report, pace).catch(() => {});
   const exit = await Promise.race([channel.exit, sending.then(() => channel.exit)]);
   return exit === 0 ? undefined : (await stderr).trim() || `exit code ${exit}`;
 }
@@ -96,6 +99,7 @@ async function sendFile(
   from: number,
   to: Writable,
   report: (sent: number) => void,
+  pace?: Pace,
 ): Promise<void> {
   const source = await open(file);
   try {
@@ -106,12 +110,23 @@ async function sendFile(
       const [{ bytesRead }] = await Promise.all([source.read(buffer, 0, CHUNK, sent), writing]);
       if (bytesRead === 0) break;
       sent += bytesRead;
-      writing = written(to, buffer.subarray(0, bytesRead));
+      writing = paced(to, buffer.subarray(0, bytesRead), pace);
       report(sent);
     }
     to.end();
   } finally {
     await source.close();
+  }
+}
+
+/** As `written`, at the pace of the upload. */
+async function paced(to: Writable, chunk: Buffer, pace: Pace | undefined): Promise<void> {
+  for (let rest = chunk; rest.length > 0; ) {
+    await pace?.turn();
+    const piece = rest.subarray(0, pace?.piece);
+    await written(to, piece);
+    pace?.sent(piece.length);
+    rest = rest.subarray(piece.length);
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import type { BootBundle } from "../../model/agent-artifacts";
 import { type Build, keepBuild, readBuild } from "../../util/build-cache";
+import { inCompilerLater } from "../../util/compiler-process";
 import { cacheHome, root } from "../../util/package";
 import { programs } from "../shared/tree";
 
@@ -23,22 +24,5 @@ async function makeBundle(): Promise<BootBundle> {
 
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
-async function bundle(entry: string): Promise<Build> {
-  const { build } = await import("esbuild");
-  const { outputFiles, metafile } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    metafile: true,
-    absWorkingDir: root,
-    platform: "node",
-    target: "node22",
-    format: "cjs",
-    minify: true,
-    keepNames: true,
-    external: ["msgpackr-extract"],
-    logLevel: "silent",
-  });
-  const inputs = Object.keys(metafile.inputs).map((input) => path.join(root, input));
-  return { inputs, code: outputFiles[0]?.text ?? "" };
-}
+const bundle = async (entry: string): Promise<Build> =>
+  (await inCompilerLater(require.resolve("./_bundle.ts"), "bundle", entry)) as Build;

@@ -7,6 +7,7 @@ import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
 import { BANNER } from "../shared/messages";
 import { NODE_FLAGS } from "../shared/process";
+import type { Pace } from "./_pace";
 import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
 import { AGENT_DIRECTORY } from "./running";
 
@@ -19,6 +20,8 @@ const MAX_OUTPUT = 1024 * 1024;
 const BANNER_TIMEOUT_MS = 60_000;
 /** The first line of the facts printed by a host that has no agent yet. */
 const FACTS_HEADER = "consfigurator-bare";
+/** The line after those that tell whether a runtime is to be sent. */
+const DECIDED = "\ndecided\n";
 
 /** Facts of a host without an agent. */
 interface Facts {
@@ -35,6 +38,13 @@ interface Facts {
   readonly directory: string;
 }
 
+/** How a runtime is sent to a host that is in use meanwhile. */
+interface FirstContact {
+  /** Called as soon as it is known that a runtime is to be sent. */
+  onBare(): void;
+  readonly pace: Pace;
+}
+
 /**
  * Starts a relay over `parent` and returns its channel, positioned after the banner. This takes one command when the
  * host has everything; otherwise the runtime and the boot file are uploaded first. Corrupt files on the host are
@@ -44,14 +54,18 @@ export async function startRelay(
   parent: Connection,
   artifacts: AgentArtifacts,
   progress: (event: Progress) => void,
+  first?: FirstContact,
 ): Promise<Channel> {
   const boot = await artifacts.boot();
   const script = relayScript(boot.hash, parent.local ? process.execPath : undefined);
   let repaired = false;
   let sent = false;
   for (let attempt = 0; attempt < 4; attempt++) {
-    const channel = await parent.exec(script);
-    const output = await initialOutput(channel);
+    // Nothing is sent before the banner.
+    const channel = await parent.exec(script, { startsAtOnce: true });
+    const output = await initialOutput(channel, BANNER_TIMEOUT_MS, (printed) => {
+      if (printed.includes(DECIDED) && needsRuntime(factsFrom(printed))) first?.onBare();
+    });
     if (output.endsWith(BANNER)) return channel;
     const [, refusal] = REFUSAL.exec(output) ?? [];
     if (refusal !== undefined) throw new ConsfigError(refusal);
@@ -73,7 +87,7 @@ export async function startRelay(
     if (sent && !facts.runtime) break;
     sent = true;
     await Promise.all([
-      facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress),
+      facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress, first?.pace),
       facts.boot ? undefined : sendBoot(parent, facts, boot),
     ]);
   }
@@ -111,13 +125,14 @@ ${REFUSE_STRANGERS}
 ${ownNode ? `[ -x "$d/node" ] || { mkdir -p "$d" && [ -x ${shellQuote(ownNode)} ] && ln -sf ${shellQuote(ownNode)} "$d/node"; }` : ":"}
 [ -x "$d/node" ] && [ -f "$d/boot/${boot}.js" ] && exec "$d/node" ${flags} "$d/boot/${boot}.js" relay
 mkdir -p "$d/boot" "$d/runtime" || exit 1
-find "$d/boot" "$d/runtime" -type f \\( -name "*.js.[0-9]*" -o -name "*.tmp*" \\) -mtime +0 -exec rm -f {} + 2>/dev/null
 echo; echo ${FACTS_HEADER}
+[ -x "$d/node" ] && echo runtime
+echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
+echo decided
+find "$d/boot" "$d/runtime" -type f \\( -name "*.js.[0-9]*" -o -name "*.tmp*" \\) -mtime +0 -exec rm -f {} + 2>/dev/null
 echo "uname $(uname -sm)"
 df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
-echo "node $(command -v node >/dev/null 2>&1 && node -p 'process.versions.node + " " + process.execPath')"
 { command -v zstd || [ -x ${APT_HELPER} ]; } >/dev/null 2>&1 && echo zstd
-[ -x "$d/node" ] && echo runtime
 t=$d/boot/.program.$$; echo "#!/bin/sh" >"$t" && chmod 700 "$t" && { "$t" || echo noexec; } 2>/dev/null; rm -f "$t"
 [ -f "$d/boot/${boot}.js" ] && echo boot
 for p in "$d"/runtime/*.part; do [ -f "$p" ] && echo "part $(wc -c <"$p") $p"; done
@@ -132,8 +147,15 @@ for f in boot/*.js runtime/*-[0-9a-f]*; do
 done
 [ -x node ] && ! ./node -e 0 >/dev/null 2>&1 && { rm -f node; echo node; }; exit 0`;
 
-/** The output up to the banner, or all of it when there is no banner. Exported for tests. */
-export function initialOutput(channel: Channel, timeoutMs = BANNER_TIMEOUT_MS): Promise<string> {
+/**
+ * The output up to the banner, or all of it when there is no banner. `onOutput` is called with what has been printed so
+ * far. Exported for tests.
+ */
+export function initialOutput(
+  channel: Channel,
+  timeoutMs = BANNER_TIMEOUT_MS,
+  onOutput: (printed: string) => void = () => {},
+): Promise<string> {
   return new Promise<string>((resolve, reject) => {
     const giveUp = (message: string) => {
       channel.stdout.off("readable", read);
@@ -160,7 +182,10 @@ export function initialOutput(channel: Channel, timeoutMs = BANNER_TIMEOUT_MS): 
           return giveUp(
             `the host printed more than ${MAX_OUTPUT} bytes, and the agent did not start${endOf(output)}`,
           );
-        if (at < 0) continue;
+        if (at < 0) {
+          onOutput(output);
+          continue;
+        }
         clearTimeout(timeout);
         const rest = output.slice(at + BANNER.length);
         channel.stdout.off("readable", read);
@@ -200,16 +225,21 @@ function factsFrom(output: string): Facts {
   };
 }
 
+/** Whether the host has neither a runtime nor a Node that is recent enough. */
+const needsRuntime = ({ runtime, node }: Facts): boolean =>
+  !runtime && !(Number.parseInt(node, 10) >= MIN_NODE);
+
 /** Installs `node` in the agent's directory: a symlink to the host's own Node if it is recent enough, else ours. */
 async function sendRuntime(
   parent: Connection,
   facts: Facts,
   artifacts: AgentArtifacts,
   progress: (event: Progress) => void,
+  pace?: Pace,
 ): Promise<void> {
   const link = `${shellQuote(facts.directory)}/node`;
-  const [version = "0", own = ""] = facts.node.split(" ");
-  if (Number.parseInt(version, 10) >= MIN_NODE) {
+  if (!needsRuntime(facts)) {
+    const [, own = ""] = facts.node.split(" ");
     await run(parent, `ln -sf ${shellQuote(own)} ${link}`);
     return;
   }
@@ -231,7 +261,7 @@ async function sendRuntime(
   }
   for (let from = resumeAt; ; from = 0) {
     const paths = { part, file, link };
-    const error = await upload(parent, runtime, facts.compression, paths, from, progress);
+    const error = await upload(parent, runtime, facts.compression, paths, from, progress, pace);
     if (error === undefined) return;
     if (from === 0 || !error.includes(CORRUPT_UPLOAD))
       throw new ConsfigError(`cannot upload the runtime: ${error}`);

@@ -3,17 +3,20 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Duplex } from "node:stream";
 import { ARTIFACTS_MOUNT, type ArtifactFiles } from "../../model/agent-artifacts";
+import { cleanQuestion } from "../../model/clean-question";
 import { Cancelled, FailedChange } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import type { Entrance } from "../../model/hop";
 import { cleanOutcome, HostEvents, ProtocolViolation } from "../../model/host-events";
 import type { Job, JobOutcome, JobSignal } from "../../model/job";
+import type { Question } from "../../model/questions";
 import { loginEnvironment } from "../../util/login-environment";
 import { type WorkerAnswer, type WorkerRequest, workerAnswerShapes } from "../shared/messages";
 import { CHILD_FD, NODE_FLAGS } from "../shared/process";
 import { programIn } from "../shared/tree";
 import { encode, HOST_WIRE_LIMITS, openWireOver, type Wire } from "../shared/wire";
 import { killMarked } from "./marked";
+import type { Answering } from "./reconnect";
 
 /** Time limit for a child to load. */
 const START_TIMEOUT_MS = 20_000;
@@ -137,6 +140,7 @@ export class ChildWorker {
   readonly #wire: Wire<WorkerRequest>;
   #finished = false;
   #onEvent: (event: StepEvent) => void = () => {};
+  #answers: Answering | undefined;
   #resolve: (outcome: JobOutcome) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
@@ -153,6 +157,7 @@ export class ChildWorker {
       onMessage: (answer) => {
         if (answer.type === "ready") settleReady(undefined);
         else if (answer.type === "events") for (const event of answer.events) this.#onEvent(event);
+        else if (answer.type === "question") this.#answer(answer.number, cleanQuestion(answer.question));
         else if (answer.type === "outcome") {
           const outcome = cleanOutcome(answer.outcome);
           this.#finished = true;
@@ -185,7 +190,14 @@ export class ChildWorker {
     );
   }
 
-  run(job: Job, onEvent: (event: StepEvent) => void): Promise<JobOutcome> {
+  #answer(number: number, question: Question): void {
+    void this.#answers?.to(number, question).then((reply) => {
+      if (!this.#finished) this.#wire.send({ type: "reply", question: number, reply });
+    });
+  }
+
+  run(job: Job, onEvent: (event: StepEvent) => void, answers: Answering): Promise<JobOutcome> {
+    this.#answers = answers;
     const admitted = new HostEvents(job.host.name);
     return new Promise<JobOutcome>((resolve, reject) => {
       this.#onEvent = (event) => {

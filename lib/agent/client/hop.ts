@@ -2,39 +2,88 @@ import type { Connection } from "../../model/connection";
 import { ConnectionFailed, ConsfigError } from "../../model/errors";
 import { defhop } from "../../model/hop";
 import { object } from "../../model/schema";
+import { Pace } from "./_pace";
 import { startRelay } from "./bootstrap";
 import type { AgentConnection } from "./connection";
 import { AgentLink } from "./link";
 
 /**
  * Runs the deployment in an agent process on the host: it continues when the connection is lost. The first connection
- * installs everything the agent needs; the host only needs a POSIX shell.
+ * installs everything the agent needs; the host only needs a POSIX shell. Meanwhile the deployment begins over the shell.
  */
 export const agent = defhop({
   name: "agent",
   args: object({}),
   agent: true,
+  sees: () => ({ root: "/" }),
   open: async (_args, { parent, artifacts, progress, signal }) => {
-    try {
-      signal.throwIfAborted();
-      const link = await AgentLink.open(await startRelay(parent, artifacts, progress));
-      return agentConnection(parent, link);
-    } catch (error) {
-      if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;
-      throw new ConnectionFailed("via.agent()", error.message, { cause: error });
-    }
+    signal.throwIfAborted();
+    const pace = new Pace(parent);
+    const bare = Promise.withResolvers<void>();
+    const arrival = startRelay(parent, artifacts, progress, { onBare: bare.resolve, pace })
+      .then((relay) => AgentLink.open(relay))
+      .catch((error: unknown) => {
+        if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;
+        throw new ConnectionFailed("via.agent()", error.message, { cause: error });
+      })
+      .finally(() => pace.end());
+    const connection = new Arriving(parent, arrival, pace);
+    await Promise.race([arrival, bare.promise]);
+    return connection;
   },
 });
 
-const agentConnection = (parent: Connection, link: AgentLink): AgentConnection => ({
-  description: `${parent.description}, via.agent()`,
-  agent: link,
-  parent,
-  get alive() {
-    return link.alive && parent.alive;
-  },
-  closed: link.closed,
-  ...(parent.local && { local: true }),
-  exec: (command) => parent.exec(command),
-  close: async () => link.close(),
-});
+class Arriving implements AgentConnection {
+  readonly description: string;
+  readonly closed: Promise<Error | undefined>;
+  readonly local: boolean;
+  #agent: AgentLink | undefined;
+  /** True: the agent cannot arrive, so another connection is to be opened next time. */
+  #failed = false;
+  #isClosed = false;
+
+  constructor(
+    readonly parent: Connection,
+    readonly arrival: Promise<AgentLink>,
+    private readonly pace: Pace,
+  ) {
+    this.description = `${parent.description}, via.agent()`;
+    this.local = parent.local === true;
+    this.closed = arrival.then(
+      (link) => link.closed,
+      () => parent.closed,
+    );
+    arrival.then(
+      (link) => {
+        this.#agent = link;
+        if (this.#isClosed) link.close();
+      },
+      () => {
+        this.#failed = true;
+      },
+    );
+  }
+
+  get agent(): AgentLink | undefined {
+    return this.#agent;
+  }
+
+  get alive(): boolean {
+    return !this.#failed && !this.#isClosed && this.parent.alive && this.#agent?.alive !== false;
+  }
+
+  arrived(): Promise<AgentLink> {
+    this.pace.hurry();
+    return this.arrival;
+  }
+
+  exec(command: string): ReturnType<Connection["exec"]> {
+    return this.parent.exec(command);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.pace.end();
+    this.#agent?.close();
+  }
+}

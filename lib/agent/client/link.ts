@@ -1,4 +1,5 @@
 import type { AgentArtifacts, Sources } from "../../model/agent-artifacts";
+import { cleanQuestion } from "../../model/clean-question";
 import type { Channel } from "../../model/connection";
 import { ConnectionFailed, FailedChange } from "../../model/errors";
 import { cleanName, cleanOutcome, cleanReason, isCount, ProtocolViolation } from "../../model/host-events";
@@ -282,6 +283,12 @@ export class AgentLink {
         const fresh = answer.events.slice(Math.max(0, running.received - answer.first));
         running.received = Math.max(running.received, answer.first + answer.events.length);
         return running.onEvents(fresh);
+      }
+      case "question": {
+        const { deployment, number, question } = answer;
+        return running.onQuestion(number, cleanQuestion(question), (reply) => {
+          if (!this.#closedBy) this.#wire.send({ type: "reply", deployment, question: number, reply });
+        });
       }
       case "waiting":
         return running.onWaiting(answer.reason);

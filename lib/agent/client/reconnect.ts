@@ -5,6 +5,7 @@ import { Cancelled, ConnectionFailed } from "../../model/errors";
 import type { StepEvent } from "../../model/events";
 import { HostEvents } from "../../model/host-events";
 import { type Job, type JobOutcome, type JobSignal, stoppedBy } from "../../model/job";
+import type { Question, Reply } from "../../model/questions";
 
 /** The connection to the agent was lost; its deployment continues on the host. */
 export class LinkLost extends ConnectionFailed {}
@@ -13,6 +14,8 @@ export class LinkLost extends ConnectionFailed {}
 export interface Listener {
   onEvents(events: readonly StepEvent[]): void;
   onWaiting(reason: string): void;
+  /** `reply` sends the answer over the connection on which the question came. */
+  onQuestion(number: number, question: Question, reply: (reply: Reply) => void): void;
 }
 
 /** The part of `AgentLink` used here. */
@@ -39,10 +42,16 @@ const CONFIRM_MS = 5000;
 
 const never = new AbortController().signal;
 
+/** Answers the questions of a deployment. Never rejects; a question that is put again gets the same answer. */
+export interface Answering {
+  to(number: number, question: Question): Promise<Reply>;
+}
+
 export interface ReconnectOptions {
   /** The host's name, for messages. */
   readonly host: string;
   emit(event: StepEvent): void;
+  readonly answers: Answering;
   /** Opens the hops to the agent again. Rejects with `ConnectionFailed` when that is not possible now. */
   reopen(signal: AbortSignal): Promise<ReachableAgent>;
   readonly cancellation: Cancellation;
@@ -77,6 +86,9 @@ class Followed {
   ) {
     this.#agent = first;
     this.#admitted = new HostEvents(options.host);
+    const { events = [] } = job.resumed ?? {};
+    this.#received = events.length;
+    for (const event of events) this.#admitted.admit(event);
     this.#lateCancel.promise.catch(() => {});
   }
 
@@ -116,6 +128,7 @@ class Followed {
         for (const event of events) this.#admit(event);
       },
       onWaiting: (reason) => this.#admit({ kind: "waiting", reason }),
+      onQuestion: (number, question, reply) => void this.options.answers.to(number, question).then(reply),
     };
     let agent = this.#agent as ReachableAgent;
     let outcome = agent.deploy(this.job, this.sources, listener);
@@ -163,25 +176,33 @@ class Followed {
   }
 
   /** A new connection to the agent. Throws `lost` when all attempts have failed. */
-  async #reconnected(lost: LinkLost): Promise<ReachableAgent> {
-    const { reopen, cancellation } = this.options;
+  #reconnected(lost: LinkLost): Promise<ReachableAgent> {
     const delays = RECONNECT_DELAYS_MS.slice(Math.max(0, this.#fruitless - 1));
-    const until = performance.now() + MAX_CANCEL_RETRY_MS;
-    for (let index = 0; ; index++) {
-      const { aborted } = cancellation.signal;
-      const delay = aborted ? CANCEL_DELAY_MS : delays[index];
-      if (delay === undefined || performance.now() > until) throw lost;
-      // A cancellation is to arrive as soon as possible, so it ends the wait.
-      const ending = { ...(!aborted && { signal: cancellation.signal }), ref: !this.#unconfirmed };
-      await sleep(delay, undefined, ending).catch(() => {});
-      const signal = cancellation.signal.aborted ? never : cancellation.signal;
-      try {
-        return await reopen(signal);
-      } catch (error) {
-        // The attempt was ended by the cancellation, which needs another one.
-        if (signal !== never && signal.aborted) continue;
-        if (!(error instanceof ConnectionFailed)) throw error;
-      }
+    return reopened(lost, this.options, { delays, isWaitedFor: () => !this.#unconfirmed });
+  }
+}
+
+/** What `reopen` opens, as soon as it can. Throws `lost` when all attempts have failed. */
+export async function reopened<T>(
+  lost: Error,
+  { reopen, cancellation }: { reopen(signal: AbortSignal): Promise<T>; readonly cancellation: Cancellation },
+  { delays = RECONNECT_DELAYS_MS, isWaitedFor = (): boolean => true } = {},
+): Promise<T> {
+  const until = performance.now() + MAX_CANCEL_RETRY_MS;
+  for (let index = 0; ; index++) {
+    const { aborted } = cancellation.signal;
+    const delay = aborted ? CANCEL_DELAY_MS : delays[index];
+    if (delay === undefined || performance.now() > until) throw lost;
+    // A cancellation is to arrive as soon as possible, so it ends the wait.
+    const ending = { ...(!aborted && { signal: cancellation.signal }), ref: isWaitedFor() };
+    await sleep(delay, undefined, ending).catch(() => {});
+    const signal = cancellation.signal.aborted ? never : cancellation.signal;
+    try {
+      return await reopen(signal);
+    } catch (error) {
+      // The attempt was ended by the cancellation, which needs another one.
+      if (signal !== never && signal.aborted) continue;
+      if (!(error instanceof ConnectionFailed)) throw error;
     }
   }
 }

@@ -48,6 +48,11 @@ export class AgentDirectory {
     return path.join(this.root, "journal");
   }
 
+  /** What tells the holder of the lock of a shell that a worker applies the rest of `deployment`: a link to its process. */
+  holdsFor(deployment: string): string {
+    return path.join(this.run, `holds-${deployment}`);
+  }
+
   get run(): string {
     return path.join(this.root, "run");
   }

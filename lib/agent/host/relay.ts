@@ -127,6 +127,11 @@ export class Relay {
       }
       case "signal":
         return this.#signal(request.deployment, request.signal);
+      case "reply": {
+        // A worker that cannot be reached now asks again.
+        const { deployment, question, reply } = request;
+        return this.#workers.get(deployment)?.send({ type: "reply", question, reply });
+      }
       case "follow":
         return this.#follow(request.deployment, request.after + 1);
       case "status":

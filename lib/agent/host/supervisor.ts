@@ -140,7 +140,7 @@ export class Supervisor {
       case "worker": {
         const { deployment, held = [] } = request;
         // Who waits here may wait for the deployment around this one.
-        if (held.includes(ownHost())) return void this.#start({ request, client }, undefined);
+        if (held.includes(ownHost())) return void this.#startWithin({ request, client });
         if (this.#held)
           client.send({ type: "busy", deployment, reason: waitReason(this.#held.tenure, deployment) });
         // A reconnected client may repeat its request before we notice that its earlier connection is gone.
@@ -264,6 +264,11 @@ export class Supervisor {
       return this.#assignNext();
     }
     await this.#start(waiting, spare);
+  }
+
+  /** A deployment holds the host already: one around it, or its own part over a shell. */
+  async #startWithin(waiting: Waiting): Promise<void> {
+    await this.#start(waiting, this.#held ? undefined : await this.#takeSpare(waiting));
   }
 
   /** Gives the deployment a worker. */

@@ -1,9 +1,10 @@
 import type { StepEvent } from "../../model/events";
 import type { JobOutcome, JobSignal } from "../../model/job";
+import type { Question, Reply } from "../../model/questions";
 import type { Shape, ShapesOf } from "./shapes";
 
 /** Raise it when a message changes: a peer with another number is refused, and the error shows both. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 8;
 
 /** Written by the relay before its first frame: everything before it is output of the login shell. */
 export const BANNER = `\nconsfigurator-agent ${PROTOCOL}\n`;
@@ -40,6 +41,7 @@ export type Request =
     }
   | { readonly type: "follow"; readonly deployment: string; readonly after: number }
   | { readonly type: "signal"; readonly deployment: string; readonly signal: JobSignal }
+  | { readonly type: "reply"; readonly deployment: string; readonly question: number; readonly reply: Reply }
   | { readonly type: "status"; readonly ref: number }
   | Shutdown
   | { readonly type: "ping" };
@@ -94,6 +96,13 @@ export type WorkerAnswer =
       readonly events: readonly StepEvent[];
     }
   | { readonly type: "outcome"; readonly deployment: string; readonly outcome: JobOutcome }
+  /** Asks whoever started the deployment. Asked again when the connection was lost, with the same number. */
+  | {
+      readonly type: "question";
+      readonly deployment: string;
+      readonly number: number;
+      readonly question: Question;
+    }
   /** The request was malformed, or could not be carried out. */
   | {
       readonly type: "refused";
@@ -120,6 +129,7 @@ export type WorkerRequest =
   /** Send all events after number `after`, and those still to come. */
   | { readonly type: "follow"; readonly after: number }
   | { readonly type: "signal"; readonly signal: JobSignal }
+  | { readonly type: "reply"; readonly question: number; readonly reply: Reply }
   | { readonly type: "ping" };
 
 /** Worker → supervisor, over the Node IPC channel: it accepts a job, is running one, has finished it, answers a probe. */
@@ -212,6 +222,7 @@ export const requestShapes: ShapesOf<Request> = {
   },
   follow: { deployment: "name", after: "number" },
   signal: { deployment: "name", signal },
+  reply: { deployment: "name", question: "number", reply: "object" },
   status: { ref: "number" },
   shutdown: shutdownShape,
   ping: {},
@@ -223,6 +234,7 @@ export const workerAnswerShapes: ShapesOf<WorkerAnswer> = {
     deployment: "name",
     outcome: { change: ["changed", "unchanged"], failed: "boolean", cancelled: "boolean" },
   },
+  question: { deployment: "name", number: "number", question: "object" },
   ready: {},
   working: holderShape,
   refused: { "ref?": "number", "deployment?": "name", message: "string" },
@@ -245,6 +257,7 @@ export const workerRequestShapes: ShapesOf<WorkerRequest> = {
   job: { job: "bytes" },
   follow: { after: "number" },
   signal: { signal },
+  reply: { question: "number", reply: "object" },
   ping: {},
 };
 

@@ -49,7 +49,16 @@ export interface ModuleList {
   /** npm packages by specifier: those loaded with `require()`, and those loaded with `import()`. */
   readonly packages: Readonly<Record<string, string>>;
   readonly imported: Readonly<Record<string, string>>;
+  /** Those of its files that wait while they are loaded, for themselves or an import: each with what it imports first. */
+  readonly awaiting: Readonly<Record<string, readonly string[]>>;
+  /** The files that it reads, below `ASSETS`, each with its place beside the sources. */
+  readonly assets: Readonly<Record<string, string>>;
+  /** Native addons by the specifier that loads them: places among the assets. */
+  readonly addons: Readonly<Record<string, string>>;
 }
+
+/** The directory of a tree with the files that modules read at run time. */
+export const ASSETS = "assets";
 
 /** The module `name`, relative to the consfig's directory; undefined when `tree` does not contain it. */
 export function moduleIn(tree: string, name: string): ModuleList | undefined {

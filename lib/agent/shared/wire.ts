@@ -41,21 +41,37 @@ export const HOST_WIRE_LIMITS = {
 const BURST_SECONDS = 2;
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
+/** Messages of more bytes are rare, and a packer keeps the buffer of its largest one. */
+const USUAL_BYTES = 65_536;
 
 /** The peer sent something that is not a message of this protocol. */
 export class GarbledFrame extends ProtocolViolation {}
 
 export function encode(message: unknown): Buffer {
   const plain = packr.pack(message);
-  const deflated = plain.length >= MIN_DEFLATE_SIZE ? deflateRawSync(plain, { level: 3 }) : plain;
+  const deflated = isWorthDeflating(plain) ? deflateRawSync(plain, { level: 3 }) : plain;
   const body = deflated.length < plain.length ? deflated : plain;
   const frame = Buffer.allocUnsafe(HEADER + body.length);
   frame[0] = FRAME_START;
   frame[1] = body === plain ? 0 : DEFLATED;
   frame.writeUInt32BE(body.length, 2);
   body.copy(frame, HEADER);
+  // biome-ignore lint/correctness/useHookAtTopLevel: no hook of React
+  if (plain.length > USUAL_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(USUAL_BYTES / 8));
   return frame;
 }
+
+/** Whether deflating makes it smaller. Of a long message a few samples tell: pieces of archives do not shrink. */
+function isWorthDeflating(plain: Buffer): boolean {
+  if (plain.length < SAMPLED_SIZE) return plain.length >= MIN_DEFLATE_SIZE;
+  const samples = [1, 2, 3].map((quarter) =>
+    plain.subarray((plain.length >> 2) * quarter).subarray(0, SAMPLE),
+  );
+  return samples.some((sample) => deflateRawSync(sample, { level: 1 }).length < 0.95 * SAMPLE);
+}
+
+const SAMPLED_SIZE = 512 * 1024;
+const SAMPLE = 16 * 1024;
 
 /** Turns chunks of bytes into complete frames, still encoded. Throws `GarbledFrame`. */
 export class FrameSplitter {

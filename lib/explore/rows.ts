@@ -1,0 +1,62 @@
+import { type InspectOptionsStylized, inspect } from "node:util";
+import type { Row } from "../model/rows";
+import { tableText } from "./_table-text";
+
+/** A host that has not answered. */
+export interface Unanswered {
+  readonly host: string;
+  readonly message: string;
+}
+
+/** The rows of a table on one or several hosts: an array, which prints as a table. */
+export class Rows<R> extends Array<R> {
+  /** The hosts that have not answered, and why. Arrays made from this one have none. */
+  readonly errors: readonly Unanswered[] = [];
+
+  override toSorted(compare?: (one: R, other: R) => number): Rows<R> {
+    return (Rows.from(this) as Rows<R>).sort(compare);
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptionsStylized): string {
+    const isTable = this.every((row) => typeof row === "object" && row !== null && !Array.isArray(row));
+    const body = isTable
+      ? tableText(this as unknown as Rows<Row>, options.stylize)
+      : inspect([...this], options);
+    const failed = this.errors.map(({ host, message }) => options.stylize(`${host}: ${message}`, "regexp"));
+    if (this.length === 0 && failed.length > 0) return failed.join("\n");
+    return [body, ...failed].join("\n");
+  }
+}
+
+/** The members of arrays that questions have too: they wait for the rows. */
+export const FORWARDED = ["filter", "find", "map", "slice", "toSorted"] as const;
+
+/** Rows that are still asked for: await them, or go on with `filter`, `find`, `map`, `slice` and `toSorted`. */
+export type Asked<R> = Promise<Rows<R>> & {
+  filter(keep: (row: R, index: number) => unknown): Asked<R>;
+  find(matches: (row: R, index: number) => unknown): Promise<R | undefined>;
+  map<T>(value: (row: R, index: number) => T): Asked<T>;
+  slice(start?: number, end?: number): Asked<R>;
+  toSorted(compare?: (one: R, other: R) => number): Asked<R>;
+};
+
+/** `rows`, with the members above. */
+export function asked<R>(rows: Promise<Rows<R>>): Asked<R> {
+  const forwarded = FORWARDED.map((name) => [
+    name,
+    (...given: never[]) => asked(rows.then((all) => Reflect.apply(all[name], all, given) as Rows<unknown>)),
+  ]);
+  return Object.assign(rows, Object.fromEntries(forwarded)) as Asked<R>;
+}
+
+/** A row, with the host that it is about. */
+export type Located<R> = { readonly host: string } & R;
+
+/** The rows of all `answers`, each with its host. */
+export function locatedRows<R extends Row>(
+  answers: readonly { readonly host: string; readonly rows: readonly R[] }[],
+  errors: readonly Unanswered[],
+): Rows<Located<R>> {
+  const all = Rows.from(answers.flatMap(({ host, rows }) => rows.map((row) => ({ host, ...row }))));
+  return Object.assign(all as Rows<Located<R>>, { errors });
+}
