@@ -88,6 +88,43 @@ export async function predictGroups(
   return undefined;
 }
 
+/** `userdel`: without its home directory, unless `removesHome`. */
+export async function predictUserdel(
+  model: PlanModel,
+  name: string,
+  removesHome: boolean,
+): Promise<undefined> {
+  const found = await model.user(name);
+  if (!found) return undefined;
+  model.mayFail();
+  const isOthers = (fields: readonly string[]) => fields[0] !== name;
+  const others = (lines: Lines) => lines.filter((line) => isOthers(line.split(":")));
+  const accounts = await model.readLines("/etc/passwd");
+  await model.editLines("/etc/passwd", others);
+  if ((await model.identity()).uid === 0) await model.editLines("/etc/shadow", others);
+  const isShared = others(accounts).some((line) => line.split(":")[3] === String(found.gid));
+  await model.editLines("/etc/group", (lines) =>
+    lines.flatMap((line) => {
+      const [group = "", password = "", gid = "", members = ""] = line.split(":");
+      const left = members.split(",").filter((member) => member !== name && member !== "");
+      if (group === name && gid === String(found.gid) && left.length === 0 && !isShared) return [];
+      return members.split(",").includes(name) ? [[group, password, gid, left.join(",")].join(":")] : [line];
+    }),
+  );
+  model.mayChange({ paths: ["/etc/gshadow", "/etc/subuid", "/etc/subgid"] });
+  if (!removesHome) return undefined;
+  await model.remove(found.home, { recursive: true });
+  model.mayChange({ paths: ["/var/mail", "/var/spool/mail"] });
+  return undefined;
+}
+
+/** `groupdel`. */
+export async function predictGroupdel(model: PlanModel, name: string): Promise<undefined> {
+  await model.editLines("/etc/group", (lines) => lines.filter((line) => line.split(":")[0] !== name));
+  model.mayChange({ paths: ["/etc/gshadow"] });
+  return undefined;
+}
+
 /** What differs between an account before and after. */
 export const accountDetail = (before: User, after: Partial<User>): string =>
   Object.entries(after)

@@ -1,5 +1,15 @@
 /** apt's package sources and configuration files. */
-import { attribute, type Change, defprop, type HostFacts, type PosixTarget, schema } from "consfigurator";
+import {
+  attribute,
+  type Change,
+  defprop,
+  defproplist,
+  type HostFacts,
+  InapplicableProperty,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
+import { serviceInstalledRunning } from "./_aptPackages";
 import { conflictsWith, debianSources } from "./_aptSources";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
@@ -59,6 +69,72 @@ export const proxy = defprop({
   apply: ({ uri }, target) => configuration(target, "20proxy", [`Acquire::HTTP::Proxy "${uri}";`]),
   unapply: (_args, target) => target.remove(configurationFile("20proxy")),
 });
+
+/**
+ * Declares the package mirrors of the host that contains this one, in its order; none if that declares none. As with
+ * `apt.mirrors`, `apt.standardSourcesList` writes them to the host.
+ *
+ * @example apt.usesParentMirrors()
+ */
+export const usesParentMirrors = defprop({
+  name: "apt.usesParentMirrors",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "package mirrors of the containing host",
+  hostattrs: (_args, host) => {
+    os.required(host, "debianlike");
+    host.pushNew(declaredMirrors, ...parentOf(host, "apt.mirrors").all(declaredMirrors));
+  },
+});
+
+/**
+ * apt uses the HTTP proxy of the host that contains this one; refused if that declares none.
+ *
+ * @example apt.usesParentProxy()
+ */
+export const usesParentProxy = defproplist({
+  name: "apt.usesParentProxy",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "apt proxy of the containing host",
+  hostattrs: (_args, host) => void parentProxy(host),
+  parts: (_args, host) => [proxy(parentProxy(host))],
+});
+
+function parentProxy(host: HostFacts): string {
+  const parent = parentOf(host, "apt.proxy");
+  const found = parent.newest(declaredProxy);
+  if (found !== undefined) return found;
+  throw new InapplicableProperty(
+    `${parent.name}, which contains this host, declares no proxy; put apt.proxy("http://proxy.example.org:3142") into it before the property that deploys this host`,
+  );
+}
+
+function parentOf(host: HostFacts, instead: string): HostFacts {
+  if (host.parent) return host.parent;
+  throw new InapplicableProperty(
+    `${host.name} is inside no other host; only hosts made with makeChildHost are. Use ${instead} here`,
+  );
+}
+
+/**
+ * apt-cacher-ng is installed and runs, and apt uses it as its proxy: packages that several chroots and containers install
+ * are downloaded once. It answers other machines, too, unless its own configuration says otherwise. Unapplying it only ends
+ * the use of the proxy.
+ *
+ * @example apt.usesLocalCacher()
+ */
+export const usesLocalCacher = defproplist({
+  name: "apt.usesLocalCacher",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "apt proxy on the host itself",
+  parts: () => [serviceInstalledRunning("apt-cacher-ng"), proxy(localCacher)],
+  unapply: (_args, _target, steps) => steps.unapply(proxy(localCacher)),
+});
+
+const localCacher = "http://127.0.0.1:3142";
 
 /**
  * apt downloads whole package lists instead of diffs, which is faster on a fast connection.
@@ -182,6 +258,7 @@ async function setAside(target: PosixTarget, name: string): Promise<void> {
   target.inform(`moved ${sourcesDirectory}/${name} to ${replaced}/${unique}\n`);
 }
 
-const configurationFile = (name: string): string => `/etc/apt/apt.conf.d/${name}`;
+/** The path of the file `name` of apt's configuration. */
+export const configurationFile = (name: string): string => `/etc/apt/apt.conf.d/${name}`;
 const configuration = (target: PosixTarget, name: string, lines: readonly string[]): Promise<Change> =>
   target.ensureContent(configurationFile(name), lines.map((line) => `${line}\n`).join(""));

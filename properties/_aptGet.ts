@@ -23,11 +23,14 @@ export const noninteractive = { DEBIAN_FRONTEND: "noninteractive", APT_LISTCHANG
  * fail.
  */
 const keepConfiguration = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"];
+/** Without a terminal between apt and dpkg, dpkg does not tell every twentieth of its database that it has read. */
+const plainOutput = ["-o", "Dpkg::Use-Pty=0"];
 const withOptions = (args: readonly string[]) => [
   "apt-get",
   "-o",
   "DPkg::Lock::Timeout=60",
   ...keepConfiguration,
+  ...plainOutput,
   ...args,
 ];
 

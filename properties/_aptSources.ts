@@ -1,4 +1,5 @@
 /** The content of apt's source lists. */
+import { fieldOf, parseStanzas, printStanzas, type Stanza, words, wordsOf } from "./_deb822";
 
 export interface DebianSources {
   readonly suite: string;
@@ -25,27 +26,19 @@ export function debianSources({ suite, stable, testing, mirrors, additional }: D
     ...(stable || testing ? [old ? `${suite}/updates` : `${suite}-security`] : []),
     ...additional.filter((each) => each.endsWith("-security")),
   ];
-  const stanzas = [stanza(mirrors, archive)];
-  if (security.length > 0) stanzas.push(stanza(["http://security.debian.org/debian-security"], security));
-  return stanzas.join("\n");
+  return printStanzas([
+    stanza(mirrors, archive),
+    ...(security.length > 0 ? [stanza(["http://security.debian.org/debian-security"], security)] : []),
+  ]);
 }
 
-function stanza(uris: readonly string[], suites: readonly string[]): string {
-  return [
-    "Types: deb deb-src",
-    `URIs: ${uris.join(" ")}`,
-    `Suites:${folded([...new Set(suites)])}`,
-    "Components: main contrib non-free-firmware non-free",
-    "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg",
-    "",
-  ].join("\n");
-}
-
-/** On one line if it is short, else one suite per line. */
-function folded(suites: readonly string[]): string {
-  const width = suites.reduce((sum, suite) => sum + suite.length + 1, 0);
-  return suites.map((suite) => (width > 63 ? `\n ${suite}` : ` ${suite}`)).join("");
-}
+const stanza = (uris: readonly string[], suites: readonly string[]): Stanza => [
+  ["Types", "deb deb-src"],
+  ["URIs", uris.join(" ")],
+  ["Suites", words([...new Set(suites)])],
+  ["Components", "main contrib non-free-firmware non-free"],
+  ["Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg"],
+];
 
 /**
  * Whether the sources in `text`, in either format, share an archive and suite with `ours`: apt refuses that when only
@@ -62,18 +55,22 @@ function pairs(text: string): string[] {
     const [, uri, suite] = /^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)/.exec(line) ?? [];
     return uri && suite ? [pair(uri, suite)] : [];
   });
-  const stanzas = text.split(/\n\s*\n/).flatMap((stanza) => {
-    if (/^Enabled:\s*no\s*$/im.test(stanza)) return [];
-    return words(stanza, "URIs").flatMap((uri) => words(stanza, "Suites").map((suite) => pair(uri, suite)));
-  });
+  const stanzas = parseStanzas(text)
+    .filter((stanza) => !/^(no|false|without|off|disable)$/i.test(fieldOf(stanza, "Enabled") ?? ""))
+    .flatMap((stanza) =>
+      wordsOf(stanza, "URIs").flatMap((uri) => wordsOf(stanza, "Suites").map((suite) => pair(uri, suite))),
+    );
   return [...oneLine, ...stanzas];
 }
 
 const pair = (uri: string, suite: string): string =>
   `${uri.replace(/^https:/, "http:").replace(/\/+$/, "")} ${suite}`;
 
-/** The words of a field, continuation lines included. */
-const words = (stanza: string, name: string): string[] =>
-  (new RegExp(`^${name}:((?:.*)(?:\\n[ \\t].*)*)`, "im").exec(stanza)?.[1] ?? "")
-    .split(/\s+/)
-    .filter(Boolean);
+/** An entry of the one-line format of sources.list(5), even if it is commented out. */
+const ONE_LINE = /^\s*(?:#\s*)?deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?[a-z][a-z0-9+.-]*:\S*\s+\S/m;
+
+/** The format of the sources in `text`, as the extension that apt wants for it; undefined when it has none. */
+export function formatOf(text: string): "list" | "sources" | undefined {
+  if (parseStanzas(text).some((stanza) => fieldOf(stanza, "Types") !== undefined)) return "sources";
+  return ONE_LINE.test(text) ? "list" : undefined;
+}

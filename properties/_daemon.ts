@@ -1,27 +1,28 @@
 /** Applies daemon.running: units, restarts, health checks and rollback. */
 
 import { createHash } from "node:crypto";
-import path from "node:path";
-import { AbortedChange, type AgentTarget, type Change, FailedChange, sharedRuntime } from "consfigurator";
-import { serviceUnit, socketUnit, type UnitOptions } from "./_daemonUnits";
-import { DEFAULT_PATIENCE, type Health, unhealthy } from "./_health";
-import { linkedState, systemctl } from "./_systemctl";
+import { AbortedChange, type AgentTarget, type Change, FailedChange, isUnattended } from "consfigurator";
+import { canBeTried, type Failed, hasTrial, removeTrial, triedBeside } from "./_daemonTrial";
+import { listens, UnitFiles, type Units } from "./_daemonUnitFiles";
+import type { UnitOptions } from "./_daemonUnits";
+import { DaemonVersions, type KeptVersion, releaseOf, sourceOf, UNITS } from "./_daemonVersions";
+import { type Health, unhealthy, unitState } from "./_health";
+import { addressesInUse } from "./_listeners";
+import { systemctl } from "./_systemctl";
+import { MANY_RESTARTS, SETTLED_S } from "./_unitLook";
+import { journalOf } from "./_unitState";
 import { isInhibited } from "./service";
 
 export type DaemonSpec = UnitOptions & Health;
 
-/** The record of the last healthy version, stored next to its files. */
-interface LastHealthy extends Health {
-  /** Identifies the content of its executable. */
+/** The present executable: see `releaseOf` and `sourceOf`. */
+interface Built {
   readonly release: string;
+  readonly source: string;
 }
 
-const UNITS = "/etc/systemd/system";
-const RECORD = "record.json";
-/** Has the last healthy and the last broken version of each service, with its units: `<healthy|broken>/<name>`. */
-const VERSIONS = "/usr/local/lib/consfigurator";
-/** Journal lines that a failure shows. */
-const JOURNAL_LINES = 20;
+/** Milliseconds that a service may take to end before the user is told. */
+const SLOW_STOP_MS = 5000;
 
 /** A service on a host, and its executable. */
 export class Daemon {
@@ -29,106 +30,100 @@ export class Daemon {
   readonly #spec: DaemonSpec;
   readonly #service: string;
   readonly #socket: string;
+  readonly #units: UnitFiles;
+  readonly #versions: DaemonVersions;
 
   constructor(target: AgentTarget, spec: DaemonSpec) {
     this.#target = target;
     this.#spec = spec;
     this.#service = `${spec.name}.service`;
     this.#socket = `${spec.name}.socket`;
+    this.#units = new UnitFiles(target, spec);
+    this.#versions = new DaemonVersions(target, spec.name, spec.executable, this.#units.names);
   }
 
   async apply(): Promise<Change> {
-    const release = await this.#release();
-    const last = await this.#lastHealthy();
-    const socketChange = await this.#write(this.#socket, this.#listens ? socketUnit(this.#spec) : undefined);
-    const serviceChange = await this.#write(this.#service, serviceUnit(this.#spec));
-    const isNew = socketChange === "changed" || serviceChange === "changed";
+    const built = await this.#built();
+    await this.#units.refuseMasked();
+    const last = await this.#versions.find("healthy");
+    const isNew = !(await this.#units.areWritten());
+    const isPending = await this.#target.state.has(this.#pendingFlag);
+    if (isInhibited(this.#target)) return isNew ? this.#writeUnits() : this.#units.enable();
+    if (!isNew && !isPending && built.release === last?.release)
+      return this.#start(await this.#units.enable());
+    await this.#refuseKnownAsBroken(built, last);
+    const failed = last && (await this.#tryBeside());
+    if (failed) throw await this.#keepRunning(failed, built);
     // If this deployment is interrupted, the flag makes the next one finish it.
-    if (isNew && !isInhibited(this.#target)) await this.#target.state.set(this.#pendingFlag, release);
-    if (isNew) await this.#systemctl("daemon-reload");
-    const enabled = await this.#enable();
-    if (isInhibited(this.#target)) return isNew ? "changed" : enabled;
-    const needsRestart =
-      isNew || release !== last?.release || (await this.#target.state.has(this.#pendingFlag));
-    if (!needsRestart) return this.#start(enabled);
-    await this.#restart(socketChange === "changed");
-    const reason = await this.#unhealthy(this.#spec);
-    if (reason !== undefined) throw await this.#rollBack(reason, last);
-    await this.#save("healthy", release);
+    if (isNew) await this.#target.state.set(this.#pendingFlag, built.release);
+    const switched = await this.#switch(this.#units.wanted);
+    const reason = switched.reason ?? (await this.#unhealthy(this.#spec));
+    if (reason !== undefined) throw await this.#rollBack(reason, built, last);
+    await this.#versions.keep("healthy", this.#record(built), this.#units.wanted);
+    if ((await this.#versions.find("broken"))?.version === this.#version(built))
+      await this.#versions.forget("broken");
+    // From now on its restarts count.
+    await systemctl(this.#target, ["reset-failed", this.#service], {}, { mayFail: true });
     await this.#target.state.clear(this.#pendingFlag);
     return "changed";
   }
 
   async unapply(): Promise<Change> {
-    const found = await Promise.all(this.#units.map((unit) => this.#target.lstat(`${UNITS}/${unit}`)));
-    const there = this.#units.filter((_unit, index) => found[index]);
-    if (there.length > 0) {
-      await this.#systemctl("disable", ...(isInhibited(this.#target) ? [] : ["--now"]), ...there);
-      for (const unit of there) await this.#target.remove(`${UNITS}/${unit}`);
-      await this.#systemctl("daemon-reload");
-    }
-    for (const kind of ["healthy", "broken"] as const)
-      await this.#target.remove(this.#directoryOf(kind), { recursive: true });
-    (await sharedRuntime(this.#target)).forget(this.#savedExecutable("healthy"));
+    const change = await this.#units.remove();
+    if (await hasTrial(this.#target, this.#spec.name)) await removeTrial(this.#target, this.#spec.name);
+    for (const kind of ["broken", "healthy"] as const) await this.#versions.forget(kind);
     await this.#target.state.clear(this.#pendingFlag);
-    return there.length > 0 ? "changed" : "unchanged";
+    return change;
   }
 
   get #listens(): boolean {
-    return (this.#spec.listen ?? []).length > 0;
-  }
-
-  get #units(): string[] {
-    return [this.#service, this.#socket];
+    return listens(this.#spec);
   }
 
   get #pendingFlag(): string {
     return `daemon-${this.#spec.name}`;
   }
 
-  /** A hash of the executable. */
-  async #release(): Promise<string> {
+  /** Identifies the executable and the units. */
+  #version({ source }: Built): string {
+    const text = JSON.stringify([source, this.#units.wanted]);
+    return createHash("sha256").update(text).digest("hex").slice(0, 32);
+  }
+
+  #record(built: Built, reason?: string): KeptVersion {
+    const { healthy, patience, steady } = this.#spec;
+    return { release: built.release, version: this.#version(built), healthy, patience, steady, reason };
+  }
+
+  async #built(): Promise<Built> {
     const { executable, name } = this.#spec;
     const content = await this.#target.readBytes(executable);
-    if (content) return createHash("sha256").update(content).digest("hex").slice(0, 32);
+    if (content) return { release: releaseOf(content), source: sourceOf(content) };
     throw new AbortedChange(
       `${this.#service} cannot run ${executable}: no such file; put imageDumped("${executable}", …) before daemon.running("${name}")`,
     );
   }
 
-  async #write(unit: string, text: string | undefined): Promise<Change> {
-    const file = `${UNITS}/${unit}`;
-    if (text !== undefined) return this.#target.ensureContent(file, text, { mode: 0o644 });
-    if (!(await this.#target.lstat(file))) return "unchanged";
-    await this.#systemctl("disable", ...(isInhibited(this.#target) ? [] : ["--now"]), unit);
-    return this.#target.remove(file);
-  }
-
-  async #enable(): Promise<Change> {
-    const wanted = this.#listens ? this.#units : [this.#service];
-    const states = await Promise.all(wanted.map((unit) => linkedState(this.#target, { unit })));
-    if (states.every((state) => state === "enabled")) return "unchanged";
-    await this.#systemctl("enable", ...wanted);
-    return "changed";
+  async #writeUnits(units: Units = this.#units.wanted): Promise<Change> {
+    return this.#units.write(units, await this.#target.state.has(this.#pendingFlag));
   }
 
   /** Starts a service that has not changed, unless it is running. */
   async #start(enabled: Change): Promise<Change> {
-    const wanted = this.#listens ? this.#units : [this.#service];
-    const { exit } = await systemctl(
-      this.#target,
-      ["is-active", "--quiet", ...wanted],
-      {},
-      { mayFail: true },
-    );
-    // With several units, exit code 0 only means that one of them is active.
-    const allActive = exit === 0 && (wanted.length === 1 || (await this.#areActive(wanted)));
-    if (allActive) return enabled;
-    await this.#systemctl("start", ...wanted.toReversed());
+    if (await this.#areActive(this.#listens ? this.#units.names : [this.#service])) {
+      const reason = await this.#reasonOfRestarts();
+      if (reason === undefined) return enabled;
+      throw new FailedChange(
+        `${this.#service} is not healthy: ${reason}${await journalOf(this.#target, this.#service)}`,
+      );
+    }
+    if (this.#listens) await this.#startSocket();
+    await systemctl(this.#target, ["start", "--no-block", this.#service], {});
     const reason = await this.#unhealthy(this.#spec);
-    if (reason !== undefined)
-      throw new FailedChange(`${this.#service} was started but is not healthy: ${reason}`);
-    return "changed";
+    if (reason === undefined) return "changed";
+    throw new FailedChange(
+      `${this.#service} was started but is not healthy: ${reason}${await journalOf(this.#target, this.#service)}`,
+    );
   }
 
   async #areActive(units: readonly string[]): Promise<boolean> {
@@ -139,42 +134,107 @@ export class Daemon {
       .every((state) => state === "active");
   }
 
-  /** Clients wait at the socket meanwhile: it stays open unless its unit has changed. */
-  async #restart(socketChanged: boolean): Promise<void> {
-    if (this.#listens) {
-      if (socketChanged)
-        await systemctl(this.#target, ["stop", this.#service, this.#socket], {}, { mayFail: true });
-      await this.#systemctl("start", this.#socket);
+  /** Why a running service is in a crash loop; undefined when it is not. */
+  async #reasonOfRestarts(): Promise<string | undefined> {
+    const state = await unitState(this.#target, this.#service, "ActiveEnterTimestampMonotonic");
+    const restarts = Number(state["NRestarts"] ?? 0);
+    if (restarts === 0) return undefined;
+    const upFor = process.hrtime()[0] - Number(state["ActiveEnterTimestampMonotonic"]) / 1e6;
+    if (restarts >= MANY_RESTARTS && upFor < SETTLED_S)
+      return `it exited and was restarted ${restarts} times, last ${Math.max(0, Math.round(upFor))} s ago`;
+    const reason = await this.#unhealthy(this.#spec);
+    if (reason === undefined && upFor >= SETTLED_S)
+      await systemctl(this.#target, ["reset-failed", this.#service], {}, { mayFail: true });
+    return reason;
+  }
+
+  /** A version that was found to be broken is tried again only by someone who deploys it. */
+  async #refuseKnownAsBroken(built: Built, last: KeptVersion | undefined): Promise<void> {
+    if (!last || !isUnattended(this.#target)) return;
+    const broken = await this.#versions.find("broken");
+    if (broken?.version !== this.#version(built)) return;
+    await this.#versions.restoreExecutable();
+    throw new FailedChange(
+      `${this.#service}: this version was not healthy when it was tried last (${broken.reason}), and is not tried again unattended; deploy a mended one, or deploy this one again`,
+    );
+  }
+
+  /** Undefined when the new version is healthy, or cannot run beside the one that serves now. */
+  async #tryBeside(): Promise<Failed | undefined> {
+    if (!canBeTried(this.#spec)) return undefined;
+    const state = await unitState(this.#target, this.#service);
+    if (state["ActiveState"] !== "active" || state["NRestarts"] !== "0") return undefined;
+    return triedBeside(this.#target, this.#spec);
+  }
+
+  /** The running version was never stopped. */
+  async #keepRunning({ reason, log }: Failed, built: Built): Promise<FailedChange> {
+    await this.#versions.keep("broken", this.#record(built, reason), this.#units.wanted);
+    await this.#versions.restoreExecutable();
+    await this.#target.state.clear(this.#pendingFlag);
+    return new FailedChange(
+      `${this.#service} is not healthy: ${reason}; it was tried beside the previous version, which keeps running; the failed executable is kept as ${this.#versions.executableOf("broken")}${log}`,
+    );
+  }
+
+  /** Writes the units and restarts the service. Clients wait at the socket, which stays open unless its unit changes. */
+  async #switch(units: Units): Promise<{ readonly reason?: string | undefined }> {
+    const socketChanged =
+      (await this.#target.readBytes(`${UNITS}/${this.#socket}`))?.toString("utf8") !== units[this.#socket];
+    const before = performance.now();
+    await this.#writeUnits(units);
+    await systemctl(
+      this.#target,
+      ["stop", this.#service, ...(socketChanged && units[this.#socket] ? [this.#socket] : [])],
+      {},
+      { mayFail: true },
+    );
+    const took = performance.now() - before;
+    if (took > SLOW_STOP_MS)
+      this.#target.inform(
+        `${this.#service} took ${Math.round(took / 1000)} s to end after SIGTERM; clients wait meanwhile, so let it exit when it gets SIGTERM, or set TimeoutStopSec in settings\n`,
+      );
+    if (units[this.#socket] !== undefined) {
+      const reason = await this.#socketFailure();
+      if (reason !== undefined) return { reason };
     }
     // The health check reports a failed start.
-    await systemctl(this.#target, ["restart", this.#service], {}, { mayFail: true });
+    await systemctl(this.#target, ["start", "--no-block", this.#service], {}, { mayFail: true });
+    return {};
+  }
+
+  async #startSocket(): Promise<void> {
+    const reason = await this.#socketFailure();
+    if (reason !== undefined) throw new FailedChange(`${this.#service} did not start: ${reason}`);
+  }
+
+  /** Opens the socket; returns why that failed. */
+  async #socketFailure(): Promise<string | undefined> {
+    const { exit } = await systemctl(this.#target, ["start", this.#socket], {}, { mayFail: true });
+    if (exit === 0) return undefined;
+    const inUse = await addressesInUse(this.#target, this.#spec.listen ?? []);
+    return `${this.#socket} cannot listen${inUse}${await journalOf(this.#target, this.#socket)}`;
   }
 
   #unhealthy(health: Health): Promise<string | undefined> {
     return unhealthy(this.#target, this.#service, health);
   }
 
-  /** Undefined when no healthy version is on record. */
-  async #lastHealthy(): Promise<LastHealthy | undefined> {
-    const text = await this.#target.readBytes(`${this.#directoryOf("healthy")}/${RECORD}`);
-    return text && (JSON.parse(text.toString("utf8")) as LastHealthy);
-  }
-
   /** Restores and restarts the last healthy version; keeps the failed one for inspection. */
-  async #rollBack(reason: string, last: LastHealthy | undefined): Promise<FailedChange> {
-    const log = await this.#recentLog();
-    await this.#save("broken");
-    const evidence = `; the failed executable is kept as ${this.#savedExecutable("broken")}${log}`;
+  async #rollBack(reason: string, built: Built, last: KeptVersion | undefined): Promise<FailedChange> {
+    const log = await journalOf(this.#target, this.#service);
+    await this.#versions.keep("broken", this.#record(built, reason), this.#units.wanted);
+    const evidence = `; the failed executable is kept as ${this.#versions.executableOf("broken")}${log}`;
     if (!last) {
       await systemctl(this.#target, ["stop", this.#service], {}, { mayFail: true });
       return new FailedChange(
         `${this.#service} is not healthy: ${reason}; no previous version to roll back to, so the service was stopped${evidence}`,
       );
     }
-    const socketChanged = await this.#restore();
-    await this.#systemctl("daemon-reload");
-    await this.#restart(socketChanged);
-    const still = await this.#unhealthy(last);
+    const units = await this.#healthyUnits();
+    await this.#versions.restoreExecutable();
+    const { reason: noSocket } = await this.#switch(units);
+    const still = noSocket ?? (await this.#unhealthy(last));
     if (still === undefined) await this.#target.state.clear(this.#pendingFlag);
     const outcome =
       still === undefined
@@ -183,64 +243,10 @@ export class Daemon {
     return new FailedChange(`${this.#service} is not healthy: ${reason}; ${outcome}${evidence}`);
   }
 
-  /** Restores the last healthy version. True: the socket unit has changed. */
-  async #restore(): Promise<boolean> {
-    const { executable } = this.#spec;
-    const kept = await this.#target.readBytes(this.#savedExecutable("healthy"));
-    if (kept) await this.#target.ensureContent(executable, kept, { mode: 0o755 });
-    let socketChanged = false;
-    for (const unit of this.#units) {
-      const text = await this.#target.readBytes(`${this.#directoryOf("healthy")}/${unit}`);
-      const changed = await this.#write(unit, text?.toString("utf8"));
-      if (unit === this.#socket) socketChanged = changed === "changed";
-    }
-    return socketChanged;
-  }
-
-  /** Copies the executable, which is small since it shares its runtime, and the units. */
-  async #save(kind: "healthy" | "broken", release?: string): Promise<void> {
-    const directory = this.#directoryOf(kind);
-    await this.#target.makeDirectory(directory, { mode: 0o755 });
-    const content = await this.#target.readBytes(this.#spec.executable);
-    if (content) await this.#target.ensureContent(this.#savedExecutable(kind), content, { mode: 0o755 });
-    for (const unit of this.#units) {
-      const text = await this.#target.readBytes(`${UNITS}/${unit}`);
-      if (text) await this.#target.ensureContent(`${directory}/${unit}`, text, { mode: 0o644 });
-      else await this.#target.remove(`${directory}/${unit}`);
-    }
-    if (release === undefined) return;
-    const { healthy, patience } = this.#spec;
-    const record: LastHealthy = { release, healthy, patience };
-    await this.#target.ensureContent(`${directory}/${RECORD}`, JSON.stringify(record), { mode: 0o644 });
-    (await sharedRuntime(this.#target)).remember(this.#savedExecutable(kind));
-  }
-
-  #directoryOf(kind: "healthy" | "broken"): string {
-    return `${VERSIONS}/${kind}/${this.#spec.name}`;
-  }
-
-  #savedExecutable(kind: "healthy" | "broken"): string {
-    return `${this.#directoryOf(kind)}/${path.posix.basename(this.#spec.executable)}`;
-  }
-
-  /** The last journal lines since the service was last started. */
-  async #recentLog(): Promise<string> {
-    const since = `--since=-${(this.#spec.patience ?? DEFAULT_PATIENCE) + 5}s`;
-    const command = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", String(JOURNAL_LINES), since];
-    const ids = await systemctl(
-      this.#target,
-      ["show", this.#service, "-P", "InvocationID"],
-      {},
-      { mayFail: true },
+  async #healthyUnits(): Promise<Units> {
+    const texts = await Promise.all(
+      this.#units.names.map(async (unit) => [unit, await this.#versions.healthyUnit(unit)] as const),
     );
-    const id = ids.stdout.trim();
-    const filter = id ? [`_SYSTEMD_INVOCATION_ID=${id}`] : ["-u", this.#service];
-    await this.#target.query(["journalctl", "--sync"], { mayFail: true });
-    const { stdout } = await this.#target.query([...command, ...filter], { mayFail: true });
-    return stdout.trim() ? `; its log:\n${stdout.trim()}` : "";
-  }
-
-  async #systemctl(...words: string[]): Promise<void> {
-    await systemctl(this.#target, words, {});
+    return Object.fromEntries(texts);
   }
 }

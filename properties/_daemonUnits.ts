@@ -5,10 +5,13 @@ export interface UnitOptions {
   readonly executable: string;
   readonly description?: string | undefined;
   readonly listen?: readonly string[] | undefined;
+  readonly socketSettings?: Readonly<Record<string, string>> | undefined;
   readonly user?: string | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly state?: boolean | undefined;
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** True: neither the socket nor systemd starts it a second time. */
+  readonly startsOnce?: boolean;
 }
 
 const NOTE = "# Written by daemon.running, which overwrites edits.";
@@ -18,12 +21,7 @@ export function serviceUnit(daemon: UnitOptions): string {
   const sockets = listen.length > 0 ? [["Requires", `${name}.socket`] as const] : [];
   const after = ["network.target", ...sockets.map(([, socket]) => socket)].join(" ");
   return unit({
-    Unit: [
-      ["Description", escaped(description)],
-      ["After", after],
-      ...sockets,
-      ["StartLimitIntervalSec", "0"],
-    ],
+    Unit: [["Description", escaped(description)], ["After", after], ...sockets, ...startLimit(daemon)],
     Service: [
       ["ExecStart", escaped(daemon.executable)],
       ...Object.entries(daemon.environment ?? {}).map(
@@ -35,14 +33,21 @@ export function serviceUnit(daemon: UnitOptions): string {
   });
 }
 
+const startLimit = ({ startsOnce = false }: UnitOptions): Settings =>
+  startsOnce
+    ? [
+        ["StartLimitIntervalSec", "infinity"],
+        ["StartLimitBurst", "1"],
+      ]
+    : [["StartLimitIntervalSec", "0"]];
+
 /** Connections wait here while the service restarts; they are never refused. */
-export const socketUnit = ({ name, description = name, listen = [] }: UnitOptions): string =>
+export const socketUnit = ({ name, description = name, listen = [], socketSettings }: UnitOptions): string =>
   unit({
     Unit: [["Description", `${escaped(description)} (socket)`]],
     Socket: [
       ...listen.map((address) => ["ListenStream", address] as const),
-      ["Backlog", "4096"],
-      ["TriggerLimitIntervalSec", "0"],
+      ...Object.entries({ ...socketDefaults, ...socketSettings }),
     ],
     Install: [["WantedBy", "sockets.target"]],
   });
@@ -63,6 +68,9 @@ const defaults = {
   TimeoutStopSec: "30",
   LimitNOFILE: "65536",
 };
+
+/** RemoveOnStop: of a stopped service, no Unix socket is left. */
+const socketDefaults = { Backlog: "4096", TriggerLimitIntervalSec: "0", RemoveOnStop: "yes" };
 
 const identity = ({ name, user, state }: UnitOptions): Record<string, string> => ({
   ...(user === undefined ? { DynamicUser: "yes" } : { User: user }),

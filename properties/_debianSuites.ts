@@ -15,7 +15,13 @@ export const moving = {
   development: ["testing", "unstable", "sid"],
 } as const;
 
-const names = [...Object.keys(releases), ...moving.stable, ...moving.development, "experimental"];
+/** The names of all suites. */
+export const suiteNames: readonly string[] = [
+  ...Object.keys(releases),
+  ...moving.stable,
+  ...moving.development,
+  "experimental",
+];
 
 /** The number of the Debian release `name`; undefined when it is not known. */
 export const numberOf = (name: string): number | undefined => (releases as Record<string, number>)[name];
@@ -29,8 +35,8 @@ export const isSuperseded = (number: number): boolean => number < newest;
 
 /** Refuses a name that is one slip of the finger from a known one. Others pass: there are releases to come, and derivatives. */
 export function refuseMisspelled(suite: string): void {
-  const meant = names.filter((name) => name.length > 4 && isOneSlip(suite, name));
-  if (meant.length === 0 || names.includes(suite)) return;
+  const meant = suiteNames.filter((name) => name.length > 4 && isOneSlip(suite, name));
+  if (meant.length === 0 || suiteNames.includes(suite)) return;
   const guess = meant.map((name) => JSON.stringify(name)).join(" or ");
   throw new InapplicableProperty(`there is no Debian suite ${JSON.stringify(suite)}; did you mean ${guess}?`);
 }

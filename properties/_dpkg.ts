@@ -6,6 +6,7 @@ import {
   type PlanModel,
   type PosixTarget,
 } from "consfigurator";
+import { numberOf } from "./_debianSuites";
 
 /** One package as dpkg knows it. `status` is "installed", "config-files", "half-configured" and so on. */
 export interface Package {
@@ -38,15 +39,15 @@ export class Packages {
   }
 
   /**
-   * Whether an argument of apt-get install (`foo`, `foo:i386`, `foo=1.2`) is installed. With a suite, which dpkg does
-   * not record: false.
+   * Whether an argument of apt-get install (`foo`, `foo:i386`, `foo=1.2`, `foo/bookworm-backports`) is installed. dpkg does
+   * not record suites: with one, true only if it is of backports and the version is one of those for its release.
    */
   isInstalled(wanted: string): boolean {
     const { name, version, suite } = parseWanted(wanted);
     const found = this.get(name);
     return (
       found?.status === "installed" &&
-      suite === undefined &&
+      (suite === undefined || isBackport(found.version, suite)) &&
       (version === undefined || version === found.version)
     );
   }
@@ -75,7 +76,8 @@ export class Packages {
       if (verb === "Remv" && found) all.set(key, { ...found, status: "config-files" });
     }
     const auto = new Set([...all].filter(([, each]) => each.auto).map(([key]) => key));
-    for (const name of manual) auto.delete(name.includes(":") ? name : `${name}:${this.#native}`);
+    for (const { name } of manual.map(parseWanted))
+      auto.delete(name.includes(":") ? name : `${name}:${this.#native}`);
     return new Packages(all.values(), auto);
   }
 
@@ -122,6 +124,13 @@ export class Packages {
     const pending = new Set(["unpacked", "half-configured", "triggers-awaited", "triggers-pending"]);
     return [...this.#byName.values()].filter(({ status }) => pending.has(status));
   }
+}
+
+/** Whether `version` is one for the backports `suite`, such as "bookworm-backports": they end in `~bpo12+1`. */
+function isBackport(version: string, suite: string): boolean {
+  const [, release = ""] = /^([a-z]+)-backports(?:-sloppy)?$/.exec(suite) ?? [];
+  const [, number] = /~bpo(\d+)\+\d+$/.exec(version) ?? [];
+  return release !== "" && number !== undefined && Number(number) === (numberOf(release) ?? Number(number));
 }
 
 /** `Inst foo [1.0] (1.1 Debian:12.5/stable [amd64])`, `Remv foo [1.0]`. */
@@ -171,14 +180,21 @@ async function fromFiles(target: PosixTarget): Promise<Packages> {
 
 async function fromCommand(target: PosixTarget): Promise<Packages> {
   const known = target.memory.get(cacheKey) as CachedPackages | undefined;
-  const options = { env: { KNOWN: known?.key ?? "" }, mayFail: true, about: aboutPackages };
-  const { stdout, exit } = await target.query(listing, options);
+  const options = { mayFail: true, about: aboutPackages };
+  const [current, first] = await Promise.all([
+    target.query(currentKey, options),
+    known ? undefined : target.query(listing, options),
+  ]);
+  if (known?.key === current.stdout) return known.packages;
+  const { stdout, exit } = first ?? (await target.query(listing, options));
   if (exit !== 0) throw noDpkg(target);
   const [key = "", ...rest] = stdout.split("\n");
-  if (known?.key === key) return known.packages;
   const [listed = "", extended = ""] = rest.join("\n").split("\n--\n");
   return cache(target, key, new Packages(parseListing(listed), parseExtendedStates(extended)));
 }
+
+/** The next question about packages reads all records again. */
+export const forgetPackages = (target: PosixTarget): void => void target.memory.delete(cacheKey);
 
 /** What the records of the packages depend on. */
 export const aboutPackages: HostParts = {
@@ -198,15 +214,18 @@ export async function predictPackages(model: PlanModel, after: Packages, key: st
     await model.makeDirectory(updatesDirectory);
     return;
   }
+  model.answer(currentKey, { stdout: key }, { packages: true });
   model.answer(listing, { stdout: `${key}\n${lines}--\n${states}` }, { packages: true });
 }
 
-/** Prints only the key when the records have not changed. */
+/** Prints a key that changes with the records; nothing where there are none. */
+const currentKey = `stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} ${updatesDirectory} 2>/dev/null | tr '\\n' ' '`;
+
+/** Prints the key in a line, and the records. */
 const listing = `
-key=$(stat -Lc '%d:%i %s %.Y' ${statusFile} ${statesFile} ${updatesDirectory} 2>/dev/null | tr '\\n' ' ')
+key=$(${currentKey})
 [ -n "$key" ] || exit 1
 echo "$key"
-[ "$key" = "$KNOWN" ] && exit 0
 dpkg-query -W -f='\${Package}\\t\${Architecture}\\t\${Version}\\t\${db:Status-Status}\\n' || exit 1
 echo --
 cat ${statesFile} 2>/dev/null

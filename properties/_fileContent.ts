@@ -1,6 +1,16 @@
-import { type Change, defprop, InapplicableProperty, type PosixTarget, schema } from "consfigurator";
+import {
+  type Change,
+  defprop,
+  InapplicableProperty,
+  type PosixTarget,
+  schema,
+  withCreatedNoted,
+  withCreatedRemoved,
+} from "consfigurator";
 import { content, fileLine, type Lines, wholeText } from "./_lines";
-import { checker, checking, edited } from "./_validate";
+import { withoutOptions } from "./_pairs";
+import { parentOf } from "./_paths";
+import { type Checker, checker, checking, edited } from "./_validate";
 
 const { list, mode, object, optional, path, string } = schema;
 
@@ -38,11 +48,12 @@ const ensure = ({ path, content, mode, validate }: ContentArgs, target: PosixTar
  *
  * `validate` is a command that judges the new content before it is put in place, as in Ansible: shell text or a list of
  * words, with `%s` for the path of a file with that content and the same name, in a directory of its own. If it ends with
- * another exit code than 0, the file stays as it is. Whatever a property of `file` writes to /etc/sudoers and below
- * /etc/sudoers.d is judged by `visudo -cf`, where that is installed.
+ * another exit code than 0, the file stays as it is. The other properties that edit lines and settings of a file take it,
+ * too. Whatever a property of `file` writes to /etc/sudoers and below /etc/sudoers.d is judged by `visudo -cf`, and to
+ * /etc/ssh/sshd_config and below /etc/ssh/sshd_config.d by `sshd -t`, where these are installed.
  *
  * @example file.hasContent("/etc/motd", ["Welcome.", "Be nice."])
- * @example file.hasContent("/etc/ssh/sshd_config", "PermitRootLogin no", { validate: "/usr/sbin/sshd -t -f %s" })
+ * @example file.hasContent("/etc/nginx/nginx.conf", "events {}", { validate: "nginx -t -c %s" })
  */
 export const hasContent = defprop({
   name: "file.hasContent",
@@ -54,8 +65,8 @@ export const hasContent = defprop({
 });
 
 /**
- * Like `file.hasContent`, for a file that only this property manages: unapplying it deletes the file. Previous content
- * is not restored.
+ * Like `file.hasContent`, for a file that only this property manages: unapplying it deletes the file, and the
+ * directories that were created for it, when they are empty. Previous content is not restored.
  *
  * @example file.existsWithContent("/etc/cron.d/backup", "0 3 * * * root /usr/local/bin/backup", { mode: 0o600 })
  */
@@ -65,16 +76,31 @@ export const existsWithContent = defprop({
   args: contentArgs,
   call: callWithContent,
   desc: ({ path }) => `content of ${path}`,
-  apply: ensure,
-  unapply: ({ path }, target) => target.remove(path),
+  apply: (args, target) => withCreatedNoted(target, parentOf(args.path), () => ensure(args, target)),
+  unapply: ({ path }, target) => withCreatedRemoved(target, path, () => target.remove(path)),
 });
 
-const linesArgs = object({ path: path(), lines: list(fileLine(), { minItems: 1 }) });
-const callWithLines = (path: string, ...lines: Lines[]) => ({ path, lines: lines.flat() });
+const linesArgs = object({
+  path: path(),
+  lines: list(fileLine(), { minItems: 1 }),
+  validate: optional(checker()),
+});
+
+/** Options of everything that edits a file. */
+interface EditOptions {
+  readonly validate?: Checker;
+}
+
+/** The options may come last. */
+const callWithLines = (path: string, ...params: (Lines | EditOptions)[]) => {
+  const [lines, options] = withoutOptions<EditOptions>([path, ...params]);
+  return { path, lines: (lines.slice(1) as Lines[]).flat(), ...options };
+};
 
 /**
  * `path` contains each of `lines`, as a whole line. Missing lines are appended in order; the rest is left alone.
- * Missing parent directories are created. Unapplying it deletes these lines.
+ * Missing parent directories are created. Unapplying it deletes these lines; where it had created the file, or directories,
+ * they go when they are empty.
  *
  * @example file.containsLines("/etc/some.conf", "FOO=bar")
  */
@@ -84,10 +110,15 @@ export const containsLines = defprop({
   args: linesArgs,
   call: callWithLines,
   desc: ({ path, lines }) => `${path} contains ${lines.join(", ")}`,
-  apply: ({ path, lines }, target) =>
-    edited(target, path, (old) => [...old, ...[...new Set(lines)].filter((line) => !old.includes(line))]),
-  unapply: ({ path, lines }, target) =>
-    edited(target, path, (old) => old.filter((line) => !lines.includes(line))),
+  apply: ({ path, lines, validate }, target) => {
+    const added = (old: readonly string[]) => [...new Set(lines)].filter((line) => !old.includes(line));
+    const edit = (old: readonly string[]) => [...old, ...added(old)];
+    return withCreatedNoted(target, path, () => edited(target, path, edit, validate));
+  },
+  unapply: ({ path, lines, validate }, target) => {
+    const edit = (old: readonly string[]) => old.filter((line) => !lines.includes(line));
+    return withCreatedRemoved(target, path, () => edited(target, path, edit, validate));
+  },
 });
 
 /**
@@ -101,8 +132,8 @@ export const lacksLines = defprop({
   args: linesArgs,
   call: callWithLines,
   desc: ({ path, lines }) => `${path} lacks ${lines.join(", ")}`,
-  apply: ({ path, lines }, target) =>
-    edited(target, path, (old) => old.filter((line) => !lines.includes(line))),
+  apply: ({ path, lines, validate }, target) =>
+    edited(target, path, (old) => old.filter((line) => !lines.includes(line)), validate),
 });
 
 /** A regular expression as data. */
@@ -145,14 +176,24 @@ function refuseBadPatterns(patterns: readonly Pattern[]): void {
 export const lacksLinesMatching = defprop({
   name: "file.lacksLinesMatching",
   kind: "posix",
-  args: object({ path: path(), patterns: list(pattern(), { minItems: 1 }) }),
-  call: (path: string, ...patterns: (string | RegExp)[]) => ({ path, patterns: patterns.map(patternOf) }),
+  args: object({
+    path: path(),
+    patterns: list(pattern(), { minItems: 1 }),
+    validate: optional(checker()),
+  }),
+  call: (path: string, ...params: (string | RegExp | EditOptions)[]) => {
+    const isPattern = (param: string | RegExp | EditOptions): param is string | RegExp =>
+      typeof param !== "object" || param instanceof RegExp;
+    const options = params.find((param) => !isPattern(param)) as EditOptions | undefined;
+    return { path, patterns: (params as (string | RegExp)[]).filter(isPattern).map(patternOf), ...options };
+  },
   desc: ({ path, patterns }) =>
     `${path} lacks lines matching ${patterns.map((each) => `/${each.source}/${each.flags}`).join(", ")}`,
   hostattrs: ({ patterns }) => refuseBadPatterns(patterns),
-  apply: ({ path, patterns }, target) => {
+  apply: ({ path, patterns, validate }, target) => {
     const regexes = patterns.map(regexOf);
-    return edited(target, path, (old) => old.filter((line) => !regexes.some((regex) => regex.test(line))));
+    const keeps = (line: string) => !regexes.some((regex) => regex.test(line));
+    return edited(target, path, (old) => old.filter(keeps), validate);
   },
 });
 
@@ -166,15 +207,21 @@ export const lacksLinesMatching = defprop({
 export const regexReplacedLines = defprop({
   name: "file.regexReplacedLines",
   kind: "posix",
-  args: object({ path: path(), regex: pattern(), replacement: fileLine() }),
-  call: (path: string, regex: string | RegExp, replacement: string) => ({
+  args: object({
+    path: path(),
+    regex: pattern(),
+    replacement: fileLine(),
+    validate: optional(checker()),
+  }),
+  call: (path: string, regex: string | RegExp, replacement: string, options: EditOptions = {}) => ({
     path,
     regex: patternOf(regex),
     replacement,
+    ...options,
   }),
   desc: ({ path, regex, replacement }) =>
     `${path} has /${regex.source}/${regex.flags} replaced by ${replacement}`,
   hostattrs: ({ regex }) => refuseBadPatterns([regex]),
-  apply: ({ path, regex, replacement }, target) =>
-    edited(target, path, (old) => old.map((line) => line.replace(regexOf(regex), replacement))),
+  apply: ({ path, regex, replacement, validate }, target) =>
+    edited(target, path, (old) => old.map((line) => line.replace(regexOf(regex), replacement)), validate),
 });

@@ -1,4 +1,4 @@
-import { defprop, FailedChange, schema } from "consfigurator";
+import { defprop, FailedChange, schema, withCreatedNoted, withCreatedRemoved } from "consfigurator";
 import { parentOf } from "./_paths";
 import { checkSource } from "./_validate";
 
@@ -7,7 +7,7 @@ const { boolean, object, path } = schema;
 /**
  * `from` is a symbolic link to `to`; a relative `to` is relative to the directory of `from`. A link that points
  * elsewhere is changed in one step; anything else at `from` is refused. Missing parent directories are created.
- * Unapplying it deletes a link at `from`, wherever it points.
+ * Unapplying it deletes a link at `from`, wherever it points, and empty directories that were created for it.
  *
  * @example file.symlinked({ from: "/etc/nginx/sites-enabled/blog", to: "../sites-available/blog" })
  */
@@ -16,15 +16,18 @@ export const symlinked = defprop({
   kind: "posix",
   args: object({ from: path(), to: path() }),
   desc: ({ from, to }) => `${from} is a link to ${to}`,
-  apply: async ({ from, to }, target) => {
-    const [link, found] = await Promise.all([target.readLink(from), target.lstat(from)]);
-    if (link === to) return "unchanged";
-    await checkSource(target, from, to.startsWith("/") ? to : `${parentOf(from)}/${to}`);
-    if (!found) await target.makeDirectory(parentOf(from));
-    return target.symlink(from, to);
-  },
-  unapply: async ({ from }, target) =>
-    (await target.lstat(from))?.type === "symlink" ? target.remove(from) : "unchanged",
+  apply: ({ from, to }, target) =>
+    withCreatedNoted(target, parentOf(from), async () => {
+      const [link, found] = await Promise.all([target.readLink(from), target.lstat(from)]);
+      if (link === to) return "unchanged";
+      await checkSource(target, from, to.startsWith("/") ? to : `${parentOf(from)}/${to}`);
+      if (!found) await target.makeDirectory(parentOf(from));
+      return target.symlink(from, to);
+    }),
+  unapply: ({ from }, target) =>
+    withCreatedRemoved(target, from, async () =>
+      (await target.lstat(from))?.type === "symlink" ? target.remove(from) : "unchanged",
+    ),
 });
 
 /**

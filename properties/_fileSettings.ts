@@ -1,29 +1,68 @@
-import { defprop, schema } from "consfigurator";
-import { equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
+import { type Change, defprop, type PosixTarget, schema } from "consfigurator";
+import { type ConfStyle, equals, type Pair, shell, space, tab, unspaced, withSettings } from "./_conf";
 import { type Triple, withIniSettings } from "./_ini";
-import { type Pairs, pairsOf, settingsArgs, tuple, value } from "./_pairs";
-import { edited } from "./_validate";
+import { dialectOf, postfix } from "./_iniDialects";
+import { refuseOtherGrammar } from "./_knownFiles";
+import { type Pairs, pairsOf, settingsArgs, tuple, value, withoutOptions } from "./_pairs";
+import { type Checker, checker, edited } from "./_validate";
 
-const { list, nullable, object, path, string } = schema;
+const { list, nullable, object, optional, path, string } = schema;
 
-const call = (path: string, ...pairs: Pairs) => ({ path, pairs: pairsOf(pairs) });
+/** Options of everything that edits a file. */
+interface EditOptions {
+  readonly validate?: Checker;
+}
 
-const desc = ({ path, pairs }: { path: string; pairs: readonly Pair[] }) =>
+type Params =
+  | Pairs
+  | [...words: string[], options: EditOptions]
+  | [...Exclude<Pairs, string[]>, options: EditOptions];
+
+const call = (path: string, ...params: Params) => {
+  const [pairs, options] = withoutOptions<EditOptions>(params);
+  return { path, pairs: pairsOf(pairs as Pairs), ...options };
+};
+
+type SettingsArgs = schema.Infer<ReturnType<typeof settingsArgs>>;
+
+const desc = ({ path, pairs }: SettingsArgs) =>
   `${path} sets ${pairs.map(([key, value]) => `${key}=${value}`).join(", ")}`;
+
+/** What the properties have in common that set pairs in `style`. */
+const inStyle = (name: string, style: ConfStyle) => ({
+  kind: "posix" as const,
+  args: settingsArgs(style),
+  call,
+  desc,
+  hostattrs: ({ path }: SettingsArgs) => refuseOtherGrammar(name, path),
+  apply: ({ path, pairs, validate }: SettingsArgs, target: PosixTarget): Promise<Change> =>
+    edited(
+      target,
+      path,
+      (old) =>
+        style === equals && isPostfix(path)
+          ? withIniSettings(old, pairs.map(inNoSection), postfix)
+          : withSettings(old, style, pairs),
+      validate,
+    ),
+});
+
+/** Whether values go on in indented lines. */
+const isPostfix = (path: string): boolean => /\/main\.cf$/.test(path);
+const inNoSection = ([key, value]: Pair): Triple => [null, key, value];
 
 /**
  * `path` sets each key to its value, in lines `key value`. The first line of a key becomes the active one, even if it
  * was commented out with `#`; later ones are commented out. New keys are appended. Other lines are left alone.
  *
- * @example file.containsConfSpace("/etc/ssh/sshd_config", "PermitRootLogin", "no", "X11Forwarding", "no")
+ * With `{ validate }` after the settings, a command judges the new content, as in `file.hasContent`. A file that is known to have
+ * another grammar is refused before connecting, such as /etc/ssh/sshd_config, for which there is `sshd.configured`.
+ *
+ * @example file.containsConfSpace("/etc/chrony/conf.d/local.conf", "makestep", "1 3")
  */
 export const containsConfSpace = defprop({
   name: "file.containsConfSpace",
-  kind: "posix",
-  args: settingsArgs(space),
-  call,
-  desc,
-  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, space, pairs)),
+  ...inStyle("file.containsConfSpace", space),
 });
 
 /**
@@ -33,11 +72,7 @@ export const containsConfSpace = defprop({
  */
 export const containsConfTab = defprop({
   name: "file.containsConfTab",
-  kind: "posix",
-  args: settingsArgs(tab),
-  call,
-  desc,
-  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, tab, pairs)),
+  ...inStyle("file.containsConfTab", tab),
 });
 
 /**
@@ -47,25 +82,17 @@ export const containsConfTab = defprop({
  */
 export const containsConfEquals = defprop({
   name: "file.containsConfEquals",
-  kind: "posix",
-  args: settingsArgs(equals),
-  call,
-  desc,
-  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, equals, pairs)),
+  ...inStyle("file.containsConfEquals", equals),
 });
 
 /**
  * Like `file.containsConfSpace`, in lines `key=value` without spaces.
  *
- * @example file.containsConfUnspaced("/etc/systemd/journald.conf.d/size.conf", "SystemMaxUse", "1G")
+ * @example file.containsConfUnspaced("/etc/environment", "LC_ALL", "C.UTF-8")
  */
 export const containsConfUnspaced = defprop({
   name: "file.containsConfUnspaced",
-  kind: "posix",
-  args: settingsArgs(unspaced),
-  call,
-  desc,
-  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, unspaced, pairs)),
+  ...inStyle("file.containsConfUnspaced", unspaced),
 });
 
 /**
@@ -75,11 +102,7 @@ export const containsConfUnspaced = defprop({
  */
 export const containsConfShell = defprop({
   name: "file.containsConfShell",
-  kind: "posix",
-  args: settingsArgs(shell),
-  call,
-  desc,
-  apply: ({ path, pairs }, target) => edited(target, path, (old) => withSettings(old, shell, pairs)),
+  ...inStyle("file.containsConfShell", shell),
 });
 
 const iniKey = () =>
@@ -89,12 +112,21 @@ const iniKey = () =>
   });
 const section = () => string({ pattern: "^[^\\n\\r]+$", description: "the name of a section" });
 
+type Sections = Triple[] | [...settings: Triple[], options: EditOptions];
+
 /**
  * `path` sets each key of each section to its value, in lines `key=value`; the section is null for settings before the
  * first section header. The first line of a key in its section becomes the active one, even if it was commented out;
- * later ones are commented out. A new key goes after the last setting of its section, a new section to the end.
+ * later ones are commented out. A new key goes after the last setting of its section, a new section to the end. A value
+ * that goes on in further lines is replaced as a whole; a line keeps its indentation.
+ *
+ * Files of git, systemd, Samba, MySQL, MariaDB and PHP are known by their paths, and are read as these programs do: which
+ * names are the same, how values go on and are quoted. Any other file is read as by Python's configparser.
+ *
+ * `validate` is a command that judges the new content, as in `file.hasContent`.
  *
  * @example file.containsIniSettings("/etc/systemd/journald.conf", ["Journal", "SystemMaxUse", "1G"])
+ * @example file.containsIniSettings("/etc/samba/smb.conf", ["global", "workgroup", "SHOP"], { validate: "testparm -s %s" })
  */
 export const containsIniSettings = defprop({
   name: "file.containsIniSettings",
@@ -102,9 +134,16 @@ export const containsIniSettings = defprop({
   args: object({
     path: path(),
     settings: list(tuple<Triple>(nullable(section()), iniKey(), value()), { minItems: 1 }),
+    validate: optional(checker()),
   }),
-  call: (path: string, ...settings: Triple[]) => ({ path, settings }),
+  call: (path: string, ...params: Sections) => {
+    const isTriple = (param: Triple | EditOptions): param is Triple => Array.isArray(param);
+    const options = params.find((param) => !isTriple(param)) as EditOptions | undefined;
+    return { path, settings: (params as Triple[]).filter(isTriple), ...options };
+  },
   desc: ({ path, settings }) =>
     `${path} sets ${settings.map(([section, key, value]) => `${section === null ? "" : `[${section}] `}${key}=${value}`).join(", ")}`,
-  apply: ({ path, settings }, target) => edited(target, path, (old) => withIniSettings(old, settings)),
+  hostattrs: ({ path }) => refuseOtherGrammar("file.containsIniSettings", path, { sections: true }),
+  apply: ({ path, settings, validate }, target) =>
+    edited(target, path, (old) => withIniSettings(old, settings, dialectOf(path)), validate),
 });

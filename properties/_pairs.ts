@@ -1,8 +1,9 @@
 /** Settings as arguments of properties. */
 import { schema } from "consfigurator";
 import type { ConfStyle, Pair } from "./_conf";
+import { checker } from "./_validate";
 
-const { list, object, path, string } = schema;
+const { list, object, optional, path, string } = schema;
 
 /** Settings: keys and values in turn, one object, or one list of pairs. */
 export type Pairs = string[] | [settings: Readonly<Record<string, string>>] | [settings: readonly Pair[]];
@@ -14,6 +15,15 @@ export function pairsOf(pairs: Pairs): Pair[] {
   if (typeof first === "object" && first !== null) return Object.entries(first);
   const words = pairs as string[];
   return words.flatMap((key, at) => (at % 2 === 0 ? [[key, words[at + 1]] as unknown as Pair] : []));
+}
+
+/** The parameters of a call, and the options that follow them: an object that is not the first of them. */
+export function withoutOptions<O extends object>(
+  params: readonly unknown[],
+): [params: unknown[], options: Partial<O>] {
+  const last = params.at(-1);
+  const isOptions = params.length > 1 && typeof last === "object" && last !== null && !Array.isArray(last);
+  return isOptions ? [params.slice(0, -1), last as Partial<O>] : [[...params], {}];
 }
 
 /** A list with one item for each of the schemas. */
@@ -44,4 +54,5 @@ export const settingsArgs = ({ looksLikeProse }: ConfStyle) =>
       looksLikeProse ? tuple<Pair>(wordKey(), someValue()) : tuple<Pair>(keyBeforeEquals(), value()),
       { minItems: 1 },
     ),
+    validate: optional(checker()),
   });

@@ -1,6 +1,12 @@
 /** The verbs of systemctl: which of them only ask, and what the others do. */
 import path from "node:path";
-import type { CommandResult, HostChange, HostParts, PlanModel } from "consfigurator";
+import {
+  type CommandResult,
+  type HostChange,
+  type HostParts,
+  type PlanModel,
+  shellQuote,
+} from "consfigurator";
 
 interface Instance {
   readonly userInstance?: boolean | undefined;
@@ -37,6 +43,21 @@ export const systemctlCommand = (words: readonly string[], { userInstance }: Ins
   ...(userInstance ? ["--user"] : []),
   ...words,
 ];
+
+const SHOWN =
+  "LoadState,ActiveState,SubState,Result,Type,ConditionResult,ConditionTimestampMonotonic,ExecMainStatus,InvocationID,NRestarts,ActiveEnterTimestampMonotonic";
+
+/**
+ * A command line that prints what systemd says of a unit, as `NAME=value`, and the time as `Now`: in ticks, since the host was
+ * booted. /proc/uptime would be that of a container.
+ */
+export const unitLook = (unit: string, { userInstance }: Instance): string =>
+  `echo "Now=$(cut -d ' ' -f 22 /proc/self/stat)"; systemctl${userInstance ? " --user" : ""} show -p ${SHOWN} -- ${shellQuote(unit)}`;
+
+/** What such a command prints first of a unit that has been started, or stopped. */
+export const plannedLook = (runs: boolean): Partial<CommandResult> => ({
+  stdout: `ActiveState=${runs ? "active" : "inactive"}\n`,
+});
 
 /** The verb and the units among `words`. */
 export function parsed(words: readonly string[]): { verb: string; units: readonly string[]; now: boolean } {
@@ -107,8 +128,11 @@ export async function predictSystemctl(
     // A service may create what it needs when it starts.
     model.mayChange({ units: units.map(unitFileName), ...(isRunning && { additions: true }) });
     const result = isRunning ? { exit: 0 } : { exit: 3 };
-    for (const unit of units)
-      model.answer(systemctlCommand(["is-active", "--quiet", unit], instance), result, aboutUnits([unit]));
+    for (const unit of units) {
+      const about = aboutUnits([unit]);
+      model.answer(systemctlCommand(["is-active", "--quiet", unit], instance), result, about);
+      model.answer(unitLook(unit, instance), plannedLook(isRunning), about);
+    }
   }
   if (!["enable", "disable", "mask", "unmask"].includes(verb)) return undefined;
   for (const unit of units) await predictLinks(model, verb, unit, instance);

@@ -7,7 +7,7 @@ import {
   type PosixTarget,
   schema,
 } from "consfigurator";
-import { needsRoot } from "./_needs";
+import { needsRoot, rootRequired } from "./_needs";
 import * as os from "./_os";
 import { linkedState, systemctl } from "./_systemctl";
 import { isInhibited } from "./service";
@@ -37,7 +37,7 @@ export const runsConfigurator = defproplist({
   call: (when: string) => ({ when }),
   desc: ({ when }) => `${when}: repeat this deployment`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  parts: ({ when }) => [imageDumped(), timer({ when })],
+  parts: ({ when }) => [rootRequired("systemd.runsConfigurator"), imageDumped(), timer({ when })],
   unapply: ({ when }, _target, steps) => steps.unapply(timer({ when })),
 });
 

@@ -49,12 +49,15 @@ export function checking(
   };
 }
 
-/** Replaces the lines of `path` by the result of `edit`, unless the checker for such files does not accept it. */
+/**
+ * Replaces the lines of `path` by the result of `edit`, unless `validate`, or the checker for such files, does not accept it.
+ */
 export const edited = (
   target: PosixTarget,
   path: string,
   edit: (lines: readonly string[]) => readonly string[],
-): Promise<Change> => target.editLines(path, edit, checking(target, path));
+  validate?: Checker,
+): Promise<Change> => target.editLines(path, edit, checking(target, path, validate));
 
 /** Refuses the file `source`, if it exists, when the checker for files such as `path` does not accept it. */
 export async function checkSource(target: PosixTarget, path: string, source: string): Promise<void> {
@@ -66,14 +69,15 @@ export async function checkSource(target: PosixTarget, path: string, source: str
 
 /**
  * `content`: that of a draft, which a plan does not write. A checker that reads its standard input is asked nevertheless, and
- * any other may refuse later.
+ * any other may refuse later. `written`: the file that is to be written, where that is another one than what is checked.
  */
-async function check(
+export async function check(
   target: PosixTarget,
   checker: Checker,
   file: string,
   path: string,
   content?: Buffer,
+  written = path,
 ): Promise<void> {
   const options = { mayFail: true, excerpt: true };
   const predict = (model: PlanModel) => {
@@ -85,20 +89,28 @@ async function check(
   const { exit, stdout, stderr } = content
     ? await target.run(commandOn(checker, file), { ...options, predict })
     : await target.query(commandOn(checker, file), { ...options, about: { paths: [file] } });
-  if (exit === 0) return;
+  if (exit === 0 || (typeof checker === "object" && isOther.get(checker)?.test(stderr))) return;
   const shown = typeof checker === "string" ? checker : shellWords(checker);
-  const words =
-    [stderr, stdout]
-      .map((text) => text.trim())
-      .filter(Boolean)
-      .join("\n") || `exit code ${exit}`;
-  const said = beginning(words.replaceAll(file, () => path).replaceAll(/\bstdin\b/g, () => path));
-  throw new AbortedChange(
+  const words = [stderr, stdout].map((text) => text.trim()).filter(Boolean);
+  const said = words
+    .join("\n")
+    .replaceAll(file, () => path)
+    .replaceAll(/\bstdin\b/g, () => path);
+  throw refusal(shown, written, said || `exit code ${exit}`, exit);
+}
+
+/** That the checker `shown` does not accept what was to be written to `written`: it has `said` why. */
+export function refusal(shown: string, written: string, said: string, exit = 1): AbortedChange {
+  const words = beginning(said);
+  return new AbortedChange(
     exit === CANNOT_RUN || exit === NOT_FOUND
-      ? `\`${shown}\` cannot check the new content of ${path}, so it was not written; install the checker first:\n${said}`
-      : `\`${shown}\` refuses the new content of ${path}, so it was not written; correct it:\n${said}`,
+      ? `\`${shown}\` cannot check the new content of ${written}, so it was not written; install the checker first:\n${words}`
+      : `\`${shown}\` refuses the new content of ${written}, so it was not written; correct it:\n${words}`,
   );
 }
+
+/** What checkers complain of, after everything else, though the file is right. */
+const isOther = new WeakMap<object, RegExp>();
 
 /** The commands of checkers that read their standard input. */
 const withInput = new WeakMap<object, readonly string[]>();
@@ -126,16 +138,40 @@ const ownCheckers: readonly { readonly files: RegExp; readonly find: FindChecker
     // sudo passes over names with a dot, or with ~ at the end.
     files: /^\/(?:usr\/local\/)?etc\/(?:sudoers|sudoers\.d\/[^/.]*[^/.~])$/,
     find: async (target) => {
-      const places = ["visudo", "/usr/sbin/visudo", "/usr/local/sbin/visudo"];
-      const found = await Promise.all(places.map((place) => target.hasCommand(place)));
-      const visudo = places[found.indexOf(true)];
+      const visudo = await installed(target, "visudo");
       if (visudo === undefined) return undefined;
       const command = [visudo, "-cf", PLACE];
       withInput.set(command, [visudo, "-cf", "-"]);
       return command;
     },
   },
+  {
+    files: /^\/etc\/ssh\/sshd_config(\.d\/[^/]*\.conf)?$/,
+    find: async (target) => {
+      // Only root can read the host keys, and sshd wants to be called by its whole path.
+      const [sshd, { uid }] = await Promise.all([
+        installed(target, "sshd", ["/usr/sbin/"]),
+        target.identity(),
+      ]);
+      if (sshd === undefined || uid !== 0) return undefined;
+      const command = [sshd, "-t", "-f", PLACE];
+      // Its last question of all, about a directory that is made when the service starts.
+      isOther.set(command, /^Missing privilege separation directory/m);
+      return command;
+    },
+  },
 ];
+
+/** The first of `places` where `name` is. */
+async function installed(
+  target: PosixTarget,
+  name: string,
+  places: readonly string[] = ["", "/usr/sbin/", "/usr/local/sbin/"],
+): Promise<string | undefined> {
+  const found = await Promise.all(places.map((place) => target.hasCommand(place + name)));
+  const at = found.indexOf(true);
+  return at < 0 ? undefined : places[at] + name;
+}
 
 /** Resolves to undefined where the checker is not installed. */
 type FindChecker = (target: PosixTarget) => Promise<Checker | undefined>;

@@ -29,7 +29,7 @@ const options = {
   mayFail: optional(boolean()),
   /** Seconds after which the command is killed, which is a failure. */
   timeout: optional(integer({ minimum: 1 })),
-  /** All that the command may change, as far as a plan is concerned; without it a plan expects anything to change. */
+  /** All that the command may change. A plan, and what later steps ask ahead of their turn, rely on it. Default: anything. */
   touches: optional(
     object({
       paths: optional(list(absolutePath())),

@@ -22,10 +22,17 @@ const options = {
    * not refused.
    */
   listen: optional(list(string({ pattern: "^\\S+$", description: 'an address, such as "127.0.0.1:1234"' }))),
+  /**
+   * Lines of [Socket], see systemd.socket(5), for `listen`. Every user may connect to a Unix socket unless it says
+   * otherwise: `{ SocketMode: "0660", SocketGroup: "www-data" }`.
+   */
+  socketSettings: optional(record(line())),
   /** The service is healthy when GET on this URL returns a status below 400. */
   healthy: optional(string({ pattern: "^https?://\\S+$", description: "an http or https URL" })),
   /** Seconds within which the service must become healthy; 10 unless given. */
   patience: optional(integer({ minimum: 1, maximum: 600 })),
+  /** Seconds that it must stay healthy, without a restart or another answer, before the step succeeds; 2 unless given. */
+  steady: optional(integer({ minimum: 0, maximum: 600 })),
   /** The account that runs the service; a dynamic one, see systemd.exec(5), unless given. */
   user: optional(account()),
   environment: optional(record(string({ pattern: "^[^\\u0000]*$", description: "text" }))),
@@ -40,10 +47,14 @@ export type DaemonOptions = Omit<Args, "name">;
 
 /**
  * `executable` runs as the systemd service `name`, from boot on, under an account of its own and restricted to what a
- * network service needs. It is restarted only when the executable or these options change, and must become healthy
- * before the step succeeds. If it does not, the last healthy executable and units are restored and started again, the
- * step fails with the reason, and the failed version is kept below /usr/local/lib/consfigurator/broken. Where services
- * are inhibited it is not started. Do not put secrets into `environment`: everyone can read units.
+ * network service needs. It is restarted only when the executable or these options change, and must become healthy, and
+ * stay so for `steady` seconds, before the step succeeds. With `listen`, a new version is tried first beside the running
+ * one, at another address and with a copy of its data (up to 64 MB): one that is not healthy there never replaces it.
+ * Otherwise, or if it is not healthy in its place, the last healthy executable and units are restored and started again.
+ * Either way the step fails with the reason and the last lines of its log, the failed version is kept below
+ * /usr/local/lib/consfigurator/broken, and a deployment that repeats itself does not try it again. A service that systemd
+ * keeps restarting fails the step, too. Where services are inhibited it is not started. Do not put secrets into
+ * `environment`: everyone can read units.
  *
  * @example daemon.running("cool-web-service", { listen: ["127.0.0.1:1234"], healthy: "http://127.0.0.1:1234/" })
  */

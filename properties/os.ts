@@ -1,6 +1,6 @@
 /** The operating system of a host: declarations, queries, and choices by it. */
 import { defprop, schema } from "consfigurator";
-import { refuseMisspelled } from "./_debianSuites";
+import { refuseMisspelled, suiteNames } from "./_debianSuites";
 import type { OsValue } from "./_os";
 import { declare } from "./_osCases";
 import { inWords, mismatch } from "./_osMatch";
@@ -21,7 +21,12 @@ export {
 
 const arch = () =>
   string({ pattern: "^[a-z0-9][a-z0-9_-]*$", description: 'an architecture, such as "amd64"' });
-const suite = () => string({ pattern: "^[a-z][a-z0-9._-]*$", description: 'a suite, such as "bookworm"' });
+const suite = () =>
+  string({
+    pattern: "^[a-z][a-z0-9._-]*$",
+    description: 'a suite, such as "bookworm"',
+    examples: suiteNames,
+  });
 const from = () =>
   optional(
     string({

@@ -12,13 +12,16 @@ import {
   schema,
   shellQuote,
 } from "consfigurator";
-import { INHIBITED, inhibited, isInhibited } from "./_inhibited";
+import { inhibited, isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
-import { aboutUnits, loadState } from "./_systemctlVerbs";
-import { startFailure, whyNotRunning } from "./_unitState";
+import { aboutUnits, loadState, plannedLook, unitLook } from "./_systemctlVerbs";
+import { isSteady, isUp, look, MIN_UPTIME } from "./_unitLook";
+import { forgetRestarts, reloadUnit, startFailure, whyNotRunning } from "./_unitState";
+import { policyFile } from "./_withoutServices";
 
-export { INHIBITED, isInhibited };
+export { withoutStartingServices } from "./_withoutServices";
+export { isInhibited };
 
 const { object, string } = schema;
 
@@ -28,7 +31,7 @@ const one = object({ name: service() });
 const byName = (name: string) => ({ name });
 
 /**
- * The service `name` runs, according to service(8). Where systemd runs, it must still do so a second after a start, or the
+ * The service `name` runs, according to service(8). Where systemd runs, it must go on doing so, as with `systemd.started`, or the
  * property has failed, with the last lines of the journal. Does nothing where services are inhibited.
  *
  * @example service.running("postgresql")
@@ -39,12 +42,12 @@ export const running = defprop({
   args: one,
   call: byName,
   desc: ({ name }) => `${name} running`,
-  check: async ({ name }, target) => isInhibited(target) || isRunning(target, name),
+  check: async ({ name }, target) => isInhibited(target) || isRunningSteadily(target, name),
   apply: async ({ name }, target) => {
     await needsRoot(target, "service.running");
     const { exit, stdout, stderr } = await target.run(["service", name, "start"], {
       mayFail: true,
-      predict: (model) => predictService(model, name, "start"),
+      predict: (model) => predictService(model, name),
     });
     if (exit === 0) {
       target.report({ kind: "unit", unit: name, change: "started" });
@@ -66,39 +69,49 @@ export const running = defprop({
 const hasSystemd = async (target: PosixTarget): Promise<boolean> =>
   (await target.stat("/run/systemd/system"))?.type === "directory";
 
-/** The exit code of "status" for a service that does not run, as init scripts agree. */
-const NOT_RUNNING = 3;
+/** Whether "status" has said that a service does not run: init scripts agree on the exit code, and FreeBSD's on the words. */
+const saysStopped = (exit: number, printed: string): boolean =>
+  (exit === 3 && !/usage/i.test(printed)) || (exit === 1 && /\bis not running\b/.test(printed));
 
 /** What keeps the service from running after a start; undefined when it runs, or when its script cannot say. */
 async function stateAfterStart({ name }: { name: string }, target: PosixTarget): Promise<string | undefined> {
   if (await hasSystemd(target)) return whyNotRunning(target, { unit: name });
+  const printed = await statusOfStopped(target, name);
+  return printed && `${name} does not run; \`service ${name} status\` printed: ${printed}`;
+}
+
+/** What `service … status` prints of a service that does not run; undefined when it runs, or when its script cannot say. */
+async function statusOfStopped(target: PosixTarget, name: string): Promise<string | undefined> {
   const options = { mayFail: true, about: aboutService(name) };
   const { exit, stdout, stderr } = await target.query(["service", name, "status"], options);
   const printed = (stdout + stderr).trim();
-  if (exit !== NOT_RUNNING || /usage/i.test(printed)) return undefined;
-  return `${name} does not run; \`service ${name} status\` printed: ${printed}`;
+  return saysStopped(exit, printed) ? printed || "nothing" : undefined;
 }
 
-/** Asks systemd directly where it runs: service(8) would ask it too, but prints its whole status. */
-const isRunning = (target: PosixTarget, name: string): Promise<boolean> =>
-  target.succeeds(statusCommand(name), { about: aboutService(name) });
+/** Whether the service `name` runs. Where systemd runs, it is asked directly: service(8) prints its whole status. */
+export const isRunning = async (target: PosixTarget, name: string): Promise<boolean> =>
+  isUp(await lookAt(target, name));
 
-const statusCommand = (name: string): string =>
-  `if [ -d /run/systemd/system ]; then systemctl is-active --quiet ${shellQuote(name)}; else service ${shellQuote(name)} status; fi`;
+const isRunningSteadily = async (target: PosixTarget, name: string): Promise<boolean> =>
+  isSteady(await lookAt(target, name), () => lookAt(target, name, MIN_UPTIME));
+
+const lookAt = (target: PosixTarget, name: string, wait = 0) =>
+  look(target, { unit: name }, { wait, command: serviceLook(name), about: aboutService(name) });
+
+/** Like `unitLook`, also where no systemd runs. */
+const serviceLook = (name: string): string =>
+  `if [ -d /run/systemd/system ]; then ${unitLook(name, {})}; elif service ${shellQuote(name)} status >/dev/null 2>&1; then echo ActiveState=active; fi`;
 
 /** Does to `model` what service(8) does to a host. */
-async function predictService(
-  model: PlanModel,
-  name: string,
-  verb: string,
-): Promise<Partial<CommandResult> | undefined> {
+async function predictService(model: PlanModel, name: string): Promise<Partial<CommandResult> | undefined> {
   const isKnown = (await hasSystemd(model))
     ? (await loadState(model, name, {})) !== "not-found"
     : (await model.stat(`/etc/init.d/${name}`)) !== undefined;
   if (!isKnown) return { exit: 1, stderr: `${name}: unrecognized service` };
   model.mayFail();
   model.mayChange(aboutService(name));
-  if (verb !== "reload") model.answer(statusCommand(name), { exit: 0 }, aboutService(name));
+  model.answer(serviceLook(name), plannedLook(true), aboutService(name));
+  model.answer(unitLook(name, {}), plannedLook(true), aboutUnits([name]));
   return undefined;
 }
 
@@ -119,13 +132,18 @@ export const restarted = defprop({
   args: one,
   call: byName,
   desc: ({ name }) => `${name} restarted`,
-  apply: ({ name }, target) => act(target, "service.restarted", name, "restart"),
+  apply: async ({ name }, target) => {
+    if (isInhibited(target)) return "unchanged";
+    await needsRoot(target, "service.restarted");
+    return act(target, name, "restart");
+  },
   verify: stateAfterStart,
 });
 
 /**
- * Makes the service `name` reload its configuration each time it is applied, so use it in `onChange`. Does nothing where services are
- * inhibited.
+ * Makes the service `name` use its configuration as it is now, each time it is applied, so use it in `onChange`: it is reloaded, or
+ * started when it does not run. Where systemd runs, one that cannot be reloaded is restarted, and it must run a second later.
+ * Does nothing where services are inhibited.
  *
  * @example onChange(file.containsLines("/etc/ssh/sshd_config", "PasswordAuthentication no"), service.reloaded("ssh"))
  */
@@ -135,32 +153,37 @@ export const reloaded = defprop({
   args: one,
   call: byName,
   desc: ({ name }) => `${name} reloaded`,
-  apply: ({ name }, target) => act(target, "service.reloaded", name, "reload"),
+  apply: async ({ name }, target) => {
+    if (isInhibited(target)) return "unchanged";
+    await needsRoot(target, "service.reloaded");
+    if (await hasSystemd(target)) return reloadUnit(target, { unit: name });
+    return act(target, name, (await isStopped(target, name)) ? "start" : "reload");
+  },
+  verify: stateAfterStart,
 });
 
-async function act(
-  target: PosixTarget,
-  property: string,
-  name: string,
-  verb: "restart" | "reload",
-): Promise<Change> {
-  if (isInhibited(target)) return "unchanged";
-  await needsRoot(target, property);
+/** Where no systemd runs: a service whose script cannot say counts as running. */
+async function isStopped(target: PosixTarget, name: string): Promise<boolean> {
+  return (await statusOfStopped(target, name)) !== undefined;
+}
+
+const DONE = { start: "started", restart: "restarted", reload: "reloaded" } as const;
+
+async function act(target: PosixTarget, name: string, verb: keyof typeof DONE): Promise<Change> {
+  const hasUnits = await hasSystemd(target);
+  if (hasUnits) await forgetRestarts(target, { unit: name });
   const { exit, stdout, stderr } = await target.run(["service", name, verb], {
     mayFail: true,
-    predict: (model) => predictService(model, name, verb),
+    predict: (model) => predictService(model, name),
   });
   if (exit === 0) {
-    target.report({ kind: "unit", unit: name, change: verb === "restart" ? "restarted" : "reloaded" });
+    target.report({ kind: "unit", unit: name, change: DONE[verb] });
     return "changed";
   }
   const printed = stderr.trim() || stdout.trim();
-  if (verb === "restart" && (await hasSystemd(target)))
-    throw new FailedChange(await startFailure(target, { unit: name }, printed));
+  if (hasUnits) throw new FailedChange(await startFailure(target, { unit: name }, printed));
   throw new FailedChange(`\`service ${name} ${verb}\` ended with exit code ${exit}: ${printed}`);
 }
-
-const policyFile = "/usr/sbin/policy-rc.d";
 
 /**
  * No service is started on this host, neither by installing packages nor by properties. For a system that is not

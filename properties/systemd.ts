@@ -1,14 +1,16 @@
 /** systemd units, of the system instance or of a user's. */
-import { type Change, defprop, type PosixTarget, schema } from "consfigurator";
+import { type Change, defprop, FailedChange, type PosixTarget, schema } from "consfigurator";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { enabledState, linkedState, needsUserInstance, systemctl } from "./_systemctl";
-import { startUnit, whyNotRunning } from "./_unitState";
+import { runsSteadily } from "./_unitLook";
+import { maskedReason, reloadUnit, startUnit, whyNotRunning } from "./_unitState";
 import { isInhibited } from "./service";
 
 const { account, boolean, object, optional, string } = schema;
 
 export { runsConfigurator } from "./_systemdTimer";
+export { hasDropIn, hasTimer, hasUnit } from "./_systemdUnits";
 
 const instance = { userInstance: optional(boolean()) };
 const one = object({
@@ -41,9 +43,9 @@ export const daemonReloaded = defprop({
 });
 
 /**
- * `unit` is active. After a start it must still be a second later, or the property has failed, with the last lines of
- * the journal. A one-shot unit is active only until it finishes, and must finish well. Does nothing where services are
- * inhibited.
+ * `unit` is active, and stays so: one that has just been started must still be active a second later, and one that systemd
+ * has restarted three times, last within a minute, is in a crash loop. Otherwise the property has failed, with the last lines of
+ * the journal. A one-shot unit is active only until it finishes, and must finish well. Does nothing where services are inhibited.
  *
  * @example systemd.started("nginx.service")
  */
@@ -54,7 +56,7 @@ export const started = defprop({
   call: byUnit,
   desc: (args) => `${args.unit} started${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  check: async (args, target) => isInhibited(target) || isActive(target, args),
+  check: async (args, target) => isInhibited(target) || runsSteadily(target, args),
   apply: (args, target) => run(target, "systemd.started", "start", args),
   verify: whyNotRunningNow,
 });
@@ -94,7 +96,8 @@ export const restarted = defprop({
 });
 
 /**
- * Makes `unit` reload its configuration each time it is applied, so use it in `onChange`. Does nothing where services are inhibited.
+ * Makes `unit` use its configuration as it is now, each time it is applied, so use it in `onChange`: it is reloaded, or restarted
+ * when it cannot be, or started when it does not run. It must run a second later. Does nothing where services are inhibited.
  *
  * @example onChange(file.containsLines("/etc/ssh/sshd_config", "PasswordAuthentication no"), systemd.reloaded("ssh.service"))
  */
@@ -105,7 +108,12 @@ export const reloaded = defprop({
   call: byUnit,
   desc: (args) => `${args.unit} reloaded${forUser(args)}`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  apply: (args, target) => actUnlessInhibited(target, "systemd.reloaded", ["reload", args.unit], args),
+  apply: async (args, target) => {
+    if (isInhibited(target)) return "unchanged";
+    await mustBeAllowed(target, "systemd.reloaded", args);
+    return reloadUnit(target, args);
+  },
+  verify: whyNotRunningNow,
 });
 
 /**
@@ -222,10 +230,15 @@ async function run(
   verb: "start" | "restart",
   args: One,
 ): Promise<Change> {
-  if (args.userInstance) await needsUserInstance(target);
-  else await needsRoot(target, property);
+  await mustBeAllowed(target, property, args);
   return startUnit(target, verb, args);
 }
+
+const mustBeAllowed = (
+  target: PosixTarget,
+  property: string,
+  { userInstance }: InstanceOptions,
+): Promise<void> => (userInstance ? needsUserInstance(target) : needsRoot(target, property));
 
 /** Hoisted, for the definitions above. */
 function whyNotRunningNow(args: One, target: PosixTarget): Promise<string | undefined> {
@@ -238,8 +251,7 @@ async function act(
   words: string[],
   args: InstanceOptions,
 ): Promise<Change> {
-  if (args.userInstance) await needsUserInstance(target);
-  else await needsRoot(target, property);
+  await mustBeAllowed(target, property, args);
   await systemctl(target, words, args);
   return "changed";
 }
@@ -255,8 +267,15 @@ async function actUnlessInhibited(
 
 /** These only create and delete links, so they need no running systemd where services are inhibited. */
 async function link(target: PosixTarget, property: string, verb: string, args: One): Promise<Change> {
+  if (verb === "enable") await refuseMasked(target, args);
   if (!isInhibited(target)) return act(target, property, [verb, args.unit], args);
   if (!args.userInstance) await needsRoot(target, property);
   await systemctl(target, [verb, args.unit], args);
   return "changed";
+}
+
+async function refuseMasked(target: PosixTarget, args: One): Promise<void> {
+  const { state } = await enabledState(target, args);
+  if (!state.startsWith("masked")) return;
+  throw new FailedChange(`${args.unit} cannot be enabled: ${maskedReason(args)}`);
 }

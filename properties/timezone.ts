@@ -1,5 +1,15 @@
 /** The time zone of a host. */
-import { AbortedChange, attribute, type Change, defprop, type PosixTarget, schema } from "consfigurator";
+import {
+  AbortedChange,
+  attribute,
+  type Change,
+  defprop,
+  defproplist,
+  type HostFacts,
+  InapplicableProperty,
+  type PosixTarget,
+  schema,
+} from "consfigurator";
 import { noninteractive } from "./_aptGet";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
@@ -10,6 +20,7 @@ const zoneName = () =>
   string({
     pattern: "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$",
     description: 'a time zone, such as "Europe/London"',
+    suggest: "time zones",
   });
 
 const declaredZone = attribute<string>("timezone");
@@ -56,6 +67,35 @@ export const configured = defprop({
     const named = os.runs(target.host, "debianlike") ? await setDebianName(target, zone) : "unchanged";
     return linked === "changed" || named === "changed" ? "changed" : "unchanged";
   },
+});
+
+function zoneOfParent({ parent, name }: HostFacts): string {
+  if (!parent)
+    throw new InapplicableProperty(
+      `${name} is inside no other host; only hosts made with makeChildHost are. Use timezone.configured here`,
+    );
+  const zone = parent.newest(declaredZone);
+  if (zone !== undefined) return zone;
+  throw new InapplicableProperty(
+    `${parent.name}, which contains this host, declares no time zone; put timezone.configured("Europe/London") or the like into it before the property that deploys this host`,
+  );
+}
+
+/**
+ * The time zone of the host is that of the host that contains it; refused if that declares none.
+ *
+ * @example timezone.configuredFromParent()
+ */
+export const configuredFromParent = defproplist({
+  name: "timezone.configuredFromParent",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "time zone of the containing host",
+  hostattrs: (_args, host) => {
+    os.required(host, "linux");
+    zoneOfParent(host);
+  },
+  parts: (_args, host) => [configured(zoneOfParent(host))],
 });
 
 /** The content of /etc/timezone; undefined on a system that does not use this file. */

@@ -1,22 +1,22 @@
 /** Accounts and groups. */
-import {
-  AbortedChange,
-  defprop,
-  type HostFacts,
-  InapplicableProperty,
-  type PosixTarget,
-  schema,
-} from "consfigurator";
-import { accountDetail, predictField, predictGroupadd, predictGroups, predictUseradd } from "./_accountModel";
+import { AbortedChange, defprop, schema } from "consfigurator";
+import { accountDetail, predictField, predictGroupadd, predictUseradd } from "./_accountModel";
+import { existing, needsUsermod } from "./_accounts";
 import { needsRoot } from "./_needs";
-import { isA, of, runs, shown } from "./_os";
+import { runs } from "./_os";
 
-const { absolutePath, account, integer, list, object } = schema;
+export { hasDesktopGroups, hasGroups } from "./_userGroups";
+export { hasHome } from "./_userHome";
+export { hasEnabledPassword, hasLockedPassword, isLocked } from "./_userPasswords";
+export { doesNotExist } from "./_userRemoval";
+
+const { absolutePath, account, integer, object } = schema;
 
 const id = () => integer({ minimum: 0, maximum: 2 ** 32 - 2, description: "a user or group number" });
 
 /**
- * The account `username` exists. A missing account is created with a home directory.
+ * The account `username` exists. A missing account is created with a home directory, and a group of its name, or in that
+ * group where it exists already.
  *
  * @example user.hasAccount("deploy")
  */
@@ -29,10 +29,14 @@ export const hasAccount = defprop({
   check: async ({ username }, target) => (await target.user(username)) !== undefined,
   apply: async ({ username }, target) => {
     await needsRoot(target, "user.hasAccount");
+    const group = await target.group(username);
+    const inGroup = group ? ["-g", username] : [];
     const command = runs(target.host, "freebsd")
-      ? ["pw", "useradd", username, "-m"]
-      : ["useradd", "-m", username];
-    await target.run(command, { predict: (model) => predictUseradd(model, username) });
+      ? ["pw", "useradd", username, "-m", ...inGroup]
+      : ["useradd", "-m", ...inGroup, username];
+    await target.run(command, {
+      predict: (model) => predictUseradd(model, username, group ? { gid: group.gid } : {}),
+    });
     target.report({ kind: "account", change: "created", name: username });
     return "changed";
   },
@@ -128,45 +132,6 @@ export const groupExists = defprop({
 });
 
 /**
- * The account `username` is in each of `groups`, in addition to its other groups. Account and groups must exist.
- *
- * @example user.hasGroups("deploy", "sudo", "adm")
- */
-export const hasGroups = defprop({
-  name: "user.hasGroups",
-  kind: "posix",
-  args: object({ username: account(), groups: list(account(), { minItems: 1 }) }),
-  call: (username: string, ...groups: string[]) => ({ username, groups }),
-  desc: ({ username, groups }) => `${username} is in ${groups.join(", ")}`,
-  hostattrs: (_args, host) => needsUsermod(host, "freebsd"),
-  check: async ({ username, groups }, target) => {
-    if (!(await target.user(username))) return false;
-    const present = await target.groupsOf(username);
-    return groups.every((group) => present.includes(group));
-  },
-  apply: async ({ username, groups }, target) => {
-    await needsRoot(target, "user.hasGroups");
-    await existing(target, username);
-    for (const group of groups) {
-      if (await target.group(group)) continue;
-      throw new AbortedChange(
-        `the group ${group} does not exist; put user.groupExists("${group}") before this property`,
-      );
-    }
-    const present = await target.groupsOf(username);
-    const [, ...secondary] = present;
-    const command = runs(target.host, "freebsd")
-      ? ["pw", "usermod", username, "-G", [...new Set([...secondary, ...groups])].join(",")]
-      : ["usermod", "-a", "-G", groups.join(","), username];
-    await target.run(command, { predict: (model) => predictGroups(model, username, groups) });
-    const added = groups.filter((group) => !present.includes(group));
-    const detail = `groups: + ${added.join(", ")}`;
-    target.report({ kind: "account", change: "modified", name: username, detail });
-    return "changed";
-  },
-});
-
-/**
  * The account `username` has the login shell `shell`, which is listed in /etc/shells. Account and shell must exist.
  *
  * @example user.hasLoginShell("deploy", "/bin/bash")
@@ -195,52 +160,3 @@ export const hasLoginShell = defprop({
     return "changed";
   },
 });
-
-/**
- * The account `username` has no password that could be used to log in. Other methods, such as ssh keys, still work.
- *
- * @example user.hasLockedPassword("root")
- */
-export const hasLockedPassword = defprop({
-  name: "user.hasLockedPassword",
-  kind: "posix",
-  args: object({ username: account() }),
-  call: (username: string) => ({ username }),
-  desc: ({ username }) => `${username} has no usable password`,
-  hostattrs: (_args, host) => needsUsermod(host),
-  check: async ({ username }, target) => {
-    await needsRoot(target, "user.hasLockedPassword");
-    await existing(target, username);
-    return isLocked(await target.readLines("/etc/shadow"), username);
-  },
-  apply: async ({ username }, target) => {
-    await target.run(["passwd", "--lock", username], {
-      predict: (model) => predictField(model, "/etc/shadow", username, 1, (password) => `!${password}`),
-    });
-    target.report({ kind: "account", change: "modified", name: username, detail: "password: locked" });
-    return "changed";
-  },
-});
-
-/** Whether passwd -S would print "L": no password matches the entry of `username` in `shadow`. */
-export function isLocked(shadow: readonly string[], username: string): boolean {
-  const password = shadow.map((line) => line.split(":")).find(([name]) => name === username)?.[1];
-  return password !== undefined && /^[!*]/.test(password);
-}
-
-async function existing(target: PosixTarget, username: string) {
-  const found = await target.user(username);
-  if (found) return found;
-  throw new AbortedChange(
-    `the account ${username} does not exist; put user.hasAccount("${username}") before this property`,
-  );
-}
-
-/** Requires the tools of Debian, or those of `other` if given. */
-function needsUsermod(host: HostFacts, other?: "freebsd"): void {
-  const value = of(host);
-  if (value && (isA(value, "debianlike") || (other && isA(value, other)))) return;
-  const wanted = other ? `debianlike or ${other}` : "debianlike";
-  const found = value ? `runs ${shown(value)}` : "has no operating system declared yet";
-  throw new InapplicableProperty(`it needs a ${wanted} system, but ${host.name} ${found}`);
-}

@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
+import { serve } from "consfigurator/service";
 
 /** A guest book: shows to everyone what visitors write. Keeps it in $STATE_DIRECTORY, if that is set. */
 export function startServer(port: number): void {
@@ -11,13 +12,8 @@ export function startServer(port: number): void {
       (error: Error) => response.writeHead(500, text).end(`${error.message}\n`),
     );
   });
-  // Under systemd, use its socket, so that a restart refuses no connection.
-  server.listen(process.env["LISTEN_FDS"] ? { fd: 3 } : { port, host: "127.0.0.1" });
-  process.once("SIGTERM", () => {
-    // Finish running requests and accept no new ones.
-    server.close(() => process.exit(0));
-    server.closeIdleConnections();
-  });
+  // On the socket of systemd, if it has one, and without losing a request when it is restarted.
+  serve(server, { port, host: "127.0.0.1" });
 }
 
 type Answer = [status: number, headers: http.OutgoingHttpHeaders, body: string];
