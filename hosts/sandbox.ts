@@ -22,7 +22,9 @@ export const sandbox = canClone()
       file.containsConfEquals("/etc/sysctl.d/10-sandbox.conf", "vm.swappiness", "10"),
       onChange(
         file.existsWithContent("/srv/hello/greeting", "Hello from a property."),
-        cmd.single('hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/output'),
+        cmd.single('hello --greeting="$(cat /srv/hello/greeting)" >/srv/hello/output', {
+          touches: { paths: ["/srv/hello"] },
+        }),
       ),
       timezone.configured("Etc/UTC"),
     )

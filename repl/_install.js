@@ -71,14 +71,14 @@ function onPinnedNode(script) {
   }
   const child = spawn(pinnedNode, [...process.execArgv, script, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
+    env: { MALLOC_ARENA_MAX: "1", ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
   });
-  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"])
-    process.on(signal, () => child.kill(signal));
-  process.on("SIGINT", () => {
-    if (child.connected) child.send("SIGINT", () => {});
-    else child.kill("SIGINT");
-  });
+  for (const signal of ["SIGHUP", "SIGQUIT", "SIGUSR2"]) process.on(signal, () => child.kill(signal));
+  for (const signal of COUNTED_SIGNALS)
+    process.on(signal, () => {
+      if (child.connected) child.send(signal, () => {});
+      else child.kill(signal);
+    });
   child.on("error", (error) => {
     process.stderr.write(`${pinnedNode}: ${error.message}\n`);
     process.exit(2);
@@ -91,36 +91,45 @@ function onPinnedNode(script) {
   return true;
 }
 
+/** Signals of which a second one means more than the first. */
+const COUNTED_SIGNALS = ["SIGINT", "SIGTERM"];
+
 /** Time in which a signal that was sent to both processes arrives at both. */
 const SAME_SIGNAL_MS = 200;
 
 /**
- * Takes each SIGINT of the parent process, unless we got the same one ourselves: Ctrl-C, and whatever ends a process group,
- * reaches both, and a second SIGINT means more than the first.
+ * Takes each SIGINT and SIGTERM of the parent process, unless we got the same one ourselves: Ctrl-C, and whatever ends a
+ * process group, reaches both.
  */
 function receiveSignals() {
+  const passOn = Object.fromEntries(COUNTED_SIGNALS.map((signal) => [signal, receive(signal)]));
+  process.on("message", (signal) => passOn[signal]?.());
+  process.channel.unref();
+}
+
+/** Counts the `signal`s that this process gets. The returned function takes one that its parent has got. */
+function receive(signal) {
   let own = 0;
   let passedOn = 0;
   const count = () => {
     own += 1;
-    if (process.listenerCount("SIGINT") > 1) {
+    if (process.listenerCount(signal) > 1) {
       setTimeout(() => {
         passedOn = Math.max(passedOn, own);
       }, 5 * SAME_SIGNAL_MS).unref();
       return;
     }
     // Without a listener of the program, the signal ends it.
-    process.removeListener("SIGINT", count);
-    process.kill(process.pid, "SIGINT");
+    process.removeListener(signal, count);
+    process.kill(process.pid, signal);
   };
-  process.on("SIGINT", count);
-  process.on("message", () => {
+  process.on(signal, count);
+  return () => {
     passedOn += 1;
     setTimeout(() => {
-      if (own < passedOn) process.emit("SIGINT", "SIGINT");
+      if (own < passedOn) process.emit(signal, signal);
     }, SAME_SIGNAL_MS);
-  });
-  process.channel.unref();
+  };
 }
 
 /** How the installed packages differ from the lock file; `undefined` when they match. */

@@ -2,10 +2,9 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import Module from "node:module";
 import path from "node:path";
-import type { TSError } from "ts-node";
-import type ts from "typescript";
+import { inCompiler, inCompilerMeanwhile } from "../lib/util/compiler-process";
 import { cacheHome } from "../lib/util/package.js";
-import { asStatements } from "./_statements";
+import type { CompiledInput, StatementLines } from "./_input-compiler";
 
 /** A top-level statement of the prompt or of a playbook, ready to run. */
 export interface Statement {
@@ -58,96 +57,24 @@ export function compileInput(
   return evaluated(withSource(javascript, file), file)(context.scope, context.load);
 }
 
-/** Loads the compiler, which takes a quarter of a second: called while the prompt is idle. */
-export function warmUp(): void {
-  compiler();
+const COMPILER = require.resolve("./_input-compiler.ts");
+
+/** Starts the compiler, which takes half a second, without blocking. */
+export async function warmUp(): Promise<void> {
+  await inCompilerMeanwhile(COMPILER, "warmUp").catch(() => {}); // the next input tries again, and reports
 }
 
-const isLoaded = (): boolean => service !== undefined;
-
-export { isLoaded as compilerIsLoaded };
+/** The lines of each top-level statement in `code`, from 0; undefined if it does not parse. */
+export const statementLines = (code: string): StatementLines[] | undefined =>
+  inCompiler(COMPILER, "statementLines", code) as StatementLines[] | undefined;
 
 function toJavaScript(text: string, file: string): string {
-  if (/^\s*\{/.test(text) && !/;\s*$/.test(text)) {
-    try {
-      return translated(`(${text.trimEnd()}\n)`, file);
-    } catch {
-      // Not an object literal, but a block.
-    }
-  }
-  return translated(text, file);
+  const compiled = inCompiler(COMPILER, "compile", text) as CompiledInput;
+  if ("javascript" in compiled) return compiled.javascript;
+  if ("incomplete" in compiled) throw new IncompleteInput(compiled.incomplete);
+  const { message, line, column } = compiled.invalid;
+  throw new InvalidInput(message, shownFile(file), line, column);
 }
-
-function translated(text: string, file: string): string {
-  try {
-    return compiler().compile(text, VIRTUAL);
-  } catch (error) {
-    throw isSyntaxError(error) ? inputError(error, text, file) : error;
-  }
-}
-
-const VIRTUAL = path.join(path.parse(process.cwd()).root, "input.ts");
-
-interface Compiler {
-  compile(code: string, file: string): string;
-}
-let service: Compiler | undefined;
-
-/** ts-node, configured to turn each input into the statements of `_statements.ts` and to keep its imports. */
-function compiler(): Compiler {
-  if (!service) {
-    const { create } = require("ts-node") as typeof import("ts-node");
-    const typescript = require("typescript") as typeof ts;
-    const before = Error.prepareStackTrace;
-    service = create({
-      cwd: path.dirname(VIRTUAL),
-      skipProject: true,
-      transpileOnly: true,
-      ignore: [],
-      transformers: { after: [asStatements(typescript)] },
-      compilerOptions: {
-        target: "es2023",
-        module: "esnext",
-        moduleResolution: "bundler",
-        moduleDetection: "force",
-        verbatimModuleSyntax: true,
-        removeComments: true,
-      },
-    });
-    Error.prepareStackTrace = before; // ts-node maps only stacks of code that it compiled itself.
-  }
-  return service;
-}
-
-const isSyntaxError = (error: unknown): error is TSError & { diagnostics: readonly ts.Diagnostic[] } =>
-  error instanceof Error && Array.isArray((error as { diagnostics?: unknown }).diagnostics);
-
-/** An error at the very end of the input means that it is incomplete, except for an unterminated string. */
-function inputError(
-  { diagnostics }: { diagnostics: readonly ts.Diagnostic[] },
-  text: string,
-  file: string,
-): Error {
-  const end = text.trimEnd().length;
-  const first = diagnostics[0];
-  const start = first?.start ?? 0;
-  const message =
-    typeof first?.messageText === "string" ? first.messageText : (first?.messageText.messageText ?? "");
-  const spansLines = first !== undefined && MULTILINE.has(first.code);
-  if (spansLines || (start >= end && first?.code !== UNTERMINATED_STRING))
-    return new IncompleteInput(message);
-  const before = text.slice(0, start).split("\n");
-  return new InvalidInput(
-    message.replace(/\.$/, ""),
-    shownFile(file),
-    before.length,
-    (before.at(-1) ?? "").length + 1,
-  );
-}
-
-/** TypeScript's numbers for an unterminated comment and template. */
-const MULTILINE = new Set([1010, 1160]);
-const UNTERMINATED_STRING = 1002;
 
 /** `prompt[3]` for the third input of the prompt; the path of a playbook unchanged. */
 export function shownFile(file: string): string {
@@ -173,10 +100,10 @@ function cached(text: string, compile: () => string): string {
   }
 }
 
-/** Raise the first when `_statements.ts` changes its output for the same text. */
+/** Raise the first when `_input-compiler.ts` or `_statements.ts` changes its output for the same text. */
 const versions = (): string =>
   [
-    "1",
+    "2",
     ...["typescript", "ts-node"].map(
       (name) => (require(`${name}/package.json`) as { version: string }).version,
     ),
@@ -193,15 +120,11 @@ function withSource(javascript: string, file: string): string {
   });
 }
 
-/** Keeps modules alive: Node drops the source map of an unreferenced module, even if functions from it still exist. */
-const evaluatedModules: Module[] = [];
-
 type Factory = (scope: object, load: InputContext["load"]) => Statement[];
 
 /** Evaluates as a CommonJS module, since Node keeps source maps for those. No statement runs yet. */
 function evaluated(javascript: string, file: string): Factory {
   const module = new Module(file) as Module & { _compile(code: string, file: string): void };
   module._compile(javascript, file);
-  evaluatedModules.push(module);
   return module.exports as Factory;
 }

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type Complaint, complaintsOf } from "../lib/controller/validate";
+import { type Complaint, checked } from "../lib/controller/validate";
 import { type Host, hosts } from "../lib/model/host";
 import { checkTypes } from "../lib/source/check";
 import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
-import { sourceDirectories } from "../lib/source/sources";
+import { checkedDirectories, sourceDirectories } from "../lib/source/sources";
 import { colour } from "./_colour";
 import { printError } from "./print";
 import type { Out } from "./views/view";
@@ -27,17 +27,24 @@ export interface Problem {
 const VERSION = 1;
 
 /**
- * Checks the consfig in `directory` without connecting to any host: loads it, checks its types, and prepares every host
- * with its nested deployments. Prints every problem with its line; with `json`, one object. Returns the exit code: 0,
- * or 2 if there are problems.
+ * Checks the consfig in `directory` without connecting to any host: loads it, checks its types and those of the modules that
+ * its properties name, and prepares every host with its nested deployments, what would be sent to it, and the data that it
+ * needs. Prints every problem with its line; with `json`, one object. Returns the exit code: 0, or 2 if there are problems.
  */
 export async function check(directory: string, out: Out, { json = false } = {}): Promise<number> {
   const types = checkTypes(directory); // in a separate process, in parallel
   types.catch(() => {}); // awaited below
   const consfig = openConsfig(directory);
   const { error, notices } = consfig.refresh();
-  const prepared = error ? [] : hosts.values().flatMap(problemsOf);
-  const typeErrors = (await types).map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
+  const results = await Promise.all(
+    (error ? [] : hosts.values()).map(async (host) => ({ host, ...(await checked(host, consfig)) })),
+  );
+  const prepared = results.flatMap(({ host, complaints }) => complaints.map((each) => ofHost(host, each)));
+  const modules = consfig
+    .moduleFiles(results.flatMap((each) => each.modules))
+    .filter((file) => !isChecked(path.relative(consfig.root, file)));
+  const found = await (modules.length > 0 ? checkTypes(directory, { modules }) : types);
+  const typeErrors = found.map(({ source: _, ...rest }): Problem => ({ found: "types", ...rest }));
   const isEmpty = !sourceDirectories.some((each) => existsSync(path.join(consfig.root, each)));
   const problems = isEmpty
     ? notices.map((message): Problem => ({ found: "loading", message }))
@@ -57,6 +64,9 @@ export async function check(directory: string, out: Out, { json = false } = {}):
   return problems.length > 0 ? 2 : 0;
 }
 
+/** Whether the types of a file, relative to the consfig, are checked in any case. */
+const isChecked = (file: string): boolean => checkedDirectories.includes(file.split(path.sep)[0] ?? "");
+
 /** The load error, unless the type checker reported the same position. */
 function loading(error: Error | undefined, consfig: Consfig, types: readonly Problem[]): Problem[] {
   if (!error) return [];
@@ -74,8 +84,6 @@ function loading(error: Error | undefined, consfig: Consfig, types: readonly Pro
     },
   ];
 }
-
-const problemsOf = (host: Host): Problem[] => complaintsOf(host).map((each) => ofHost(host, each));
 
 function ofHost({ name }: Host, { site, message }: Complaint): Problem {
   const [, file = site, line, column] = /^(.*):(\d+):(\d+)$/.exec(site) ?? [];

@@ -1,3 +1,4 @@
+import { hasDeviated } from "../lib/controller/bound-plan";
 import { hosts } from "../lib/model/host";
 import type { Report } from "../lib/model/report";
 import { colour } from "./_colour";
@@ -19,17 +20,100 @@ interface Choice {
 /** After a failed deployment: asks what to do, does it, and asks again while something fails. Enter stops. */
 export async function offerChoices(shell: Shell, terminal: Terminal, signal: AbortSignal): Promise<void> {
   for (let again = true; again; ) {
-    const choices = choicesFor(shell.failures, shell, terminal, signal);
+    const { failures } = shell;
+    const isPlanned = failures.some(({ reports }) => reports.some(hasDeviated));
+    const choices = isPlanned
+      ? choicesOfPlan(failures, shell, terminal, signal)
+      : choicesFor(failures, shell, terminal, signal);
     if (choices.length <= 1) return;
-    const keys = choices.map(({ key }) => key).join("");
-    for (const { key, label } of choices) shell.print(`  ${colour.cyan(key)}  ${cut(label, columns() - 6)}`);
-    shell.out.write(colour.yellow(`${namesOf(shell.failures)} failed; what now? [${keys}] `));
-    const key = await terminal.key(keys, STOP);
-    again = (await choices.find((choice) => choice.key === key)?.act()) ?? false;
+    const happened = isPlanned ? notAsPlanned(failures) : `${namesOf(failures)} failed`;
+    again = await choose(happened, choices, shell, terminal);
   }
 }
 
+/** Asks which of `choices` to take, and does it. Resolves with true to ask again. */
+async function choose(
+  happened: string,
+  choices: readonly Choice[],
+  shell: Shell,
+  terminal: Terminal,
+): Promise<boolean> {
+  const keys = choices.map(({ key }) => key).join("");
+  for (const { key, label } of choices) shell.print(`  ${colour.cyan(key)}  ${cut(label, columns() - 6)}`);
+  shell.out.write(colour.yellow(`${happened}; what now? [${keys}] `));
+  const key = await terminal.key(keys, STOP);
+  return (await choices.find((choice) => choice.key === key)?.act()) ?? false;
+}
+
 const STOP = "4";
+const stop: Choice = {
+  key: STOP,
+  label: "stop (Enter); continue later with .why, .retry or .shell",
+  act: async () => false,
+};
+
+/** What is offered when steps of a deployment that is bound to a plan were not as planned. */
+function choicesOfPlan(failures: Failures, shell: Shell, terminal: Terminal, signal: AbortSignal): Choice[] {
+  const reports = failures.flatMap((each) => each.reports);
+  const [deviated, others] = [reports.filter(hasDeviated), reports.filter((each) => !hasDeviated(each))];
+  const steps = deviated
+    .flatMap(({ failed }) => failed)
+    .filter(({ failure }) => failure?.name === "NotAsPlanned");
+  const these = steps.length === 1 ? steps[0]?.desc : `these ${steps.length} steps`;
+  const too = others.length > 0 ? `, and retry ${others.map(({ host }) => host).join(", ")}` : "";
+  const [first] = deviated;
+  return [
+    {
+      key: "1",
+      label: `go on with ${these} as ${steps.length === 1 ? "it is" : "they are"} now${too}; the rest as planned`,
+      act: async () => (await shell.retry(failures, { accept: true, signal })).length > 0,
+    },
+    {
+      key: "2",
+      label: "plan the rest anew, and ask again",
+      act: () => replan(failures, shell, terminal, signal),
+    },
+    stop,
+    ...(first ? [shellOn(first.host, shell, terminal)] : []),
+  ];
+}
+
+function notAsPlanned(failures: Failures): string {
+  const count = failures.flatMap(({ reports }) => reports).length;
+  return `${namesOf(failures)} ${count === 1 ? "is" : "are"} not as planned`;
+}
+
+/** Plans `failures` anew and asks whether to do that. Resolves with true to ask again. */
+async function replan(
+  failures: Failures,
+  shell: Shell,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const plans = await shell.replan(failures, signal);
+  const deployIt: Choice = {
+    key: "1",
+    label: "do what this plan says",
+    act: async () => {
+      try {
+        return (await shell.deployInstead(failures, plans, signal)).length > 0;
+      } catch (error) {
+        shell.printError(error);
+        return true;
+      }
+    },
+  };
+  return choose("planned anew", [deployIt, stop], shell, terminal);
+}
+
+const shellOn = (host: string, shell: Shell, terminal: Terminal): Choice => ({
+  key: "5",
+  label: `open a shell on ${host}`,
+  act: async () => {
+    await openShellOn(host, shell, terminal);
+    return true;
+  },
+});
 
 function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal: AbortSignal): Choice[] {
   const reports = failures.flatMap((each) => each.reports);
@@ -61,19 +145,8 @@ function choicesFor(failures: Failures, shell: Shell, terminal: Terminal, signal
       label: `skip: deploy again without ${steps.length === 1 ? steps[0]?.desc : `the ${steps.length} failed steps`}`,
       act: () => retry({ leaveOut: true }),
     },
-    {
-      key: STOP,
-      label: "stop (Enter); continue later with .why, .retry or .shell",
-      act: async () => false,
-    },
-    reachable !== undefined && {
-      key: "5",
-      label: `open a shell on ${reachable.host}`,
-      act: async () => {
-        await openShellOn(reachable.host, shell, terminal);
-        return true;
-      },
-    },
+    stop,
+    reachable !== undefined && shellOn(reachable.host, shell, terminal),
   ];
   return all.filter((choice) => choice !== false);
 }

@@ -1,14 +1,17 @@
 import { readdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { sourceKinds } from "../lib/model/data-source";
 import { hops } from "../lib/model/hop";
 import { type AnyDefinition, properties } from "../lib/model/property";
 import type { Schema } from "../lib/model/schema";
+import { parametersOf } from "../lib/util/parameters";
 import { memberNames, valueNamed } from "./_members";
 import { type Opening, readInput } from "./_openings";
+import { resultMembers } from "./_resultMembers";
 import { commands } from "./commands";
 import { hostNames } from "./commands/_host";
-import { fieldType, parametersOf } from "./docs";
+import { fieldType } from "./docs";
 import type { Shell } from "./shell";
 
 /** The candidates at the cursor, and the text that they replace. */
@@ -52,6 +55,12 @@ function files(typed: string, directory = process.cwd()): Completions {
   }
 }
 
+/** As `files`, in a string that ends with the name of a file. */
+function localFiles(typed: string, quote: string, directory?: string): Completions {
+  const [candidates] = files(typed, directory);
+  return [candidates.map((each) => (each.endsWith("/") ? each : `${each}${quote}`)), typed];
+}
+
 function inputCompletions(input: string, shell: Shell): Completions {
   const { openings, string, inComment } = readInput(input);
   if (inComment) return [[], ""];
@@ -67,10 +76,11 @@ function inputCompletions(input: string, shell: Shell): Completions {
         before,
       )?.[1];
   if (chain) return [memberNames(valueNamed(chain, shell.workspace.scope)), fragment];
-  if (!string && /\.\s*$/.test(before)) return [[], fragment]; // a member of an unevaluated expression
+  if (!string && /\.\s*$/.test(before)) return [resultMembers(before), fragment];
   const hosts = string ? undefined : hostCompletions(openings, shell);
   if (hosts?.some((name) => name.startsWith(fragment))) return [hosts, fragment];
-  const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before });
+  const root = shell.workspace.consfig.root;
+  const fromSchema = argumentCompletions(openings, fragment, { string: string?.quote, before, root });
   if (fromSchema) return [fromSchema, fragment];
   return string ? [[], fragment] : [allNames(shell, fragment), fragment];
 }
@@ -124,6 +134,8 @@ const allNames = (shell: Shell, fragment: string): string[] => {
 interface CursorContext {
   readonly string: string | undefined;
   readonly before: string;
+  /** The directory of the consfig. */
+  readonly root: string;
 }
 
 /** What the schema of the enclosing call allows here: keys of an object, values of a field, or parameter hints. */
@@ -150,12 +162,23 @@ function argumentCompletions(
   if (innermost?.bracket === "{") {
     const key = innermost.current;
     if (key === undefined)
-      return cursor.string ? [] : Object.keys(fieldsOf(schema)).map((name) => `${name}: `);
+      return cursor.string
+        ? []
+        : Object.keys(fieldsOf(schema))
+            .filter((name) => !innermost.named.includes(name) && !isParameter(name, schema, definition))
+            .map((name) => `${name}: `);
     schema = fieldOf(schema, key);
   }
   const values = allowed(schema);
-  if (cursor.string)
-    return values.filter((value) => typeof value === "string").map((value) => `${value}${cursor.string}`);
+  if (cursor.string) {
+    for (const { suggest } of branches(schema)) {
+      if (suggest === "local files") return localFiles(fragment, cursor.string)[0];
+      if (suggest === "files of the consfig") return localFiles(fragment, cursor.string, cursor.root)[0];
+    }
+    return [...values, ...suggested(schema)]
+      .filter((value) => typeof value === "string")
+      .map((value) => `${value}${cursor.string}`);
+  }
   if (values.length > 0) return values.map((value) => JSON.stringify(value));
   return fragment === "" && inner.length === 0 ? parameterHints(definition, call.index) : undefined;
 }
@@ -164,6 +187,8 @@ type AnySchema = Schema<unknown>;
 type CallableDefinition = Pick<AnyDefinition, "name" | "args"> & { readonly call?: Function };
 
 function definitionOf(callee: string): CallableDefinition | undefined {
+  const source = sourceKinds.get(/^source\.(\w+)$/.exec(callee)?.[1] ?? "");
+  if (source) return { name: callee, ...source };
   const hop = /^via\.(\w+)$/.exec(callee)?.[1];
   return hop
     ? (hops.get(hop) as CallableDefinition | undefined)
@@ -199,6 +224,24 @@ const allowed = (schema: AnySchema | undefined): unknown[] =>
         ? [true, false]
         : [],
   );
+
+/** Values that the schema names, of more that it allows. */
+const suggested = (schema: AnySchema | undefined): unknown[] =>
+  branches(schema).flatMap((branch) =>
+    branch["suggest"] === "time zones"
+      ? Intl.supportedValuesOf("timeZone")
+      : ((branch["examples"] ?? []) as unknown[]),
+  );
+
+/** Whether a field of the whole arguments has a parameter of its own, and is no option. */
+const isParameter = (
+  name: string,
+  schema: AnySchema | undefined,
+  { args, call }: CallableDefinition,
+): boolean =>
+  schema === args &&
+  call !== undefined &&
+  parametersOf(call).some((parameter) => parameter.replace(/^\.\.\./, "") === name);
 
 /** The remaining parameters, as hints to read. At least two, so that Tab inserts none of them. */
 function parameterHints(definition: CallableDefinition, index: number): string[] | undefined {

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node
 "use strict";
 /** The command `consfig`, for Node 18 and later: installs missing packages, switches to the pinned Node, starts. */
 const { ensureInstalled, onPinnedNode } = require("./_install.js");
@@ -15,6 +15,8 @@ if (!onPinnedNode(__filename)) {
  * which most is free, and none of that is given back: 330 MB after 40 deployments, of which 60 are in use.
  */
 function keepHeapSmall() {
+  // One arena for all threads, see mallopt(3): the C library has read it, and child processes must not inherit it.
+  delete process.env.MALLOC_ARENA_MAX;
   const { setFlagsFromString } = require("node:v8");
   // For new objects 2 MB instead of up to 96; the others may exceed what is in use by a fifth before they are collected.
   setFlagsFromString("--semi-space-growth-factor=1");

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { hops } from "../lib/model/hop";
-import { type AnyDefinition, properties } from "../lib/model/property";
+import { type AnyDefinition, properties, publicProperties } from "../lib/model/property";
 import type { Schema } from "../lib/model/schema";
 import { root as packageRoot } from "../lib/util/package.js";
+import { balanced, parametersOf } from "../lib/util/parameters";
 
 /** The documentation of a name, read from source. */
 export interface Doc {
@@ -27,6 +28,28 @@ export function docOf(name: string, consfigRoot: string): Doc | undefined {
 
 /** The documented names besides properties: functions, and hops as `via.NAME`. */
 export const documentedNames = (): string[] => [...publicExports().keys()];
+
+const MAX_FOUND = 12;
+
+/** The names whose documentation is about `words`, best first: in the name, in the first sentence, elsewhere in the text. */
+export function searchDocs(words: string, consfigRoot: string): string[] {
+  const wanted = words
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter(Boolean);
+  if (wanted.length === 0) return [];
+  const has = (text: string) => wanted.every((word) => text.toLowerCase().includes(word));
+  const own = publicProperties();
+  const ranked = [...new Set([...own, ...documentedNames()])].flatMap((name) => {
+    const doc = has(name) ? undefined : docOf(name, consfigRoot);
+    const rank = has(name) ? 0 : doc && has(doc.summary) ? 1 : doc && has(doc.text) ? 2 : undefined;
+    return rank === undefined ? [] : [{ name, rank }];
+  });
+  return ranked
+    .toSorted((a, b) => a.rank - b.rank)
+    .slice(0, MAX_FOUND)
+    .map(({ name }) => name);
+}
 
 function propertyDoc(name: string, consfigRoot: string): Doc | undefined {
   const property = properties.get(name);
@@ -112,7 +135,7 @@ function publicExports(): Map<string, string> {
       if (name) exported.set(name, path.join(library, `${from}.ts`));
     }
   }
-  const via = path.join(library, "connection", "via.ts");
+  const via = path.join(library, "via.ts");
   for (const [, names = "", from = ""] of textOf(via).matchAll(/export \{([^}]*)\} from "([^"]+)"/g)) {
     for (const name of names.split(","))
       exported.set(`via.${name.trim()}`, path.join(path.dirname(via), `${from}.ts`));
@@ -163,44 +186,6 @@ function parametersIn(
       ? balanced(source, source.indexOf("(", elsewhere.index))
       : "";
   return text || parametersOf(call).join(", ");
-}
-
-/** The names of the parameters of `call`, `...rest` with its dots. */
-export function parametersOf(call: Function): string[] {
-  const source = call.toString();
-  const start = source.indexOf("(");
-  if (start < 0 || /^[\w$]+\s*=>/.test(source)) return [/^[\w$]+/.exec(source)?.[0] ?? ""];
-  return splitAtCommas(balanced(source, start))
-    .map((one) => one.replace(/\s*=[\s\S]*$/, "").trim())
-    .filter(Boolean);
-}
-
-/** The text between the bracket at `start` and its closing bracket, on one line. */
-function balanced(source: string, start: number): string {
-  let depth = 0;
-  for (let at = start; at < source.length; at += 1) {
-    if ("([{".includes(source[at] ?? "")) depth += 1;
-    if (")]}".includes(source[at] ?? "")) depth -= 1;
-    if (depth === 0)
-      return source
-        .slice(start + 1, at)
-        .replaceAll(/\s*\n\s*/g, " ")
-        .replace(/,\s*$/, "")
-        .trim();
-  }
-  return "";
-}
-
-function splitAtCommas(text: string): string[] {
-  const parts = [""];
-  let depth = 0;
-  for (const letter of text) {
-    if ("([{".includes(letter)) depth += 1;
-    if (")]}".includes(letter)) depth -= 1;
-    if (letter === "," && depth === 0) parts.push("");
-    else parts.push(`${parts.pop()}${letter}`);
-  }
-  return parts;
 }
 
 /** The fields of an arguments object, as a type. */

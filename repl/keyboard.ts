@@ -1,16 +1,28 @@
 import { PassThrough } from "node:stream";
 import type { ReadStream } from "node:tty";
+import { PASTE_START, type PastedInput, pastedPart, withoutPasteMarks } from "./_paste";
 
 const CTRL_C = 3;
 const RETURN = 13;
 
+/** Receives what is pasted, instead of the keys that it would be. */
+export interface PasteTaker {
+  /** The inputs in `text`. */
+  split(text: string): readonly PastedInput[];
+  /** Inserts `text` where the user types. */
+  insert(text: string): void;
+}
+
 /**
  * The prompt's input. While a command runs, keys are buffered, so that nothing is echoed into the view; Ctrl-C is
- * reported at once.
+ * reported at once. What is pasted goes to `paste`, input by input.
  */
 export class Keyboard extends PassThrough {
   readonly isTTY = true;
+  paste: PasteTaker | undefined;
   #buffered: Buffer = Buffer.alloc(0);
+  /** Pasted inputs that are not inserted yet; they come before `#buffered`. */
+  #pasted: PastedInput[] = [];
   #pumping = false;
   #onInterrupt: (() => void) | undefined;
   #taker: ((chunk: Buffer) => void) | undefined;
@@ -18,7 +30,7 @@ export class Keyboard extends PassThrough {
 
   constructor(private readonly terminal: ReadStream) {
     super();
-    terminal.on("data", (chunk: Buffer) => this.#take(chunk));
+    terminal.on("data", (chunk: Buffer) => this.receive(chunk));
     terminal.on("end", () => this.end());
   }
 
@@ -26,7 +38,7 @@ export class Keyboard extends PassThrough {
   hold(onInterrupt: () => void): void {
     this.#onInterrupt = onInterrupt;
     if (!this.#buffered.includes(CTRL_C)) return;
-    this.#buffered = Buffer.alloc(0);
+    this.#clear();
     setImmediate(onInterrupt);
   }
 
@@ -36,25 +48,55 @@ export class Keyboard extends PassThrough {
     this.#pump();
   }
 
-  /** Line by line: a command may call `hold` for the rest of the buffered lines. */
+  /** Does what Ctrl-C does while a command runs; nothing while none does. */
+  interrupt(): void {
+    this.#clear();
+    this.#onInterrupt?.();
+  }
+
+  /** Line by line and input by input: a command may call `hold` for the rest. */
   #pump(): void {
-    if (this.#onInterrupt || this.#pumping || this.#buffered.length === 0) return;
-    const end = this.#buffered.indexOf(RETURN);
-    const line = end < 0 ? this.#buffered : this.#buffered.subarray(0, end + 1);
-    this.#buffered = this.#buffered.subarray(line.length);
+    if (this.#onInterrupt || this.#pumping) return;
+    const send = this.#next();
+    if (!send) return;
     this.#pumping = true;
-    this.write(line);
+    send();
     setImmediate(() => {
       this.#pumping = false;
       this.#pump();
     });
   }
 
-  /** Sends all keys to `taker` until the returned function is called: for questions. */
-  lend(taker: (chunk: Buffer) => void): () => void {
-    this.#taker = taker;
+  #next(): (() => void) | undefined {
+    const input = this.#pasted.shift();
+    if (input)
+      return () => {
+        this.paste?.insert(input.text);
+        if (input.complete) this.write("\r");
+      };
+    if (this.#buffered.length === 0) return undefined;
+    const { paste } = this;
+    const pasted = paste && pastedPart(this.#buffered);
+    if (pasted === "unfinished") return undefined;
+    if (paste && pasted) {
+      this.#buffered = this.#buffered.subarray(pasted.length);
+      this.#pasted = [...paste.split(pasted.text)];
+      return this.#next();
+    }
+    const returned = this.#buffered.indexOf(RETURN) + 1;
+    const marked = this.#buffered.indexOf(PASTE_START);
+    const ends = [returned, paste ? marked : 0].filter((end) => end > 0);
+    const line = this.#buffered.subarray(0, Math.min(this.#buffered.length, ...ends));
+    this.#buffered = this.#buffered.subarray(line.length);
+    return () => void this.write(line);
+  }
+
+  /** Sends all keys to `taker` until the returned function is called: for questions. With `raw`, with marks of pastes. */
+  lend(taker: (chunk: Buffer) => void, { raw = false } = {}): () => void {
+    const taking = raw ? taker : (chunk: Buffer) => taker(withoutPasteMarks(chunk));
+    this.#taker = taking;
     return () => {
-      this.#taker = undefined;
+      if (this.#taker === taking) this.#taker = undefined;
     };
   }
 
@@ -96,11 +138,18 @@ export class Keyboard extends PassThrough {
     this.end();
   }
 
-  #take(chunk: Buffer): void {
+  #clear(): void {
+    this.#buffered = Buffer.alloc(0);
+    this.#pasted = [];
+  }
+
+  /** Takes keys, from the terminal or from whoever has read them there. */
+  receive(chunk: Buffer): void {
     if (this.#taker) return this.#taker(chunk);
     if (this.#onInterrupt && chunk.includes(CTRL_C)) {
-      this.#buffered = Buffer.alloc(0);
-      return this.#onInterrupt();
+      this.#clear();
+      for (const _ of chunk.filter((key) => key === CTRL_C)) this.#onInterrupt();
+      return;
     }
     this.#buffered = Buffer.concat([this.#buffered, chunk]);
     this.#pump();

@@ -2,21 +2,27 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { session } from "../lib/controller/session";
 import { ConsfigError } from "../lib/model/errors";
+import { stopsPlan } from "../lib/model/plan";
 import { root as packageRoot } from "../lib/util/package.js";
 import { similar } from "../lib/util/similar";
+import { Interrupts, SIGNALS } from "./_interrupts";
 
-export const EXIT = { ok: 0, failed: 1, invalid: 2, changes: 3, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, invalid: 2, changes: 3 } as const;
 
 /** The command line is wrong; the message lists what is allowed. */
 class UsageError extends ConsfigError {}
 
 const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  open the prompt; from a pipe, run it as a playbook
+consfig deploy HOST… [-v] [--json] [--consfig DIR]
+                                           make hosts match their definitions; --json: print one event per line
 consfig play FILE [-v] [--json] [--consfig DIR]
-                                           run a playbook; --json: print one event per line
+                                           run a playbook; - is standard input
 consfig plan [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]
                                            say what a deployment would do, without doing it
+consfig rehearse [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]
+                                           deploy into clones of hosts, on these hosts, and throw them away
 consfig apply FILE [--strict] [-v] [--json] [--consfig DIR]
-                                           do what the plan in FILE says, and nothing else
+                                           do what the plan or rehearsal in FILE says, and nothing else
 consfig check [--json] [--consfig DIR]     check types and prepare every host, without connecting
 consfig init DIR                           create a working consfig
 consfig --help | --version
@@ -24,8 +30,8 @@ consfig --help | --version
 -v, --verbose: show every command that a step runs, with its exit code and duration.
 --no-check: do not check types in the background after a save.
 DIR has hosts/ and properties/; the default is the current directory.
-Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 interrupted;
-of plan: 0 nothing would change, 3 something would, 1 something would fail.`;
+Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 ended by Ctrl-C, 143 by
+SIGTERM; of plan and rehearse: 0 nothing would change, 3 something would, 1 something would fail.`;
 
 /** Runs the command `consfig` with `argv`, and exits. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -40,6 +46,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     printError(error instanceof UsageError ? `consfig: ${error.message}` : await formatError(error));
   }
   await session.close();
+  await exit(code);
+}
+
+/** Exits when everything printed has left this process. */
+async function exit(code: number): Promise<void> {
   await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(code);
 }
@@ -66,10 +77,13 @@ async function run(argv: readonly string[]): Promise<number> {
   switch (command) {
     case undefined:
       return process.stdin.isTTY ? prompt(directory, !values["no-check"]) : playInput(directory, values.json);
+    case "deploy":
+      return deployUnattended(directory, rest, values.json);
     case "play":
       return play(directory, onlyArgument(rest, "play needs one playbook: consfig play FILE"), values.json);
     case "plan":
-      return planUnattended(directory, rest, values);
+    case "rehearse":
+      return planUnattended(directory, rest, values, command === "rehearse");
     case "apply":
       return applyUnattended(
         directory,
@@ -115,14 +129,17 @@ function readArguments(argv: readonly string[]) {
 }
 
 function unknown(command: string): string {
-  const allowed = ["play", "plan", "apply", "check", "init"];
+  const allowed = ["deploy", "play", "plan", "rehearse", "apply", "check", "init"];
   const [meant] = similar(allowed, command, 4);
-  const guess = command.endsWith(".repl") ? `play ${command}` : meant;
+  const guess = command.endsWith(".repl") ? `play ${command}` : (OPTIONS_MEANT[command] ?? meant);
   const advice = guess
     ? `did you mean: consfig ${guess}`
     : `the commands are ${allowed.join(", ")}; without one, the prompt opens`;
   return `there is no command "${command}"; ${advice}`;
 }
+
+/** Options that are commands elsewhere. */
+const OPTIONS_MEANT: Readonly<Record<string, string>> = { help: "--help", version: "--version" };
 
 function onlyArgument(args: readonly string[], usage: string): string {
   const [argument, ...more] = args;
@@ -154,11 +171,20 @@ function openWorkspace(directory: string) {
 async function prompt(directory: string, check: boolean): Promise<number> {
   const workspace = openWorkspace(directory);
   const { openPrompt } = require("./prompt") as typeof import("./prompt");
-  await openPrompt(workspace, process.stdin as NodeJS.ReadStream & { fd: 0 }, process.stdout, { check });
-  return EXIT.ok;
+  const input = process.stdin as NodeJS.ReadStream & { fd: 0 };
+  const terminated = await openPrompt(workspace, input, process.stdout, { check });
+  return terminated ? SIGNALS.SIGTERM : EXIT.ok;
+}
+
+function deployUnattended(directory: string, names: readonly string[], json: boolean): Promise<number> {
+  if (names.length === 0)
+    throw new UsageError("deploy needs a host: consfig deploy HOST…; the prompt's .hosts lists them");
+  const { deployHosts } = require("./deploy") as typeof import("./deploy");
+  return playUnattended(directory, json, (shell) => deployHosts(names, shell));
 }
 
 async function play(directory: string, file: string, json: boolean): Promise<number> {
+  if (file === "-") return playInput(directory, json);
   const { playFile } = require("./playbook") as typeof import("./playbook");
   return playUnattended(directory, json, (shell, options) => playFile(path.resolve(file), shell, options));
 }
@@ -174,9 +200,10 @@ function planUnattended(
   directory: string,
   names: readonly string[],
   { json, out }: { json: boolean; out?: string | undefined },
+  rehearses: boolean,
 ): Promise<number> {
   const { planHosts } = require("./plan") as typeof import("./plan");
-  return unattended(directory, json, (shell) => planHosts(names, shell, out));
+  return unattended(directory, json, (shell) => planHosts(names, shell, out, rehearses));
 }
 
 function applyUnattended(
@@ -211,9 +238,9 @@ async function unattended(
   if (json) globalThis.console = new console.Console(process.stderr);
   const workspace = openWorkspace(directory);
   const shell = new Shell(workspace, out, playView(process.stdout, json));
-  const interrupts = new Interrupts(shell);
-  process.on("SIGINT", interrupts.receive);
+  const interrupts = new Interrupts(shell, printError, (code) => void exit(code));
   process.on("unhandledRejection", (error) => {
+    if (stopsPlan(error)) return;
     shell.printError(error);
     interrupts.failed = true;
   });
@@ -222,39 +249,18 @@ async function unattended(
     if (error) throw error;
     const code = await work(shell, { signal: interrupts.signal });
     await shell.settled();
-    if (interrupts.count > 0) return EXIT.interrupted;
+    if (interrupts.code !== undefined) return interrupts.code;
     if (interrupts.failed || shell.reports.some(({ status }) => status === "refused")) return EXIT.invalid;
     return code;
   } catch (error) {
     await shell.settled();
-    if (interrupts.count > 0) return EXIT.interrupted;
+    if (interrupts.code !== undefined) return interrupts.code;
     shell.printError(error);
     return EXIT.invalid;
   } finally {
+    const ending = await interrupts.ending();
+    if (ending) printError(ending);
+    interrupts.close();
     shell.end();
   }
-}
-
-/** Ctrl-C in a playbook: the first stops deployments after the running step, the second cancels that step. */
-class Interrupts {
-  count = 0;
-  /** An error that nothing caught. */
-  failed = false;
-  readonly #controller = new AbortController();
-  readonly signal = this.#controller.signal;
-
-  constructor(private readonly shell: import("./shell").Shell) {}
-
-  readonly receive = (): void => {
-    this.count += 1;
-    const deployments = this.shell.deployments();
-    if (deployments.length === 0 || this.count > 2) process.exit(EXIT.interrupted);
-    for (const deployment of deployments) {
-      if (this.count === 1) deployment.stop();
-      else deployment.cancel();
-    }
-    if (this.count === 1)
-      printError("stopping after the running step; press Ctrl-C again to cancel that step");
-    this.#controller.abort();
-  };
 }

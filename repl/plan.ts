@@ -1,25 +1,31 @@
-import { deployPlans, plan } from "../lib/controller/deploy";
+import { deployPlans, plan, rehearse } from "../lib/controller/deploy";
 import { readPlan, writePlan } from "../lib/controller/plan-file";
 import { InvalidArguments } from "../lib/model/errors";
 import { type Host, hosts } from "../lib/model/host";
 import { similar } from "../lib/util/similar";
 import type { Shell } from "./shell";
 
-/** Exit codes of `consfig plan`. */
+/** Exit codes of `consfig plan` and `consfig rehearse`. */
 const PLAN_EXIT = { unchanged: 0, failed: 1, changes: 3 } as const;
 
 /**
  * Plans the hosts called `names`, or all that have hops. Returns the exit code: 0 when nothing would change, 3 when
- * something would or may, 1 when something would fail or a host cannot be asked. `out`: the file for the plan.
+ * something would or may, 1 when something would fail or a host cannot be asked. `out`: the file for the plan. `rehearses`:
+ * they are rehearsed instead, where that is possible.
  */
-export async function planHosts(names: readonly string[], shell: Shell, out?: string): Promise<number> {
+export async function planHosts(
+  names: readonly string[],
+  shell: Shell,
+  out?: string,
+  rehearses = false,
+): Promise<number> {
   const chosen = names.length > 0 ? names.map(hostNamed) : hosts.values().filter(({ deploy }) => deploy);
   if (chosen.length === 0) throw new InvalidArguments("no host has hops; add { deploy: […] } to its defhost");
-  const report = await plan(chosen);
+  const report = await (rehearses ? rehearse(chosen) : plan(chosen));
   await shell.settled();
   shell.reports = report.reports;
   if (out !== undefined) shell.print(writtenNote(out, writePlan(out, report), chosen.length));
-  if (!report.ok) return PLAN_EXIT.failed;
+  if (!report.reports.every(({ ok, rehearsal }) => rehearsal?.ok ?? ok)) return PLAN_EXIT.failed;
   const isSettled = report.reports.every(({ status }) => status === "unchanged");
   return isSettled ? PLAN_EXIT.unchanged : PLAN_EXIT.changes;
 }

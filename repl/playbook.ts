@@ -2,10 +2,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout } from "node:timers/promises";
+import { Rows } from "../lib/explore/rows";
 import { IncompleteInput, InvalidInput, type Statement, shownFile } from "./_language";
 import { asCommand, runCommand } from "./commands";
 import { CommandError } from "./commands/error";
 import type { RunOptions } from "./evaluate";
+import { print } from "./print";
 import type { Shell } from "./shell";
 
 /** A playbook that cannot be read or is not valid TypeScript; none of it has run. */
@@ -99,7 +101,9 @@ async function playSteps(
       await runCommand(name, argument, { shell, play });
     } else {
       shell.refresh();
-      shell.workspace.scope.last = await shell.run([step.statement], options);
+      const value = await shell.run([step.statement], options);
+      if (value instanceof Rows) shell.print(print(value));
+      shell.workspace.scope.last = value;
     }
     if (shell.reports.some(({ ok }) => !ok)) return false;
     if (shell.ended) return true;
@@ -121,8 +125,8 @@ function readPlaybook(text: string, file: string, shell: Shell): PlaybookStep[] 
   const commands: PlaybookStep[] = [];
   const code = lines.map((line, index) => {
     if (/^\s*#/.test(line)) return "";
-    const command = asCommand(line);
-    if (!command || isContinued(lines, index)) return line;
+    const command = commandAt(lines, index);
+    if (!command) return line;
     commands.push({ line: index + 1, command });
     return "";
   });
@@ -132,6 +136,13 @@ function readPlaybook(text: string, file: string, shell: Shell): PlaybookStep[] 
   }));
   return [...statements, ...commands].sort((a, b) => a.line - b.line);
 }
+
+/** The dot-command in a line of a playbook; undefined if the line is something else. */
+export const commandAt = (
+  lines: readonly string[],
+  index: number,
+): { name: string; argument: string } | undefined =>
+  isContinued(lines, index) ? undefined : asCommand(lines[index] ?? "");
 
 /** Whether the line continues the statement above, as `.then(…)` does, and is not a dot-command. */
 function isContinued(lines: readonly string[], index: number): boolean {

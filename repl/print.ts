@@ -74,6 +74,8 @@ export interface ErrorOptions {
   readonly mapPositions?: (text: string) => string;
   /** Names to suggest. */
   readonly names?: () => string[];
+  /** The dot-command that a word may mean. */
+  readonly command?: (word: string) => string | undefined;
   /** The member names of `a.b`, read without running code. */
   readonly members?: (chain: string) => string[];
 }
@@ -81,13 +83,20 @@ export interface ErrorOptions {
 /** Formats a thrown value for the user: message, hint, and only the frames of their own files. */
 export function printError(
   error: unknown,
-  { mapPositions = (text) => text, names = () => [], members = () => [] }: ErrorOptions = {},
+  {
+    mapPositions = (text) => text,
+    names = () => [],
+    command = () => undefined,
+    members = () => [],
+  }: ErrorOptions = {},
 ): string {
   if (error instanceof Interrupted) return colour.yellow("interrupted");
   if (!(error instanceof Error)) return `${colour.red("thrown:")} ${print(error)}`;
   // It may contain what a host printed.
   const title = cleanText(isSelfContained(error) ? error.message : `${error.name}: ${error.message}`);
-  const hint = hintFor(error, names) ?? memberHint(error, members);
+  const inFile = error instanceof ConsfigLoadError;
+  const thrown = inFile ? error.reason : `${error.name}: ${error.message}`;
+  const hint = hintFor(thrown, names, inFile ? undefined : command) ?? memberHint(thrown, members);
   // A position that the message begins with is not repeated.
   const isNew = (frame: string) => !title.startsWith(`${frame.replace(/^at /, "")}: `);
   const stack = hasNoFrames(error) ? [] : userFrames(frames(error)).map(mapPositions).filter(isNew);
@@ -117,22 +126,30 @@ const isSelfContained = (error: Error): boolean =>
 const hasNoFrames = (error: Error): boolean => error instanceof CommandError || error instanceof InvalidInput;
 
 /** "Did you mean" for an unknown name. */
-function hintFor(error: Error, names: () => string[]): string | undefined {
-  const unknown = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
-  if (!unknown) return undefined;
-  const meant = similar(names(), unknown, 4);
-  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts and .props";
+function hintFor(
+  thrown: string,
+  names: () => string[],
+  /** Undefined for an error in a file, where there are no dot-commands. */
+  command: ((word: string) => string | undefined) | undefined,
+): string | undefined {
+  const [, unknown, undefinedImport] =
+    /^(?:ReferenceError: (\S+) is not defined|TypeError: ([\w$]+) is not a function)$/.exec(thrown) ?? [];
+  if (undefinedImport !== undefined) return meantBy(similar(names(), undefinedImport, 4));
+  if (unknown === undefined) return undefined;
+  const meantCommand = command?.(unknown);
+  if (meantCommand !== undefined) return `did you mean .${meantCommand}?`;
+  return meantBy(similar(names(), unknown, 4)) ?? (command && "see .hosts and .props");
 }
 
+const meantBy = (names: readonly string[]): string | undefined =>
+  names.length > 0 ? `did you mean ${names.join(" or ")}?` : undefined;
+
 /** "Did you mean" for an unknown member: `apt.instaled is not a function`. */
-function memberHint(error: Error, members: (chain: string) => string[]): string | undefined {
+function memberHint(thrown: string, members: (chain: string) => string[]): string | undefined {
   const [, chain, name] =
-    (error instanceof TypeError &&
-      /^([\w$.]+)\.([\w$]+) is not a (?:function|constructor)$/.exec(error.message)) ||
-    [];
+    /^TypeError: ([\w$.]+)\.([\w$]+) is not a (?:function|constructor)$/.exec(thrown) ?? [];
   if (chain === undefined || name === undefined) return undefined;
-  const meant = similar(members(chain), name, 4).map((each) => `${chain}.${each}`);
-  return meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : undefined;
+  return meantBy(similar(members(chain), name, 4).map((each) => `${chain}.${each}`));
 }
 
 const outputOf = ({

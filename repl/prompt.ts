@@ -1,23 +1,27 @@
 import { EventEmitter } from "node:events";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import repl, { type REPLServer, type ReplOptions } from "node:repl";
 import type { ReadStream, WriteStream } from "node:tty";
 import { pushSources } from "../lib/controller/push";
-import { session } from "../lib/controller/session";
+import { type AnyDeployment, session } from "../lib/controller/session";
 import { hosts } from "../lib/model/host";
+import { stopsPlan } from "../lib/model/plan";
+import { warmUp as warmUpSources } from "../lib/source/register";
 import type { Watch } from "../lib/source/watch";
+import { compilerIsRunning } from "../lib/util/compiler-process";
 import { colour } from "./_colour";
+import { greeting } from "./_greeting";
+import { keepHistory } from "./_history";
 import { IncompleteInput, warmUp as warmUpLanguage } from "./_language";
-import { fitted } from "./_layout";
+import { DO_NOT_MARK_PASTES, MARK_PASTES } from "./_paste";
 import { terminalAsker } from "./asker";
 import { offerChoices } from "./choices";
-import { runCommand } from "./commands";
+import { commandMeant, runCommand } from "./commands";
 import { hostNames } from "./commands/_host";
 import { completer } from "./complete";
 import { Interrupted } from "./evaluate";
+import { Interrupter } from "./interrupter";
 import { Keyboard } from "./keyboard";
+import { pasteInto } from "./paste";
 import { playFile } from "./playbook";
 import { Shell } from "./shell";
 import { Terminal } from "./terminal";
@@ -29,19 +33,21 @@ export interface PromptOptions {
   readonly check?: boolean;
 }
 
-/** Opens the prompt at a terminal. Resolves when the user leaves. */
+/** Opens the prompt at a terminal. Resolves when the user leaves, or SIGTERM ends the session: to true then. */
 export async function openPrompt(
   workspace: Workspace,
   input: ReadStream,
   output: WriteStream,
   { check = true }: PromptOptions = {},
-): Promise<void> {
+): Promise<boolean> {
   const prompt = new Prompt(workspace, new Keyboard(input), output, check);
   process.on("uncaughtException", prompt.printUnhandled);
   process.on("unhandledRejection", prompt.printUnhandled);
+  output.write(MARK_PASTES);
   try {
-    await prompt.run();
+    return await prompt.run();
   } finally {
+    output.write(DO_NOT_MARK_PASTES);
     process.off("uncaughtException", prompt.printUnhandled);
     process.off("unhandledRejection", prompt.printUnhandled);
   }
@@ -49,6 +55,7 @@ export async function openPrompt(
 
 class Prompt {
   readonly #live: LiveScreen;
+  readonly #interrupter: Interrupter;
   readonly #shell: Shell;
   #server: REPLServer | undefined;
   #inputs = 0;
@@ -65,54 +72,70 @@ class Prompt {
     check: boolean,
   ) {
     const out = { write: (text: string) => this.#write(text) };
+    this.#interrupter = new Interrupter((keys) => keyboard.receive(keys));
     this.#live = new LiveScreen(output, out, true);
-    this.#shell = new Shell(workspace, out, () => this.#live.view());
+    this.#shell = new Shell(workspace, out, (silent) => (silent ? undefined : this.#live.view()));
     this.#shell.diagnostics.background = check;
     const terminal = new Terminal(keyboard, output);
     this.#shell.terminal = terminal;
+    this.#shell.commandMeant = commandMeant;
     this.#shell.offerChoices = (signal) => offerChoices(this.#shell, terminal, signal);
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<boolean> {
     const drawing = { pause: () => this.#live.pause(), resume: () => this.#live.resume() };
     session.ask = terminalAsker(this.keyboard, this.output, drawing);
+    session.applyingHere = () => this.#interrupter.hold();
+    // As .exit: what runs through an agent continues.
+    let terminate = () => {};
+    const terminated = new Promise<true>((resolve) => {
+      terminate = () => resolve(true);
+    });
+    // Not once: ink ends the process when it finds no other listener.
+    process.on("SIGTERM", terminate);
     this.#refresh();
     this.output.write(`${greeting(hostNames({ shell: this.#shell }), hosts.values().length)}\n`);
     const server = this.#start();
     this.#server = server;
     let watch: Watch | undefined;
     const warm = setTimeout(() => {
-      warmUpLanguage();
+      warmUpCompilers();
+      // It ends when it has not been used for a while. Whoever types is about to need it.
+      this.keyboard.on("keypress", warmUpCompilers);
       watch = session.consfig?.watch(() => {
         this.#pushAhead();
         this.#shell.diagnostics.saved();
       });
       // Handle keys pressed meanwhile first.
-      setTimeout(() => {
-        (require("../lib/source/compiler.js") as typeof import("../lib/source/compiler.js")).warmUp();
-        void warmUpView();
-      }, WARM_UP_AFTER_MS);
+      setTimeout(() => void warmUpView(), WARM_UP_AFTER_MS);
     }, WARM_UP_AFTER_MS);
-    await new Promise((resolve) => server.once("exit", resolve));
+    const left = new Promise<false>((resolve) => server.once("exit", () => resolve(false)));
+    const wasTerminated = await Promise.race([left, terminated]);
+    if (wasTerminated) this.#live.detach();
     // Deployments that end from now on are printed without a prompt.
     this.#server = undefined;
-    const left = this.#shell.deployments().flatMap(({ hosts }) => hosts);
-    if (left.length > 0)
+    const running = this.#shell.deployments().flatMap(({ hosts }) => hosts);
+    if (running.length > 0)
       this.output.write(
-        `still running on ${left.join(", ")}; see .log ${left.length === 1 ? left[0] : "HOST"}\n`,
+        `still running on ${running.join(", ")}; see .log ${running.length === 1 ? running[0] : "HOST"}\n`,
       );
+    process.off("SIGTERM", terminate);
     clearTimeout(warm);
     await watch?.close();
     session.ask = undefined;
+    session.applyingHere = undefined;
     this.#shell.end();
     this.keyboard.close();
+    return wasTerminated;
   }
 
   /** Prints an uncaught error or unhandled rejection; the session continues. */
-  readonly printUnhandled = (error: unknown): void => this.#shell.printError(error);
+  readonly printUnhandled = (error: unknown): void => {
+    if (!stopsPlan(error)) this.#shell.printError(error);
+  };
 
   #start(): REPLServer {
-    const options: ReplOptions & { domain: object } = {
+    const options: ReplOptions & { domain: object; historySize: number } = {
       prompt: `${colour.cyan("consfig")}${colour.dim(">")} `,
       input: this.keyboard,
       output: this.output,
@@ -122,6 +145,7 @@ class Prompt {
       preview: false,
       ignoreUndefined: true,
       completer: completer(this.#shell),
+      historySize: HISTORY_SIZE,
       eval: (text, _context, _file, done) =>
         void this.#evaluate(text).then((incomplete) => done(incomplete ?? null, undefined)),
       domain: Object.assign(new EventEmitter(), { bind: (act: unknown) => act }), // a real one slows every promise
@@ -129,7 +153,8 @@ class Prompt {
     const server = repl.start(options);
     this.#installCommands(server);
     this.#installInterrupts(server);
-    server.setupHistory(historyFile(), () => {});
+    this.keyboard.paste = pasteInto(server);
+    keepHistory(server, HISTORY_SIZE);
     return server;
   }
 
@@ -139,7 +164,8 @@ class Prompt {
       get: (own, name) => {
         if (typeof name !== "string" || NODE_COMMANDS.has(name)) return own[name as string];
         return {
-          action: (argument: string) => void this.#command(name, argument).then(() => server.displayPrompt()),
+          action: (argument: string) =>
+            void this.#command(name, argument).then(() => this.#shell.ended || server.displayPrompt()),
         };
       },
     });
@@ -150,7 +176,8 @@ class Prompt {
     const play = (file: string) => playFile(file, this.#shell);
     await this.#guarded(async (signal) => {
       await runCommand(name, argument, { shell: this.#shell, play, signal });
-      if (name === "load") this.#shell.transcript.push(`.load ${argument}`);
+      if (name === "load" && this.#shell.reports.every(({ ok }) => ok))
+        this.#shell.transcript.push(`.load ${argument}`);
     });
     if (this.#shell.ended) this.#server?.close();
   }
@@ -169,7 +196,7 @@ class Prompt {
       const withSigint = <T>(act: () => T): T => this.keyboard.withSigint(act);
       const value = await this.#shell.run(statements, { signal, withSigint, attended: true });
       workspace.scope.last = value;
-      this.#shell.transcript.push(text.trim());
+      this.#shell.remember(text.trim());
       this.#shell.print(this.#shell.shown(value) ?? "");
 
       function compiled() {
@@ -231,6 +258,8 @@ class Prompt {
   /** The first Ctrl-C: deployments stop after the running step, and the prompt returns. */
   #interrupt(controller: AbortController): void {
     const deployments = this.#shell.deployments();
+    if (controller.signal.aborted) return this.#cancel(deployments);
+    this.#interrupter.taken();
     this.#live.detach();
     for (const deployment of deployments) deployment.stop();
     if (deployments.length > 0)
@@ -247,9 +276,14 @@ class Prompt {
     server.on("SIGINT", () => {
       const deployments = this.#shell.deployments();
       if (deployments.length === 0) return usual?.();
-      for (const deployment of deployments) deployment.cancel();
-      this.#write(`${colour.yellow("cancelling the running step")}\n`);
+      this.#cancel(deployments);
     });
+  }
+
+  #cancel(deployments: readonly AnyDeployment[]): void {
+    this.#interrupter.taken();
+    for (const deployment of deployments) deployment.cancel();
+    if (deployments.length > 0) this.#write(`${colour.yellow("cancelling the running step")}\n`);
   }
 
   /** Writes above the prompt while it is idle. */
@@ -260,38 +294,18 @@ class Prompt {
   }
 }
 
-const MAX_GREETED = 5;
-
-/** The hosts, and what to try first. `names`: of the hosts in scope; `count`: of all hosts. */
-function greeting(names: readonly string[], count: number): string {
-  const first = names.includes("sandbox") ? "sandbox" : names[0];
-  const some = names.slice(0, MAX_GREETED);
-  const shown = count > some.length ? [...some, "… (.hosts)"] : some;
-  const text =
-    count === 0
-      ? "no hosts yet: export one from a file in hosts/"
-      : `${count} ${count === 1 ? "host" : "hosts"}: ${shown.join(", ")}${first ? `; try deploy(${first})` : ""}`;
-  return fitted(`${text}. Tab completes, .help lists the commands.`)
-    .map((line) => colour.dim(line))
-    .join("\n");
+/** Starts the compiler's process unless it runs, without blocking. */
+function warmUpCompilers(): void {
+  if (compilerIsRunning()) return;
+  void warmUpLanguage();
+  void warmUpSources();
 }
+
+/** The inputs that the history keeps, over all sessions. */
+const HISTORY_SIZE = 10_000;
 
 /** The compiler and ink are loaded after the prompt is on the screen. */
 const WARM_UP_AFTER_MS = 50;
 
 /** The dot-commands of Node's REPL that are kept: those for typing several lines. */
 const NODE_COMMANDS = new Set(["break", "editor"]);
-
-/** `$XDG_STATE_HOME/consfigurator/history`, readable only by its owner; empty if it cannot be created. */
-function historyFile(): string {
-  const state = process.env["XDG_STATE_HOME"] || path.join(os.homedir(), ".local", "state");
-  const file = path.join(state, "consfigurator", "history");
-  try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-    fs.closeSync(fs.openSync(file, "a", 0o600));
-    fs.chmodSync(file, 0o600);
-    return file;
-  } catch {
-    return "";
-  }
-}

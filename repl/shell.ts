@@ -1,15 +1,17 @@
-import { type AnyDeployment, session } from "../lib/controller/session";
+import { deployPlan } from "../lib/controller/deploy";
+import { type Again, type AnyDeployment, session } from "../lib/controller/session";
 import type { Hop } from "../lib/model/hop";
 import { hosts } from "../lib/model/host";
-import { fleetReport, type Report } from "../lib/model/report";
+import { type FleetReport, fleetReport, type Report } from "../lib/model/report";
 import type { Statement } from "./_language";
+import { fitted } from "./_layout";
 import { memberNames, valueNamed } from "./_members";
 import { CommandError } from "./commands/error";
 import { Diagnostics } from "./diagnostics";
 import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
 import type { Terminal } from "./terminal";
-import { follow, type Out, type View } from "./views/view";
+import { follow, type Out, type ViewOf } from "./views/view";
 import type { Workspace } from "./workspace";
 
 /** Deployments that failed or were refused on some hosts, with the reports of those hosts. */
@@ -22,8 +24,12 @@ export interface ShellRunOptions extends RunOptions {
 
 /** The state that statements and dot-commands share, at the prompt and in a playbook. */
 export class Shell {
-  /** The inputs that succeeded: `.save` writes them. */
+  /** The inputs that succeeded, with all their deployments: `.save` writes them. */
   readonly transcript: string[] = [];
+  /** The last input if a deployment of it failed: once a retry succeeds, it has succeeded. */
+  #failedInput: string | undefined;
+  /** The deployments of the running or last statements that did not succeed, retries considered. */
+  #unsuccessful = false;
   /** The reports of the last statement that deployed. */
   reports: readonly Report[] = [];
   /** Failures of the last statement that had any, without hosts that have succeeded since. */
@@ -32,6 +38,8 @@ export class Shell {
   lastFailures: Failures = [];
   /** Asks the user what to do about `failures`. Undefined without a user. */
   offerChoices: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** The dot-command that a word without a dot may mean. */
+  commandMeant: (word: string) => string | undefined = () => undefined;
   /** The user's terminal, if there is one. */
   terminal: Terminal | undefined;
   /** Set by `.exit`. */
@@ -46,7 +54,7 @@ export class Shell {
   constructor(
     readonly workspace: Workspace,
     readonly out: Out,
-    viewOf: () => View,
+    viewOf: ViewOf,
   ) {
     this.diagnostics = new Diagnostics(
       workspace.consfig.root,
@@ -60,12 +68,23 @@ export class Shell {
     if (text) this.out.write(`${text}\n`);
   }
 
+  /** The nouns of properties: in scope also while the consfig fails to load. */
+  #nouns(): Record<string, unknown> {
+    return this.workspace.require("consfigurator/properties") as Record<string, unknown>;
+  }
+
+  readonly #builtins = {
+    has: (name: string) => Object.hasOwn(this.#nouns(), name),
+    get: (name: string) => this.#nouns()[name],
+  };
+
   printError(error: unknown): void {
     const { scope } = this.workspace;
     const options = {
       mapPositions: (text: string) => this.workspace.mapPositions(text),
-      names: () => scope.names(),
-      members: (chain: string) => memberNames(valueNamed(chain, scope)),
+      names: () => [...new Set([...scope.names(), ...Object.keys(this.#nouns())])],
+      command: (word: string) => this.commandMeant(word),
+      members: (chain: string) => memberNames(valueNamed(chain, scope) ?? valueNamed(chain, this.#builtins)),
     };
     this.print(printError(error, options));
   }
@@ -73,8 +92,8 @@ export class Shell {
   /** Loads changed files, and prints notices. Throws load errors. */
   refresh(): void {
     const { notices, replaced, error } = this.workspace.refresh();
-    for (const notice of notices) this.print(notice);
-    for (const name of replaced) this.print(`${name} comes from the consfig again: its file was reloaded`);
+    const again = replaced.map((name) => `${name} comes from the consfig again: its file was reloaded`);
+    for (const text of [...notices, ...again]) this.print(fitted(text).join("\n"));
     if (error) throw error;
   }
 
@@ -88,13 +107,18 @@ export class Shell {
   ): Promise<unknown> {
     const started: AnyDeployment[] = [];
     this.#shown = new Set();
+    this.#unsuccessful = false;
     const end = session.onDeployment((deployment) => void started.push(deployment));
     try {
       const value = await runStatements(statements, this.workspace.scope, {
         ...options,
         afterEach: async (statement, value) => {
-          const failed = started.length > 0 && (await this.#finish(started, options.signal)).length > 0;
-          if (failed && attended) await this.offerChoices?.(options.signal ?? new AbortController().signal);
+          if (started.length > 0) {
+            const failed = await this.#finish(started, options.signal);
+            if (failed.length > 0 && attended)
+              await this.offerChoices?.(options.signal ?? new AbortController().signal);
+            this.#unsuccessful ||= !this.reports.every(({ ok }) => ok);
+          }
           started.length = 0;
           await options.afterEach?.(statement, value);
         },
@@ -105,16 +129,52 @@ export class Shell {
     }
   }
 
+  /** Adds `input`, which has just run, to the transcript, unless one of its deployments did not succeed. */
+  remember(input: string): void {
+    if (this.#unsuccessful) this.#failedInput = input;
+    else this.transcript.push(input);
+  }
+
   /** Retries `failures`; variables that hold their reports get the new ones. Returns what still fails. */
-  async retry(
+  retry(
     failures: Failures,
-    { leaveOut = false, signal }: { leaveOut?: boolean; signal?: AbortSignal } = {},
+    { signal, ...how }: Pick<Again, "leaveOut" | "accept"> & { readonly signal?: AbortSignal } = {},
   ): Promise<Failures> {
-    const before = this.reports;
-    const failed = await this.#finish(
-      failures.map(({ deployment, reports }) => deployment.again(reports, { leaveOut })),
+    return this.#replace(
+      failures,
+      failures.map(({ deployment, reports }) => deployment.again(reports, how)),
       signal,
     );
+  }
+
+  /** Plans `failures` anew. Returns their plans. */
+  async replan(failures: Failures, signal: AbortSignal): Promise<(Report | FleetReport)[]> {
+    const planning = failures.map(({ deployment, reports }) => deployment.again(reports, { plan: true }));
+    await this.#finish(planning, signal);
+    return Promise.all(planning);
+  }
+
+  /** Does what `plans` say instead of `failures`, as `retry` does. Throws `InvalidArguments` when one is not complete. */
+  deployInstead(
+    failures: Failures,
+    plans: readonly (Report | FleetReport)[],
+    signal: AbortSignal,
+  ): Promise<Failures> {
+    return this.#replace(
+      failures,
+      plans.map((plan) => deployPlan(plan)),
+      signal,
+    );
+  }
+
+  /** Waits for `deployments`, which replace those of `failures`. */
+  async #replace(
+    failures: Failures,
+    deployments: readonly AnyDeployment[],
+    signal: AbortSignal | undefined,
+  ): Promise<Failures> {
+    const before = this.reports;
+    const failed = await this.#finish(deployments, signal);
     const newer = new Map(this.reports.map((report) => [report.host, report]));
     const merged = before.map((report) => newer.get(report.host) ?? report);
     for (const old of failures.flatMap(({ reports }) => reports)) {
@@ -123,21 +183,28 @@ export class Shell {
     }
     this.reports = merged.length > 0 ? merged : this.reports;
     this.workspace.scope.mapValues((value) => this.#latest(value));
+    if (this.#failedInput !== undefined && this.reports.every(({ ok }) => ok)) {
+      this.transcript.push(this.#failedInput);
+      this.#failedInput = undefined;
+    }
     return failed;
   }
 
   /** Waits for `deployments`, and records their reports and failures. */
   async #finish(deployments: readonly AnyDeployment[], signal: AbortSignal | undefined): Promise<Failures> {
     await interruptible(this.#followed.settled(deployments), signal);
+    const repairable = deployments.filter(({ adHoc }) => adHoc === undefined);
     const all = await Promise.all(
-      deployments.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
+      repairable.map(async (deployment) => ({ deployment, reports: reportsOf(await deployment) })),
     );
     this.reports = all.flatMap(({ reports }) => reports);
     for (const report of this.reports) this.#shown.add(report);
     const failed = all
       .map(({ deployment, reports }) => ({ deployment, reports: reports.filter(hasFailed) }))
       .filter(({ reports }) => reports.length > 0);
-    const succeeded = new Set(this.reports.filter(({ ok }) => ok).map(({ host }) => host));
+    const succeeded = new Set(
+      this.reports.filter(({ ok, plan, rehearsal }) => ok && !plan && !rehearsal).map(({ host }) => host),
+    );
     const stillFailed = this.failures
       .map(({ deployment, reports }) => ({
         deployment,
@@ -193,9 +260,9 @@ export class Shell {
   }
 }
 
-/** Stopped and cancelled deployments have not failed, and a plan cannot: it says what would. */
-const hasFailed = ({ ok, status, plan }: Report): boolean =>
-  !ok && !plan && (status === "failed" || status === "refused");
+/** Stopped and cancelled deployments have not failed, and plans and rehearsals cannot: they say what would. */
+const hasFailed = ({ ok, status, plan, rehearsal }: Report): boolean =>
+  !ok && !plan && !rehearsal && (status === "failed" || status === "refused");
 
 const reportsOf = (value: unknown): Report[] =>
   isReport(value) ? [value] : isFleetReport(value) ? [...value.reports] : [];

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import type { WriteStream } from "node:tty";
 import { openShell } from "../lib/controller/open-shell";
 import type { Hop } from "../lib/model/hop";
+import { DO_NOT_MARK_PASTES, MARK_PASTES } from "./_paste";
 import type { Keyboard } from "./keyboard";
 
 /** The user's terminal, for questions and programs that take it over from the prompt. */
@@ -28,13 +29,13 @@ export class Terminal {
 
   /** Runs `program` on the terminal until it exits. Rejects if it cannot be started. */
   run(program: string, args: readonly string[]): Promise<void> {
-    return this.keyboard.withTerminalReleased(
-      () =>
-        new Promise((resolve, reject) => {
-          const child = spawn(program, args, { stdio: "inherit" });
-          child.once("error", reject);
-          child.once("close", () => resolve());
-        }),
+    this.output.write(DO_NOT_MARK_PASTES);
+    return this.keyboard.withTerminalReleased(() =>
+      new Promise<void>((resolve, reject) => {
+        const child = spawn(program, args, { stdio: "inherit" });
+        child.once("error", reject);
+        child.once("close", () => resolve());
+      }).finally(() => void this.output.write(MARK_PASTES)),
     );
   }
 
@@ -44,11 +45,14 @@ export class Terminal {
     const shell = await openShell(host, hops, { columns, rows });
     if (!shell.terminal)
       this.output.write(`(${host} has no script(1), so this shell has no terminal; type exit to leave)\n`);
-    const giveBack = this.keyboard.lend((chunk) => {
-      if (shell.terminal) return void shell.stdin.write(chunk);
-      this.output.write(chunk.toString().replaceAll("\r", "\r\n")); // without a terminal there is no echo
-      shell.stdin.write(chunk.toString().replaceAll("\r", "\n"));
-    });
+    const giveBack = this.keyboard.lend(
+      (chunk) => {
+        if (shell.terminal) return void shell.stdin.write(chunk);
+        this.output.write(chunk.toString().replaceAll("\r", "\r\n")); // without a terminal there is no echo
+        shell.stdin.write(chunk.toString().replaceAll("\r", "\n"));
+      },
+      { raw: true },
+    );
     const resized = () => shell.resize({ columns: this.output.columns, rows: this.output.rows });
     const show = (chunk: Buffer) => void this.output.write(chunk);
     this.output.on("resize", resized);
@@ -58,6 +62,7 @@ export class Terminal {
       return await shell.exit;
     } finally {
       giveBack();
+      this.output.write(MARK_PASTES); // the shell has set it as it liked
       this.output.off("resize", resized);
       shell.stdout.off("data", show);
       await shell.close();

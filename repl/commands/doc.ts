@@ -1,17 +1,17 @@
-import { properties } from "../../lib/model/property";
+import { properties, publicProperties } from "../../lib/model/property";
 import { similar } from "../../lib/util/similar";
 import { colour } from "../_colour";
 import { fitted, wrapped } from "../_layout";
-import { docOf, documentedNames } from "../docs";
+import { docOf, documentedNames, searchDocs } from "../docs";
 import type { Command } from "./command";
 import { CommandError } from "./error";
-import { props } from "./props";
+import { props, withDocs } from "./props";
 
 export const doc: Command = {
   name: "doc",
   parameters: "NAME",
-  summary: "show the documentation of a property, hop or function",
-  completions: () => [...properties.names().filter((name) => !/(^|\.)_/.test(name)), ...documentedNames()],
+  summary: "show the documentation of a property, hop or function; or what is about a word",
+  completions: () => [...publicProperties(), ...documentedNames()],
   run: (argument, context) => {
     const { shell } = context;
     const name = argument.replace(/\(.*$/s, "").trim();
@@ -21,12 +21,15 @@ export const doc: Command = {
       return props.run(name, context);
     if (!found) {
       const meant = similar([...properties.names(), ...documentedNames()], name, 4);
+      const about = meant.length > 0 ? [] : searchDocs(name, shell.workspace.consfig.root);
+      if (about.length > 0)
+        return shell.print(`about "${name}":\n${withDocs(about, shell.workspace.consfig.root)}`);
       const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";
       throw new CommandError(`no documentation for "${name}"; ${advice}`);
     }
     shell.print(
       [
-        colour.bold(found.signature),
+        ...fitted(found.signature).map((line) => colour.bold(line)),
         ...found.types.flatMap((type) => fitted(type, "  ")).map((line) => colour.dim(line)),
         ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment)"]),
         ...found.facts.map((fact) => colour.dim(`  ${fact}`)),

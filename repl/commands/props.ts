@@ -1,4 +1,4 @@
-import { properties } from "../../lib/model/property";
+import { publicProperties } from "../../lib/model/property";
 import { colour } from "../_colour";
 import { columns, cut, wrapped } from "../_layout";
 import { docOf } from "../docs";
@@ -8,9 +8,9 @@ export const props: Command = {
   name: "props",
   parameters: "[NOUN]",
   summary: "list properties; NOUN: describe those of one noun",
-  completions: () => [...new Set(properties.names().map(nounOf))],
+  completions: () => [...new Set(publicProperties().map(nounOf))],
   run: (noun, { shell }) => {
-    const names = properties.names().filter((name) => !/(^|\.)_/.test(name));
+    const names = publicProperties();
     const wanted = noun.replace(/\.$/, "");
     const chosen = wanted ? names.filter((name) => nounOf(name) === wanted) : [];
     if (wanted && chosen.length === 0) {
@@ -23,7 +23,8 @@ export const props: Command = {
 
 const nounOf = (name: string): string => name.split(".")[0] ?? name;
 
-function withDocs(names: readonly string[], root: string): string {
+/** Each of `names` with the first sentence of its documentation. */
+export function withDocs(names: readonly string[], root: string): string {
   const width = Math.max(...names.map((name) => name.length));
   return names
     .map((name) =>

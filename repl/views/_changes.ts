@@ -7,11 +7,16 @@ import { columns, cut } from "../_layout";
 /** Lines of one diff that are shown, unless everything is asked for. */
 const MOST_LINES = 24;
 
-/** The lines of `changes`, each beginning with `indent`. `full`: diffs are not folded. */
-export function changeLines(changes: readonly HostChange[], indent: string, full = false): string[] {
+/** The lines of `changes`, each beginning with `indent`. `full`: diffs are not folded. `rest`: where all of a folded one is. */
+export function changeLines(
+  changes: readonly HostChange[],
+  indent: string,
+  full = false,
+  rest = "; .report shows them all",
+): string[] {
   const width = Math.max(20, columns() - indent.length);
   return worthShowing(changes).flatMap((change) =>
-    linesOf(change, full).map((line) => indent + paintedLine(cut(line, width))),
+    linesOf(change, full, rest).map((line) => indent + paintedLine(cut(line, width))),
   );
 }
 
@@ -21,10 +26,10 @@ function worthShowing(changes: readonly HostChange[]): readonly HostChange[] {
   return others.length > 0 ? others : changes;
 }
 
-function linesOf(change: HostChange, full: boolean): string[] {
+function linesOf(change: HostChange, full: boolean, rest: string): string[] {
   switch (change.kind) {
     case "file":
-      return fileLines(change, full);
+      return fileLines(change, full, rest);
     case "package": {
       const { from, to } = change.version;
       const what =
@@ -43,7 +48,7 @@ function linesOf(change: HostChange, full: boolean): string[] {
   }
 }
 
-function fileLines(change: FileChange, full: boolean): string[] {
+function fileLines(change: FileChange, full: boolean, rest: string): string[] {
   const { content, mode, owner, link, renamed, type } = change;
   const what = [
     change.change === "modified" ? "" : `${change.change}${type === "file" ? "" : `, ${type}`}`,
@@ -54,7 +59,7 @@ function fileLines(change: FileChange, full: boolean): string[] {
     content ? contentWords(content) : "",
   ].filter(Boolean);
   const head = `${change.path}: ${what.join(", ") || change.change}`;
-  return content?.form === "diff" ? [head, ...diffLines(content, full)] : [head];
+  return content?.form === "diff" ? [head, ...diffLines(content, full, rest)] : [head];
 }
 
 function difference<T>(word: string, change: FromTo<T> | undefined, shown: (value: T) => string): string {
@@ -79,19 +84,18 @@ function contentWords(content: ContentChange): string {
 }
 
 /** The beginning and the end of a long diff: what is left out in the middle is counted. */
-function diffLines({ diff, cut: isCut }: ContentChange & { form: "diff" }, full: boolean): string[] {
+function diffLines(
+  { diff, cut: isCut }: ContentChange & { form: "diff" },
+  full: boolean,
+  elsewhere: string,
+): string[] {
   if (diff === "") return [];
   const lines = visibleText(diff.replace(/\n$/, "")).split("\n");
   const rest = isCut ? ["… the rest of this diff is left out: it is too long to be kept"] : [];
   if (full || lines.length <= MOST_LINES) return [...lines, ...rest];
   const half = MOST_LINES / 2;
   const left = lines.length - 2 * half;
-  return [
-    ...lines.slice(0, half),
-    `… ${left} more lines; .report shows them all`,
-    ...lines.slice(-half),
-    ...rest,
-  ];
+  return [...lines.slice(0, half), `… ${left} more lines${elsewhere}`, ...lines.slice(-half), ...rest];
 }
 
 function paintedLine(line: string): string {

@@ -29,6 +29,10 @@ export function liveLines(hosts: readonly HostTree[], options: LiveOptions): Lin
     : briefLines(hosts, { ...options, room });
 }
 
+/** How many rows more than lines the terminal makes of lines of these widths. */
+export const wrappedRows = (widths: readonly number[], columns = 80): number =>
+  widths.reduce((rows, width) => rows + Math.max(0, Math.ceil(width / columns) - 1), 0);
+
 /** With fewer lines than this per host, one line says more than a tree. */
 const TREE_HEIGHT = 5;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -43,10 +47,10 @@ function treeLines(tree: HostTree, options: Room): Line[] {
     .flatMap((step) =>
       step.status === "running"
         ? runningLines(step, options)
-        : [{ key: `${tree.host} ${step.step}`, text: stepLine(step, tree) }],
+        : [{ key: `${step.step}`, text: stepLine(step, tree) }],
     )
-    .map((line) => ({ ...line, key: `${tree.host} ${line.key}` }));
-  return [...lines.slice(-(options.room - 1)), { key: tree.host, text: headLine(tree, options) }];
+    .map((line) => ({ ...line, key: `${tree.key} ${line.key}` }));
+  return [...lines.slice(-(options.room - 1)), { key: tree.key, text: headLine(tree, options) }];
 }
 
 function runningLines(step: Step, { frame, now }: LiveOptions): Line[] {
@@ -86,7 +90,7 @@ function briefLines(hosts: readonly HostTree[], options: Room): Line[] {
   const left = shown.length - fitting.length;
   const width = Math.min(30, Math.max(...fitting.map(({ host }) => host.length)));
   return [
-    ...fitting.map((tree) => ({ key: tree.host, text: briefLine(tree, width, options) })),
+    ...fitting.map((tree) => ({ key: tree.key, text: briefLine(tree, width, options) })),
     ...(left > 0
       ? [
           {

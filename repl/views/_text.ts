@@ -1,8 +1,11 @@
+import { stripVTControlCharacters } from "node:util";
+import type { CommandReport } from "../../lib/model/report";
 import { colour } from "../_colour";
 import { userFrames } from "../_frames";
-import { columns, fitted } from "../_layout";
+import { beside, columns, fitted } from "../_layout";
 import { changeLines } from "./_changes";
 import { planNote } from "./_plan";
+import { rehearsalLines } from "./_rehearsal";
 import { failedItself, failures, type HostTree, inOrder, type Step } from "./_tree";
 import { duration } from "./_units";
 import { advice, formatCommand, formatFailure, outcome } from "./_words";
@@ -38,15 +41,16 @@ export function finalText(
 ): string {
   if (trees.length > 1 && trees.every(({ plan }) => plan)) return plansText(trees, full);
   const brief = trees.length > MAX_HOSTS_IN_FULL;
-  const lines = trees.flatMap((tree) => [
+  const bodyOf = (tree: HostTree) => [
     ...(full || tree.verbose
       ? stepLines(tree, true)
       : brief
         ? failures(tree).flatMap((step) => shownStep(step, tree, false))
         : stepLines(tree, false)),
     ...failureLines(tree, loadError),
-    hostLine(tree),
-  ]);
+    ...(tree.rehearsal && (full || !brief) ? rehearsalLines(tree.rehearsal, "  ", full) : []),
+  ];
+  const lines = grouped(trees, bodyOf, ({ status }) => status === "failed" || status === "refused");
   const isAsked = attended && trees.some(({ status }) => status === "failed");
   const next = isAsked ? undefined : advice(trees);
   if (trees.length > 1) lines.push(fleetLine(trees));
@@ -56,28 +60,41 @@ export function finalText(
 
 /** Plans of several hosts: what is the same for some of them is printed once. */
 function plansText(trees: readonly HostTree[], full: boolean): string {
-  const groups = new Map<string, HostTree[]>();
-  for (const tree of trees) {
-    const body = [...stepLines(tree, full), ...failureLines(tree, "")].join("\n");
-    // Times differ without meaning anything.
-    const key = body.replace(/ \d+(\.\d)? (ms|s|min)\b/g, "");
-    groups.set(key, [...(groups.get(key) ?? []), tree]);
-  }
-  const lines = [...groups.values()].flatMap((same) => {
+  const bodyOf = (tree: HostTree) => [...stepLines(tree, full), ...failureLines(tree, "")];
+  return [...grouped(trees, bodyOf, () => true), fleetLine(trees)].join("\n");
+}
+
+/** The lines of each host; those that are the same for several hosts which `mayGroup` are printed once. */
+function grouped(
+  trees: readonly HostTree[],
+  bodyOf: (tree: HostTree) => string[],
+  mayGroup: (tree: HostTree) => boolean,
+): string[] {
+  const groups = Map.groupBy(trees, (tree) =>
+    mayGroup(tree) ? `${tree.status} ${withoutHost(bodyOf(tree).join("\n"), tree)}` : tree,
+  );
+  return [...groups.values()].flatMap((same) => {
     const [first] = same as [HostTree];
     const names = same.map(({ host }) => colour.bold(host)).join(", ");
     return [
-      ...stepLines(first, full),
-      ...failureLines(first, ""),
-      same.length === 1
-        ? hostLine(first)
+      ...bodyOf(first),
+      ...(same.length === 1
+        ? [hostLine(first)]
         : [
             ...fitted(`${sign(first.status)} ${same.length} hosts the same: ${outcome(first)}`),
             ...fitted(names, "  "),
-          ].join("\n"),
+          ]),
     ];
   });
-  return [...lines, fleetLine(trees)].join("\n");
+}
+
+/** `text` about a host without what differs between hosts and means nothing: times, the host's name and address. */
+export function withoutHost(text: string, { host, hops }: Pick<HostTree, "host" | "hops">): string {
+  const addresses = hops.flatMap((hop) => [...hop.matchAll(/hop: '([^']+)'/g)].map(([, each = ""]) => each));
+  const names = [host, ...addresses].map((name) => name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return text
+    .replace(new RegExp(`(?<![\\w-])(${names.join("|")})(?![\\w-])`, "g"), "HOST")
+    .replace(/ \d+(\.\d)? (ms|s|min)\b/g, "");
 }
 
 const hostLine = (tree: HostTree): string =>
@@ -109,9 +126,11 @@ function stepLines(tree: HostTree, full: boolean): string[] {
         `  = ${unchanged} ${unchanged === 1 ? "step" : "steps"} ${tree.plan ? (unchanged === 1 ? "holds" : "hold") : "unchanged"}`,
       ),
     );
-  const before = [...(tree.verbose ? tree.connectionLog : []), ...tree.commands.map(formatCommand)];
   return [
-    ...before.map((line) => colour.dim(`  ${line}`)),
+    ...(tree.verbose ? tree.connectionLog : [])
+      .flatMap((line) => fitted(line, "  "))
+      .map((line) => colour.dim(line)),
+    ...tree.commands.flatMap((command) => commandLines(command, "  ")),
     ...tree.notices.flatMap((notice) => fitted(notice, "  ").map((line) => colour.dim(line))),
     ...lines,
   ];
@@ -127,10 +146,19 @@ const shownStep = (step: Step, tree: HostTree, full: boolean): string[] => [
 function stepAndNote(step: Step, tree: HostTree): string[] {
   const note = planNote(step, tree);
   const isShort = indent(step).length + step.desc.length + note.length + 10 < columns();
-  if (!step.plan || note === "" || isShort) return [stepLine(step, tree)];
+  if (!step.plan || note === "" || isShort) return wholeStep(step, tree);
   const bare = { ...step, plan: { ...step.plan, answer: "holds" as const, open: false }, reason: undefined };
   const line = stepLine(bare, tree).replace(sign(step.status), stepSign(step));
   return [line, ...fitted(note, `${indent(step)}  `).map((each) => colour.dim(each))];
+}
+
+/** The line of a step, continued below its description when it is long. */
+function wholeStep(step: Step, tree: HostTree): string[] {
+  const line = stepLine(step, tree);
+  const plain = stripVTControlCharacters(line);
+  if (plain.length < columns()) return [line];
+  const start = indent(step).length + 2;
+  return beside(`${indent(step)}${stepSign(step)} `, start, plain.slice(start)).split("\n");
 }
 
 export function stepLine(step: Step, tree: HostTree): string {
@@ -160,8 +188,8 @@ function detailLines(step: Step, full: boolean): string[] {
   const inside = `${indent(step)}  `;
   const output = outputOf(step).trimEnd();
   const printed = [
-    ...step.commands.map((command) => `${inside}${colour.dim(formatCommand(command))}`),
-    ...(output ? output.split("\n").map((line) => `${inside}${colour.dim(`| ${line}`)}`) : []),
+    ...step.commands.flatMap((command) => commandLines(command, inside)),
+    ...(output ? fitted(output, `${inside}| `).map((line) => colour.dim(line)) : []),
   ];
   if (!failedItself(step)) return full ? printed : [];
   const message = step.failure ? formatFailure(step.failure) : "failed";
@@ -172,6 +200,11 @@ function detailLines(step: Step, full: boolean): string[] {
     ...userFrames(step.failure?.stack).map((frame) => `${inside}${colour.dim(frame)}`),
   ];
 }
+
+const commandLines = (command: CommandReport, before: string): string[] =>
+  beside(before, before.length + 2, formatCommand(command))
+    .split("\n")
+    .map((line) => colour.dim(line));
 
 /** The output of a step, or else the output of its failed command. */
 export function outputOf({ output, failure }: Step): string {

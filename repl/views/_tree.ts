@@ -3,6 +3,7 @@ import type { Failure } from "../../lib/model/errors";
 import type { DeployEvent, StepStatus } from "../../lib/model/events";
 import { cleanDeployEvent } from "../../lib/model/host-events";
 import type { PlanAnswer } from "../../lib/model/plan";
+import type { Rehearsal } from "../../lib/model/rehearsal";
 import type { CommandReport, Report } from "../../lib/model/report";
 import { cleanText } from "../../lib/util/clean-text";
 import { hopProgress } from "./_hopProgress";
@@ -36,6 +37,8 @@ export interface Step {
 /** One host as a view shows it. */
 export interface HostTree {
   readonly host: string;
+  /** Of one deployment of the host. */
+  readonly key: string;
   readonly began: number;
   /** The expected number of steps; there may be fewer or more. */
   announced: number;
@@ -47,6 +50,10 @@ export interface HostTree {
   verbose: boolean;
   /** True: it is a plan. */
   plan: boolean;
+  /** True: it is done in a clone of the host. */
+  rehearsing: boolean;
+  /** What was found in the clone. */
+  rehearsal: Rehearsal | undefined;
   /** True: changes are shown. */
   diff: boolean;
   /** Opened hops and finished uploads. */
@@ -78,7 +85,7 @@ export class Trees {
     const key = `${event.deployment} ${event.host}`;
     let tree = this.#hosts.get(key);
     if (!tree) {
-      tree = emptyTree(event.host, this.now());
+      tree = emptyTree(event.host, key, this.now());
       this.#hosts.set(key, tree);
     }
     update(tree, event, this.now());
@@ -88,7 +95,7 @@ export class Trees {
 
 /** The tree of a report, as its events would have made it. */
 export function treeOf(report: Report): HostTree {
-  const tree = emptyTree(report.host, 0);
+  const tree = emptyTree(report.host, `${report.deployment} ${report.host}`, 0);
   for (const { parent, ...reported } of report.steps) {
     const { step, property, desc, site } = reported;
     addStep(tree, { step, property, desc, site, ...(parent !== undefined && { parent }) }, 0);
@@ -98,12 +105,23 @@ export function treeOf(report: Report): HostTree {
   const { status, failure, ms, commands = [] } = report;
   const verbose = report.commands !== undefined;
   tree.commands.push(...commands.filter(({ step }) => step === undefined));
-  const plan = report.plan ?? false;
-  return Object.assign(tree, { verbose, plan, diff: plan || report.diff === true, status, failure, ms });
+  const { plan = false, rehearsal } = report;
+  const rehearsing = rehearsal !== undefined;
+  return Object.assign(tree, {
+    verbose,
+    plan,
+    rehearsing,
+    rehearsal,
+    diff: plan || report.diff === true,
+    status,
+    failure,
+    ms,
+  });
 }
 
-const emptyTree = (host: string, began: number): HostTree => ({
+const emptyTree = (host: string, key: string, began: number): HostTree => ({
   host,
+  key,
   began,
   announced: 0,
   hops: [],
@@ -111,6 +129,8 @@ const emptyTree = (host: string, began: number): HostTree => ({
   notices: [],
   verbose: false,
   plan: false,
+  rehearsing: false,
+  rehearsal: undefined,
   diff: false,
   connectionLog: [],
   commands: [],
@@ -130,6 +150,7 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
         hops: event.hops,
         verbose: event.verbose ?? false,
         plan: event.plan ?? false,
+        rehearsing: event.rehearsal ?? false,
         diff: event.plan ?? event.diff ?? false,
       });
       return;
@@ -195,6 +216,9 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       if (tree.current === step) tree.current = undefined;
       return;
     }
+    case "rehearsed":
+      tree.rehearsal = event.rehearsal;
+      return;
     case "deployment-ended":
       Object.assign(tree, { status: event.status, failure: event.failure, ms: event.ms, current: undefined });
       for (const step of tree.steps.values()) if (step.status === "running") step.status = "unfinished";

@@ -47,7 +47,7 @@ function whyOfStep(step: StepReport, report: Report, consfig: Sources): string[]
     ...sourceLines(site, consfig),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
     ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
-    ...(commands.length > 0 ? fact("ran", commands.map(formatCommand).join("\n")) : []),
+    ...(commands.length > 0 ? prose("ran", commands.map(formatCommand).join("\n")) : []),
     ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
     ...(failure ? prose("error", formatFailure(failure), colour.red) : []),
     ...stackLines(failure?.stack, consfig.root),

@@ -39,7 +39,8 @@ export function formatCounts(tree: HostTree): string {
 /** The result of deploying one host, in a line without its name. */
 export function outcome(tree: HostTree): string {
   const counted = formatCounts(tree);
-  const time = tree.plan ? `(planned in ${duration(tree.ms)})` : `in ${duration(tree.ms)}`;
+  const done = tree.plan ? "planned" : tree.rehearsing ? "rehearsed" : undefined;
+  const time = done ? `(${done} in ${duration(tree.ms)})` : `in ${duration(tree.ms)}`;
   switch (tree.status) {
     case "refused":
       return "refused before connecting";
@@ -84,7 +85,7 @@ export const formatFailure = ({ name, message }: Failure): string =>
 
 /** What to do after a deployment that failed. */
 export function advice(trees: readonly HostTree[]): string | undefined {
-  if (trees.some(({ plan }) => plan)) return undefined;
+  if (trees.some(({ plan, rehearsing }) => plan || rehearsing)) return undefined;
   const failed = trees.filter(
     ({ status }) => status !== "changed" && status !== "unchanged" && status !== "running",
   );

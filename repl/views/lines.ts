@@ -5,7 +5,8 @@ import { userFrames } from "../_frames";
 import { changeLines } from "./_changes";
 import { hopProgress } from "./_hopProgress";
 import { planNote, planResult, planWord } from "./_plan";
-import { outputOf, painted } from "./_text";
+import { rehearsalLines } from "./_rehearsal";
+import { outputOf, painted, withoutHost } from "./_text";
 import { failedItself, type HostTree, type Step, Trees } from "./_tree";
 import { duration } from "./_units";
 import { advice, formatCommand, formatFailure, outcome } from "./_words";
@@ -18,12 +19,14 @@ import type { Out, View } from "./view";
  */
 export function linesView(out: Out): View {
   const trees = new Trees();
+  /** The host on which each failure was printed. */
+  const failed = new Map<string, string>();
   const print = (...lines: string[]) => void out.write(`${lines.join("\n")}\n`);
   return {
     add(given) {
       const event = cleanDeployEvent(given);
       const tree = trees.add(event);
-      const lines = LINES[event.kind]?.(event as never, tree) ?? [];
+      const lines = LINES[event.kind]?.(event as never, tree, failed) ?? [];
       if (lines.length > 0) print(...lines);
     },
     settle() {
@@ -34,7 +37,11 @@ export function linesView(out: Out): View {
 }
 
 type Lines = {
-  [K in DeployEvent["kind"]]?: (event: Extract<DeployEvent, { kind: K }>, tree: HostTree) => string[];
+  [K in DeployEvent["kind"]]?: (
+    event: Extract<DeployEvent, { kind: K }>,
+    tree: HostTree,
+    failed: Map<string, string>,
+  ) => string[];
 };
 
 const LINES: Lines = {
@@ -48,14 +55,19 @@ const LINES: Lines = {
     const [first = "", ...more] = notices.at(-1)?.split("\n") ?? [];
     return [`${status("notice", colour.cyan)} ${host} :: ${first}`, ...more.flatMap(indented)];
   },
-  "step-ended": ({ step }, tree) => {
+  "step-ended": ({ step }, tree, failed) => {
     const ended = tree.steps.get(step);
-    return ended ? stepLines(tree, ended) : [];
+    return ended ? stepLines(tree, ended, failed) : [];
   },
-  "deployment-ended": (_, tree) => [
+  rehearsed: ({ rehearsal }) => rehearsalLines(rehearsal, " ".repeat(10)),
+  "deployment-ended": (_, tree, failed) => [
     ...(tree.failure &&
     ![...tree.steps.values()].some((step) => step.failure?.message === tree.failure?.message)
-      ? indented(formatFailure(tree.failure)).map((line) => colour.red(line))
+      ? once(
+          indented(formatFailure(tree.failure)).map((line) => colour.red(line)),
+          tree,
+          failed,
+        )
       : []),
     `${status(tree.plan ? planResult(tree) : tree.status, (text) => painted(tree.status, text), tree.plan)} ${colour.bold(tree.host)}: ${outcome(tree)}`,
   ],
@@ -68,7 +80,7 @@ const status = (word: string, paint: (text: string) => string, isPlan = false): 
 const asideLine = (word: string, host: string, text: string): string =>
   colour.dim(`${word.padEnd(9)} ${host} :: ${text}`);
 
-function stepLines(tree: HostTree, step: Step): string[] {
+function stepLines(tree: HostTree, step: Step, failed: Map<string, string>): string[] {
   const { host, verbose, diff } = tree;
   const note = planNote(step, tree);
   const reason = note ? ` (${note})` : "";
@@ -79,8 +91,7 @@ function stepLines(tree: HostTree, step: Step): string[] {
   const output = indented(outputOf(step).trimEnd()).map((text) => text.replace(/^ {10}/, "        | "));
   const changes = diff ? changeLines(step.changes, " ".repeat(10)) : [];
   if (!failedItself(step)) return [line, ...(verbose ? [...commands, ...output] : []), ...changes];
-  return [
-    line,
+  const details = [
     ...commands,
     ...output,
     ...changes,
@@ -88,6 +99,15 @@ function stepLines(tree: HostTree, step: Step): string[] {
     ...indented(`${step.property}, at ${step.site}`),
     ...userFrames(step.failure?.stack).flatMap(indented),
   ];
+  return [line, ...once(details, tree, failed)];
+}
+
+/** The `details` of a failure, unless another host has failed in the same way: then that. */
+function once(details: string[], tree: HostTree, failed: Map<string, string>): string[] {
+  const key = withoutHost(details.join("\n"), tree);
+  const other = failed.get(key) ?? tree.host;
+  failed.set(key, other);
+  return other === tree.host ? details : indented(`the same as on ${other}`);
 }
 
 const indented = (text: string): string[] =>

@@ -71,8 +71,7 @@ export class LiveScreen {
 
   async #draw(): Promise<void> {
     const scheduled = this.#begin;
-    const { startPicture, loadInk } = picture();
-    const ink = await loadInk();
+    const { ink, startPicture } = await loadPicture();
     if (this.#begin !== scheduled) return;
     this.#picture = startPicture(ink, this.screen, () => [...this.#trees].flatMap((trees) => trees.hosts));
   }
@@ -86,6 +85,20 @@ export class LiveScreen {
 }
 
 /** Loads ink: called while the prompt is idle. */
-export const warmUp = (): Promise<unknown> => picture().loadInk();
+export const warmUp = (): Promise<unknown> => loadPicture();
 
-const picture = () => require("./_picture") as typeof import("./_picture");
+let loading: ReturnType<typeof loadForProduction> | undefined;
+const loadPicture = () => (loading ??= loadForProduction());
+
+/** React's build for development, which it takes unless the environment says otherwise, is slower and needs 15 MB more. */
+async function loadForProduction() {
+  const before = process.env["NODE_ENV"];
+  process.env["NODE_ENV"] = "production";
+  try {
+    const { loadInk, startPicture } = require("./_picture") as typeof import("./_picture");
+    return { ink: await loadInk(), startPicture };
+  } finally {
+    if (before === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = before;
+  }
+}

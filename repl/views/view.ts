@@ -20,17 +20,24 @@ export interface Screen extends Out {
 
 /** The part of a deployment that views need. */
 export interface Followed extends PromiseLike<unknown> {
+  /** `silent`: it is not shown. */
+  readonly adHoc?: "shown" | "silent" | undefined;
   subscribe(listener: (event: DeployEvent) => void): () => void;
 }
+
+/** A view of a deployment; undefined to show nothing. `silent`: people only want to see what comes of it. */
+export type ViewOf = (silent: boolean) => View | undefined;
+
+const NO_VIEW: View = { add: () => {}, settle: () => {} };
 
 /** Shows each deployment that `onDeployment` reports in its own view. */
 export function follow<D extends Followed>(
   onDeployment: (listener: (deployment: D) => void) => () => void,
-  viewOf: () => View,
+  viewOf: ViewOf,
 ) {
   const shown = new Map<D, Promise<void>>();
   const end = onDeployment((deployment) => {
-    const view = viewOf();
+    const view = viewOf(deployment.adHoc === "silent") ?? NO_VIEW;
     const unsubscribe = deployment.subscribe((event) => view.add(event));
     const settle = async (): Promise<void> => {
       await Promise.resolve(deployment).catch(() => {});
