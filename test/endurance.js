@@ -1,7 +1,7 @@
 "use strict";
 /**
- * `npm run cancellations` and `npm run soak`: what takes long, on real hosts. `--count N` sets how
- * often, and `--seed N` repeats a run.
+ * `npm run cancellations`, `soak`, `races` and `fuzz`: what takes long. `--count N` sets how often, and `--seed N` repeats a
+ * run.
  */
 const { ensureInstalled, onPinnedNode } = require("../repl/_install.js");
 

@@ -20,7 +20,7 @@ import { type DelayProxy, delayProxy } from "../support/proxy";
 export interface Workspace extends Disposable {
   readonly root: string;
   readonly consfig: Consfig;
-  host(name: "six" | "hundred"): Host;
+  host(name: "six" | "hundred" | "server"): Host;
 }
 
 export function openWorkspace(): Workspace {
@@ -44,8 +44,9 @@ export interface Link extends AsyncDisposable {
   readonly hops: readonly Hop[];
 }
 
-export async function linkTo(machine: Machine, roundTripMs: number): Promise<Link> {
-  const proxy = await delayProxy({ to: { host: machine.address, port: machine.port }, roundTripMs });
+export async function linkTo(machine: Machine, roundTripMs: number, bitsPerSecond?: number): Promise<Link> {
+  const to = { host: machine.address, port: machine.port };
+  const proxy = await delayProxy({ to, roundTripMs, ...(bitsPerSecond && { bitsPerSecond }) });
   const config = sshConfig(machine, `[127.0.0.1]:${proxy.port}`);
   const { identity } = machine;
   return {
@@ -74,20 +75,26 @@ export async function timed(host: Host, hops: readonly Hop[]): Promise<{ ms: num
   const started = performance.now();
   const report = await deploy(host, ...hops);
   const ms = performance.now() - started;
+  return { ms, report: reportOf(host, report) };
+}
+
+/** `report`, which must be that of a success. `changes`: how many steps must have changed something; default: any number. */
+export function reportOf(host: Host, report: Report, changes?: number): Report {
   if (!report.ok) {
     const failed = report.failed.map(({ desc, failure }) => `${desc}: ${failure?.message}`);
     throw new Error(`${host.name}: ${report.failure?.message ?? failed.join("; ")}`);
   }
-  return { ms, report };
+  const changed = report.changed.map(({ desc }) => desc);
+  if (changes !== undefined && changed.length !== changes)
+    throw new Error(`expected ${changes} changes on ${host.name}, got: ${changed.join(", ") || "none"}`);
+  return report;
 }
 
 /** Like `timed`, for a host where everything holds already. */
 export async function timedUnchanged(host: Host, hops: readonly Hop[]): Promise<number> {
   const { ms, report } = await timed(host, hops);
-  if (report.status === "unchanged") return ms;
-  throw new Error(
-    `expected no changes on ${host.name}, got: ${report.changed.map(({ desc }) => desc).join(", ")}`,
-  );
+  reportOf(host, report, 0);
+  return ms;
 }
 
 /** L1: milliseconds to run `true` over the ssh connection that deployments to `host` use. */
@@ -101,7 +108,7 @@ export async function timeTrue(host: Host, hops: readonly Hop[]): Promise<number
   });
   try {
     const started = performance.now();
-    const channel = await connection.exec("true");
+    const channel = await connection.exec("true", { startsAtOnce: true });
     channel.stdin.end();
     const [exit] = await Promise.all([channel.exit, text(channel.stdout), text(channel.stderr)]);
     if (exit !== 0) throw new Error(`true on ${host.name}: exit ${exit}`);

@@ -5,7 +5,7 @@ export type Unit = "ms" | "bytes" | "";
 
 /** The lower bound on this machine, measured in the same run as the figure. */
 export interface Limit {
-  /** `L1`, `L2` or `L3` from docs/performance.md, or a description. */
+  /** `L1` or `L3` from docs/performance.md, or a description. */
   readonly name: string;
   readonly value: number;
 }

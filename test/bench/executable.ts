@@ -3,7 +3,6 @@ import { execFile } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { deployThese } from "../../lib/controller/deploy";
 import { imageDumped } from "../../lib/executable/imageDumped";
@@ -12,6 +11,7 @@ import { root } from "../../lib/util/package";
 import * as daemon from "../../properties/daemon";
 import { debianStable } from "../../properties/os";
 import { bootMachine, type Machine } from "../support/machines";
+import { Load } from "../support/visitors";
 import { linkTo, openWorkspace, pause, repeated } from "./_bench";
 import { type Figure, figure, median } from "./_figures";
 import type { Measure } from "./_process";
@@ -32,6 +32,7 @@ export const measure: Measure = async ({ long }) => {
     debianStable("bookworm", "amd64"),
     imageDumped(at, { module: "/services/cool", call: "startServer", args: [1234] }),
     daemon.running("cool-web-service", {
+      steady: 0,
       listen: ["0.0.0.0:1234"],
       healthy: "http://127.0.0.1:1234/healthz",
     }),
@@ -44,7 +45,7 @@ export const measure: Measure = async ({ long }) => {
     return apply();
   });
 
-  const load = new Load(url);
+  const load = new Load(url, { fresh: 5, kept: 10, pipelining: 3 });
   const runs = await repeated(redeployments, async (n) => {
     await pause();
     link.proxy.reset();
@@ -72,7 +73,9 @@ export const measure: Measure = async ({ long }) => {
       { budget: { value: 5000 } },
     ),
     figure(`service, ${redeployments} redeployments: requests served`, "", [done]),
-    figure(`service, ${redeployments} redeployments: requests lost`, "", [lost], { budget: { value: 0 } }),
+    figure(`service, ${redeployments} redeployments: requests lost`, "", [lost.length], {
+      budget: { value: 0 },
+    }),
     ...(await costs(machine, long)),
   ];
 };
@@ -123,34 +126,6 @@ async function startOf(file: string, ...args: string[]): Promise<number> {
   const started = performance.now();
   await promisify(execFile)(file, args, { env: {} });
   return performance.now() - started;
-}
-
-/** Five clients, each sending a new request 20 ms after its last response. */
-class Load {
-  #done = 0;
-  #lost = 0;
-  #stopped = false;
-  readonly #clients: readonly Promise<void>[];
-
-  constructor(url: string) {
-    this.#clients = Array.from({ length: 5 }, () => this.#request(url));
-  }
-
-  async end(): Promise<{ done: number; lost: number }> {
-    this.#stopped = true;
-    await Promise.all(this.#clients);
-    return { done: this.#done, lost: this.#lost };
-  }
-
-  async #request(url: string): Promise<void> {
-    while (!this.#stopped) {
-      await get(url).catch(() => {
-        this.#lost += 1;
-      });
-      this.#done += 1;
-      await sleep(20);
-    }
-  }
 }
 
 function get(url: string): Promise<string> {

@@ -1,6 +1,7 @@
-/** An unchanged deployment to a host that this session has deployed to before. */
+/** An unchanged deployment, and a plan of it, to a host that this session has deployed to before. */
+import { plan } from "../../lib/controller/deploy";
 import { bootMachine } from "../support/machines";
-import { linkTo, openWorkspace, pause, repeated, timed, timedUnchanged, timeTrue } from "./_bench";
+import { linkTo, openWorkspace, pause, repeated, reportOf, timed, timedUnchanged, timeTrue } from "./_bench";
 import { type Budget, type Figure, figure, median } from "./_figures";
 import type { Measure } from "./_process";
 
@@ -23,7 +24,12 @@ export const measure: Measure = async ({ long }) => {
         const limit = await timeTrue(host, link.hops);
         await pause(200);
         link.proxy.reset();
-        return { limit, ms: await timedUnchanged(host, link.hops), ...link.proxy.bytes };
+        const ms = await timedUnchanged(host, link.hops);
+        const bytes = { ...link.proxy.bytes };
+        await pause();
+        const began = performance.now();
+        reportOf(host, await plan(host, ...link.hops), 0);
+        return { limit, ms, planned: performance.now() - began, ...bytes };
       });
       const { beyond, times } = budgets[name];
       const count = name === "six" ? 6 : 100;
@@ -35,6 +41,14 @@ export const measure: Measure = async ({ long }) => {
           label,
           "ms",
           runs.map(({ ms }) => ms),
+          { limit, budget },
+        ),
+      );
+      figures.push(
+        figure(
+          `${label}: planned`,
+          "ms",
+          runs.map(({ planned }) => planned),
           { limit, budget },
         ),
       );

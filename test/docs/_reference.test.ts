@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { argumentsTable } from "../../docs/_arguments";
 import { directory, reference } from "../../docs/_reference";
-import { properties } from "../../lib/model/property";
+import { publicProperties } from "../../lib/model/property";
 import {
   absolutePath,
   either,
@@ -30,7 +30,7 @@ describe("docs/reference", () => {
 
   test("has every property, with the text that .doc shows", () => {
     const text = [...pages.values()].join("\n");
-    for (const name of properties.names().filter((each) => !/(^|\.)_/.test(each))) {
+    for (const name of publicProperties()) {
       const [heading, shown] = [`\n## ${name}\n`, docOf(name, root)];
       assert.ok(text.includes(heading), `${name} is not on any page`);
       const entry = text.split(heading)[1]?.split("\n## ")[0] ?? "";

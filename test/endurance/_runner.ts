@@ -1,4 +1,4 @@
-/** `npm run cancellations` and `npm run soak`: what takes long, by hand. */
+/** `npm run cancellations`, `soak`, `races` and `fuzz`: what takes long, by hand. */
 import { parseArgs } from "node:util";
 import { installDebianPackages } from "../support/_debian";
 import { removeLeftMachines } from "../support/_left";
@@ -14,17 +14,19 @@ export interface ProgramOptions {
 export interface Program {
   /** How often it does its work, unless told. */
   readonly count: number;
+  /** False: it boots none. */
+  readonly machines?: false;
   /** Returns what was not as it should be. */
   run(options: ProgramOptions): Promise<readonly string[]>;
 }
 
-const names = ["cancellations", "soak"];
+const names = ["cancellations", "soak", "races", "fuzz"];
 
 /** Runs one program. The exit code is 1 when something was not as it should be, 2 when `argv` is invalid. */
 export async function main(argv: readonly string[]): Promise<void> {
   const { name, count, seed } = readArguments(argv);
   const { program } = require(`./${name}`) as { program: Program };
-  const problem = await installDebianPackages();
+  const problem = program.machines === false ? undefined : await installDebianPackages();
   if (problem !== undefined) process.stderr.write(`${problem}\n`);
   const options = { count: count ?? program.count, seed: seed ?? Date.now() % 2 ** 31, print: console.log };
   console.log(`${name}: --count ${options.count} --seed ${options.seed}`);

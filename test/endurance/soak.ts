@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { firstLineEnvironment } from "../repl/_consfig";
 import { prompt } from "../repl/_terminal";
 import { bootMachine, writeKnownHosts } from "../support/machines";
 import { type Figures, figuresIn, type Sample, table } from "./_figures";
@@ -55,7 +56,7 @@ export async function soak(
   mkdirSync(cache, { recursive: true });
   const open = () =>
     prompt({ after: (clean) => void cleanups.push(clean as () => void) }, files(host, 0), {
-      environment: { XDG_CACHE_HOME: cache },
+      environment: { ...firstLineEnvironment, XDG_CACHE_HOME: cache },
     });
   try {
     // Compiles the library, installs the agent.

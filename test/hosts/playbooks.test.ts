@@ -33,8 +33,24 @@ describe("the playbooks of hosts/", needsMachines(), () => {
     const play = newUser(t, "");
     const { code, printed } = await play(["play", "hosts/sandbox.repl"]);
     assert.equal(code, 0, printed);
-    assert.match(printed, /^~ \/etc\/motd$/m);
+    assert.match(printed, /^\/etc\/motd: .*\+1/m);
+    assert.match(printed, /^\+This machine is described in hosts\/sandbox\.ts\.$/m);
     assert.doesNotMatch(printed, /consfigurator/, "the state of the engine is not shown");
+  });
+
+  test("tour.repl: the tables of a host, for people and for machines", async (t) => {
+    const play = newUser(t, "");
+    const { code, printed } = await play(["play", "hosts/tour.repl"]);
+    assert.equal(code, 0, printed);
+    assert.match(printed, /^name +uid +groups/m);
+    assert.match(printed, /^root +0 +root /m);
+    assert.match(printed, /^pid +parent +user/m);
+    assert.match(printed, /^root +present$/m);
+    assert.match(printed, /^file\.hasContent\('\/etc\/hostname', /m);
+    const events = await play(["play", "--json", "hosts/tour.repl"]);
+    assert.equal(events.code, 0, events.printed);
+    const rows = events.printed.split("\n").filter((line) => line.includes('"kind":"step-rows"'));
+    assert.equal((JSON.parse(rows[0] ?? "{}") as { rows: { processors: number }[] }).rows.length, 1);
   });
 
   test("web1, which has no playbook, is deployed from standard input", async (t) => {
@@ -50,6 +66,7 @@ describe("the playbooks of hosts/", needsMachines(), () => {
     assert.deepEqual(globSync("*.repl", { cwd: path.join(root, "hosts") }).sort(), [
       "guests.repl",
       "sandbox.repl",
+      "tour.repl",
     ]);
   });
 });

@@ -111,3 +111,18 @@ test("the parts of an argument of apt-get install", () => {
   assert.deepEqual(parseWanted("git=1:2.39.5-0+deb12u2"), { name: "git", version: "1:2.39.5-0+deb12u2" });
   assert.deepEqual(parseWanted("git/bookworm-backports"), { name: "git", suite: "bookworm-backports" });
 });
+
+test("a suite of backports is recognised by the version", () => {
+  const known = new Packages(
+    [
+      { name: "dpkg", arch: "amd64", version: "1.21.22", status: "installed" },
+      { name: "git", arch: "amd64", version: "1:2.45.2-1~bpo12+1", status: "installed" },
+    ],
+    new Set(["git:amd64"]),
+  );
+  assert.equal(known.isInstalled("git/bookworm-backports"), true);
+  assert.equal(known.isInstalled("git/bullseye-backports"), false);
+  assert.equal(known.isInstalled("git/bookworm"), false);
+  assert.equal(known.isInstalled("dpkg/bookworm-backports"), false);
+  assert.equal(known.after([], ["git/bookworm-backports"]).get("git")?.auto, false);
+});

@@ -98,4 +98,41 @@ describe("cron on real hosts", needsMachines(), () => {
       assert.equal(stdout, "second: 1\nx\n");
       await isUndone(side, property);
     }));
+
+  test("the crontab of a user is exactly what is declared", () =>
+    sides.both(async (side) => {
+      const { machine } = side;
+      await machine.run("echo '0 1 * * * other' | crontab -");
+      const property = cron.userCrontabInstalled(
+        { MAILTO: "", DUMPS: "$HOME/dumps" },
+        "0 3 * * * $HOME/bin/dump ${HOME} $HOMEWARD",
+        "@daily true",
+      );
+      await holdsAfterwards(side, property);
+      assert.equal(
+        await machine.run("crontab -l"),
+        [
+          "# Written by consfigurator: other changes are lost.",
+          "",
+          "PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin",
+          'MAILTO=""',
+          "DUMPS=/root/dumps",
+          "",
+          "0 3 * * * /root/bin/dump /root $HOMEWARD",
+          "@daily true",
+          "",
+        ].join("\n"),
+      );
+      await holdsAfterwards(side, cron.userCrontabInstalled({ PATH: "/bin" }));
+      await isUndone(side, cron.userCrontabInstalled({ PATH: "/bin" }));
+      assert.equal((await machine.exec("crontab -l")).exit, 1);
+    }));
+});
+
+test("a line that is no job is refused", () => {
+  for (const line of ["0 3 * * *", "MAILTO=root", "0 3 * * * a\nb", "@never x"])
+    assert.throws(() => cron.userCrontabInstalled({}, line), {
+      name: "InvalidArguments",
+      message: `cron.userCrontabInstalled: args.jobs[0] is ${JSON.stringify(line)}; it must be a line of crontab(5), such as "0 3 * * * $HOME/bin/dump"`,
+    });
 });

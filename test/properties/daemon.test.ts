@@ -14,6 +14,7 @@ import { debianStable } from "../../properties/os";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { needsMachines } from "../support/machines";
 import { until } from "../support/until";
+import { Load } from "../support/visitors";
 
 const source = readFileSync(path.join(root, "services/cool.ts"), "utf8");
 const executable = "/usr/local/bin/cool-web-service";
@@ -25,6 +26,7 @@ const options: daemon.DaemonOptions = {
   environment: { GREETING: 'say "hello" for 100%' },
   state: true,
   patience: 5,
+  steady: 1,
 };
 
 describe("daemon.running on a real host", needsMachines(), () => {
@@ -108,14 +110,17 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.match((await get()).body, /<li>Ada<\/li>/);
   });
 
-  test("ten deployments of a changed line under load go live at once and lose no request", async () => {
+  test("five deployments of a changed line under load go live at once and lose no request", {
+    timeout: 240_000,
+  }, async (t) => {
     const proxy = await on.proxy();
     const hops = [on.ssh("root", proxy), via.agent()];
     assertOk(await deployed({}, hops));
-    const load = new Load(`http://${on.machine.address}:1234/`);
+    const load = new Load(`http://${on.machine.address}:1234/`, { fresh: 5, kept: 10, pipelining: 3 });
+    t.after(() => load.end());
     const times: number[] = [];
     const sent: number[] = [];
-    for (let n = 0; n < 10; n++) {
+    for (let n = 0; n < 5; n++) {
       await sleep(200);
       proxy.reset();
       edit(/<h1>.*<\/h1>/, `<h1>Edition ${n}</h1>`);
@@ -136,9 +141,12 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assertOk(await deployed());
   });
 
-  test("a service that exits is rolled back at once, with the reason", async () => {
+  test("a new version that exits never replaces the running one, and the reason is said", async (t) => {
     reset();
-    const load = new Load(`http://${on.machine.address}:1234/`);
+    assertOk(await deployed());
+    const load = new Load(`http://${on.machine.address}:1234/`, { fresh: 5 });
+    t.after(() => load.end());
+    const [before] = await show("MainPID");
     edit("const book =", 'if (port) throw new Error("the database is gone");\n  const book =');
     const report = await deployed();
     const { lost } = await load.end();
@@ -147,10 +155,16 @@ describe("daemon.running on a real host", needsMachines(), () => {
     const message = failureIn(report);
     assert.match(
       message,
-      /^cool-web-service\.service is not healthy: it exited \(code 1\); rolled back to the previous version; the failed executable is kept as \/usr\/local\/lib\/consfigurator\/broken\/cool-web-service\/cool-web-service; its log:\n/,
+      /^cool-web-service\.service is not healthy: it exited \(code 1\); it was tried beside the previous version, which keeps running; the failed executable is kept as \/usr\/local\/lib\/consfigurator\/broken\/cool-web-service\/cool-web-service; its log:\n/,
     );
     assert.match(message, /Error: the database is gone\n\s+at startServer \(services\/cool\.ts:\d+:19\)/);
     assert.match((await get()).body, /Who was here/);
+    assert.deepEqual(await show("MainPID"), [before]);
+    assert.equal(
+      (await on.machine.exec("ls -d /run/systemd/system/*trial* /var/lib/*trial* /var/lib/private/*trial*"))
+        .stdout,
+      "",
+    );
     assert.match(
       (await on.machine.exec("/usr/local/lib/consfigurator/broken/cool-web-service/cool-web-service")).stderr,
       /the database is gone/,
@@ -161,13 +175,13 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.equal(fixed.status, "unchanged", "the previous version is running already");
   });
 
-  test("a service that runs but answers with an error is rolled back after its patience", async () => {
+  test("nor does one that runs but answers with an error, after its patience", async () => {
     reset();
     edit('[200, text, "ok\\n"]', '[500, text, "broken\\n"]');
     const report = await deployed({ patience: 1 });
     assert.match(
       failureIn(report),
-      /^cool-web-service\.service is not healthy: http:\/\/127\.0\.0\.1:1234\/healthz: status 500 \(waited 1 s\); rolled back to the previous version; /,
+      /^cool-web-service\.service is not healthy: http:\/\/127\.0\.0\.1:1234\/healthz: status 500 \(waited 1 s\); it was tried beside the previous version, which keeps running; /,
     );
     assert.equal((await get(1234, "/healthz")).status, 200);
     reset();
@@ -176,7 +190,10 @@ describe("daemon.running on a real host", needsMachines(), () => {
 
   test("a unit that keeps the service from running is rolled back too", async () => {
     reset();
-    const report = await deployed({ settings: { SystemCallFilter: "~@network-io" } });
+    // With a directory of its own, it cannot be tried beside the other.
+    const report = await deployed({
+      settings: { SystemCallFilter: "~@network-io", RuntimeDirectory: "cool" },
+    });
     assert.match(
       failureIn(report),
       /^cool-web-service\.service is not healthy: .*; rolled back to the previous version; /s,
@@ -249,37 +266,6 @@ describe("daemon.running on a real host", needsMachines(), () => {
     assert.equal((await on.machine.exec("systemctl is-active cool-web-service")).stdout, "inactive\n");
   });
 });
-
-/** A constant, bounded load: five visitors, each with one request at a time. */
-class Load {
-  readonly #lost: string[] = [];
-  #done = 0;
-  #stopped = false;
-  readonly #visitors: Promise<void>[];
-
-  constructor(url: string) {
-    this.#visitors = Array.from({ length: 5 }, () => this.#visit(url));
-  }
-
-  async end(): Promise<{ done: number; lost: readonly string[] }> {
-    this.#stopped = true;
-    await Promise.all(this.#visitors);
-    return { done: this.#done, lost: this.#lost };
-  }
-
-  async #visit(url: string): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        const { status } = await fetchText(url);
-        if (status !== 200) this.#lost.push(`status ${status}`);
-      } catch (error) {
-        this.#lost.push(String(error));
-      }
-      this.#done += 1;
-      await sleep(20);
-    }
-  }
-}
 
 function fetchText(url: string, body?: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { test } from "node:test";
 import { onBothTargets } from "consfigurator/testing";
+import { prepare } from "../../lib/engine/prepare";
 import { definitionOf } from "../../lib/model/application";
 import { type PropApp, properties } from "../../lib/model/property";
 import { file } from "../../properties";
@@ -77,7 +78,7 @@ const cases: readonly Case[] = [
     before: null,
     application: file.containsLines("f", "a"),
     after: "a\n",
-    unapplied: "",
+    unapplied: null,
   },
   {
     title: "containsLines, nothing to do",
@@ -437,6 +438,69 @@ test("isCopyOf", (t) =>
       name: "FailedChange",
       message: "cannot copy source to d: it is a directory",
     });
+  }));
+
+test("files of another grammar are refused before connecting", () => {
+  const refusals: readonly (readonly [PropApp, string])[] = [
+    [
+      file.containsConfSpace("/etc/ssh/sshd_config", "Port", "22"),
+      "file.containsConfSpace would write lines that are wrong in /etc/ssh/sshd_config, which has a grammar of its own; use sshd.configured",
+    ],
+    [file.containsConfSpace("/etc/ssh//sshd_config.d/a.conf", "Port", "22"), "use sshd.configured"],
+    [file.containsConfSpace("/etc/ssh/ssh_config", "Port", "22"), "use ssh.systemConfigured"],
+    [file.containsConfTab(".ssh/config", "Port", "22"), "use ssh.configured"],
+    [file.containsConfSpace("/home/a/.ssh/authorized_keys", "ssh-rsa", "AAAA"), "use ssh.authorizedKeys"],
+    [file.containsConfTab("/etc/hosts", "127.0.0.1", "x"), "use hosts.has"],
+    [
+      file.containsConfUnspaced("/etc/systemd/journald.conf", "Storage", "none"),
+      "use file.containsIniSettings",
+    ],
+    [file.containsConfEquals("/etc/samba/smb.conf", "workgroup", "A"), "use file.containsIniSettings"],
+    [file.containsConfEquals("own.ini", "a", "b"), "use file.containsIniSettings"],
+    [file.containsIniSettings("/etc/ssh/sshd_config", [null, "a", "b"]), "use sshd.configured"],
+    [file.containsConfEquals("/etc/app.yaml", "a", "b"), "use file.hasContent"],
+  ];
+  for (const [application, words] of refusals)
+    assert.throws(
+      () => prepare({ name: "h" }, application),
+      (error: Error) => error.message.includes(words),
+      `${application.property} ${JSON.stringify(application.args)}`,
+    );
+  prepare({ name: "h" }, file.containsConfEquals("/etc/sysctl.d/a.conf", "a", "1"));
+});
+
+test("whatever edits a file takes validate", (t) =>
+  onBothTargets(t, async ({ apply, applyAgain, dir }) => {
+    writeFileSync(`${dir}/f`, "a=1\nb\n[s]\n");
+    const refused = (validate: string): PropApp[] => [
+      file.containsLines("f", "c", { validate }),
+      file.lacksLines("f", "b", { validate }),
+      file.lacksLinesMatching("f", /b/, { validate }),
+      file.regexReplacedLines("f", /^b$/, "c", { validate }),
+      file.containsConfEquals("f", "a", "2", { validate }),
+      file.containsConfSpace("f", { a: "2" }, { validate }),
+      file.containsConfUnspaced("f", [["a", "2"]], { validate }),
+      file.containsIniSettings("f", ["s", "k", "v"], { validate }),
+    ];
+    for (const application of refused("false %s"))
+      await assert.rejects(apply(application), {
+        name: "AbortedChange",
+        message: "`false %s` refuses the new content of f, so it was not written; correct it:\nexit code 1",
+      });
+    assert.equal(readFileSync(`${dir}/f`, "utf8"), "a=1\nb\n[s]\n");
+    const accepted = file.containsIniSettings("f", ["s", "k", "v"], { validate: "grep -q k=v %s" });
+    assert.equal(await apply(accepted), "changed");
+    await applyAgain(accepted);
+  }));
+
+test("values of Postfix go on in indented lines", (t) =>
+  onBothTargets(t, async ({ apply, applyAgain, dir }) => {
+    mkdirSync(`${dir}/postfix`);
+    writeFileSync(`${dir}/postfix/main.cf`, "mydestination = a,\n  b\nrelayhost =\n");
+    const property = file.containsConfEquals("postfix/main.cf", "mydestination", "c");
+    assert.equal(await apply(property), "changed");
+    assert.equal(readFileSync(`${dir}/postfix/main.cf`, "utf8"), "mydestination = c\nrelayhost =\n");
+    await applyAgain(property);
   }));
 
 test("invalid arguments are refused", () => {

@@ -4,8 +4,9 @@ import { eseqprops } from "../../lib/combinators";
 import { prepare } from "../../lib/engine/prepare";
 import * as container from "../../properties/container";
 import * as hostname from "../../properties/hostname";
+import * as hosts from "../../properties/hosts";
 import { needsMachines } from "../support/machines";
-import { bootSides, holds, holdsAfterwards, type Sides, succeeds } from "../support/sides";
+import { bootSides, holds, holdsAfterwards, isUndone, type Sides, succeeds } from "../support/sides";
 
 test("the newest name is the name of the host", () => {
   const model = (...applications: Parameters<typeof eseqprops>) =>
@@ -21,6 +22,13 @@ test("an invalid name is refused", () => {
   });
 });
 
+test("a host without a domain is searched in none", () => {
+  assert.throws(() => prepare({ name: "web1" }, hostname.searchConfigured()), {
+    message: /web1 has no domain in its name; name one, as in hostname\.searchConfigured\("example\.org"\)$/,
+  });
+  prepare({ name: "web1" }, hostname.searchConfigured("example.org"));
+});
+
 describe("hostname on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
@@ -31,22 +39,68 @@ describe("hostname on real hosts", needsMachines(), () => {
   test("configured", () =>
     sides.both(async (side) => {
       await side.machine.run(
-        "hostname former; echo former > /etc/hostname; printf '127.0.0.1 localhost\\n192.0.2.1\\tother\\n' > /etc/hosts",
+        "hostname former; echo former > /etc/hostname; printf '127.0.0.1 localhost loop # mine\\n127.0.1.1 alias\\n192.0.2.1\\tother\\n' > /etc/hosts",
       );
       await holdsAfterwards(side, hostname.configured());
       assert.equal(
         await side.machine.run("hostname; hostname -f; cat /etc/hostname"),
         "web1\nweb1.example.org\nweb1\n",
       );
-      assert.match(await side.machine.run("cat /etc/hosts"), /^127\.0\.1\.1\tweb1\.example\.org web1$/m);
+      assert.equal(
+        await side.machine.run("cat /etc/hosts"),
+        "127.0.0.1 localhost loop # mine\n127.0.1.1 web1.example.org web1 alias\n192.0.2.1\tother\n",
+      );
       const { commands } = await holds(side, hostname.configured());
       assert.deepEqual(commands, []);
+    }));
+
+  test("hosts.has", () =>
+    sides.both(async (side) => {
+      const db = hosts.has("192.0.2.7", "db.example.org", "db");
+      await side.machine.run("printf '192.0.2.7 shop # kept\\n' >> /etc/hosts");
+      const before = await side.machine.run("cat /etc/hosts");
+      await holdsAfterwards(side, db);
+      assert.match(await side.machine.run("getent hosts db"), /^192\.0\.2\.7 +db\.example\.org db shop$/m);
+      await isUndone(side, db);
+      assert.equal(await side.machine.run("cat /etc/hosts"), before);
     }));
 
   test("another name, without a domain", () =>
     sides.both(async (side) => {
       await holdsAfterwards(side, hostname.configured("db"));
       assert.equal(await side.machine.run("hostname; cat /etc/hostname"), "db\ndb\n");
+    }));
+
+  test("the name that mail comes from", () =>
+    sides.both(async (side) => {
+      await holdsAfterwards(side, hostname.mailnameConfigured());
+      await holdsAfterwards(side, hostname.mailnameConfigured("example.org"));
+      assert.equal(await side.machine.run("cat /etc/mailname"), "example.org\n");
+      await isUndone(side, hostname.mailnameConfigured("example.org"));
+    }));
+
+  test("domains of short names", () =>
+    sides.both(async (side) => {
+      const { machine } = side;
+      await machine.run(
+        "printf 'nameserver 192.0.2.1\\ndomain old.example\\noptions edns0\\nsearch older.example\\n' >/srv/resolv && mv /srv/resolv /etc/resolv.conf",
+      );
+      await holdsAfterwards(side, hostname.searchConfigured());
+      const two = hostname.searchConfigured("example.org", "internal.example.org");
+      await holdsAfterwards(side, two);
+      assert.equal(
+        await machine.run("cat /etc/resolv.conf"),
+        "nameserver 192.0.2.1\nsearch example.org internal.example.org\noptions edns0\n",
+      );
+      await isUndone(side, two);
+      await machine.run("ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf");
+      const { failures } = await side.apply(two);
+      assert.deepEqual(
+        failures.map(({ name, message }) => `${name}: ${message}`),
+        [
+          "AbortedChange: /etc/resolv.conf is a link to ../run/systemd/resolve/stub-resolv.conf, which another program writes; let systemd-resolved have it with Domains= in /etc/systemd/resolved.conf.d, or make it a file first",
+        ],
+      );
     }));
 
   test("in a container that does not contain its host name, the running name stays", () =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { type AnyDefinition, properties } from "../../lib/model/property";
+import { type AnyDefinition, properties, publicProperties } from "../../lib/model/property";
 import * as modules from "../../properties";
 
 const directory = path.join(__dirname, "../../properties");
@@ -30,7 +30,7 @@ test("every property is named by its module and its export", () => {
     definitions.map(([, definition]) => definition.name),
   );
   const named = new Set<string>(definitions.map(([name]) => name));
-  const own = properties.names().filter((name) => name.includes(".") && !/\._/.test(name));
+  const own = publicProperties().filter((name) => name.includes("."));
   assert.deepEqual(
     own.filter((name) => !named.has(name)),
     [],

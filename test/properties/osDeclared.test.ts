@@ -122,6 +122,9 @@ describe("the declared systems of a deployment with others nested in it", needsM
     on = await rig({ nspawn: [`--overlay=${await smallTree()}::/srv/c`] });
     const refresh = session.consfig?.refresh();
     if (refresh?.error) throw refresh.error;
+    // Otherwise the first deployment begins over a shell.
+    assertOk(await on.deploy([prop("probe.runs", "true")]));
+    await on.arrived();
   });
   after(() => on?.stop());
 

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { eseqprops } from "../../lib/combinators";
+import { prepare } from "../../lib/engine/prepare";
+import type { PropApp } from "../../lib/model/property";
+import { makeChildHost } from "../../lib/nested/make-host";
+import * as chroot from "../../properties/chroot";
+import { debianStable } from "../../properties/os";
 import * as timezone from "../../properties/timezone";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Sides } from "../support/sides";
@@ -10,6 +16,36 @@ test("an invalid name is refused", () => {
       message: `timezone.configured: args.zone is "${zone}"; it must be a time zone, such as "Europe/London"`,
     });
   }
+});
+
+test("the zone of the containing host", () => {
+  const inside = makeChildHost(
+    { name: "inner" },
+    debianStable("bookworm", "amd64"),
+    timezone.configuredFromParent(),
+  );
+  const outer = (...applications: PropApp[]) =>
+    prepare(
+      { name: "web1" },
+      eseqprops(debianStable("bookworm", "amd64"), ...applications, chroot.deploys("/srv/inner", inside)),
+    );
+  const { application } = outer(timezone.configured("Asia/Kolkata"));
+  assert.match(JSON.stringify(application), /"zone":"Asia\/Kolkata".*"zone":"Asia\/Kolkata"/);
+  assert.throws(() => outer(), {
+    message:
+      /web1, which contains this host, declares no time zone; put timezone\.configured\("Europe\/London"\) or the like into it before the property that deploys this host$/,
+  });
+  assert.throws(
+    () =>
+      prepare(
+        { name: "web1" },
+        eseqprops(debianStable("bookworm", "amd64"), timezone.configuredFromParent()),
+      ),
+    {
+      message:
+        /web1 is inside no other host; only hosts made with makeChildHost are\. Use timezone\.configured here$/,
+    },
+  );
 });
 
 describe("timezone on real hosts", needsMachines(), () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { prepare } from "../../lib/engine/prepare";
+import { debianStable } from "../../properties/os";
 import * as user from "../../properties/user";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Sides } from "../support/sides";
@@ -43,6 +45,16 @@ describe("user on real hosts", needsMachines(), () => {
         await holdsAfterwards(side, user.hasAccount("deploy"));
         assert.match(await side.machine.run("getent passwd deploy"), /:\/home\/deploy:/);
         assert.equal(await side.machine.run("stat -c %U /home/deploy"), "deploy\n");
+      },
+      { except },
+    ));
+
+  test("hasAccount, where a group of that name exists", () =>
+    sides.both(
+      async (side) => {
+        await side.machine.run("groupadd --gid 4711 app");
+        await holdsAfterwards(side, user.hasAccount("app"));
+        assert.equal(await side.machine.run("id -gn app; getent group app"), "app\napp:x:4711:\n");
       },
       { except },
     ));
@@ -122,6 +134,69 @@ describe("user on real hosts", needsMachines(), () => {
       },
       { except },
     ));
+
+  test("hasDesktopGroups", () =>
+    sides.both(
+      async (side) => {
+        await holdsAfterwards(side, user.hasDesktopGroups("admin"));
+        assert.equal(await side.machine.run("id -Gn admin"), "admin cdrom floppy audio dip video plugdev\n");
+      },
+      { except },
+    ));
+
+  test("doesNotExist: the group goes with the account, and the home directory if asked", () =>
+    sides.both(
+      async (side) => {
+        const { machine } = side;
+        await machine.run("useradd -m -G adm,audio gone; useradd -m -g gone other; useradd -m -G adm kiosk");
+        await holdsAfterwards(side, user.doesNotExist("gone"));
+        assert.equal(
+          await machine.run("id -gn other; ls -d /home/gone; getent passwd gone || true"),
+          "gone\n/home/gone\n",
+        );
+        await holdsAfterwards(side, user.doesNotExist("kiosk", { removeHome: true }));
+        await holdsAfterwards(side, user.doesNotExist("other", { removeHome: true }));
+        assert.equal(
+          await machine.run(
+            "ls -d /home/kiosk /home/other 2>/dev/null; getent group | grep -e kiosk || true",
+          ),
+          "",
+        );
+        await machine.run("rm -r /home/gone; groupdel gone");
+      },
+      { except },
+    ));
+
+  test("doesNotExist: who is logged in, and root, are refused", async () => {
+    const nobody = () => user.doesNotExist("root");
+    assert.throws(
+      () =>
+        prepare(
+          { name: "web1" },
+          nobody(),
+          prepare({ name: "web1" }, debianStable("bookworm", "amd64")).model,
+        ),
+      {
+        message: /no system works without root; name another account$/,
+      },
+    );
+    for (const side of sides.each) {
+      await side.machine.run(
+        "useradd -m busy; useradd -o -u 0 toor; systemd-run -q --uid=busy --unit=busy sleep infinity",
+      );
+      const [busy] = (await side.apply(user.doesNotExist("busy"))).failures;
+      assert.match(
+        busy?.message ?? "",
+        /^userdel: user busy is currently used by process \d+; end what runs for busy, then deploy again$/,
+      );
+      assert.equal(busy?.name, "AbortedChange");
+      const [toor] = (await side.apply(user.doesNotExist("toor"))).failures;
+      assert.equal(toor?.message, "the account toor has the number 0, as root; give it another one first");
+      await side.machine.run(
+        "systemctl stop busy; sed -i /^toor:/d /etc/passwd /etc/shadow; userdel -r busy 2>/dev/null",
+      );
+    }
+  });
 
   test("hasLockedPassword", async () => {
     for (const side of sides.each) {

@@ -1,10 +1,20 @@
 import { type SpawnOptions, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 
 export const command = path.resolve(__dirname, "../../repl/consfig.js");
+
+/** The environment of the command when it is started by its first line. */
+export const firstLineEnvironment: NodeJS.ProcessEnv = Object.fromEntries(
+  [
+    ...readFileSync(command, "utf8")
+      .split("\n", 1)
+      .join()
+      .matchAll(/ (\w+)=(\S+)/g),
+  ].map(([, name, value]) => [name, value]),
+);
 
 /** Creates a consfig and a home directory in a temporary directory. `files` are added to the consfig. */
 export function consfigWith(

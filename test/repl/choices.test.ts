@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
@@ -45,7 +45,7 @@ test(
     keys("3");
     assert.match(
       await until(/consfig> $/),
-      /\n {2}= content of one\n {2}- echo first; exit 3 \(left out after it failed, as requested\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out after it failed, as requested\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
+      /\n {2}= content of one[^\n]*\n {2}- echo first; exit 3 \(left out after it failed, as requested\)\n {2}\+ touch second.*\n {2}- served\(\{ name: 'x' \}\) \(left out after it failed, as requested\)\n\+ web\.example\.org: 1 changed, 1 unchanged, 2 skipped in/,
     );
     assert.ok(existsSync(path.join(env["HOME"] ?? "", "second")));
     const why = await type(".why", /has since succeeded or been skipped\nconsfig> $/);
@@ -56,7 +56,7 @@ test(
       /command {4}echo first; exit 3\n {2}exit code {2}3\n {2}output {5}\| first\n/,
       /property {3}cmd\.single, by served\('x'\)/,
       /inside {5}served\(\{ name: 'x' \}\)/,
-      /changed {4}content of one\n {2}skipped {4}touch second \(cmd\.single failed\)/,
+      /changed {4}content of one[^\n]*\n {2}skipped {4}touch second \(cmd\.single failed\)/,
       /retry {6}checks every step again/,
     ])
       assert.match(why, expected);
@@ -156,4 +156,69 @@ test("a playbook asks no questions", async (t) => {
   const { code, stdout } = await run(["--consfig", root], { env, input: "deploy(near)\n" });
   assert.equal(code, 1);
   assert.doesNotMatch(stdout, /what now/);
+});
+
+test(
+  "a step that is not as planned: go on with it, or plan the rest anew and do that",
+  needsTerminal,
+  async (t) => {
+    const { env, keys, until, type } = await prompt(t, {
+      "hosts/web.ts": `import { defhost, eseqprops, via } from "consfigurator";
+import { file } from "consfigurator/properties";
+export const web = defhost("web.example.org", { deploy: [via.local()] },
+  eseqprops(
+    file.hasContent("one", ["1"]), file.containsLines("two", "2"), file.hasContent("three", ["3"])));
+`,
+    });
+    const home = (name: string) => path.join(env["HOME"] ?? "", name);
+    await type("const p = await plan(web)", /3 would change[\s\S]*consfig> $/);
+    writeFileSync(home("two"), "edited\n");
+    const question =
+      / {2}1 {2}go on with two contains 2 as it is now; the rest as planned\n {2}2 {2}plan the rest anew, and ask again\n {2}4 {2}stop \(Enter\); continue later with \.why, \.retry or \.shell\n {2}5 {2}open a shell on web\.example\.org\nweb\.example\.org is not as planned; what now\? \[1245\] $/;
+    await type("const r = await deploy(p)", question);
+    keys("2");
+    const planned = await until(/planned anew; what now\? \[14\] $/);
+    assert.match(
+      planned,
+      /\n {2}= content of one.*\n {2}\+ two contains 2.*\n[\s\S]*\n {2}\+ content of three.*\n[\s\S]*\n {2}1 {2}do what this plan says\n {2}4 {2}stop \(Enter\); continue later with \.why, \.retry or \.shell\n/,
+    );
+    keys("4");
+    await until(/4\nconsfig> $/);
+    await type(".retry", question);
+    writeFileSync(home("two"), "edited again\n");
+    keys("1");
+    await until(question);
+    keys("1");
+    const done = await until(/\+ web\.example\.org: 2 changed, 1 unchanged in[\s\S]*consfig> $/);
+    assert.match(done, /as planned: 3 of 3 steps/);
+    assert.equal(readFileSync(home("two"), "utf8"), "edited again\n2\n");
+    await type("r.ok", /\ntrue\nconsfig> $/);
+    writeFileSync(home("two"), "");
+    await type("const q = await plan(web)", /1 would change[\s\S]*consfig> $/);
+    writeFileSync(home("two"), "other\n");
+    await type("deploy(q)", question);
+    keys("2");
+    await until(/planned anew; what now\? \[14\] $/);
+    keys("1");
+    await until(/\+ web\.example\.org: 1 changed, 2 unchanged in[\s\S]*consfig> $/);
+    assert.equal(readFileSync(home("two"), "utf8"), "other\n2\n");
+  },
+);
+
+test("a playbook whose deployment is not as planned stops", async (t) => {
+  const { root, env } = consfigWith(t, {
+    "hosts/web.ts": `import { defhost, via } from "consfigurator";
+import { file } from "consfigurator/properties";
+export const web = defhost("web.example.org", { deploy: [via.local()] }, file.containsLines("two", "2"));
+`,
+  });
+  const input =
+    'const p = await plan(web)\nrequire("node:fs").writeFileSync(process.env.HOME + "/two", "x\\n")\nawait deploy(p)\n"after"\n';
+  const { code, stdout } = await run(["--consfig", root], { env, input });
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /file\.containsLines is not as planned: its changes are not the planned ones any more/,
+  );
+  assert.doesNotMatch(stdout, /what now|after/);
 });

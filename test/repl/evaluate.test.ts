@@ -3,6 +3,7 @@ import test from "node:test";
 import { compileInput, IncompleteInput, InvalidInput } from "../../repl/_language";
 import { Interrupted, runStatements } from "../../repl/evaluate";
 import { Scope } from "../../repl/scope";
+import { heapInUse } from "../support/heap";
 
 let inputs = 0;
 
@@ -124,4 +125,27 @@ test("the signal interrupts waiting", async () => {
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 10);
   await assert.rejects(type("new Promise(() => {})", controller.signal), Interrupted);
+});
+
+test("a function from an input of long ago has its lines in stacks", async () => {
+  const { type } = session();
+  await type("interface Nothing {}\n\nfunction fails() {\n  throw new Error('here')\n}");
+  const line = `prompt://${inputs}:4:9`;
+  await heapInUse();
+  for (let n = 0; n < 20; n += 1) await type(`const x = ${n}`);
+  await heapInUse();
+  await assert.rejects(type("fails()"), (error: Error) => {
+    assert.ok(error.stack?.includes(line), error.stack);
+    return true;
+  });
+});
+
+test("two hundred inputs do not grow the heap", async () => {
+  const { type } = session();
+  const text = `const x = () => "${"x".repeat(10_000)}"`;
+  for (let n = 0; n < 20; n += 1) await type(text);
+  const before = await heapInUse();
+  for (let n = 0; n < 200; n += 1) await type(text);
+  const grown = (await heapInUse()) - before;
+  assert.ok(grown < 1, `grew by ${grown.toFixed(1)} MB`);
 });

@@ -127,7 +127,7 @@ test("an error ends a playbook and shows its line", async (t) => {
   const { code, stdout } = await run(["--consfig", root], { env, cwd: root, input });
   assert.deepEqual(
     { code, stdout },
-    { code: 2, stdout: "ReferenceError: heer is not defined\ndid you mean here or user?\n  at stdin:3:3\n" },
+    { code: 2, stdout: "ReferenceError: heer is not defined\ndid you mean here?\n  at stdin:3:3\n" },
   );
 });
 
@@ -140,15 +140,21 @@ test("a load error of the consfig shows its line", async (t) => {
   assert.match(stdout, /hosts\/wrong\.ts:2:18: /);
 });
 
+const NO_COMMAND = (name: string) =>
+  `consfig: there is no command "${name}"; the commands are deploy, play, plan, rehearse, apply, check, init; without one, the prompt opens\n`;
+
 test("a wrong command line is refused with what is allowed", async (t) => {
   const { root, env } = consfigWith(t);
   const cases: [args: string[], expected: string][] = [
     [["plya"], 'consfig: there is no command "plya"; did you mean: consfig play\n'],
     [["site.repl"], 'consfig: there is no command "site.repl"; did you mean: consfig play site.repl\n'],
-    [
-      ["deploy"],
-      'consfig: there is no command "deploy"; the commands are play, plan, apply, check, init; without one, the prompt opens\n',
-    ],
+    [["stop"], NO_COMMAND("stop")],
+    [["exit"], NO_COMMAND("exit")],
+    [["list"], NO_COMMAND("list")],
+    [["paly"], 'consfig: there is no command "paly"; did you mean: consfig play\n'],
+    [["depoly"], 'consfig: there is no command "depoly"; did you mean: consfig deploy\n'],
+    [["help"], 'consfig: there is no command "help"; did you mean: consfig --help\n'],
+    [["deploy"], "consfig: deploy needs a host: consfig deploy HOST…; the prompt's .hosts lists them\n"],
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],
@@ -196,18 +202,72 @@ test("piped input runs as it arrives, and lines keep their numbers", async (t) =
   assert.match(stdout, /heer is not defined[\s\S]* {2}at stdin:5:1\n$/);
 });
 
-test("Ctrl-C stops after the running step, with exit code 130", async (t) => {
-  const { root, env } = consfigWith(t);
-  const child = spawn(process.execPath, [command, "--consfig", root, "--json"], { env, stdio: "pipe" });
-  child.stdin.end("deploy(slow)\nconsole.log('not reached')\n");
-  let stdout = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk.toString();
-    if (stdout.includes('"text":"begun') && !child.killed) child.kill("SIGINT");
+for (const [signal, exitCode, again] of [
+  ["SIGINT", 130, "press Ctrl-C again"],
+  ["SIGTERM", 143, "send SIGTERM again"],
+] as const)
+  test(`${signal} stops after the running step, with exit code ${exitCode} and a last line`, async (t) => {
+    const { root, env } = consfigWith(t);
+    const child = spawn(process.execPath, [command, "play", "-", "--consfig", root, "--json"], {
+      env,
+      stdio: "pipe",
+    });
+    child.stdin.end("deploy(slow)\nconsole.log('not reached')\n");
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (stdout.includes('"text":"begun') && !child.killed) child.kill(signal);
+    });
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    assert.equal(code, exitCode);
+    assert.match(stdout, /"status":"changed"/);
+    assert.match(stdout.trimEnd().split("\n").at(-1) ?? "", /"kind":"deployment-ended"/);
+    assert.equal(
+      stderr,
+      `stopping after the running step; ${again} to cancel that step\nconsfig: ended by ${signal}; no deployment is running\n`,
+    );
+    assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
   });
-  child.stderr.resume();
+
+test("a signal while nothing is deployed ends a playbook at once", async (t) => {
+  const { root, env } = consfigWith(t);
+  const child = spawn(process.execPath, [command, "--consfig", root], { env, stdio: "pipe" });
+  child.stdin.end("console.log('begun'); await new Promise((resolve) => setTimeout(resolve, 50_000))\n");
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.once("data", () => child.kill("SIGTERM"));
   const code = await new Promise((resolve) => child.on("close", resolve));
-  assert.equal(code, 130);
-  assert.match(stdout, /"status":"changed"/);
-  assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
+  assert.deepEqual(
+    { code, stderr },
+    { code: 143, stderr: "consfig: ended by SIGTERM; no deployment is running\n" },
+  );
+});
+
+test("consfig deploy: hosts by either name, exit codes, events", async (t) => {
+  const { root, env } = consfigWith(t);
+  const deploy = (...args: string[]) => run(["deploy", ...args, "--consfig", root], { env });
+  const both = await deploy("here", "here.example.org");
+  assert.deepEqual([both.code, both.stderr], [0, ""]);
+  assert.match(
+    both.stdout,
+    /^changed {3}here\.example\.org :: content of greeting.*\nchanged {3}here\.example\.org: 1 changed in .*\n$/,
+  );
+  const failed = await deploy("here", "broken", "--json");
+  assert.equal(failed.code, 1);
+  const ended = failed.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { kind: string; host: string; status: string })
+    .filter(({ kind }) => kind === "deployment-ended")
+    .map(({ host, status }) => [host, status]);
+  assert.deepEqual(Object.fromEntries(ended), {
+    "here.example.org": "unchanged",
+    "broken.example.org": "failed",
+  });
+  assert.deepEqual(await deploy("heer"), {
+    code: 2,
+    stdout: 'there is no host "heer"; did you mean here?\n',
+    stderr: "",
+  });
 });

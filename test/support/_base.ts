@@ -1,7 +1,18 @@
 /** The Debian base system of every test machine: built once, kept on disk, never changed. */
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
+import { listedPackages, shortenPackageLists, wordsOfSources } from "./_package-lists";
 import { run, withLock } from "./_run";
 import { cacheDirectory, takenSlots } from "./_slots";
 
@@ -10,6 +21,8 @@ export interface Base {
   readonly directory: string;
   readonly root: string;
   readonly identity: string;
+  /** A file with the names of the packages of Debian that are not in its package lists. */
+  readonly leftOut: string;
 }
 
 const suite = "bookworm";
@@ -83,42 +96,53 @@ systemctl -q enable test-machine-network.service
 : > /etc/machine-id
 `;
 
-const recipe = JSON.stringify([suite, packages, customisation, networkUnit, process.arch]);
-const recipeHash = createHash("sha256").update(recipe).digest("hex").slice(0, 12);
+/** Begins the names of the bases on which `extra` packages are installed. */
+function prefixOf(extra: readonly string[]): string {
+  const recipe = JSON.stringify([suite, packages, customisation, networkUnit, process.arch, ...extra]);
+  return `debian-${createHash("sha256").update(recipe).digest("hex").slice(0, 12)}-`;
+}
 
 /** Debian mirrors drop superseded packages, so the package lists of the base must not grow old. */
 const maximumAge = 3 * 24 * 3600_000;
 
-/** The base, built (in half a minute) unless there is one for this recipe; other processes wait for the build. */
-export function base(): Promise<Base> {
-  found ??= findOrBuild();
-  return found;
+/**
+ * The base, built (in half a minute) unless there is one for this recipe; other processes wait for the build. `extra`: a copy
+ * of it on which these packages are installed, without what they recommend.
+ */
+export function base(extra: readonly string[] = []): Promise<Base> {
+  const prefix = prefixOf(extra);
+  const known = found.get(prefix) ?? findOrBuild(prefix, extra);
+  found.set(prefix, known);
+  return known;
 }
 
-let found: Promise<Base> | undefined;
+const found = new Map<string, Promise<Base>>();
 
-async function findOrBuild(): Promise<Base> {
-  const current = newest();
-  if (current !== undefined && isRecent(current)) return current;
+async function findOrBuild(prefix: string, extra: readonly string[]): Promise<Base> {
+  const current = newest(prefix);
+  if (current !== undefined && isCurrent(current)) return current;
+  const plain = extra.length > 0 ? await base() : undefined;
   mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
   return withLock(path.join(cacheDirectory, "base.lock"), async () => {
-    const existing = newest();
-    if (existing !== undefined && isRecent(existing)) return existing;
+    const existing = newest(prefix);
+    if (existing !== undefined && isCurrent(existing)) return existing;
     try {
-      return await build();
+      return await build(prefix, (building) =>
+        plain ? extend(plain, building, extra) : install(building, existing),
+      );
     } catch (error) {
       if (existing === undefined) throw error;
       process.stderr.write(`cannot build a newer base for test machines, using the old one: ${error}\n`);
       return existing;
     } finally {
-      removeUnused();
+      removeUnused([prefix, prefixOf([])]);
     }
   });
 }
 
-function newest(): Base | undefined {
+function newest(prefix: string): Base | undefined {
   const name = baseNames()
-    .filter((candidate) => candidate.startsWith(`base-${recipeHash}-`))
+    .filter((candidate) => candidate.startsWith(prefix))
     .at(-1);
   return name === undefined ? undefined : baseAt(path.join(cacheDirectory, name));
 }
@@ -127,7 +151,7 @@ function newest(): Base | undefined {
 function baseNames(): string[] {
   if (!existsSync(cacheDirectory)) return [];
   return readdirSync(cacheDirectory)
-    .filter((name) => /^base-[0-9a-f]{12}-\d+$/.test(name))
+    .filter((name) => /^debian-[0-9a-f]{12}-\d+$/.test(name))
     .sort((one, other) => builtAt(one) - builtAt(other));
 }
 
@@ -136,32 +160,64 @@ function builtAt(name: string): number {
 }
 
 function baseAt(directory: string): Base {
-  return { directory, root: path.join(directory, "root"), identity: path.join(directory, "identity") };
+  const [root, identity, leftOut] = ["root", "identity", "left-out"].map((name) =>
+    path.join(directory, name),
+  );
+  return { directory, root, identity, leftOut } as Base;
 }
 
-function isRecent({ directory }: Base): boolean {
-  return Date.now() - builtAt(path.basename(directory)) < maximumAge;
+/** Not old, and with the packages that the sources name. */
+function isCurrent({ directory, leftOut }: Base): boolean {
+  if (Date.now() - builtAt(path.basename(directory)) >= maximumAge) return false;
+  const words = wordsOfSources();
+  return !readFileSync(leftOut, "utf8")
+    .split("\n")
+    .some((name) => words.has(name));
 }
 
 /** Builds in a temporary directory, renamed when complete. */
-async function build(): Promise<Base> {
+async function build(prefix: string, fill: (building: Base) => Promise<void>): Promise<Base> {
   const building = baseAt(mkdtempSync(path.join(cacheDirectory, "building-")));
   try {
-    const include = `--include=${packages.join(",")}`;
-    const apt = (await aptOptions()).map((option) => `--aptopt=${option}`);
-    const variant = ["--variant=minbase", "--mode=root", "--format=directory", "--skip=cleanup/apt/lists"];
-    await run(["mmdebstrap", "--quiet", ...variant, include, ...apt, suite, building.root]);
-    await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", building.identity]);
-    const key = await run(["cat", `${building.identity}.pub`]);
-    await run(["chroot", building.root, "sh", "-c", customisation, "sh", key.trim()], { input: networkUnit });
-    copyFileSync(resolverFile(), path.join(building.root, "etc/resolv.conf"));
-    const complete = path.join(cacheDirectory, `base-${recipeHash}-${Date.now()}`);
+    await fill(building);
+    const complete = path.join(cacheDirectory, `${prefix}${Date.now()}`);
     renameSync(building.directory, complete);
     return baseAt(complete);
   } catch (error) {
     rmSync(building.directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Other checkouts, whose sources name other packages, may use the base, too: what `existing` has stays. */
+async function install({ root, identity, leftOut }: Base, existing?: Base): Promise<void> {
+  const include = `--include=${packages.join(",")}`;
+  const apt = (await aptOptions()).map((option) => `--aptopt=${option}`);
+  const variant = ["--variant=minbase", "--mode=root", "--format=directory", "--skip=cleanup/apt/lists"];
+  await run(["mmdebstrap", "--quiet", ...variant, include, ...apt, suite, root]);
+  await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", identity]);
+  const key = await run(["cat", `${identity}.pub`]);
+  await run(["chroot", root, "sh", "-c", customisation, "sh", key.trim()], { input: networkUnit });
+  copyFileSync(resolverFile(), path.join(root, "etc/resolv.conf"));
+  const named = [...wordsOfSources(), ...(existing ? listedPackages(existing.root) : [])];
+  writeFileSync(leftOut, shortenPackageLists(root, named).join("\n"));
+}
+
+/** Services that are installed this way are started when a machine boots. */
+const EXTENDING = `set -e
+export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+mount -t proc proc /proc
+apt-get -qq update
+apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+apt-get clean
+rm /usr/sbin/policy-rc.d`;
+
+async function extend(plain: Base, { directory, root }: Base, extra: readonly string[]): Promise<void> {
+  await run(["cp", "-a", `${plain.directory}/.`, directory]);
+  // Its mounts end with it.
+  await run(["unshare", "--mount", "chroot", root, "sh", "-c", EXTENDING, "sh", ...extra]);
 }
 
 /** Test machines reach Debian's archive with the apt settings of this computer. */
@@ -178,10 +234,20 @@ export function resolverFile(): string {
   return existsSync(real) ? real : "/etc/resolv.conf";
 }
 
-/** Removes unused older bases, and partial builds of killed processes; the caller holds the lock. */
-function removeUnused(): void {
+/**
+ * Removes unused bases that have a newer one, or are old and of a recipe other than `recipes`, and partial builds of killed
+ * processes; the caller holds the lock.
+ */
+function removeUnused(recipes: readonly string[]): void {
   const used = new Set(takenSlots().map((slot) => slot.base));
-  const older = baseNames().filter((name) => path.join(cacheDirectory, name) !== newest()?.directory);
+  const names = baseNames();
+  const older = names.filter((name, index) => {
+    const isOfSameRecipe = (other: string) => other.startsWith(name.replace(/\d+$/, ""));
+    const isNeeded = recipes.some((prefix) => name.startsWith(prefix));
+    return (
+      names.slice(index + 1).some(isOfSameRecipe) || (!isNeeded && Date.now() - builtAt(name) > maximumAge)
+    );
+  });
   const partial = readdirSync(cacheDirectory).filter((name) => name.startsWith("building-"));
   for (const name of [...older, ...partial]) {
     const directory = path.join(cacheDirectory, name);

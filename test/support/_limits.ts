@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { utimes } from "node:fs";
 import nodeTest, { type TestContext } from "node:test";
 import { isMainThread } from "node:worker_threads";
-import { killAll, MARK, processesMarked, treeBelow } from "./_processes";
+import { isEnding, killAll, MARK, processesMarked, treeBelow } from "./_processes";
+import { stopwatch } from "./load";
 import { abandonWaits, described, pendingWaits } from "./until";
 
 /** Begins the diagnostic of a test that took too long. */
@@ -15,7 +16,7 @@ export const LATE = "\u0001late\n";
 /** Environment variable with the file that such a process touches as a sign of life. */
 export const ALIVE = "CONSFIGURATOR_TEST_ALIVE";
 
-/** Seconds that a hook may take unless it names another limit: hooks boot machines. */
+/** Seconds, as they pass on idle cores, that a hook may take unless it names another limit: hooks boot machines. */
 const hookLimit = 240;
 
 if (isMainThread && process.env["NODE_TEST_CONTEXT"] === "child-v8") install();
@@ -84,14 +85,15 @@ function limitHooks(): void {
       const seconds = (options.timeout ?? hookLimit * 1000) / 1000;
       const limited = async (context: never) => {
         let timer: NodeJS.Timeout | undefined;
+        const elapsed = stopwatch();
         const late = new Promise((_, reject) => {
           const fail = () => reject(`${name} did not finish within ${seconds} s; ${waitedFor()}`);
-          timer = setTimeout(fail, seconds * 1000);
+          timer = setInterval(() => elapsed() > seconds * 1000 && fail(), 200);
         });
         try {
           await Promise.race([fn?.(context), late]);
         } finally {
-          clearTimeout(timer);
+          clearInterval(timer);
         }
       };
       original(limited, { ...options, timeout: Number.POSITIVE_INFINITY });
@@ -104,13 +106,13 @@ function liveWithRunner(): void {
   const runner = process.ppid;
   const alive = process.env[ALIVE];
   const mark = process.env[MARK]?.split(" ").at(-1);
+  process.once("exit", () => {
+    if (process.ppid !== runner || isEnding(runner)) killAll(processesMarked((id) => id === mark));
+  });
+  // Nobody reads what it writes. As an uncaught error, that would end it without its exit handlers.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(143));
   const timer = setInterval(() => {
-    if (process.ppid !== runner) {
-      clearInterval(timer);
-      // After the hooks that remove machines.
-      process.once("exit", () => killAll(processesMarked((id) => id === mark)));
-      process.exit(143);
-    }
+    if (process.ppid !== runner) process.exit(143);
     if (alive === undefined) return;
     const now = new Date();
     utimes(alive, now, now, () => {});

@@ -12,13 +12,12 @@ export function markedEnvironment(id: string): NodeJS.ProcessEnv {
 }
 
 export interface FoundProcess extends ProcessId {
-  readonly parent: number;
   readonly command: string;
 }
 
-/** The running processes that belong to an id, except this one; none where there is no /proc. */
-export function processesMarked(isOurs: (id: string) => boolean): FoundProcess[] {
-  return pids().flatMap((pid) => {
+/** The running processes, of `pids`, that belong to an id, except this one; none where there is no /proc. */
+export function processesMarked(isOurs: (id: string) => boolean, pids = allPids()): FoundProcess[] {
+  return pids.flatMap((pid) => {
     if (pid === process.pid) return [];
     try {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
@@ -27,8 +26,7 @@ export function processesMarked(isOurs: (id: string) => boolean): FoundProcess[]
       if (![...(mark?.split(" ") ?? []), ...idsNamedIn(command)].some(isOurs)) return [];
       const id = processId(pid);
       if (id === undefined) return [];
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      return [{ ...id, parent: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), command }];
+      return [{ ...id, command }];
     } catch {
       return []; // ended, or of another user
     }
@@ -51,6 +49,20 @@ export function killAll(found: readonly ProcessId[], signal: NodeJS.Signals = "S
   }
 }
 
+/** PF_EXITING in the flags of /proc/PID/stat; see proc(5) and include/linux/sched.h. */
+const EXITING = 0x4;
+
+/** Whether a process is on its way out: it closes its pipes a moment before it stops being a parent. */
+export function isEnding(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
+    return (flags & EXITING) !== 0;
+  } catch {
+    return true;
+  }
+}
+
 /** A line for each process below `ancestor`: its pid, its age, and its command, indented by its depth. */
 export function treeBelow(ancestor: number): string[] {
   const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,ppid=,etime=,args="], {
@@ -63,7 +75,7 @@ export function treeBelow(ancestor: number): string[] {
   });
   const below = (parent: number, indent: string): string[] =>
     rows
-      .filter((row) => row.parent === parent && !row.command.startsWith("ps -A -ww"))
+      .filter((row) => row.parent === parent && !isOwn(row.command))
       .flatMap(({ pid, age, command }) => [
         `${indent}${pid} (${age}) ${command.slice(0, 200)}`,
         ...below(pid, `${indent}  `),
@@ -71,7 +83,30 @@ export function treeBelow(ancestor: number): string[] {
   return below(ancestor, "");
 }
 
-function pids(): number[] {
+/** What every test process has below it: this command, and the compiler, which ends with its process. */
+export const isOwn = (command: string): boolean =>
+  command.startsWith("ps -A -ww") || command.includes("/lib/util/_compiler-program.js");
+
+/** The pids of the children that the main thread of a process has started. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  } catch {
+    // Some kernels lack that file.
+    return allPids().filter((other) => parentOf(other) === pid);
+  }
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+function allPids(): number[] {
   try {
     return readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
   } catch {

@@ -1,19 +1,29 @@
 /** `npm test`, after installing the packages: format, types, tests, and a summary. */
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { cacheHome } from "../../lib/util/package";
 import type { FileResult } from "./_collected";
 import { installDebianPackages } from "./_debian";
 import { removeLeftMachines } from "./_left";
 import { inOrder, isQuick, nextOf, recordSeconds, testFiles, type Work } from "./_order";
+import { Places } from "./_places";
 import { tryRun } from "./_run";
 import { print, type Stopped, summarize } from "./_summary";
 import { runTestFile } from "./_test-file";
 import { beginRun, type ThisRun } from "./_this-run";
+import { MOST_PATIENCE, patience } from "./load";
 
 const root = path.resolve(__dirname, "../..");
 
 /** Milliseconds that one test file may take. Each of its tests has a limit of its own. */
 const fileTimeout = 1_200_000;
+
+/** Milliseconds that a test may take on idle cores, unless it names another limit. */
+const TEST_LIMIT = 60_000;
+
+/** Milliseconds between two looks at whether there is room for another file. */
+const LOOK_MS = 500;
 
 /**
  * Runs the named test files, or `all`; sets the exit code of the process. `parent`: the process that waits for this one;
@@ -31,8 +41,6 @@ export async function main(args: readonly string[], parent?: number, all = testF
   let notStarted = files.length;
   try {
     const checks = names.length === 0 ? runChecks(stopping.signal, results) : Promise.resolve();
-    // They need a core; the tests get the others.
-    if (!quick) await checks;
     notStarted -= await runFiles(files, { thisRun, signal: stopping.signal, results });
     await checks;
   } finally {
@@ -85,20 +93,23 @@ async function runFiles(
 ): Promise<number> {
   const waiting = inOrder(files);
   const running = new Map<Work, Promise<void>>();
-  const places = Math.max(2, Math.min(4, os.availableParallelism()));
+  const places = new Places();
+  // Files beside each other keep the cores busy.
+  const testTimeout = Math.round(TEST_LIMIT * (files.length > 1 ? MOST_PATIENCE : patience()));
   const width = Math.max(0, ...files.map((file) => file.length));
   let started = 0;
   const start = async (work: Work) => {
     const scope = thisRun.forFile(started);
-    const result = await runTestFile(work.file, { root, timeout: fileTimeout, signal, scope });
+    const result = await runTestFile(work.file, { root, timeout: fileTimeout, testTimeout, signal, scope });
     running.delete(work);
     print(result, width);
     results.push(result);
   };
   while (waiting.length > 0 && !signal.aborted) {
-    const next = running.size < places ? nextOf(waiting, [...running.keys()], places) : undefined;
+    const room = places.now(running.size);
+    const next = running.size < room ? nextOf(waiting, [...running.keys()], room) : undefined;
     if (next === undefined) {
-      await Promise.race(running.values());
+      await Promise.race([...running.values(), pause(LOOK_MS, undefined, { ref: false })]);
       continue;
     }
     waiting.splice(waiting.indexOf(next), 1);
@@ -136,7 +147,9 @@ async function runChecks(signal: AbortSignal, results: FileResult[]): Promise<vo
     "--max-diagnostics=100",
     root,
   ];
-  const types = [...tool("tsc"), "--project", root, "--noEmit", "--pretty", "false"];
+  // What has not changed since the last run on this computer is not checked again.
+  const known = ["--incremental", "--tsBuildInfoFile", path.join(`${cacheHome}-test`, "types.tsbuildinfo")];
+  const types = [...tool("tsc"), "--project", root, "--noEmit", "--pretty", "false", ...known];
   for (const [name, command] of [
     ["format", format],
     ["types", types],

@@ -37,7 +37,7 @@ async function main(root: string): Promise<void> {
   const workspace = new Workspace(session.consfig);
   const live = new LiveScreen(out);
   live.pause();
-  const shell = new Shell(workspace, out, () => live.view());
+  const shell = new Shell(workspace, out, (silent) => (silent ? undefined : live.view()));
   const terminal = new Terminal(enterPressed as Keyboard, out as unknown as WriteStream);
   shell.terminal = terminal;
   shell.offerChoices = (signal) => offerChoices(shell, terminal, signal);

@@ -1,19 +1,12 @@
 /** Runs one test machine: its systemd-nspawn, and process 1 inside. */
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Placement } from "./_disk";
 import { bridge } from "./_network";
+import { childrenOf } from "./_processes";
 import { tryRun } from "./_run";
 import { processId, type Slot, updateSlot } from "./_slots";
 
@@ -178,26 +171,6 @@ function makeCgroups(unit: string, memoryLimit?: number): string[] {
   mkdirSync(limited, { recursive: true });
   writeFileSync(`${limited}/memory.limit_in_bytes`, String(memoryLimit));
   return [...groups, limited];
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-  } catch {
-    // Some kernels lack that file.
-    return readdirSync("/proc")
-      .map(Number)
-      .filter((other) => parentOf(other) === pid);
-  }
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The pid of a process in its innermost pid namespace. */

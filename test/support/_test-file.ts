@@ -5,11 +5,8 @@ import path from "node:path";
 import { run } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Collected, type FileResult } from "./_collected";
-import { killAll, processesMarked, treeBelow } from "./_processes";
+import { childrenOf, killAll, processesMarked, treeBelow } from "./_processes";
 import type { FileScope } from "./_this-run";
-
-/** Milliseconds that a test may take, unless it names another limit. */
-const TEST_LIMIT = 60_000;
 
 /** Milliseconds without a sign of life after which a file is killed: more than any synchronous work takes. */
 const SILENCE_LIMIT = 240_000;
@@ -21,6 +18,7 @@ export interface FileOptions {
   readonly root: string;
   /** Milliseconds after which the file is terminated and counts as failed. */
   readonly timeout: number;
+  /** Milliseconds that a test may take, unless it names another limit; a minute by default. */
   readonly testTimeout?: number;
   /** Milliseconds to exit after that, before it is killed. */
   readonly grace?: number;
@@ -32,7 +30,7 @@ export interface FileOptions {
 
 /** Runs the tests of `file`, relative to `root`. Returns in time even when the file hangs. */
 export async function runTestFile(file: string, options: FileOptions): Promise<FileResult> {
-  const { root, timeout, testTimeout = TEST_LIMIT, grace = 10_000, signal, scope } = options;
+  const { root, timeout, testTimeout = 60_000, grace = 10_000, signal, scope } = options;
   const start = performance.now();
   const absolute = path.join(root, file);
   const collected = new Collected(root, absolute);
@@ -97,11 +95,11 @@ function watching(
   let seen = false;
   let gone = 0;
   const look = () => {
-    const marked = processesMarked((id) => id === mark);
-    const lives = marked.some(({ parent }) => parent === process.pid);
+    const isOurs = (id: string) => id === mark;
+    const lives = processesMarked(isOurs, childrenOf(process.pid)).length > 0;
     seen ||= lives;
     gone = lives || !seen ? 0 : gone + 1;
-    if (gone > 2) killAll(marked);
+    if (gone > 2) killAll(processesMarked(isOurs));
     if (collected.idle() > EXIT_LIMIT) kill(`did not exit within ${EXIT_LIMIT / 1000} s after its last test`);
     const silence = Date.now() - statSync(alive).mtimeMs;
     if (silence > SILENCE_LIMIT) kill(`gave no sign of life for ${Math.round(silence / 1000)} s`);

@@ -75,6 +75,7 @@ function scopeLine(own: ReadonlySet<string>, before: ReadonlyMap<string, string>
     ...Object.entries(HOSTS).flatMap(([name, file]) =>
       free([name]).map(() => `import { ${name} } from "${path.join(root, file)}";`),
     ),
+    ...free(["fs"]).map(() => `import fs from "node:fs";`),
     ...earlier,
     "export {};",
   ].join(" ");

@@ -21,6 +21,8 @@ export const passwords = { root: "root-password", admin: "admin-password", plain
 export interface MachineOptions {
   /** The host name; `t17` or similar by default. */
   readonly name?: string;
+  /** Packages that are installed before it boots. Files that need the same ones share their installation. */
+  readonly packages?: readonly string[];
   /** Memory limit of the machine, in bytes. */
   readonly memoryLimit?: number;
   /** Disk space of the machine, in bytes. */
@@ -80,7 +82,7 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   if (!support.available) throw new Error(support.reason);
   reaped ??= reapSlots();
   await reaped;
-  const from = await base();
+  const from = await base(options.packages);
   const slot = takeSlot();
   try {
     const placement = await makeDisk(slot, from, options);

@@ -56,6 +56,17 @@ describe("delayProxy", () => {
     assert.deepEqual(proxy.bytes, { up: sent.length, down: sent.length });
   });
 
+  test("lets so many bits pass in a second, over all connections", async () => {
+    await using proxy = await delayProxy({ to, bitsPerSecond: 8_000_000 });
+    const sent = Buffer.alloc(200_000, "0123456789");
+    const start = performance.now();
+    const sockets = [await connect(proxy), await connect(proxy)];
+    for (const socket of sockets) socket.end(sent);
+    for (const socket of sockets) assert.ok(Buffer.concat(await socket.toArray()).equals(sent));
+    const took = performance.now() - start;
+    assert.ok(took > 398, `${took} ms`);
+  });
+
   test("cuts connections, refuses or ignores new ones, and is restored", async () => {
     await using proxy = await delayProxy({ to });
     const socket = await connect(proxy);

@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { unapplied } from "../../lib/combinators";
@@ -50,17 +52,18 @@ export interface Sides {
 /** Boots both machines, with the same host name. */
 export async function bootSides(user?: string): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
+  if (recorded !== undefined) nspawn.push(`--bind=${recorded}:${recordedInside}`);
   const node = process.execPath;
   if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);
   const machines = await bootMachines(2, { name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
   const processes: MachineProcess[] = [];
-  const sidesThrough = (through: readonly string[]): readonly [Side, Side] => {
-    const inside = new MachineProcess(first, user, through);
+  const sidesIn = (view: (machine: Machine) => View): readonly [Side, Side] => {
+    const inside = new MachineProcess(view(first), user);
     processes.push(inside);
-    const shellTarget = (context: TargetContext) =>
-      new ShellTarget(shellInto(second, user, through), context);
+    const shell = shellInto(second.name, view(second), user);
+    const shellTarget = (context: TargetContext) => new ShellTarget(shell, context);
     return [
       side("agent", first, {
         apply: (application, host) => inside.ask<Applied>("apply", application, host),
@@ -74,44 +77,63 @@ export async function bootSides(user?: string): Promise<Sides> {
       }),
     ];
   };
-  const each = sidesThrough([]);
+  const views = new Map(machines.map((machine) => [machine, new ReadOnlyView(machine)] as const));
+  const each = sidesIn((machine) => async () => ({ pid: machine.leader, env: [] }));
   return {
     each,
-    readOnly: sidesThrough(READ_ONLY),
+    readOnly: sidesIn((machine) => () => (views.get(machine) as ReadOnlyView).place()),
     both: async (body, { except = [] } = {}) => {
-      await Promise.all(each.map(body));
+      // One side does not run on into the next test when the other has failed.
+      const ended = await Promise.allSettled(each.map(body));
+      for (const side of ended) if (side.status === "rejected") throw side.reason;
       const [one, other] = await Promise.all(each.map(({ machine }) => fileSystemOf(machine, except)));
       assert.deepEqual(one && other && differences(one, other), [], "both sides leave the same files");
     },
     stop: async () => {
-      for (const inside of processes) inside.end();
+      for (const process of [...processes, ...views.values()]) process.end();
       await Promise.all(machines.map((machine) => machine.stop()));
     },
   };
 }
 
-/** Plans `application`, which must touch nothing; applies it, which must change something; applied again it must change nothing and touch no file. */
-export async function holdsAfterwards(side: Side, application: PropApp): Promise<Applied> {
-  const before = await fileSystemOf(side.machine);
+/** Without these paths, such as those of a daemon that writes by itself. */
+interface Except {
+  readonly except?: readonly string[];
+}
+
+/**
+ * Plans `application`, which must touch nothing; applies it, which must change something; applied again it must change
+ * nothing and touch no file.
+ */
+export async function holdsAfterwards(
+  side: Side,
+  application: PropApp,
+  { except = [] }: Except = {},
+): Promise<Applied> {
+  const before = await fileSystemOf(side.machine, except);
   await side.plan(application);
   assert.deepEqual(
-    changedPaths(before, await fileSystemOf(side.machine)),
+    changedPaths(before, await fileSystemOf(side.machine, except)),
     [],
     `${side.kind}: planning touches no file`,
   );
   const first = await succeeds(side.apply(application));
   assert.equal(first.change, "changed", `${side.kind}: the first application changes something`);
-  await holds(side, application);
+  await holds(side, application, { except });
   return first;
 }
 
 /** Asserts that `application` holds: applying it changes nothing and touches no file. */
-export async function holds(side: Side, application: PropApp): Promise<Applied> {
-  const before = await fileSystemOf(side.machine);
+export async function holds(
+  side: Side,
+  application: PropApp,
+  { except = [] }: Except = {},
+): Promise<Applied> {
+  const before = await fileSystemOf(side.machine, except);
   const again = await succeeds(side.apply(application));
   assert.equal(again.change, "unchanged", `${side.kind}: the second application changes nothing`);
   assert.deepEqual(
-    changedPaths(before, await fileSystemOf(side.machine)),
+    changedPaths(before, await fileSystemOf(side.machine, except)),
     [],
     `${side.kind}: no file is touched`,
   );
@@ -136,6 +158,9 @@ const fileSystemOf = (machine: Machine, except: readonly string[] = []): Promise
 
 const bookworm = debianStable("bookworm", "amd64");
 const cacheInside = "/opt/test-cache";
+/** Where `npm run accuracy` collects what plans said: a file that everyone may append to. */
+const recorded = process.env["CONSFIGURATOR_ACCURACY"];
+const recordedInside = "/opt/test-accuracy";
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The implementation of one side. */
@@ -167,32 +192,71 @@ function side(kind: Side["kind"], machine: Machine, work: Work): Side {
   return { kind, machine, apply, plan, unapply: (given) => apply(unapplied(given)), check };
 }
 
-/** Prefix of a command to run it in `machine`. */
-function enter({ leader }: Machine, env: readonly string[], as: readonly string[] = []): string[] {
-  const set = ["env", "-i", `PATH=${searchPath}`, ...env];
-  return ["nsenter", "--all", "--root", "--wd", "--target", String(leader), "--", ...set, ...as];
+/** Where commands run in a machine. */
+interface Place {
+  /** The pid, on this computer, of the process whose namespaces are entered. */
+  readonly pid: number;
+  readonly env: readonly string[];
+}
+
+type View = () => Promise<Place>;
+
+/** Prefix of a command to run it in `place`. */
+function enter({ pid, env: own }: Place, env: readonly string[], as: readonly string[] = []): string[] {
+  const set = ["env", "-i", `PATH=${searchPath}`, ...own, ...env];
+  return ["nsenter", "--all", "--root", "--wd", "--target", String(pid), "--", ...set, ...as];
 }
 
 const homeOf = (user: string | undefined): string => (user === undefined ? "/root" : `/home/${user}`);
 
-/** Prefix of a command to run it where it can write to no file system but one for temporary files, which apt-get -s needs. */
-const READ_ONLY = [
-  "unshare",
-  "--mount",
-  "sh",
-  "-c",
-  `while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null; done </proc/self/mountinfo; mount -t tmpfs none /mnt; TMPDIR=/mnt exec "$@"`,
-  "sh",
-];
+/**
+ * A mount namespace of `machine` in which every file system is read-only, but one for temporary files, which apt-get -s
+ * needs, and one for the cache of apt: without it apt-get reads all of its lists each time.
+ */
+class ReadOnlyView {
+  #holder: ChildProcess | undefined;
+  #place: Promise<Place> | undefined;
 
-function shellInto(machine: Machine, user: string | undefined, through: readonly string[]): Connection {
+  constructor(readonly machine: Machine) {}
+
+  place(): Promise<Place> {
+    this.#place ??= this.#hold();
+    return this.#place;
+  }
+
+  end(): void {
+    this.#holder?.stdin?.end();
+  }
+
+  async #hold(): Promise<Place> {
+    const [file = "", ...args] = enter({ pid: this.machine.leader, env: [] }, []);
+    const script = ["unshare", "--mount", "sh", "-ec", READ_ONLY];
+    const holder = spawn(file, [...args, ...script], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#holder = holder;
+    const [said] = (await once(holder.stdout, "data")) as [Buffer];
+    assert.equal(String(said), "read-only\n");
+    // nsenter enters a pid namespace with its child.
+    const pid = Number(readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8"));
+    return { pid, env: ["TMPDIR=/mnt"] };
+  }
+}
+
+const READ_ONLY = `while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null || :; done </proc/self/mountinfo
+for at in /mnt /var/cache/apt; do mount -t tmpfs none "$at"; done
+mkdir -p /var/cache/apt/archives/partial
+echo read-only
+exec cat`;
+
+function shellInto(name: string, view: View, user: string | undefined): Connection {
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
-  const [file = "", ...args] = enter(machine, [`HOME=${homeOf(user)}`], [...through, ...as]);
   return {
-    description: `a shell in ${machine.name}`,
+    description: `a shell in ${name}`,
     alive: true,
     closed: new Promise(() => {}),
-    exec: (command) => spawned(file, [...args, "/bin/sh", "-c", command], "nsenter"),
+    exec: async (command) => {
+      const [file = "", ...args] = enter(await view(), [`HOME=${homeOf(user)}`], as);
+      return spawned(file, [...args, "/bin/sh", "-c", command], "nsenter");
+    },
     close: async () => {},
   };
 }
@@ -203,13 +267,12 @@ class MachineProcess {
   readonly #waiting: { resolve(line: string): void; reject(error: Error): void }[] = [];
 
   constructor(
-    readonly machine: Machine,
+    readonly view: View,
     readonly user: string | undefined,
-    readonly through: readonly string[],
   ) {}
 
   async ask<T>(work: keyof Work, application: PropApp, host: HostModel): Promise<T> {
-    const { stdin } = this.#started();
+    const { stdin } = this.#process ?? this.#started(await this.view());
     const answered = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     stdin?.write(`${JSON.stringify({ work, application, host })}\n`);
     const answer = JSON.parse(await answered) as T & { error?: { name: string; message: string } };
@@ -221,10 +284,11 @@ class MachineProcess {
     this.#process?.stdin?.end();
   }
 
-  #started(): ChildProcess {
+  #started(place: Place): ChildProcess {
     if (this.#process) return this.#process;
     const env = [`HOME=${homeOf(this.user)}`, `XDG_CACHE_HOME=${cacheInside}`, `RUN_AS=${this.user ?? ""}`];
-    const [file = "", ...args] = enter(this.machine, env, this.through);
+    if (recorded !== undefined) env.push(`CONSFIGURATOR_ACCURACY=${recordedInside}`);
+    const [file = "", ...args] = enter(place, env);
     const register = path.join(root, "lib/source/register.js");
     const script = [process.execPath, "--require", register, path.join(__dirname, "_inside.ts")];
     const child = spawn(file, [...args, ...script], { stdio: ["pipe", "pipe", "inherit"] });

@@ -170,9 +170,25 @@ function typeOf(found: BigIntStats): Entry["type"] {
 }
 
 function contentOf(file: string, found: BigIntStats): string {
-  if (found.isFile()) return createHash("sha256").update(readFileSync(file)).digest("hex");
+  if (found.isFile()) return digestOf(file, found);
   if (found.isSymbolicLink()) return `-> ${readlinkSync(file)}`;
   return found.isBlockDevice() || found.isCharacterDevice() ? `device ${found.rdev}` : "";
+}
+
+/** Digests of files, by what changes whenever their content does: most files are in many snapshots. */
+const digests = new Map<string, string>();
+
+/** Milliseconds after a change in which another one may leave the times of a file as they are. */
+const CLOCK_TICK = 100;
+
+function digestOf(file: string, { dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string {
+  const key = [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  const known = digests.get(key);
+  if (known !== undefined) return known;
+  const isSettled = Date.now() - Number(ctimeMs) > CLOCK_TICK;
+  const digest = createHash("sha256").update(readFileSync(file)).digest("hex");
+  if (isSettled) digests.set(key, digest);
+  return digest;
 }
 
 /** The extended attributes of everything below `directory`, by path from there; Node cannot read them. */

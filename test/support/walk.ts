@@ -150,12 +150,17 @@ class Walker {
   }
 }
 
-/** Removes the parts that vary: durations, shown or not, and the Debian release. */
+/** Removes the parts that vary: durations, shown or not, memory, and the Debian release. */
 const stable = (printed: string): string[] =>
   printed
     .trimEnd()
+    // Only test machines have it.
+    .replace(/\n *not tried:\n *test-machine-network\.service: .*/, "")
     .split("\n")
-    .map((line) => line.replace(/ in [\d.]+ (ms|s|min)\b.*$/, "").replace(/ [\d.]+ (ms|s|min)$/, ""))
+    .map((line) =>
+      line.replace(/ (?:\(\w+ )?in [\d.]+ (ms|s|min)\b.*$/, "").replace(/ [\d.]+ (ms|s|min)$/, ""),
+    )
+    .map((line) => line.replace(/ after [\d.]+ m?s, and its files took [\d.]+ MB/, ""))
     .map((line) => line.replace(/(runs Debian) \w+ \(\w+\)$/, "$1"));
 
 function writeSshConfig(file: string, machine: Machine): void {

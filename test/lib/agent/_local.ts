@@ -67,11 +67,16 @@ export function localAgent(): LocalAgent {
       .filter((name) => /^\d+$/.test(name))
       .map((name) => ({ pid: Number(name), words: argumentsOf(Number(name)) }))
       .filter(({ words }) => words.some((word) => word.startsWith(path.join(dir, "cache"))));
-  const pids: LocalAgent["pids"] = (role) =>
-    all().flatMap(({ pid, words }) => {
+  const pids: LocalAgent["pids"] = (role) => {
+    const found = all().filter(({ words }) => {
       const is = role === "worker" ? words.some((word) => word.endsWith("/worker.js")) : words.includes(role);
-      return is && path.basename(words[0] ?? "").startsWith("node") ? [pid] : [];
+      return is && path.basename(words[0] ?? "").startsWith("node");
     });
+    // A process that is being started has the arguments of its parent until it executes its own program.
+    const isCopy = ({ pid, words }: (typeof found)[number]) =>
+      found.some((other) => other.pid === parentOf(pid) && `${other.words}` === `${words}`);
+    return found.filter((each) => !isCopy(each)).map(({ pid }) => pid);
+  };
   const stop = async () => {
     await session.close();
     session.consfig?.close();
@@ -99,6 +104,14 @@ export function localAgent(): LocalAgent {
     stop,
     deploy: (...applications) => deployThese("this.example.org", via.local(), via.agent(), ...applications),
   };
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    return undefined; // it has ended
+  }
 }
 
 /** True while the process exists. */

@@ -5,11 +5,14 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { isAgentConnection } from "../../../lib/agent/client/connection";
 import { deployThese } from "../../../lib/controller/deploy";
 import type { Deployment } from "../../../lib/controller/deployment";
+import { lease } from "../../../lib/controller/leases";
 import { session } from "../../../lib/controller/session";
 import type { DeployEvent } from "../../../lib/model/events";
 import type { Hop } from "../../../lib/model/hop";
+import { HostModel } from "../../../lib/model/host-facts";
 import { type PropApp, properties } from "../../../lib/model/property";
 import type { Report } from "../../../lib/model/report";
 import { openConsfig } from "../../../lib/source/consfig";
@@ -17,6 +20,7 @@ import { cacheHome, root } from "../../../lib/util/package";
 import * as via from "../../../lib/via";
 import { bootMachine, type Machine, type MachineOptions, writeKnownHosts } from "../../support/machines";
 import { type DelayProxy, delayProxy } from "../../support/proxy";
+import { until } from "../../support/until";
 
 /** `properties/probe.ts` of the consfig: properties for tests. */
 export const probe = `import { AbortedChange, defprop, FailedChange, schema } from "consfigurator";
@@ -74,6 +78,8 @@ export interface Rig {
   write(files: Readonly<Record<string, string>>): void;
   /** Deploys to the machine as root, through an agent, unless other hops are given. */
   deploy(applications: readonly PropApp[], hops?: readonly Hop[], name?: string): Deployment<Report>;
+  /** Resolves when root's agent is on the machine, and has entered the first deployment, which does not wait for it. */
+  arrived(hops?: readonly Hop[]): Promise<void>;
   /** Starts another controller, with its own home directory, that deploys `properties` to the machine as root. */
   controller(...properties: readonly (readonly [string, ...unknown[]])[]): Controller;
   /** The same over a shell, without an agent. */
@@ -161,6 +167,13 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     },
     deploy: (applications, hops = [ssh(), via.agent()], name = "web1.example.org") =>
       deployThese(name, hops as unknown as Hop, ...applications),
+    arrived: async (hops = [ssh(), via.agent()]) => {
+      const { connection, release } = await lease(HostModel.named("web1.example.org"), hops);
+      release();
+      if (isAgentConnection(connection)) await connection.arrived();
+      const journal = "cat /root/.cache/consfigurator/agent/journal/*";
+      await until("its journal", async () => (await machine.exec(journal)).stdout.includes('"outcome"'));
+    },
     controller: (...properties) => controller(false, properties),
     bareController: (...properties) => controller(true, properties),
     bare: async () => {

@@ -253,8 +253,8 @@ describe("an agent on a host with a full disk", needsMachines(), () => {
     const report = await on.deploy([prop("probe.process_")]);
     assert.equal(report.status, "failed");
     assert.match(
-      report.failure?.message ?? "",
-      /^via\.agent\(\): not enough disk space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some space, or remove via\.agent\(\)$/,
+      report.failed[0]?.failure?.message ?? "",
+      /^probe\.process_ at \S+ needs the agent: via\.agent\(\): not enough disk space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some space, or remove via\.agent\(\)$/,
     );
     assert.deepEqual(readdirSync(path.join(on.agent, "runtime")), []);
   });

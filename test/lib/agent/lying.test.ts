@@ -53,6 +53,7 @@ async function deployedOver(...frames: readonly (Buffer | object)[]) {
       host: "web1",
       emit: (event) => events.push(event),
       reopen: () => Promise.reject(new Error("not reopened")),
+      answers: { to: async () => ({}) },
       cancellation: new Cancellation(),
     })
     .then(

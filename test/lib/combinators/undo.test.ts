@@ -3,10 +3,33 @@ import { beforeEach, describe, test } from "node:test";
 import { eseqprops, reapplied, seqprops, unapplied, withUnapply } from "../../../lib/combinators";
 import { prepare } from "../../../lib/engine/prepare";
 import { HostModel } from "../../../lib/model/host";
+import { defprop } from "../../../lib/model/property";
+import { object } from "../../../lib/model/schema";
 import { table } from "../../support/applying";
 import * as toy from "../../support/toy";
 
 beforeEach(() => void toy.takeDone());
+
+/** Compares a datum, which only what is applied requires. */
+const keepsDatum = defprop({
+  name: "probe.keepsDatum",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  hostattrs: (_args, host) => host.requireData("_probe", "token"),
+  check: async (_args, target) => (await target.data("_probe", "token")).size > 0,
+  apply: async () => "changed",
+  unapply: async () => "changed",
+});
+
+describe("unapplied", () => {
+  table({
+    "a check that needs data has no answer": [
+      () => unapplied(keepsDatum()),
+      { change: "changed", steps: ["changed not: probe.keepsDatum({})"] },
+    ],
+  });
+});
 
 describe("reapplied", () => {
   table({

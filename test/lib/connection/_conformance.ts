@@ -52,27 +52,33 @@ interface Subject {
   readonly connection: Connection;
   readonly target: PosixTarget;
   readonly endpoint: Endpoint;
-  /** The absolute path of an empty directory at the end of the chain. */
+  /** The absolute path of a directory at the end of the chain, to be made. */
   readonly dir: string;
 }
 
 /** Time limit of one check in milliseconds, so that the report names a check that hangs. */
 const timeout = 120_000;
 
-/** Runs every check on `chain` as a subtest, and closes the chain. */
-export async function conforms(t: TestContext, chain: Chain, endpoint: Endpoint): Promise<void> {
+/** Which checks: what a chain does with commands, or also what the commands of a target do with files at its end. */
+export type Extent = "commands" | "commands and files";
+
+/** Runs the checks of `extent` on `chain`, each as a subtest, and closes the chain. */
+export async function conforms(
+  t: TestContext,
+  chain: Chain,
+  endpoint: Endpoint,
+  extent: Extent,
+): Promise<void> {
   const { connection } = chain;
   const target = targetOver(connection);
   const dir = `${endpoint.home}/conformance-${randomBytes(6).toString("hex")}`;
+  const subject: Subject = { chain, connection, target, endpoint, dir };
+  const check = async (all: Checks) => {
+    for (const [name, act] of Object.entries(all)) await t.test(name, { timeout }, () => act(subject));
+  };
   try {
-    await t.test("user and home directory", { timeout }, () => userAndHome(connection, endpoint));
-    await target.makeDirectory(dir);
-    const subject: Subject = { chain, connection, target, endpoint, dir };
-    for (const [name, check] of Object.entries(checks)) await t.test(name, { timeout }, () => check(subject));
-    await t.test("a directory is removed recursively", { timeout }, async () => {
-      await target.remove(dir, { recursive: true });
-      assert.equal(await target.lstat(dir), undefined);
-    });
+    await check(commandChecks);
+    if (extent === "commands and files") await check(fileChecks);
     await t.test("close kills running commands", { timeout }, () => closing(subject));
   } finally {
     await chain.close();
@@ -105,17 +111,22 @@ export async function ran(connection: Connection, command: string, input: string
   return outcome(channel);
 }
 
-async function userAndHome(connection: Connection, { user, home }: Endpoint): Promise<void> {
-  const target = targetOver(connection);
-  const identity = await target.identity();
-  assert.deepEqual([identity.user, identity.home], [user, home]);
-  assert.equal((await target.run("pwd")).stdout, `${home}\n`);
-}
+type Checks = Readonly<Record<string, (subject: Subject) => Promise<void>>>;
 
-const checks: Record<string, (subject: Subject) => Promise<void>> = {
+/** More than any pipe or window of a link holds. */
+const LONG = 3_000_000;
+
+/** What depends on each hop of a chain. */
+const commandChecks: Checks = {
+  "user and home directory": async ({ target, endpoint: { user, home } }) => {
+    const identity = await target.identity();
+    assert.deepEqual([identity.user, identity.home], [user, home]);
+    assert.equal((await target.run("pwd")).stdout, `${home}\n`);
+  },
+
   "input, outputs and shell text with arbitrary bytes": async ({ connection }) => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    const bytes = Buffer.concat([all, randomBytes(300_000)]);
+    const bytes = Buffer.concat([all, randomBytes(LONG)]);
     const script = `printf '%s|' 'a\\nb' "\\$x" '!x' "it's" '%s' \\\\ '#' ''\nprintf '%s' "second 'line' \`echo x\`"`;
     const channel = await connection.exec(`cat; printf '\\000\\377' >&2; ${script}; exit 7`);
     channel.stdin.end(bytes);
@@ -158,8 +169,43 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     const { stdout } = await target.run(`cat; cat <<'END'\n${text}END`, { input: "input\n" });
     assert.ok(stdout === `input\n${text}`);
   },
+  "concurrent commands": async ({ connection }) => {
+    // More than sshd allows sessions, if it is in the chain.
+    const numbers = Array.from(
+      { length: connection.description.includes("via.ssh") ? 12 : 4 },
+      (_, number) => number,
+    );
+    const outcomes = await Promise.all(
+      numbers.map((number) => ran(connection, `cat; exit ${number}`, `${number}`)),
+    );
+    assert.deepEqual(
+      outcomes,
+      numbers.map((number) => [number, `${number}`, ""]),
+    );
+  },
+
+  cancellation: async ({ connection }) => {
+    const polite = await sleeping(connection);
+    polite.channel.kill();
+    const [exit] = await outcome(polite.channel);
+    assert.equal(exit, 143);
+    await polite.ended();
+    const stubborn = await sleeping(connection, "trap '' TERM; ");
+    stubborn.channel.kill();
+    await pause(100);
+    assert.equal(stubborn.left().length, 2);
+    stubborn.channel.kill("SIGKILL");
+    // A process around the command may have died of the first signal.
+    assert.match(String((await outcome(stubborn.channel))[0]), /^(137|143)$/);
+    await stubborn.ended();
+  },
+};
+
+/** What depends on the system and the user at the end of a chain, once the chain is transparent to commands. */
+const fileChecks: Checks = {
   "a file of 10 MB": async ({ target, dir }) => {
     const content = randomBytes(10_000_000);
+    await target.makeDirectory(dir);
     await target.writeFile(`${dir}/big`, content);
     const digest = (bytes: Buffer | undefined) =>
       createHash("sha256")
@@ -201,77 +247,57 @@ const checks: Record<string, (subject: Subject) => Promise<void>> = {
     assert.deepEqual(await target.list(dir), [basename(link), basename(file), "big"].sort());
   },
 
-  "concurrent commands": async ({ connection }) => {
-    // More than sshd allows sessions, if it is in the chain.
-    const numbers = Array.from(
-      { length: connection.description.includes("via.ssh") ? 12 : 4 },
-      (_, number) => number,
-    );
-    const outcomes = await Promise.all(
-      numbers.map((number) => ran(connection, `cat; exit ${number}`, `${number}`)),
-    );
-    assert.deepEqual(
-      outcomes,
-      numbers.map((number) => [number, `${number}`, ""]),
-    );
-  },
-
-  cancellation: async ({ connection }) => {
-    const { channel, seconds } = await sleeping(connection);
-    assert.equal(sleepers(seconds), 2);
-    channel.kill();
-    const [exit] = await outcome(channel);
-    assert.equal(exit, 143);
-    assert.equal(await remaining(seconds), 0);
-    const stubborn = await sleeping(connection, "trap '' TERM; ");
-    stubborn.channel.kill();
-    await pause(100);
-    assert.equal(sleepers(stubborn.seconds), 2);
-    stubborn.channel.kill("SIGKILL");
-    // A process around the command may have died of the first signal.
-    assert.match(String((await outcome(stubborn.channel))[0]), /^(137|143)$/);
-    assert.equal(await remaining(stubborn.seconds), 0);
+  "a directory is removed recursively": async ({ target, dir }) => {
+    await target.remove(dir, { recursive: true });
+    assert.equal(await target.lstat(dir), undefined);
   },
 };
 
 async function closing({ chain, connection }: Subject): Promise<void> {
-  const { channel, seconds } = await sleeping(connection);
+  const { channel, ended } = await sleeping(connection);
   channel.exit.catch(() => {});
   await chain.close();
   try {
     assert.equal(connection.alive, false);
-    assert.equal(await remaining(seconds), 0);
+    await ended();
   } finally {
     channel.kill("SIGKILL");
   }
   await assert.rejects(connection.exec("true"), { name: "ConnectionFailed" });
 }
 
+/** A command of two processes that sleep. */
+interface Sleeping {
+  readonly channel: Channel;
+  /** The pids, on this computer, of those that still sleep. */
+  left(): string[];
+  /** Resolves when both have ended. */
+  ended(): Promise<unknown>;
+}
+
 let sleepCount = 0;
 
 /** Starts two processes that sleep for a unique number of seconds. */
-async function sleeping(connection: Connection, before = ""): Promise<{ channel: Channel; seconds: string }> {
+async function sleeping(connection: Connection, before = ""): Promise<Sleeping> {
   sleepCount += 1;
   const seconds = `${1_000_000 + process.pid}.${sleepCount}1`;
   const channel = await connection.exec(`${before}sleep ${seconds} & echo asleep; sleep ${seconds}`);
   await new Promise((resolve) => channel.stdout.once("data", resolve));
-  await until("two sleeping processes", () => sleepers(seconds) >= 2);
-  return { channel, seconds };
+  // Those in machines and containers are visible on this computer, too.
+  const asleep = (pids: string[]) => pids.filter((pid) => commandOf(pid) === `sleep\0${seconds}\0`);
+  const all = () => asleep(readdirSync("/proc").filter((name) => /^\d+$/.test(name)));
+  const both = await until("two sleeping processes", () => {
+    const found = all();
+    return found.length === 2 && found;
+  });
+  const left = () => asleep(both);
+  return { channel, left, ended: () => until("the end of both", () => left().length === 0, { saw: left }) };
 }
 
-/** Counts the sleeping processes: those in machines and containers are visible on this computer too. */
-function sleepers(seconds: string): number {
-  return readdirSync("/proc").filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "utf8") === `sleep\0${seconds}\0`;
-    } catch {
-      return false;
-    }
-  }).length;
-}
-
-/** Waits for the sleeping processes to end, and counts those left. */
-async function remaining(seconds: string): Promise<number> {
-  await until("the end of the sleeping processes", () => sleepers(seconds) === 0);
-  return sleepers(seconds);
+function commandOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,11 @@
 /** A machine with every context that a hop can enter, and the hops to enter them. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { spawned } from "../../../lib/connection/local";
 import type { Connection } from "../../../lib/model/connection";
 import type { Hop } from "../../../lib/model/hop";
 import * as via from "../../../lib/via";
-import { cacheDirectory } from "../../support/_slots";
 import { bootMachine, type Machine } from "../../support/machines";
 import { smallTree } from "./_tree";
 
@@ -148,16 +147,14 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /** Boots the machine, and starts all contexts in it. */
 export async function bootContexts(): Promise<Contexts> {
-  const debs = path.join(cacheDirectory, "debs");
-  mkdirSync(path.join(debs, "partial"), { recursive: true });
   const machine = await bootMachine({
     name: "hops",
+    packages,
     nspawn: [
       "--capability=all",
       "--system-call-filter=@mount @keyring bpf",
       "--bind=/dev/fuse",
       `--bind-ro=${await smallTree()}:/srv/tree`,
-      `--bind=${debs}:/var/cache/apt/archives`,
     ],
   });
   const directory = mkdtempSync(path.join(tmpdir(), "consfig-hops-"));
@@ -176,7 +173,7 @@ export async function bootContexts(): Promise<Contexts> {
     writeFileSync(path.join(machine.root, "root/id_ed25519"), readFileSync(machine.identity), {
       mode: 0o600,
     });
-    await machine.run(INSTALL, { timeout: 240_000 });
+    await machine.run(START, { timeout: 60_000 });
     await machine.run(PREPARE);
     await Promise.all(
       [NESTED, LXC, PODMAN, DOCKER, OWN].map((script) => machine.run(script, { timeout: 60_000 })),
@@ -188,13 +185,16 @@ export async function bootContexts(): Promise<Contexts> {
   }
 }
 
-/** Downloaded packages are cached beside the base system. */
-const INSTALL = `set -e
-export DEBIAN_FRONTEND=noninteractive
+const packages = [
+  ...["systemd-container", "lxc", "podman", "crun", "uidmap", "docker.io", "opendoas", "gnupg", "openssl"],
+];
+
+/** The daemons of containers need control groups that they may write to. */
+const START = `set -e
 for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
-install="apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends systemd-container lxc podman crun uidmap docker.io opendoas"
-$install >/tmp/install.log 2>&1 || { apt-get -qq update; $install >/tmp/install.log 2>&1; } || { tail -5 /tmp/install.log; exit 1; }
-rm /tmp/install.log`;
+systemctl stop docker.socket docker containerd
+systemctl reset-failed
+systemctl start containerd docker`;
 
 /** A writable tree for each context, and keys for every account to log in to the machine. */
 const PREPARE = `set -e

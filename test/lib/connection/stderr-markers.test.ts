@@ -50,7 +50,7 @@ test("a command reports its ids and its exit code, even when killed", async () =
     ["kill -KILL $$", "137"],
   ] as const) {
     const markers = new StderrMarkers();
-    const child = spawn("sh", ["-c", loginCommand(command, markers.reportingExit)]);
+    const child = spawn("sh", ["-c", loginCommand(command, markers.reportingExit(true))]);
     child.stdin.write(`${GUARD}\n`);
     const reported: string[] = [];
     await text(markers.filter(child.stderr, (marker) => reported.push(marker)));

@@ -1,15 +1,13 @@
-/** A sudo that asks for a password, on a real host: at the prompt, over a shell and through an agent. */
+/** A sudo that asks for a password, on a real host: at the prompt, over a shell, before an agent and behind it. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { session } from "../../../lib/controller/session";
 import type { Hop } from "../../../lib/model/hop";
 import * as via from "../../../lib/via";
 import { needsTerminal, prompt } from "../../repl/_terminal";
+import { Canaries } from "../../support/canaries";
 import { needsMachines } from "../../support/machines";
 import { prop, type Rig, rig } from "../agent/_rig";
 import { answering } from "./_sshd";
@@ -19,14 +17,11 @@ const wrong = `wrong-${randomBytes(9).toString("hex")}`;
 
 describe("sudo that asks for a password", needsMachines(), () => {
   let on: Rig;
-  let scratch: string;
-  /** A file with both passwords, so that no search has them in its arguments. */
-  let patterns: string;
+  const canaries = new Canaries();
   before(async () => {
     on = await rig();
-    scratch = mkdtempSync(path.join(tmpdir(), "sudo-"));
-    patterns = path.join(scratch, "patterns");
-    writeFileSync(patterns, `${right}\n${wrong}\n`);
+    canaries.add("right", right);
+    canaries.add("wrong", wrong);
     await on.machine.run("chpasswd", { input: `plain:${right}\n` });
     await on.machine.run(
       "printf 'Defaults passwd_tries=2\\nplain ALL=(ALL:ALL) ALL\\n' >/etc/sudoers.d/plain && chmod 440 /etc/sudoers.d/plain",
@@ -34,31 +29,22 @@ describe("sudo that asks for a password", needsMachines(), () => {
   });
   after(async () => {
     await on?.stop();
-    rmSync(scratch, { recursive: true, force: true });
+    canaries.dispose();
   });
 
   const hopsOf = {
     posix: () => [on.ssh("plain"), via.sudo()],
     agent: () => [on.ssh("plain"), via.sudo(), via.agent()],
+    // Asked on the host, by the worker; answered at the prompt.
+    behind: () => [on.ssh("plain"), via.agent(), via.sudo()],
   };
 
-  /** What the files in `directories` have of the passwords. */
-  const found = (...directories: string[]): string => {
-    const search = ["-r", "-a", "-l", "-F", "-s", "-f", patterns, "--exclude=patterns", ...directories];
-    try {
-      return execFileSync("grep", search, { encoding: "utf8" });
-    } catch (error) {
-      assert.equal((error as { status?: number }).status, 1, String(error));
-      return "";
-    }
-  };
-
-  for (const kind of ["posix", "agent"] as const) {
+  for (const kind of ["posix", "agent", "behind"] as const) {
     test(`${kind}: a wrong password, then the right one; neither is seen anywhere`, {
       ...needsTerminal,
       timeout: 120_000,
     }, async (t) => {
-      const watching = watchProcesses();
+      const watching = canaries.watch();
       t.after(() => watching.stop());
       const hops = hopsOf[kind]();
       const { type, keys, until, root, closed, opened } = await prompt(t, {
@@ -92,13 +78,11 @@ describe("sudo that asks for a password", needsMachines(), () => {
         await on.machine.run("journalctl --no-pager _COMM=sudo"),
         /plain : .*COMMAND=\/bin\/sh -c/,
       );
-      assert.equal(found(on.machine.upper, path.dirname(root)), "");
-      writeFileSync(path.join(on.machine.root, "root/patterns"), readFileSync(patterns));
-      const memory = "grep -r -a -l -F -s -f /root/patterns /run /tmp /dev/shm; rm /root/patterns";
-      assert.equal(await on.machine.run(memory), "");
+      const memory = ["run", "tmp", "dev/shm"].map((each) => `/proc/${on.machine.leader}/root/${each}`);
+      assert.deepEqual(canaries.inFiles([on.machine.upper, path.dirname(root), ...memory]), []);
       const logged = await on.machine.exec("journalctl --no-pager -o export");
       assert.equal(logged.exit, 0);
-      for (const secret of [right, wrong]) assert.ok(!logged.stdout.includes(secret));
+      assert.deepEqual(canaries.in(logged.stdout), []);
     });
 
     test(`${kind}: three wrong passwords, no answer, and no terminal`, { timeout: 120_000 }, async (t) => {
@@ -131,6 +115,103 @@ describe("sudo that asks for a password", needsMachines(), () => {
       await session.connections.close();
     });
   }
+
+  describe("as sudoers and the account say", () => {
+    const changed = `changed-${randomBytes(9).toString("hex")}`;
+    const question = "[sudo] password for plain on web1.example.org:";
+    const again = `Wrong password, try again. ${question}`;
+    const rule = "plain ALL=(ALL:ALL) ALL";
+
+    /** Deploys once for each of `secrets`, each time over new connections, in one session. */
+    async function deployed(hops: readonly Hop[], typed: readonly string[], before: readonly string[]) {
+      const { ask, asked } = answering({ secrets: typed });
+      session.ask = ask;
+      const outcomes: string[] = [];
+      for (const command of before) {
+        await on.machine.run(command);
+        const report = await on.deploy([prop("cmd.single", "true")], hops);
+        outcomes.push(report.failure?.message ?? report.status);
+        await session.connections.close();
+      }
+      return { outcomes, asked };
+    }
+    const sudoers = (...lines: string[]) =>
+      on.machine.run("cat >/etc/sudoers.d/plain && visudo -cqf /etc/sudoers.d/plain", {
+        input: lines.map((line) => `${line}\n`).join(""),
+      });
+    const set = (password: string) => `chpasswd <<'.'\nplain:${password}\n.`;
+    after(async () => {
+      session.ask = undefined;
+      await sudoers("Defaults passwd_tries=2", rule);
+    });
+
+    const twice = ["true", "true"];
+    const rows: readonly {
+      readonly name: string;
+      readonly lines: readonly string[];
+      readonly typed?: readonly string[];
+      /** Run on the host before each deployment. */
+      readonly before?: readonly string[];
+      readonly asked: readonly string[];
+      readonly outcomes?: readonly string[];
+    }[] = [
+      { name: "NOPASSWD: nothing is asked", lines: ["plain ALL=(ALL:ALL) NOPASSWD: ALL"], asked: [] },
+      {
+        name: "timestamp_timeout=0: once a session",
+        lines: ["Defaults timestamp_timeout=0", rule],
+        asked: [question],
+      },
+      { name: "a lecture before each question", lines: ["Defaults lecture=always", rule], asked: [question] },
+      {
+        name: "a prompt of its own",
+        lines: ['Defaults passprompt_override, passprompt="Who goes there?"', rule],
+        asked: [question],
+      },
+      {
+        name: "one attempt at a time",
+        lines: ["Defaults passwd_tries=1", rule],
+        typed: [wrong, right],
+        asked: [question, again],
+      },
+      {
+        name: "a password that was changed between two deployments",
+        lines: [rule],
+        typed: [right, changed],
+        before: ["true", set(changed)],
+        asked: [question, again],
+      },
+      {
+        name: "requiretty: refused, with what to do",
+        lines: ["Defaults requiretty", rule],
+        before: ["true"],
+        asked: [],
+        outcomes: [
+          "via.sudo(): `sudo -H -k -S --user=root -- /bin/sh -c …`: sudo: sorry, you must have a tty to run sudo; sudoers has requiretty, which keeps no program from asking and is not needed; remove it with visudo(8), or except the user of the hop before: `Defaults:NAME !requiretty`",
+        ],
+      },
+    ];
+    for (const kind of ["posix", "behind"] as const)
+      for (const { name, lines, typed = [right], before = twice, asked, outcomes } of rows)
+        test(`${kind}: ${name}`, { timeout: 120_000 }, async () => {
+          await on.machine.run(set(right));
+          await sudoers(...lines);
+          const found = await deployed(hopsOf[kind](), typed, before);
+          assert.deepEqual(found, { outcomes: outcomes ?? before.map(() => "changed"), asked });
+        });
+
+    test("a password that has expired: refused, with what to do", async () => {
+      await sudoers(rule);
+      await on.machine.run(set(right));
+      // Neither ssh nor su lets such an account in.
+      const become = via.shellWrap("setpriv", "--reuid=plain", "--regid=plain", "--init-groups");
+      const found = await deployed([on.ssh(), become, via.sudo()], [right], ["chage -d 0 plain"]);
+      await on.machine.run("chage -d -1 plain");
+      assert.deepEqual(found.asked, [question]);
+      assert.deepEqual(found.outcomes, [
+        "via.sudo(): `sudo -H -k -S --user=root -- /bin/sh -c …`: sudo: a password is required; the password of the account has expired: log in as the user of the hop before, and set a new one with passwd(1)",
+      ]);
+    });
+  });
 });
 
 const consfigOf = (
@@ -142,28 +223,3 @@ import { cmd, file } from "consfigurator/properties";
 export const web1 = defhost("web1.example.org", { deploy: [${hops.map(({ hop, args }) => `via.${hop}(${JSON.stringify(args)})`).join(", ")}] },
   cmd.single("true"), file.hasContent("/root/of-${kind}", ["x"]));
 `;
-
-/** Looks all the time at the arguments and the environment of every process, here and on test machines. */
-function watchProcesses() {
-  const seen = new Set<string>();
-  let looks = 0;
-  const timer = setInterval(() => {
-    looks += 1;
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      for (const name of ["cmdline", "environ"]) {
-        const text = contentOf(`/proc/${pid}/${name}`);
-        if (text.includes(right) || text.includes(wrong))
-          seen.add(`${name}: ${text.replaceAll("\0", " ").slice(0, 200)}`);
-      }
-    }
-  }, 20);
-  return { seen: () => [...seen], looks: () => looks, stop: () => clearInterval(timer) };
-}
-
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return "";
-  }
-}

@@ -21,3 +21,22 @@ test("large output may arrive before the start marker of the command", { timeout
   assert.deepEqual([stdout.length, stderr, exit], [3_000_000, "done\n", 4]);
   await connection.close();
 });
+
+test("what a hop keeps is released once, also after a command could not be started", async () => {
+  let isGone = false;
+  let released = 0;
+  const connection = await wrapped(localConnection(), "gone()", {
+    command: (command) => (isGone ? "echo gone >&2; exit 1" : `exec /bin/sh -c ${shellQuote(command)}`),
+    close: async () => {
+      released += 1;
+    },
+  });
+  isGone = true;
+  await assert.rejects(connection.exec("true"), {
+    name: "ConnectionFailed",
+    message: "gone(): `echo gone >&2; exit 1`: gone",
+  });
+  assert.equal(connection.alive, false);
+  await Promise.all([connection.close(), connection.close()]);
+  assert.equal(released, 1);
+});

@@ -243,6 +243,8 @@ describe("a plan of a real host", needsMachines(), () => {
     assert.doesNotMatch(await on.machine.run("ps -eo args"), /consfigurator/);
     // With an agent that runs, too, nothing is left but what it had.
     assertOk(await on.deploy([prop("probe.runs", "true")]));
+    await on.arrived();
+    await until("its journal", () => existsSync(path.join(on.agent, "journal")));
     const journals = () => readdirSync(path.join(on.agent, "journal")).sort();
     const had = journals();
     assert.equal((await plan(web1)).steps[0]?.plan?.answer, "would change");

@@ -10,6 +10,7 @@ import { openConsfig } from "../../../lib/source/consfig";
 import * as via from "../../../lib/via";
 import { cmd } from "../../../properties";
 import { outline } from "../../support/outline";
+import { until } from "../../support/until";
 
 const name = "journals-test";
 const hops = [via.sandbox({ name }), via.agent()] as const;
@@ -25,6 +26,8 @@ test("the journal lists deployments through an agent, newest first", {
   session.consfig = openConsfig(`${__dirname}/../../bench/consfig`);
   const host = defhost("journalled.example.org", { deploy: hops }, cmd.single("true"));
   const first = await deploy(host);
+  // The agent enters it when it has arrived.
+  await until("the first one", async () => (await journals(host.name, hops, 1)).some(({ over }) => over));
   const second = await deploy(host, cmd.single("echo no; false"));
   const [newest, before] = await journals(host.name, hops, 2);
   assert.deepEqual(

@@ -93,11 +93,11 @@ describe("a plan of nested deployments", needsMachines(), () => {
         "would change as nobody",
         "  holds file",
         "  would change new",
-        "depends on [file], now changed: through via.chroot('/')",
-        // The chroot has a /tmp of its own.
-        "  depends on [as nobody], now changed: file",
+        // The chroot has a /tmp of its own, which may be another one.
+        "would change through via.chroot('/')",
+        "  would change file",
         "depends on [file], now changed: deploys child.example.org",
-        "  depends on [as nobody, through via.chroot('/')], now changed: file",
+        "  depends on [file], now changed: file",
       ],
     );
   });
@@ -140,7 +140,7 @@ describe("a plan of nested deployments", needsMachines(), () => {
         "would change … command",
         "depends on [command], now unchanged: file",
         "depends on [file], now changed: follow-up",
-        "  depends on [command, file], now changed: new",
+        "  depends on [file], now changed: new",
       ],
     );
   });

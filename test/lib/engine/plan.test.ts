@@ -167,6 +167,29 @@ describe("a property with a check", () => {
   };
   says("that is true", () => property({ check: check(true), apply }), ["holds it"]);
   says("that is false", () => property({ check: check(false), apply }), ["would change … it"]);
+  const asksMore = async (_args: unknown, target: { query: Run; run: Run }): Promise<Change> => {
+    await target.query("true");
+    await target.run("act", { touches: {} });
+    return "changed";
+  };
+  const notThere = async (_args: unknown, target: { lstat: Run }) =>
+    (await target.lstat(`${dir}/there`)) !== undefined;
+  says(
+    "that is false, and asks more about what an earlier step changes",
+    () => eseqprops(has("other", "x"), property({ check: notThere, apply: asksMore })),
+    ["would change other", "would change … it"],
+    { change: "changed" },
+  );
+  says(
+    "that is a condition, and asks more about what an earlier step changes",
+    () =>
+      eseqprops(
+        has("other", "x"),
+        property({ check: notThere, apply: asksMore, verify: async () => undefined }),
+      ),
+    ["would change other", "depends … on [other], now changed: it"],
+    { change: "changed" },
+  );
   says(
     "that acts",
     () => property({ check: apply, apply }),

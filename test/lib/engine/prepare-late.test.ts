@@ -103,7 +103,7 @@ describe("a property that another applies", () => {
     ],
     "whose arguments do not fit": [
       () => ({ property: "test.shouts", args: { what: 1 }, site: "here:1:1" }),
-      /AbortedChange: test\.shouts\(\{ what: 1 \}\) at here:1:1: args\.what is 1; it must be of type string$/,
+      /AbortedChange: test\.shouts\(\{ what: 1 \}\) at here:1:1: args\.what is 1; it must be a string$/,
     ],
   };
   for (const [name, [application, expected]] of Object.entries(refusals)) {

@@ -65,7 +65,7 @@ function complaintsOf(application: PropApp): readonly string[] {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return error.complaints.map((complaint) =>
-      complaint.replace(/ at test\/lib\/engine\/prepare\.test\.ts:\d+:\d+:/, " HERE:"),
+      complaint.replaceAll(/ at test\/lib\/engine\/prepare\.test\.ts:\d+:\d+/g, " HERE"),
     );
   }
   throw new assert.AssertionError({ message: "it was not refused" });
@@ -270,7 +270,7 @@ describe("refusals", () => {
       "invalid arguments from preprocess",
       () => garbled("a"),
       [
-        "test.garbled('a') HERE: its preprocess returned invalid arguments: args.what is 5; it must be of type string",
+        "test.garbled('a') HERE: its preprocess returned invalid arguments: args.what is 5; it must be a string",
       ],
     ],
     [
@@ -368,6 +368,20 @@ test("definitionOf suggests similar names", () => {
     () => definitionOf("seqprop"),
     new InapplicableProperty("there is no property seqprop; did you mean seqprops or eseqprops?"),
   );
+});
+
+test("hostattrs visits only what is among the arguments", () => {
+  const visiting = defprop({
+    name: "test.visiting",
+    kind: "posix",
+    args,
+    call,
+    hostattrs: ({ what }, _host, visits) => visits.visit(toy.changes(what)),
+    apply: async () => "changed",
+  });
+  assert.deepEqual(complaintsOf(visiting("a")), [
+    "test.visiting('a') HERE: its hostattrs visits toy.changes('a') HERE, which is not among its arguments; give it as one, with schema.propapp()",
+  ]);
 });
 
 describe("unappliable", () => {

@@ -6,6 +6,7 @@ import { eseqpropsUntil, unapplied } from "../../../lib/combinators";
 import { session } from "../../../lib/controller/session";
 import { imageDumped } from "../../../lib/executable/imageDumped";
 import { as } from "../../../lib/nested/deploys";
+import * as cmd from "../../../properties/cmd";
 import * as cron from "../../../properties/cron";
 import { hasContent } from "../../../properties/file";
 import { debianStable } from "../../../properties/os";
@@ -56,11 +57,24 @@ describe("reapplying a deployment on the host itself", needsMachines(), () => {
   });
 
   test("a failure is printed, and in the journal and the exit code", async () => {
-    await on.deploy([bookworm, imageDumped(), prop("probe.fails")]);
+    const touched = cmd.single("test ! -e /etc/harm");
+    assertOk(await on.deploy([bookworm, touched, imageDumped()]));
+    await on.machine.run("touch /etc/harm");
     const { exit, stdout } = await on.machine.exec(latest);
     assert.equal(exit, 1);
-    assert.match(stdout, /^failed: probe\.fails.*: on purpose\nweb1\.example\.org: failed/);
-    assert.match(await on.machine.run("journalctl -q -t consfigurator -p err -o cat"), /on purpose/);
+    assert.match(stdout, /^failed: .*test ! -e \/etc\/harm.*\n(.*\n)*web1\.example\.org: failed/);
+    assert.match(await on.machine.run("journalctl -q -t consfigurator -p err -o cat"), /etc\/harm/);
+    await on.machine.run("rm /etc/harm");
+  });
+
+  test("a deployment that failed does not become the image", async () => {
+    const before = await on.machine.run(`cat ${latest}`);
+    for (const order of [
+      [imageDumped(), prop("probe.fails")],
+      [prop("probe.fails"), imageDumped()],
+    ])
+      assert.equal((await on.deploy([bookworm, hasContent("/etc/strays", "unwanted"), ...order])).ok, false);
+    assert.equal(await on.machine.run(`cat ${latest}`), before);
   });
 
   test("it does not need the files of the agent", async () => {

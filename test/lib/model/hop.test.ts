@@ -78,7 +78,7 @@ describe("an invalid definition is refused at its line", () => {
   const right = { name: "gangway", args: object({}), open: async () => localConnection() };
   const cases: [definition: object, message: string][] = [
     [{ ...right, opne: right.open }, "unknown slot opne; did you mean open?"],
-    [{ ...right, close: right.open }, "unknown slot close; the slots are call, open, enter"],
+    [{ ...right, close: right.open }, "unknown slot close; the slots are call, open, enter, sees"],
     [{ ...right, open: undefined }, "it has no open; add the function that connects"],
     [{ ...right, open: true }, "open is true; it must be a function"],
     [{ ...right, agent: "yes" }, 'agent is "yes"; it must be true or false'],

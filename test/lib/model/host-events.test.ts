@@ -244,6 +244,14 @@ describe("text is cut and cleaned", () => {
     assert.throws(() => cleanOutcome({ ...outcome, broken: "by magic" as "failed" }), {
       message: 'an outcome whose broken is "by magic", expected failed or aborted',
     });
+    const steps = { "/a": { answer: "holds", open: false, changes: ["0"], accepted: true } } as const;
+    assert.deepEqual(cleanOutcome({ ...outcome, deviated: { reason: `m${dirt}`, steps } }).deviated, {
+      reason: "m<U+202E>",
+      steps,
+    });
+    assert.throws(() => cleanOutcome({ ...outcome, deviated: { reason: "", steps: { a: 1 as never } } }), {
+      message: "an outcome whose deviated is an object, expected an object",
+    });
   });
 
   test("long text", () => {

@@ -67,7 +67,7 @@ describe("defhost", () => {
     [
       "hops that are not in a list",
       () => defhost("web1", { deploy: local() } as never),
-      'options.deploy is {"hop":"local","args":{},"site":"SITE","code":"via.…; it must be of type array',
+      'options.deploy is {"hop":"local","args":{},"site":"SITE","code":"via.…; it must be a list',
     ],
     [
       "hops that cannot follow each other",

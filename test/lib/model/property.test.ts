@@ -124,7 +124,7 @@ describe("an application", () => {
         assert.ok(error instanceof InvalidArguments && error instanceof InapplicableProperty);
         assert.equal(
           error.message,
-          'test.listens: args has an unknown field "onn"; it takes "port", "on"; args.port is "80"; it must be of type integer',
+          'test.listens: args has an unknown field "onn"; it takes "port", "on"; args.port is "80"; it must be a whole number',
         );
         const [, first] = error.stack?.split(/\n\s+at /) ?? [];
         const next = line.replace(/\d+$/, (number) => String(Number(number) + 1));

@@ -27,6 +27,7 @@ import {
   size,
   string,
 } from "../../../lib/model/schema";
+import { heapInUse } from "../../support/heap";
 
 const application = (property: string): PropApp => ({ property, args: {}, site: "here:1:1" });
 
@@ -42,10 +43,10 @@ const words: Record<string, Word> = {
     schema: string(),
     allows: ["", "a", "a\nb"],
     refuses: [
-      [1, "args is 1; it must be of type string"],
-      [null, "args is null; it must be of type string"],
-      [undefined, "args is undefined; it must be of type string"],
-      [() => "a", "args is a function; it must be of type string"],
+      [1, "args is 1; it must be a string"],
+      [null, "args is null; it must be a string"],
+      [undefined, "args is undefined; it must be a string"],
+      [() => "a", "args is a function; it must be a string"],
     ],
   },
   "string({ minLength })": {
@@ -62,8 +63,8 @@ const words: Record<string, Word> = {
     schema: integer(),
     allows: [0, -3],
     refuses: [
-      [1.5, "args is 1.5; it must be of type integer"],
-      ["1", 'args is "1"; it must be of type integer'],
+      [1.5, "args is 1.5; it must be a whole number"],
+      ["1", 'args is "1"; it must be a whole number'],
     ],
   },
   "integer({ minimum, maximum })": {
@@ -77,18 +78,14 @@ const words: Record<string, Word> = {
   "boolean()": {
     schema: boolean(),
     allows: [true, false],
-    refuses: [["yes", 'args is "yes"; it must be of type boolean']],
+    refuses: [["yes", 'args is "yes"; it must be true or false']],
   },
   "list(string())": {
     schema: list(string()),
     allows: [[], ["a", "b"]],
     refuses: [
-      ["a", 'args is "a"; it must be of type array'],
-      [
-        ["a", 1, null],
-        "args[1] is 1; it must be of type string",
-        "args[2] is null; it must be of type string",
-      ],
+      ["a", 'args is "a"; it must be a list'],
+      [["a", 1, null], "args[1] is 1; it must be a string", "args[2] is null; it must be a string"],
     ],
   },
   "list(string(), { minItems })": {
@@ -104,23 +101,23 @@ const words: Record<string, Word> = {
   "nullable(string())": {
     schema: nullable(string()),
     allows: ["a", null],
-    refuses: [[1, "args is 1; it must be string, or null"]],
+    refuses: [[1, "args is 1; it must be a string, or null"]],
   },
   "either(…)": {
     schema: either(mode(), oneOf("keep", "drop"), list(string())),
     allows: [0o644, "keep", ["a"]],
     refuses: [
-      ["x", 'args is "x"; it must be permission bits, such as 0o640, or "keep" or "drop", or array'],
-      [[1], 'args is [1]; it must be permission bits, such as 0o640, or "keep" or "drop", or array'],
+      ["x", 'args is "x"; it must be permission bits, such as 0o640, or "keep" or "drop", or a list'],
+      [[1], 'args is [1]; it must be permission bits, such as 0o640, or "keep" or "drop", or a list'],
     ],
   },
   "record(integer())": {
     schema: record(integer()),
     allows: [{}, { a: 1, "/etc/b": 2, "0": 3 }],
     refuses: [
-      [{ a: "x" }, 'args.a is "x"; it must be of type integer'],
-      [{ "/etc/~b": "x" }, 'args["/etc/~b"] is "x"; it must be of type integer'],
-      [{ "0": "x" }, 'args[0] is "x"; it must be of type integer'],
+      [{ a: "x" }, 'args.a is "x"; it must be a whole number'],
+      [{ "/etc/~b": "x" }, 'args["/etc/~b"] is "x"; it must be a whole number'],
+      [{ "0": "x" }, 'args[0] is "x"; it must be a whole number'],
     ],
   },
   "json()": { schema: json(), allows: [null, 1, "a", [{}]], refuses: [] },
@@ -136,7 +133,7 @@ const words: Record<string, Word> = {
         "args.path is 1; it must be a path on the host",
         'args.size is "x"; it must be a size such as "2GiB"',
       ],
-      [undefined, "args is undefined; it must be of type object"],
+      [undefined, "args is undefined; it must be an object"],
     ],
   },
   "object({})": {
@@ -148,11 +145,7 @@ const words: Record<string, Word> = {
     schema: list(object({ name: string() })),
     allows: [[{ name: "a" }]],
     refuses: [
-      [
-        [{ name: "a" }, { name: 1 }, {}],
-        "args[1].name is 1; it must be of type string",
-        "args[2].name is missing",
-      ],
+      [[{ name: "a" }, { name: 1 }, {}], "args[1].name is 1; it must be a string", "args[2].name is missing"],
     ],
   },
   "path()": {
@@ -187,11 +180,15 @@ const words: Record<string, Word> = {
   },
   "mode()": {
     schema: mode(),
-    allows: [0, 0o644, 0o7777],
+    allows: [0, 0o644, 0o7777, 0o1777, 0o2755, 0o4711, 0o620, 0o711, 0o1733],
     refuses: [
       [0o10000, "args is 4096; it must be permission bits, such as 0o640"],
       [-1, "args is -1; it must be permission bits, such as 0o640"],
       ["0644", 'args is "0644"; it must be permission bits, such as 0o640'],
+      ...[600, 640, 644, 700, 755, 775, 1777, 2755, 4755].map((number): [number, string] => [
+        number,
+        `args is ${number}; it must be permission bits, such as 0o640; did you mean 0o${number}?`,
+      ]),
     ],
   },
   "size()": {
@@ -240,7 +237,7 @@ for (const [word, { schema, allows, refuses }] of Object.entries(words)) {
 
 test("a message uses the given name, and abridges the value", () => {
   assert.deepEqual(problems(integer(), "x".repeat(200), "options.port"), [
-    `options.port is "${"x".repeat(79)}…; it must be of type integer`,
+    `options.port is "${"x".repeat(79)}…; it must be a whole number`,
   ]);
 });
 
@@ -322,3 +319,12 @@ describe("mapApplications", () => {
 function shown(value: unknown): string {
   return inspect(value, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 60);
 }
+
+test("schemas of definitions that were replaced are forgotten", async () => {
+  const check = (n: number) => problems(object({ [`field${n}`]: string(), of: list(string()) }), { n });
+  for (let n = 0; n < 400; n += 1) check(n);
+  const before = await heapInUse();
+  for (let n = 400; n < 1400; n += 1) check(n);
+  const grown = (await heapInUse()) - before;
+  assert.ok(grown < 3, `grew by ${grown.toFixed(1)} MB`);
+});

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { seqprops } from "../../../lib/combinators";
 import { local } from "../../../lib/connection/local";
 import { deploy } from "../../../lib/controller/deploy";
 import { session } from "../../../lib/controller/session";
+import { registerDataSource } from "../../../lib/data/register";
 import { prepare } from "../../../lib/engine/prepare";
+import { dataSources } from "../../../lib/model/data-source";
 import { InvalidArguments } from "../../../lib/model/errors";
 import { attribute, defhost, hosts, shared } from "../../../lib/model/host";
 import { defprop } from "../../../lib/model/property";
@@ -19,7 +21,11 @@ import {
 import { outline } from "../../support/outline";
 import * as toy from "../../support/toy";
 
-after(() => session.close());
+before(() => registerDataSource({ name: "anything", version: () => 1, get: () => "data" }));
+after(() => {
+  dataSources.restore(new Map());
+  return session.close();
+});
 
 const colour = attribute<string>("test/colour");
 const needsData = defprop({

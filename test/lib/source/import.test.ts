@@ -34,3 +34,35 @@ test("an import from the prompt is live, and the same module that the consfig im
   remove("note.ts");
   assert.deepEqual(consfig.refresh().removed.toSorted(), ["deep.ts", "note.ts"]);
 });
+
+test("decorators mean what tsconfig.json says, and import.meta is that of the file", (t) => {
+  const decorated = `function mark(...args: unknown[]): void {
+  seen.push(args.length);
+}
+export const seen: number[] = [];
+class Marked {
+  @mark
+  act(): void {}
+}
+export const used = Marked;
+`;
+  const { consfig, root, write } = workspace(t, {
+    "hosts/a.ts": decorated,
+    "hosts/b.ts":
+      "export const [dir, file, url] = [import.meta.dirname, import.meta.filename, import.meta.url];\n",
+  });
+  const names = () => {
+    assert.equal(consfig.refresh().error, undefined);
+    return consfig.scope();
+  };
+  assert.deepEqual(names()["seen"], [2], "standard: a value and its context");
+  const { dir, file, url } = names();
+  const hosts = path.join(root, "hosts");
+  assert.deepEqual([dir, file, url], [hosts, path.join(hosts, "b.ts"), `file://${hosts}/b.ts`]);
+  write({
+    "base.json": '{ "compilerOptions": { "experimentalDecorators": true } }',
+    "tsconfig.json": '{ "extends": "./base" }',
+    "hosts/a.ts": `${decorated}\n`,
+  });
+  assert.deepEqual(names()["seen"], [3], "legacy: a prototype, a key and a descriptor");
+});

@@ -156,8 +156,8 @@ test("constructs that CommonJS lacks are reported with a fix", (t) => {
     ].join("\n"),
   );
   assert.match(
-    refusal(t, { "hosts/a.ts": "export const a = import.meta.url;\n" }),
-    /^hosts\/a.ts:1:18: import.meta is not available: this file is compiled to CommonJS; use __filename or __dirname\n/,
+    refusal(t, { "hosts/a.ts": "export const a = import.meta.main;\n" }),
+    /^hosts\/a.ts:1:18: of import.meta, only url, dirname and filename are available: this file is compiled to CommonJS\n/,
   );
 });
 

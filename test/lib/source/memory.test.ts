@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { heapInUse } from "../../support/heap";
 import { propertyFile, workspace } from "./_workspace";
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 
 test("a thousand reloads, each with a manifest, do not grow the heap", async (t) => {
   const others = Object.fromEntries(
@@ -32,16 +28,9 @@ test("a thousand reloads, each with a manifest, do not grow the heap", async (t)
     assert.ok(loaded.length > 0);
     consfig.manifest(["p.is", "other1.one"]);
   };
-  const heap = async (): Promise<number> => {
-    await new Promise((resolve) => setImmediate(resolve));
-    collect();
-    await new Promise((resolve) => setImmediate(resolve));
-    collect();
-    return process.memoryUsage().heapUsed / 1024 / 1024;
-  };
   for (let i = 0; i < 200; i++) reload(i);
-  const before = await heap();
+  const before = await heapInUse();
   for (let i = 200; i < 1200; i++) reload(i);
-  const grown = (await heap()) - before;
+  const grown = (await heapInUse()) - before;
   assert.ok(grown < 5, `grew by ${grown.toFixed(1)} MB`);
 });

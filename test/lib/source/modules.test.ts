@@ -41,6 +41,9 @@ test("a module named in arguments is sent with its imports, source maps and impo
       },
       packages: {},
       imported: {},
+      awaiting: {},
+      assets: {},
+      addons: {},
     },
   };
   assert.deepEqual(JSON.parse(text), list);

@@ -2,208 +2,23 @@
  * Another user who can write to the directory that root works in, and exchanges files, links and directories as fast as it
  * can, gains nothing: no file of root's changes its owner, mode, content or name, and none is removed.
  *
- * `CONSFIGURATOR_RACE_ROUNDS=10000 npm test -- test/lib/target/racing-user.test.ts` takes as many rounds for each act.
+ * `npm run races` takes ten thousand rounds for each act.
  */
-import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import * as fs from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { targetOf } from "consfigurator/testing";
-import { FailedChange } from "../../../lib/model/errors";
-import type { PosixTarget } from "../../../lib/model/target";
+import { actNames, isRace, noRace, Races } from "./_racing";
 
-const rounds = Number(process.env["CONSFIGURATOR_RACE_ROUNDS"] ?? 0);
-const roundsOf = { agent: rounds || 400, posix: rounds || 40 };
-const skip =
-  process.geteuid?.() === 0 && process.platform === "linux" ? false : "only root has anything to lose";
+const ROUNDS = { agent: 400, posix: 40 };
 
-/** The user `nobody`, without any rights. */
-const ATTACKER = 65534;
-
-describe("a racing user", { skip }, () => {
-  let base: string;
-  /** Root's, and nobody else's business. */
-  let victims: string;
-  /** The attacker's own directory, in which root is to act. */
-  let arena: string;
-  let untouched: Record<string, string>;
-  /** A Node that the attacker may run. */
-  let node: string;
-
-  const renewArena = () => {
-    fs.rmSync(arena, { recursive: true, force: true });
-    fs.mkdirSync(arena);
-    fs.chownSync(arena, ATTACKER, ATTACKER);
-  };
-  /** The kernel may forbid hard links to files of others (fs.protected_hardlinks); those that are there can be renamed. */
-  const supplyHardLinks = () => {
-    for (const name of ["secret", "setuid"]) {
-      try {
-        fs.linkSync(path.join(victims, name), path.join(arena, `hard-${name}`));
-      } catch {
-        // It is still there.
-      }
-    }
-  };
-
+describe("a racing user", { skip: noRace }, () => {
+  let races: Races;
   before(() => {
-    base = fs.mkdtempSync(path.join(tmpdir(), "racing-user-"));
-    fs.chmodSync(base, 0o755);
-    victims = path.join(base, "root");
-    arena = path.join(base, "home");
-    fs.mkdirSync(path.join(victims, "directory/inner"), { recursive: true });
-    for (const [name, mode] of [
-      ["secret", 0o600],
-      ["setuid", 0o4755],
-      ["directory/kept", 0o644],
-      ["directory/inner/kept", 0o644],
-    ] as const) {
-      fs.writeFileSync(path.join(victims, name), `of root: ${name}\n`);
-      fs.chmodSync(path.join(victims, name), mode);
-    }
-    node = path.join(base, "node");
-    fs.copyFileSync(process.execPath, node);
-    renewArena();
-    untouched = picture(victims);
+    races = new Races();
   });
-  after(() => fs.rmSync(base, { recursive: true, force: true }));
+  after(() => races?.end());
 
-  /** What root does at `p`, which the attacker keeps exchanging. */
-  const acts: Record<string, (target: PosixTarget, p: string) => Promise<unknown>> = {
-    "writes a new file, or an existing one": (target, p) => target.writeFile(p, "of root, for the user\n"),
-    "edits lines": (target, p) => target.editLines(p, (lines) => [...lines.slice(0, 3), `${Math.random()}`]),
-    "sets the mode": (target, p) => target.setMode(p, Math.random() < 0.5 ? 0o666 : 0o4777),
-    "sets the owner": (target, p) => target.setOwner(p, { user: "nobody", group: "nogroup" }),
-    "makes a link": (target, p) => target.symlink(p, `${Math.random()}`),
-    renames: async (target, p) => {
-      fs.writeFileSync(path.join(base, "from"), "of root, for the user\n");
-      await target.rename(path.join(base, "from"), p);
-    },
-    removes: (target, p) => target.remove(p),
-    "removes recursively": (target, p) => target.remove(p, { recursive: true }),
-    "empties a directory": (target, p) => target.emptyDirectory(p),
-    "removes an empty directory": (target, p) => target.removeEmptyDirectory(p),
-    "copies to": (target, p) => target.copyFile(path.join(base, "public"), p),
-    "copies from": async (target, p) => {
-      await target.copyFile(p, path.join(base, "copy"));
-      assert.doesNotMatch(fs.readFileSync(path.join(base, "copy"), "utf8"), /of root: secret/);
-    },
-    "makes a directory with parents": (target, p) => target.makeDirectory(`${p}/a/b`, { mode: 0o777 }),
-    "writes below a directory with parents": (target, p) =>
-      target.ensureContent(`${p}/a/b/f`, `${Math.random()}`),
-    "gives files to another owner": (target, p) =>
-      target.reassignOwner(p, { uid: 0, gid: 0 }, { uid: ATTACKER, gid: ATTACKER }),
-    "makes a temporary file": (target, p) =>
-      target.withTemporaryFile(async (file) => fs.writeFileSync(file, "of root\n"), { directory: p }),
-  };
-
-  for (const kind of ["agent", "posix"] as const) {
+  for (const kind of ["agent", "posix"] as const)
     describe(kind, () => {
-      for (const [name, act] of Object.entries(acts)) {
-        // Root's own files are given away when root is told to give them away: nothing to race for.
-        if (name === "gives files to another owner" && kind === "posix") continue;
-        test(name, { timeout: 1_800_000 }, async () => {
-          fs.writeFileSync(path.join(base, "public"), "public\n");
-          fs.rmSync(path.join(base, "copy"), { force: true });
-          const attacker = attack(node, arena, victims);
-          try {
-            const target = targetOf(kind);
-            const p = path.join(arena, "p");
-            while (!fs.existsSync(path.join(arena, "hard-ready"))) await sleep(5);
-            for (let round = 0; round < roundsOf[kind]; round += 1) {
-              supplyHardLinks();
-              try {
-                await act(target, p);
-              } catch (error) {
-                if (!(error instanceof FailedChange)) throw error;
-              }
-              if (round % 50 === 0) assert.deepEqual(picture(victims), untouched, `round ${round}`);
-            }
-            assert.deepEqual(picture(victims), untouched);
-            assert.equal(attacker.exitCode, null, "the attacker was at work all the time");
-          } finally {
-            attacker.kill("SIGKILL");
-            renewArena();
-          }
-        });
-      }
+      for (const name of actNames.filter((each) => isRace(kind, each)))
+        test(name, { timeout: 300_000 }, () => races.run(kind, name, ROUNDS[kind]));
     });
-  }
 });
-
-/** Everything in `directory`: type, mode, owner, content. */
-function picture(directory: string): Record<string, string> {
-  const names = [".", ...fs.readdirSync(directory, { recursive: true, encoding: "utf8" })].sort();
-  return Object.fromEntries(
-    names.map((name) => {
-      const file = path.join(directory, name);
-      const { mode, uid, gid, ino } = fs.lstatSync(file); // not the number of links: those are supplied
-      const content = fs.lstatSync(file).isFile()
-        ? createHash("sha256").update(fs.readFileSync(file)).digest("hex").slice(0, 16)
-        : "";
-      return [name, `${mode.toString(8)} ${uid}:${gid} ${ino} ${content}`];
-    }),
-  );
-}
-
-/**
- * In `arena`, as another user: what is called `p` becomes a file, a link to a victim, a hard link to one, a directory with
- * such links in it, one after the other; temporary files of others are exchanged, too.
- */
-function attack(node: string, arena: string, victims: string): ChildProcess {
-  return spawn(node, ["-e", `(${exchange})(${JSON.stringify([arena, victims])})`], {
-    uid: ATTACKER,
-    gid: ATTACKER,
-    env: {},
-    cwd: "/",
-    stdio: "ignore",
-  });
-}
-
-function exchange([arena = "", victims = ""]: string[]): void {
-  const fs = require("node:fs") as typeof import("node:fs");
-  process.chdir(arena);
-  fs.writeFileSync("hard-ready", "");
-  const targets = ["secret", "setuid", "directory", "directory/kept", ""].map((name) => `${victims}/${name}`);
-  const any = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)] as T;
-  const attempt = (act: () => void) => {
-    try {
-      act();
-    } catch {}
-  };
-  const clean = (name: string) => attempt(() => fs.rmSync(name, { recursive: true, force: true }));
-  const kinds: ((name: string) => void)[] = [
-    (name) => fs.writeFileSync(name, "of the user\n"),
-    (name) => fs.symlinkSync(any(targets), name),
-    (name) => fs.symlinkSync(any(targets), name),
-    (name) => fs.renameSync(any(["hard-secret", "hard-setuid"]), name),
-    (name) => {
-      fs.mkdirSync(name);
-      fs.symlinkSync(any(targets), `${name}/a`);
-      fs.writeFileSync(`${name}/file`, "");
-    },
-    (name) => {
-      fs.mkdirSync(`${name}/a/b`, { recursive: true });
-      fs.writeFileSync(`${name}/a/b/f`, "");
-    },
-  ];
-  for (;;) {
-    attempt(() => any(kinds)("q"));
-    try {
-      fs.renameSync("q", "p");
-    } catch {
-      clean("p");
-      attempt(() => fs.renameSync("q", "p"));
-      clean("q");
-    }
-    for (const name of fs.readdirSync(".").filter((each) => !/^(p|q|hard-.*)$/.test(each))) {
-      clean(name);
-      attempt(() => fs.symlinkSync(any(targets), name));
-    }
-    if (Math.random() < 0.25) clean("p");
-  }
-}

@@ -37,6 +37,13 @@ test("prints why a host failed", () => {
   );
 });
 
+test("a failure that another host had too is not repeated", () => {
+  assert.match(
+    written([...mixed("a"), ...mixed("b"), ...unreachable("c"), ...unreachable("d")]),
+    /^failed {4}b :: {3}nginx -t 40 ms\n {10}the same as on a\nfailed {4}b :: the site is served 41 ms\n[\s\S]*\n {10}via\.ssh\(\): connection refused; is sshd running there\?\nfailed {4}c: failed in 20 ms\n {10}the same as on c\nfailed {4}d: failed in 20 ms\n/m,
+  );
+});
+
 test("prints notices", () => {
   assert.equal(written(of("b", { kind: "notice", text: "no clone here" })), "notice    b :: no clone here\n");
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import test from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { wrappedRows } from "../../../repl/views/_live";
 import { LiveScreen, warmUp } from "../../../repl/views/live";
 import { mixed } from "./_recorded";
 
@@ -21,6 +22,28 @@ test("a short deployment is only printed", async () => {
   await wait(300);
   assert.match(text(), /^ {2}\+ nginx is installed 1\.2 s\n/);
   assert.equal(text().match(/nginx is installed/g)?.length, 1);
+});
+
+test("ink is loaded with React's build for production, and the environment stays as it is", async () => {
+  const { NODE_ENV } = process.env;
+  await warmUp();
+  // A file that was only searched for its exports is in the cache, too.
+  const modules = Object.values(require.cache).filter((module) => module?.loaded);
+  const loaded = modules
+    .map((module) => module?.filename ?? "")
+    .filter((file) => /react.*\.(development|production)/.test(file));
+  assert.ok(loaded.length > 0);
+  assert.deepEqual(
+    loaded.filter((file) => file.includes("development")),
+    [],
+  );
+  assert.equal(process.env["NODE_ENV"], NODE_ENV);
+});
+
+test("a window that becomes narrower wraps the lines of the drawing", () => {
+  assert.equal(wrappedRows([80, 20, 0], 80), 0);
+  assert.equal(wrappedRows([80, 20, 51], 50), 2);
+  assert.equal(wrappedRows([80, 20, 51], 20), 5);
 });
 
 test("a longer deployment is drawn, then replaced by its result", async () => {

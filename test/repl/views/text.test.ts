@@ -67,6 +67,26 @@ test("many hosts show only failed steps and one line each", () => {
   );
 });
 
+test("hosts that failed in the same way are printed once; their names and times may differ", () => {
+  assert.equal(
+    finalText(treesOf(unreachable("web-1"), calm("a"), unreachable("b"), mixed("d"), mixed("e"))),
+    `  via.ssh(): connection refused; is sshd running there?
+✗ 2 hosts the same: failed in 20 ms
+  web-1, b
+= a: 2 unchanged in 12 ms
+    ✗ nginx -t
+      | nginx: bad config
+      | in line 3
+      \`nginx -t\` ended with exit code 1: in line 3
+      cmd.single, at properties/site.ts:10:5
+      at serve (/srv/consfig/properties/site.ts:10:5)
+✗ 2 hosts the same: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1.3 s
+  d, e
+5 hosts: 1 unchanged, 4 failed in 1.3 s
+  failed step: properties/site.ts:10:5; finished steps are skipped next time`,
+  );
+});
+
 test("a report prints like its deployment", () => {
   const reporter = new Reporter();
   for (const event of mixed()) reporter.add(event);

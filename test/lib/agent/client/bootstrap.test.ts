@@ -132,8 +132,8 @@ describe("an agent's first connection to a host", needsMachines(), () => {
     rmSync(uname);
     assert.equal(report.status, "failed");
     assert.equal(
-      report.failure?.message,
-      "via.agent(): no Node available for Linux riscv64 (available for Linux x86_64, Linux aarch64, Darwin x86_64, Darwin arm64); install Node 24 on the host, or remove via.agent()",
+      report.failed[0]?.failure?.message,
+      `probe.process_ at ${report.failed[0]?.site} needs the agent: via.agent(): no Node available for Linux riscv64 (available for Linux x86_64, Linux aarch64, Darwin x86_64, Darwin arm64); install Node 24 on the host, or remove via.agent()`,
     );
   });
 
@@ -179,8 +179,10 @@ describe("an agent's first connection to a host", needsMachines(), () => {
         try {
           const deployment = on.deploy([prop("probe.process_")]);
           const events = eventsOf(deployment);
-          const { failure } = await deployment;
-          assert.equal(failure?.message, `via.agent(): ${message}`);
+          const { failure, failed } = await deployment;
+          const [step] = failed;
+          const needed = step ? `${step.property} at ${step.site} needs the agent: ` : "";
+          assert.equal((failure ?? step?.failure)?.message, `${needed}via.agent(): ${message}`);
           assert.equal(uploads(events), 0);
         } finally {
           await session.connections.close();

@@ -7,6 +7,7 @@ import type { JournalLine } from "../../../../lib/agent/shared/journal-line";
 import { session } from "../../../../lib/controller/session";
 import type { DeployEvent } from "../../../../lib/model/events";
 import * as via from "../../../../lib/via";
+import { promised } from "../../../support/load";
 import { needsMachines } from "../../../support/machines";
 import { until } from "../../../support/until";
 import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
@@ -16,6 +17,7 @@ describe("deployments through an agent", needsMachines(), () => {
   before(async () => {
     on = await rig();
     assertOk(await on.deploy([prop("probe.runs", "rm -rf /srv/*")]));
+    await on.arrived();
   });
   after(() => on?.stop());
 
@@ -52,14 +54,14 @@ describe("deployments through an agent", needsMachines(), () => {
     // Long enough to tell two round trips from one on a busy machine.
     proxy.setRoundTrip(1000);
     proxy.reset();
-    const started = performance.now();
+    const [started, inTime] = [performance.now(), promised(2, "a deployment in one round trip of a second")];
     const report = await on.deploy(same, hops);
+    inTime();
     const took = Math.round(performance.now() - started);
     assert.equal(report.status, "unchanged");
     t.diagnostic(
       `1000 ms round trip: ${took} ms, ${proxy.bytes.up} bytes up, ${proxy.bytes.down} bytes down`,
     );
-    assert.ok(took < 2000, `${took} ms`);
     assert.ok(proxy.bytes.up < 3000, `${proxy.bytes.up} bytes`);
     assert.ok(proxy.bytes.down < 3000, `${proxy.bytes.down} bytes`);
   });
@@ -80,10 +82,10 @@ describe("deployments through an agent", needsMachines(), () => {
       prop("probe.runs", "touch /srv/never"),
     ]);
     await until("the step", () => exists("srv/began"));
-    const started = performance.now();
+    const inTime = promised(20, "a cancel of a command with children");
     deployment.cancel();
     const report = await deployment;
-    assert.ok(performance.now() - started < 20_000);
+    inTime();
     assert.equal(report.status, "cancelled");
     assert.equal(report.failure?.message, "the deployment was cancelled");
     assert.equal((await on.machine.exec("pgrep -f 'sleep 471[123]'")).stdout, "");
@@ -266,9 +268,9 @@ describe("deployments through an agent", needsMachines(), () => {
     proxy.cut("refuse");
     await sleep(50);
     deployment.cancel();
-    const started = performance.now();
+    const inTime = promised(6, "the report of a cancel that cannot arrive");
     const report = await deployment;
-    assert.ok(performance.now() - started < 6000);
+    inTime();
     assert.deepEqual(
       [report.status, report.failure?.message],
       [

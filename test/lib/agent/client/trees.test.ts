@@ -51,6 +51,7 @@ describe("the user's sources on a host", needsMachines(), () => {
     const report = await deploy();
     assertOk(report);
     assert.equal(report.steps[0]?.output, "HELLO ANA!1\n");
+    await on.arrived([on.ssh("root", proxy), via.agent()]);
   });
 
   test("an edit is sent with the next deployment, and nothing else", async (t) => {
@@ -164,7 +165,7 @@ export const required = defprop({
 
   test("a push without a connection is not an error", async () => {
     for (const { connection } of session.connections.open())
-      if (isAgentConnection(connection)) connection.agent.close();
+      if (isAgentConnection(connection)) connection.agent?.close();
     on.write({ "properties/greet.ts": greeting("unheard") });
     await pushSources();
     assert.equal((await deploy()).steps[0]?.output, "UNHEARD ANA?1\n");

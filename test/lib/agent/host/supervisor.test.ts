@@ -14,6 +14,7 @@ import { session } from "../../../../lib/controller/session";
 import { requiredBy } from "../../../../lib/model/application";
 import { Cancellation } from "../../../../lib/model/cancellation";
 import type { StepEvent } from "../../../../lib/model/events";
+import { promised } from "../../../support/load";
 import { until } from "../../../support/until";
 import { type LocalAgent, localAgent } from "../_local";
 import { assertOk, eventsOf, prop } from "../_rig";
@@ -47,6 +48,7 @@ describe("the supervisor", () => {
       host: name,
       emit,
       reopen: () => Promise.reject(new Error("not needed")),
+      answers: { to: async () => ({}) },
       cancellation: new Cancellation(),
     });
   };
@@ -83,9 +85,9 @@ describe("the supervisor", () => {
       process.kill(pid, "SIGSTOP");
       const deployment = on.deploy(prop("probe.runs", "true"));
       const events = eventsOf(deployment);
-      const started = performance.now();
+      const inTime = promised(8, "replacing a supervisor that is stopped");
       assertOk(await deployment);
-      assert.ok(performance.now() - started < 8000);
+      inTime();
       const reasons = events.flatMap((event) => (event.kind === "waiting" ? [event.reason] : []));
       if (!fresh)
         assert.match(
@@ -122,10 +124,11 @@ describe("the supervisor", () => {
     assert.deepEqual(await stopAgent(name), { deployment: id, by });
     assert.equal(on.pids("supervisor").length, 1, "nothing has ended");
     const other = await otherVersion(7);
-    const started = performance.now();
+    const inTime = promised(5, "a shutdown by force");
     const { how } = await other.shutdown(true);
-    assert.ok(performance.now() - started < 5000);
-    assert.equal(how, "its worker was killed");
+    inTime();
+    // Whether a command was running at that moment is chance.
+    assert.match(how ?? "", /^its worker was killed(; the commands that it had started were ended: .*)?$/);
     const report = await deployment;
     assert.deepEqual(
       [report.status, report.failure?.message],

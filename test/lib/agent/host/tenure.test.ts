@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { session } from "../../../../lib/controller/session";
+import { promised } from "../../../support/load";
 import { until } from "../../../support/until";
 import { isAlive, type LocalAgent, localAgent } from "../_local";
 import { assertOk, prop } from "../_rig";
@@ -29,13 +30,12 @@ describe("a deployment that does not end by itself", () => {
       const deployment = on.deploy(prop(`stuck.${name}`, file), prop("probe.runs", "true"));
       await until("the step", () => existsSync(file), 30);
       const next = on.deploy(prop("probe.runs", "echo free"));
-      const started = performance.now();
+      const inTime = promised(5, "giving the host back");
       deployment.stop();
       deployment.cancel();
       const report = await deployment;
       assertOk(await next);
-      const took = performance.now() - started;
-      assert.ok(took < 5000, `${took} ms`);
+      inTime();
       assert.equal(report.status, "cancelled");
       assert.match(
         report.failure?.message ?? "",

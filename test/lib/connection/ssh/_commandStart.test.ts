@@ -5,7 +5,8 @@ import path from "node:path";
 import { after, describe, test } from "node:test";
 import { ssh } from "../../../../lib/connection/ssh";
 import type { Connection } from "../../../../lib/model/connection";
-import { me, open, run, sshd } from "../_sshd";
+import { delayProxy } from "../../../support/proxy";
+import { me, open, outcome, run, sshd } from "../_sshd";
 
 const REMEDY = `for ${me} on 127.0.0.1, check the login shell in /etc/passwd, commands such as exit, exec and read in its startup files (.bashrc), and forced commands (command="…" in authorized_keys, ForceCommand in sshd_config)`;
 
@@ -36,6 +37,7 @@ for (const transport of ["ssh2", "openssh"] as const) {
           message: `${prefix}the login shell did not run our command: ${seen}; ${REMEDY}`,
         });
         await assert.rejects(run(connection, "cat >/dev/null", `touch ${file}\n`));
+        await assert.rejects(atOnce(connection, `touch ${file}`), { name: "ConnectionFailed" });
         assert.equal(existsSync(file), false);
       });
     }
@@ -67,6 +69,34 @@ for (const transport of ["ssh2", "openssh"] as const) {
     });
   });
 }
+
+/** A command that reads no input, and does not wait for it. */
+async function atOnce(connection: Connection, command: string) {
+  const channel = await connection.exec(command, { startsAtOnce: true });
+  channel.stdin.end();
+  return outcome(channel);
+}
+
+test("a startup file that reads the input keeps no command from starting that has none", async () => {
+  const { connection } = await loginThat(`cat >/dev/null; ${RUNS_IT}`, "ssh2");
+  assert.equal((await atOnce(connection, "echo begun")).stdout, "begun\n");
+});
+
+test("a command without input is one round trip, one with input two", async () => {
+  const server = await sshd();
+  await using proxy = await delayProxy({ to: { host: "127.0.0.1", port: server.port } });
+  server.trust(`[web1.test]:${proxy.port}`);
+  const { connection } = await open(ssh({ port: proxy.port, hop: "127.0.0.1", config: server.config }));
+  const timeOf = async (begin: () => Promise<unknown>) => {
+    const started = performance.now();
+    await begin();
+    return performance.now() - started;
+  };
+  await run(connection, "true");
+  proxy.setRoundTrip(1000);
+  assert.ok((await timeOf(() => atOnce(connection, "true"))) < 2000);
+  assert.ok((await timeOf(() => run(connection, "cat", "a"))) >= 2000);
+});
 
 /** A connection to a host where, from now on, the login shell does `does` instead of running a command. */
 async function loginThat(

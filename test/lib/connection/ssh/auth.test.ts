@@ -4,6 +4,8 @@ import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { ssh } from "../../../../lib/connection/ssh";
+import type { Asker } from "../../../../lib/model/asker";
+import { Cancelled, ConnectionFailed } from "../../../../lib/model/errors";
 import { until } from "../../../support/until";
 import { answering, fingerprintOf, keygen, me, open, run, type Sshd, sshd } from "../_sshd";
 
@@ -214,6 +216,40 @@ describe("a password", () => {
       message: / failed \(no key to try; no terminal to ask for a password; /,
     });
   });
+});
+
+describe("a question that nobody answers", () => {
+  for (const transport of ["ssh2"] as const)
+    test(`is withdrawn when the host gives up, or the deployment is cancelled, through ${transport}`, async () => {
+      const server = await known({
+        server: ["PasswordAuthentication yes", "KbdInteractiveAuthentication no", "LoginGraceTime 2"],
+      });
+      const outcomes: string[] = [];
+      let asked = () => {};
+      const ask: Asker = {
+        secret: (question, { signal } = {}) =>
+          new Promise((_, reject) => {
+            setImmediate(() => asked());
+            signal?.addEventListener("abort", () => {
+              outcomes.push(`withdrawn: ${question.replace(/nobody@.*/, "…")}`);
+              reject(new Cancelled("cancelled"));
+            });
+          }),
+        confirm: async () => false,
+      };
+      const nobody = hop(server, { user: "nobody", identity: "/nowhere/key", transport });
+      await assert.rejects(open(nobody, { ask }), (error: Error) => {
+        assert.match(
+          error.message,
+          / closed the connection before the question was answered; deploy again to be asked again$/,
+        );
+        return error instanceof ConnectionFailed;
+      });
+      const cancelling = new AbortController();
+      asked = () => cancelling.abort(new Cancelled("cancelled"));
+      await assert.rejects(open(nobody, { ask, signal: cancelling.signal }));
+      await until("both are withdrawn", () => outcomes.length === 2, { saw: () => outcomes.join() });
+    });
 });
 
 describe("a certificate", () => {

@@ -167,6 +167,11 @@ const sequences: Record<string, Act[]> = {
   "directories, their parents, and setgid": [
     (on) => on.makeDirectory("a/b/c", { mode: 0o700 }),
     (on) => on.makeDirectory("a/b/c"),
+    (on) => on.ensureContent("a/b/file", "kept\n"),
+    (on) => on.setMode("a/b", 0o750),
+    (on) => on.setOwner("a", { group: "4" }),
+    (on) => on.list("a/b"),
+    (on) => on.readFile("a/b/file"),
     (on) => on.makeDirectory("file"),
     (on) => on.makeDirectory("file/below"),
     (on) => on.ensureContent("x/y/z", "content"),

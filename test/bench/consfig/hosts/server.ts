@@ -1,0 +1,86 @@
+import { defhost, type PropApp } from "consfigurator";
+import {
+  apt,
+  certificate,
+  cron,
+  file,
+  journald,
+  limits,
+  logrotate,
+  nftables,
+  nginx,
+  os,
+  ssh,
+  sshd,
+  sudo,
+  sysctl,
+  systemd,
+  timezone,
+  user,
+} from "consfigurator/properties";
+
+/** A typical web server: sixty properties of many kinds. */
+export const server = defhost(
+  "server.example.org",
+  os.debianStable("bookworm", "amd64"),
+  timezone.configured("Etc/UTC"),
+  ...["acl", "ca-certificates", "cron", "sudo"].map((name) => apt.installed(name)),
+  apt.installedMinimally("nginx-light", "logrotate", "nftables", "openssl"),
+  ...numbered(4, (n) => user.hasAccount(`person${n}`)),
+  ...numbered(4, (n) => user.hasLoginShell(`person${n}`, "/bin/bash")),
+  ...numbered(4, (n) => user.hasHome(`person${n}`)),
+  user.hasGroups("person1", "www-data"),
+  ssh.authorizedKeys(
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHPUOJ8DoZQUJSUx6CVlIc9mY0yVmvvjBWmmTy1hmR0Z bench",
+  ),
+  sshd.configured("X11Forwarding", "no"),
+  sudo.allows("person1", { commands: ["/usr/bin/systemctl reload nginx"], as: "root", password: false }),
+  limits.configured("www-data", { nofile: 65536 }),
+  sysctl.set("net.ipv4.ip_forward", "0"),
+  sysctl.set("net.ipv4.tcp_syncookies", "1"),
+  journald.configured({ SystemMaxUse: "200M" }),
+  nftables.ruleset([
+    "table inet filter {",
+    "  chain input {",
+    "    type filter hook input priority filter; policy drop;",
+    "    ct state established,related accept",
+    "    iif lo accept",
+    "    icmp type echo-request accept",
+    "    icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept",
+    "    tcp dport { 22, 80, 443 } accept",
+    "  }",
+    "}",
+  ]),
+  certificate.authority("bench-ca"),
+  ...numbered(4, (n) => certificate.issued(`site${n}.example.org`, { by: "bench-ca" })),
+  nginx.siteDisabled("default"),
+  ...numbered(4, (n) => file.directoryExists(`/srv/site${n}`)),
+  ...numbered(4, (n) => file.hasContent(`/srv/site${n}/index.html`, `<h1>site ${n}</h1>`)),
+  ...numbered(4, (n) =>
+    nginx.site(`site${n}.example.org`, [
+      "server {",
+      "  listen 443 ssl;",
+      `  server_name site${n}.example.org;`,
+      `  ssl_certificate /etc/ssl/certs/site${n}.example.org.pem;`,
+      `  ssl_certificate_key /etc/ssl/private/site${n}.example.org.key;`,
+      `  root /srv/site${n};`,
+      "}",
+    ]),
+  ),
+  ...numbered(2, (n) =>
+    logrotate.configured(`site${n}`, [`/var/log/site${n}.log {`, "  weekly", "  missingok", "}"]),
+  ),
+  ...numbered(2, (n) => cron.systemJob(`bench${n}`, "daily", "root", "/usr/bin/true")),
+  systemd.hasTimer("bench", { when: "weekly", command: "/usr/bin/true" }),
+  systemd.started("nginx.service"),
+  systemd.enabled("nginx.service"),
+  systemd.started("cron.service"),
+  systemd.enabled("cron.service"),
+  ...numbered(2, (n) => file.containsConfEquals("/etc/bench.conf", `setting${n}`, `${n}`)),
+  ...numbered(2, (n) => file.hasMode(`/srv/site${n}`, 0o755)),
+  file.containsLines("/etc/hosts", "192.0.2.7 db.example.org"),
+);
+
+function numbered(count: number, make: (n: number) => PropApp): PropApp[] {
+  return Array.from({ length: count }, (_, index) => make(index + 1));
+}
