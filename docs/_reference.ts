@@ -7,6 +7,7 @@ import * as nouns from "../properties";
 import { factsOf } from "../repl/docs";
 import { Api, type Item } from "./_api";
 import { argumentsTable } from "./_arguments";
+import { equivalentsPage } from "./_equivalentsPage";
 
 /** The pages of docs/reference by name, generated from the doc comments, types and schemas of the public API. */
 export function reference(): Map<string, string> {
@@ -17,11 +18,12 @@ export function reference(): Map<string, string> {
       .map((noun) => nounPage(noun, api)),
     combinatorsPage(api),
     hopsPage(api),
+    tablesPage(api),
     schemaPage(api),
     libraryPage(api),
   ];
   const texts = pages.map((page): [string, string] => [`${page.name}.md`, textOf(page, api)]);
-  return new Map([["README.md", indexOf(pages)], ...texts]);
+  return new Map([["README.md", indexOf(pages)], ["equivalents.md", equivalentsPage(GENERATED)], ...texts]);
 }
 
 interface Page {
@@ -79,6 +81,22 @@ function hopsPage(api: Api): Page {
     prose:
       '`import { via } from "consfigurator"`. A connection is a list of hops, each opened inside the one before. How to use them: [hops](../hops.md).',
     entries,
+  };
+}
+
+function tablesPage(api: Api): Page {
+  return {
+    name: "tables",
+    title: "Tables",
+    prose:
+      "What a host can be asked: `on(web1).ports()`. The columns are in the type of each. How to use them: [exploring hosts](../explore.md).",
+    entries: api
+      .members(LIBRARY, "tables")
+      .filter(({ text }) => text)
+      .map((item) => {
+        const { facts: _ofProperties, ...entry } = entryOf(`tables.${item.name}`, item);
+        return entry;
+      }),
   };
 }
 
@@ -186,7 +204,8 @@ function indexOf(pages: readonly Page[]): string {
   return `${[
     "# Reference",
     GENERATED,
-    "At the prompt, `.doc apt.installed` shows the entry of one name, also of your own properties.",
+    "At the prompt, `.doc apt.installed` shows the entry of one name, also of your own properties. [What is the property for …](equivalents.md) " +
+      "finds the one for what Ansible, pyinfra, Consfigurator or Propellor do.",
     `## Properties\n\n${total} properties in ${pages.filter(isNoun).length} nouns.`,
     pages.filter(isNoun).map(item).join("\n"),
     "## Everything else",

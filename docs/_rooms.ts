@@ -16,7 +16,7 @@ const below = ["lib/model", "lib/util"];
 export const rooms: readonly Room[] = [
   {
     path: "lib/util",
-    holds: "leaf helpers: shell quoting, excerpts, attempts, the package's own paths",
+    holds: "leaf helpers: shell quoting, excerpts, attempts, the package's own paths, the compiler's process",
     mayImport: [],
   },
   {
@@ -92,6 +92,11 @@ export const rooms: readonly Room[] = [
     mayImport: ["lib/agent/shared", ...below],
   },
   {
+    path: "lib/data",
+    holds: "prerequisite data: what hosts need and the consfig does not contain, one source a file",
+    mayImport: below,
+  },
+  {
     path: "lib/via.ts",
     holds: "a list: every hop",
     mayImport: ["lib/agent/client", "lib/connection"],
@@ -102,6 +107,7 @@ export const rooms: readonly Room[] = [
     mayImport: [
       "lib/nested",
       "lib/combinators",
+      "lib/data",
       "lib/engine",
       "lib/source",
       "lib/agent/shared",
@@ -112,11 +118,25 @@ export const rooms: readonly Room[] = [
     ],
   },
   {
+    path: "lib/tables",
+    holds: "what a host can be asked, one noun a file",
+    mayImport: ["lib/target", ...below],
+  },
+  {
+    path: "lib/explore",
+    holds: "the live state of hosts: who is asked, and how the rows are shown",
+    mayImport: ["lib/controller", "lib/combinators", "lib/tables", ...below],
+  },
+  {
     path: "lib/index.ts",
     holds: 'a list: what a consfig may import, as `"consfigurator"`',
     mayImport: [
       "lib/via.ts",
+      "lib/data",
+      "lib/explore",
+      "lib/tables",
       "lib/controller",
+      "lib/source",
       "lib/executable",
       "lib/nested",
       "lib/combinators",
@@ -133,6 +153,12 @@ export const rooms: readonly Room[] = [
     mayImport: ["lib/combinators", "lib/engine", "lib/target", "lib/connection", ...below],
   },
   {
+    path: "lib/service.ts",
+    holds:
+      'what a service of your own may import, as `"consfigurator/service"`: the end that loses no request',
+    mayImport: [],
+  },
+  {
     path: "lib/testing.ts",
     holds: 'a list: what the tests of a property may import, as `"consfigurator/testing"`',
     mayImport: ["lib/test-harness"],
@@ -142,6 +168,7 @@ export const rooms: readonly Room[] = [
     holds: "the face: command line, prompt, playbooks, views",
     mayImport: [
       "lib/index.ts",
+      "lib/explore",
       "lib/controller",
       "lib/source",
       "lib/nested",
