@@ -43,6 +43,8 @@ export interface DeploymentContext {
   readonly takeOver?: TakeOver | undefined;
   /** How far it has come over a shell; not in nested deployments. */
   readonly resumed?: Resumption | undefined;
+  /** Sends what was reported so far: what comes next may keep this process busy without a pause. */
+  flush?(): void;
 }
 
 export type Emit = (event: StepEvent) => void;

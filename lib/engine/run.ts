@@ -31,6 +31,8 @@ export interface ApplyContext {
   /** True: nothing is done; the targets find out what would be. */
   readonly plans?: boolean;
   emit(event: StepEvent): void;
+  /** Sends what was emitted so far: what comes next may keep this process busy without a pause. */
+  flush?(): void;
   /** The reason why no further step may start; undefined while steps may start. */
   stopped(): string | undefined;
   /** Reports unhandled errors until the returned function is called. Absent when the process handles them itself. */

@@ -376,6 +376,7 @@ export class ApplicationSteps implements SlotSteps, Positioned {
   /** An inline property changes nothing itself; the applications inside it do. */
   async beforeChange({ inline }: AnyDefinition, checked: boolean): Promise<void> {
     if (inline) return;
+    this.#run.context.flush?.();
     await this.#scope.options.beforeChange(
       checked,
       (options) => new ApplicationSteps(this.#run, { ...this.#scope, options, next: {} }),

@@ -69,6 +69,7 @@ export class TreeWork {
       ...this.#common(),
       ...this.#targets.acting(),
       emit: (event) => over || this.emit(event),
+      flush: () => this.context.flush?.(),
       ...(this.origin.ownProcess && { onUnhandledError }),
       takeOver,
       resumed,

@@ -59,8 +59,11 @@ export class JobRun {
     this.#holder?.catch(() => {});
   }
 
-  /** Never rejects: the outcome contains the error. `put`: asks whoever started the deployment. */
-  async run(job: Job, emit: (event: StepEvent) => void, put: Put): Promise<JobOutcome> {
+  /**
+   * Never rejects: the outcome contains the error. `put`: asks whoever started the deployment. `flush`: sends what was
+   * emitted, before a property acts.
+   */
+  async run(job: Job, emit: (event: StepEvent) => void, put: Put, flush?: () => void): Promise<JobOutcome> {
     const {
       deployment,
       by,
@@ -87,6 +90,7 @@ export class JobRun {
       bound,
       held: resumed && isFree() ? [] : held,
       resumed,
+      ...(flush && { flush }),
       ...(holder && { holder }),
     };
     try {

@@ -143,7 +143,8 @@ class Worker {
     const { events = [] } = job.resumed ?? {};
     this.#journal.write(...events.map((event, n) => ({ n, event })));
     this.#sent = events.length;
-    const outcome = await this.#run.run(job, (event) => this.#emit(event), this.#questions.put);
+    const emit = (event: StepEvent) => this.#emit(event);
+    const outcome = await this.#run.run(job, emit, this.#questions.put, () => this.#send());
     rmSync(holds, { force: true });
     this.#send();
     this.#journal.write({ outcome });

@@ -16,6 +16,8 @@ import { type Kind, kinds, type Place } from "./_steps";
 export const CANCEL_LIMIT_MS = 5000;
 /** Milliseconds within which the next deployment of the host has ended; it may have to connect again. */
 const NEXT_LIMIT_MS = 20_000;
+/** Milliseconds within which the steps before the endless one have begun, on a machine that is busy. */
+const BEGIN_LIMIT_MS = 30_000;
 
 /** A chain of hops, and what is at its end. */
 export interface Way extends Place {
@@ -57,15 +59,16 @@ export async function cancelOnce(
   const deployment = deployTo(way, prop("cmd.single", "true"), step, prop("cmd.single", `sleep ${mark}`));
   const events: DeployEvent[] = [];
   deployment.subscribe((event) => void events.push(event));
-  await momentOf(deployment, events, on);
+  const problems: string[] = [];
+  if (!(await momentOf(deployment, events, on)))
+    problems.push(`it did not come to its steps within ${BEGIN_LIMIT_MS} ms`);
   const moment = doing(events);
   deployment.stop();
   if (on.chance(0.5)) await pause(on.below(300));
   const started = performance.now();
   deployment.cancel();
-  const report = await withinLimit(deployment);
+  const report = await within(4 * CANCEL_LIMIT_MS, deployment);
   const ms = Math.round(performance.now() - started);
-  const problems: string[] = [];
   if (!report) problems.push(`no report within ${4 * CANCEL_LIMIT_MS} ms`);
   else problems.push(...misreported(report, kind));
   if (ms > CANCEL_LIMIT_MS) problems.push(`the report took ${ms} ms`);
@@ -79,21 +82,29 @@ export async function cancelOnce(
 const deployTo = ({ hops }: Way, ...applications: PropApp[]): Deployment<Report> =>
   deployThese("web1.example.org", hops as unknown as Hop, ...applications);
 
-/** A random moment: within three seconds of the beginning, or within one of the beginning of a step. */
+/** A random moment: within three seconds of the beginning, or within one of the beginning of a step. False: none began. */
 async function momentOf(
   deployment: Deployment<Report>,
   events: readonly DeployEvent[],
   on: Random,
-): Promise<void> {
-  if (on.chance(0.4)) return pause(on.below(3000));
+): Promise<boolean> {
+  if (on.chance(0.4)) {
+    await pause(on.below(3000));
+    return true;
+  }
   const started = () => events.filter(({ kind }) => kind === "step-started").length;
   const wanted = 1 + on.below(2);
-  while (started() < wanted && !deployment.over) await pause(5);
+  const limit = performance.now() + BEGIN_LIMIT_MS;
+  while (started() < wanted && !deployment.over) {
+    if (performance.now() > limit) return false;
+    await pause(5);
+  }
   await pause(on.below(1000));
+  return true;
 }
 
-const withinLimit = async (deployment: Deployment<Report>): Promise<Report | undefined> =>
-  Promise.race([deployment, pause(4 * CANCEL_LIMIT_MS, undefined, { ref: false })]);
+const within = async (ms: number, deployment: Deployment<Report>): Promise<Report | undefined> =>
+  Promise.race([deployment, pause(ms, undefined, { ref: false })]);
 
 function* misreported(report: Report, kind: Kind): Iterable<string> {
   const { status, failure, steps } = report;
@@ -138,8 +149,16 @@ const processesWith = (mark: string): string[] =>
 async function deployNext(way: Way, file: string, problems: string[]): Promise<number> {
   const look = `cat ${file} ${file}/* 2>/dev/null | cksum`;
   const started = performance.now();
-  const report = await deployTo(way, prop("probe.runs", `${look}; sleep 0.3; ${look}; rm -rf ${file}*`));
+  const deployment = deployTo(way, prop("probe.runs", `${look}; sleep 0.3; ${look}; rm -rf ${file}*`));
+  const events: DeployEvent[] = [];
+  deployment.subscribe((event) => void events.push(event));
+  const report = await within(2 * NEXT_LIMIT_MS, deployment);
   const ms = Math.round(performance.now() - started);
+  if (!report) {
+    problems.push(`the next deployment has no report after ${ms} ms`, ...eventsInWords(events));
+    await deployment.cancel();
+    return ms;
+  }
   const lines = report.steps[0]?.output.trim().split("\n") ?? [];
   if (!report.ok || lines.length !== 2)
     problems.push(
