@@ -219,36 +219,55 @@ describe("a password", () => {
 });
 
 describe("a question that nobody answers", () => {
-  for (const transport of ["ssh2"] as const)
-    test(`is withdrawn when the host gives up, or the deployment is cancelled, through ${transport}`, async () => {
-      const server = await known({
-        server: ["PasswordAuthentication yes", "KbdInteractiveAuthentication no", "LoginGraceTime 2"],
-      });
-      const outcomes: string[] = [];
-      let asked = () => {};
-      const ask: Asker = {
-        secret: (question, { signal } = {}) =>
-          new Promise((_, reject) => {
-            setImmediate(() => asked());
-            signal?.addEventListener("abort", () => {
-              outcomes.push(`withdrawn: ${question.replace(/nobody@.*/, "…")}`);
-              reject(new Cancelled("cancelled"));
-            });
-          }),
-        confirm: async () => false,
-      };
-      const nobody = hop(server, { user: "nobody", identity: "/nowhere/key", transport });
-      await assert.rejects(open(nobody, { ask }), (error: Error) => {
-        assert.match(
-          error.message,
-          / closed the connection before the question was answered; deploy again to be asked again$/,
-        );
-        return error instanceof ConnectionFailed;
-      });
+  /** Questions to a user who never answers; `onAsked` is called at each. */
+  const unanswered = () => {
+    const withdrawn: string[] = [];
+    const silent = { withdrawn, onAsked: () => {}, ask: {} as Asker };
+    silent.ask = {
+      secret: (question, { signal } = {}) =>
+        new Promise((_, reject) => {
+          setImmediate(() => silent.onAsked());
+          signal?.addEventListener("abort", () => {
+            withdrawn.push(question);
+            reject(new Cancelled("cancelled"));
+          });
+        }),
+      confirm: async () => false,
+    };
+    return silent;
+  };
+  const server = () =>
+    known({
+      server: ["PasswordAuthentication yes", "KbdInteractiveAuthentication no", "LoginGraceTime 2"],
+    });
+  const nobody = (on: Sshd, transport: "ssh2" | "openssh") =>
+    hop(on, { user: "nobody", identity: "/nowhere/key", transport });
+
+  test("is withdrawn when the host gives up", async () => {
+    const { ask, withdrawn } = unanswered();
+    await assert.rejects(open(nobody(await server(), "ssh2"), { ask }), (error: Error) => {
+      assert.match(
+        error.message,
+        / closed the connection before the question was answered; deploy again to be asked again$/,
+      );
+      return error instanceof ConnectionFailed;
+    });
+    await until("it is withdrawn", () => withdrawn.length === 1, { saw: () => withdrawn });
+  });
+
+  for (const transport of ["ssh2", "openssh"] as const)
+    test(`is withdrawn when the deployment is cancelled, through ${transport}`, async () => {
+      const on = await server();
+      const silent = unanswered();
       const cancelling = new AbortController();
-      asked = () => cancelling.abort(new Cancelled("cancelled"));
-      await assert.rejects(open(nobody, { ask, signal: cancelling.signal }));
-      await until("both are withdrawn", () => outcomes.length === 2, { saw: () => outcomes.join() });
+      silent.onAsked = () => cancelling.abort(new Cancelled("cancelled"));
+      const { ask, withdrawn } = silent;
+      await assert.rejects(open(nobody(on, transport), { ask, signal: cancelling.signal }), Cancelled);
+      await until("it is withdrawn", () => withdrawn.length === 1, { saw: () => withdrawn });
+      const left = () => execFileSync("ps", ["-A", "-ww", "-o", "args="], { encoding: "utf8" });
+      await until("no ssh asks any more", () => !left().includes(`nobody@[web1.test]:${on.port}`), {
+        saw: left,
+      });
     });
 });
 
