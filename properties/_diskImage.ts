@@ -114,7 +114,7 @@ async function refuseOther(
  *
  * ext4, FAT and swap space can be made, in a GPT, in an MSDOS table, or without a table. GRUB can be put into it with
  * `bootsWith`: the system must have its programs, and a kernel. The programs for the rest are installed on Debian. Unapplying
- * it deletes the image.
+ * it deletes the image. Refused in a directory that others than root can write to.
  *
  * @example disk.imageBuiltFrom("/srv/chroot/web", disk.rawDiskImage({ imageFile: "/srv/web.img" }, disk.partitionedVolume({}, [disk.partition({ partitionTypecode: 0xef00 }, disk.fat32Filesystem({ volumeSize: "64M", mountPoint: "/boot/efi" })), disk.partition({}, disk.ext4Filesystem({ mountPoint: "/", extraSpace: 400 }))])))
  */

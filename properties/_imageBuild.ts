@@ -4,6 +4,7 @@ import type { InImage } from "./_bootloaders";
 import { fstabFor } from "./_imageFstab";
 import { layoutOf } from "./_imageLayout";
 import { imageScript, innerMountPoints, MADE } from "./_imageScript";
+import { refuseInSharedDirectory } from "./_sharedDirectory";
 import { isFilesystem, mebibytes, placed, plainPath, type Volume } from "./_volumes";
 
 /** A directory, and what is built of it. */
@@ -70,6 +71,7 @@ export async function buildImage(
   const file = image.imageFile ?? "";
   const draft = `${file}.new`;
   const touches = { paths: [file, draft] };
+  await refuseInSharedDirectory(target, file);
   try {
     await target.withTemporaryDirectory(async (own) => {
       const layout = layoutOf(image, await sizesOf(target, image, directory));

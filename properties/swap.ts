@@ -17,6 +17,7 @@ import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { refuseAnother } from "./_ownFile";
 import { parentOf } from "./_paths";
+import { refuseInSharedDirectory } from "./_sharedDirectory";
 import { hasEntries } from "./fstab";
 
 const { object, size, string } = schema;
@@ -59,6 +60,7 @@ const swapFile = defprop({
     const isKept = found?.size === bytesOf(size);
     if (isKept) await target.setMode(location, 0o600);
     else {
+      await refuseInSharedDirectory(target, location);
       await refuseUnlessRoom(target, bytesOf(size), location, found?.size ?? 0);
       if (inUse) await swapoff(target, location);
       await withCreatedNoted(target, location, () => makeSwapFile(target, bytesOf(size), location));
@@ -128,7 +130,7 @@ const swapoff = (target: PosixTarget, location: string) =>
 /**
  * The file `location` (default: /var/lib/swapfile), which only root may read, is swap space of `size`: now, and by /etc/fstab after
  * each boot. It is made where there is room for it, and made anew for another size. A file there that is no swap space is
- * refused. Where services are inhibited it is not used yet. Unapplying it ends its use, and removes it.
+ * refused, and so is a directory that others than root can write to. Where services are inhibited it is not used yet. Unapplying it ends its use, and removes it.
  *
  * @example swap.hasSwapFile("2G")
  */

@@ -165,6 +165,14 @@ describe("disk.imageBuiltFrom on real hosts", needsMachines(), () => {
         `printf '#!/bin/sh\\ntouch /run/building; sleep 300\\n' >/usr/local/sbin/mke2fs; chmod 755 /usr/local/sbin/mke2fs; echo more >>/srv/tree/home/file`,
       );
       const mounts = await machine.run("cut -d' ' -f2 /proc/self/mounts; losetup -a");
+      await machine.run("chmod 777 /srv/out");
+      assert.deepEqual(
+        (await side.apply(building)).failures.map(({ message }) => message),
+        [
+          "other users can write to /srv/out, and could replace /srv/out/x.img while it is made; name a location in a directory that only root can write to",
+        ],
+      );
+      await machine.run("chmod 755 /srv/out");
       const applying = side.apply(building);
       await until("mke2fs runs", async () => (await machine.exec("test -e /run/building")).exit === 0);
       await machine.run("kill -9 $(pgrep -x mke2fs)");

@@ -113,11 +113,11 @@ describe("swap on real hosts", needsMachines(), () => {
       await isUndone(side, file);
     }, except));
 
-  test("refused: no room, another file, a file system that cannot hold it", () =>
+  test("refused: no room, another file, a directory of others, a file system that cannot hold it", () =>
     sides.both(async (side) => {
       const { machine } = side;
       await machine.run(
-        "mkdir /srv/tmpfs && mount -t tmpfs -o size=4M none /srv/tmpfs && echo data >/srv/data",
+        "mkdir /srv/tmpfs && mount -t tmpfs -o size=4M,mode=755 none /srv/tmpfs && echo data >/srv/data; mkdir -m 1777 /srv/shared",
       );
       const at = (location: string, size = "2M") => messages(side, swap.hasSwapFile(size, { location }));
       assert.deepEqual(await at("/srv/tmpfs/sub/swap", "8M"), [
@@ -125,6 +125,9 @@ describe("swap on real hosts", needsMachines(), () => {
       ]);
       assert.deepEqual(await at("/srv/data"), [
         "AbortedChange: /srv/data is there, and is no swap space; remove it, or name another location",
+      ]);
+      assert.deepEqual(await at("/srv/shared/sub/swap"), [
+        "AbortedChange: other users can write to /srv/shared, and could replace /srv/shared/sub/swap while it is made; name a location in a directory that only root can write to",
       ]);
       assert.deepEqual(await at("/srv/tmpfs/swap"), [
         "FailedChange: /srv/tmpfs/swap cannot be used as swap space; name a location on a file system that allows it, such as ext4: swapon: /srv/tmpfs/swap: swapon failed: Invalid argument",
