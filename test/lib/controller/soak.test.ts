@@ -11,7 +11,7 @@ import { localAgent } from "../agent/_local";
 
 test("forty deployments of changing sources from one prompt", {
   ...needsTerminal,
-  timeout: 180_000,
+  timeout: 600_000,
 }, async (t) => {
   const on = localAgent();
   t.after(() => on.stop());
