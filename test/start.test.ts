@@ -6,6 +6,7 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { canClone } from "../lib/connection/sandbox";
 import { root } from "../lib/util/package.js";
+import { limit } from "./support/load";
 
 /** The checkout may belong to another user. */
 const trusting = {
@@ -56,7 +57,7 @@ describe("npm start on a fresh clone", {
     assert.equal(steps.at(-1), `unchanged sandbox: ${STEPS.length} unchanged`);
   }
 
-  test("with its packages installed", { timeout: 120_000 }, async () => {
+  test("with its packages installed", { timeout: limit(120) }, async () => {
     const copy = spawnSync("cp", ["-al", path.join(root, "node_modules"), clone]);
     if (copy.status !== 0) succeed("cp", ["-a", path.join(root, "node_modules"), clone]);
     const result = await start();
@@ -64,7 +65,7 @@ describe("npm start on a fresh clone", {
     assert.doesNotMatch(result.stderr, /Installing/);
   });
 
-  test("installing its packages first", { timeout: 400_000 }, async () => {
+  test("installing its packages first", { timeout: limit(400) }, async () => {
     rmSync(path.join(clone, "node_modules"), { recursive: true, force: true });
     const result = await start();
     assertDeployed(result);

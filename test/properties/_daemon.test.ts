@@ -6,6 +6,7 @@ import type { Report } from "../../lib/model/report";
 import * as daemon from "../../properties/daemon";
 import { debianStable } from "../../properties/os";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { until } from "../support/until";
 
@@ -55,7 +56,7 @@ describe("health and rollback of daemon.running on a real host", needsMachines()
   };
 
   test("a good fix of a crash-looping service stays, with and without a socket", {
-    timeout: 180_000,
+    timeout: limit(180),
   }, async () => {
     for (const options of [{}, listening]) {
       assertOk(await deployed(service("one", crashesOnRequest), options));
@@ -96,7 +97,7 @@ describe("health and rollback of daemon.running on a real host", needsMachines()
   });
 
   test("what failed does not become the image, and what is known as broken is not tried again unattended", {
-    timeout: 180_000,
+    timeout: limit(180),
   }, async () => {
     const latest = "/root/.cache/consfigurator/images/latest";
     const image = imageDumped();
@@ -126,7 +127,7 @@ describe("health and rollback of daemon.running on a real host", needsMachines()
     assertOk(await on.deploy([debianStable("bookworm", "amd64"), unapplied(image)]));
   });
 
-  test("a service that never says that it is ready, and one that does", { timeout: 180_000 }, async () => {
+  test("a service that never says that it is ready, and one that does", { timeout: limit(180) }, async () => {
     const notify = { settings: { Type: "notify", NotifyAccess: "all" } };
     const report = await deployed(service("silent"), notify);
     assert.match(

@@ -7,6 +7,7 @@ import * as disk from "../../properties/disk";
 import * as grub from "../../properties/grub";
 import { debianStable } from "../../properties/os";
 import * as uBoot from "../../properties/uBoot";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, holdsAfterwards, isUndone, type Side, type Sides, succeeds } from "../support/sides";
 import { until } from "../support/until";
@@ -66,9 +67,9 @@ describe("disk.imageBuiltFrom on real hosts", needsMachines(), () => {
   before(
     async () => {
       sides = await bootSides();
-      await Promise.all(sides.each.map(({ machine }) => machine.run(TREE, { timeout: 120_000 })));
+      await Promise.all(sides.each.map(({ machine }) => machine.run(TREE, { timeout: limit(120) })));
     },
-    { timeout: 240_000 },
+    { timeout: limit(240) },
   );
   after(() => sides?.stop());
 
@@ -94,7 +95,7 @@ describe("disk.imageBuiltFrom on real hosts", needsMachines(), () => {
 
   test(
     "the file systems have the files of the directory, and nothing that is mounted there",
-    { timeout: 120_000 },
+    { timeout: limit(120) },
     () =>
       sides.both(async (side) => {
         const { machine } = side;
@@ -143,7 +144,7 @@ describe("disk.imageBuiltFrom on real hosts", needsMachines(), () => {
 
   test(
     "built again it is the same, and it is built again when a file has changed",
-    { timeout: 120_000 },
+    { timeout: limit(120) },
     () =>
       sides.both(async (side) => {
         const { machine } = side;
@@ -158,7 +159,7 @@ describe("disk.imageBuiltFrom on real hosts", needsMachines(), () => {
       }, except),
   );
 
-  test("what fails or is killed leaves no mount, and the next run builds it", { timeout: 120_000 }, () =>
+  test("what fails or is killed leaves no mount, and the next run builds it", { timeout: limit(120) }, () =>
     sides.both(async (side) => {
       const { machine } = side;
       await machine.run(

@@ -1,4 +1,5 @@
 /** A host in an image, which boots. */
+
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -17,6 +18,7 @@ import * as swap from "../../properties/swap";
 import * as systemd from "../../properties/systemd";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { aptOptions } from "../support/_base";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootedFrom } from "../support/qemu";
 
@@ -91,7 +93,7 @@ describe("disk.rawImageBuiltFor on a real host", needsMachines(), () => {
   });
   after(() => on?.stop());
 
-  test("the image boots from a BIOS and from UEFI", { timeout: 900_000 }, async () => {
+  test("the image boots from a BIOS and from UEFI", { timeout: limit(900) }, async () => {
     // As this computer does.
     const [, uri] =
       (await aptOptions()).map((each) => /^Acquire::http::Proxy "(.*)";$/.exec(each)).find(Boolean) ?? [];

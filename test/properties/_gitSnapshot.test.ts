@@ -1,4 +1,5 @@
 /** Snapshots of repositories on a real host without git. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import type { PropApp } from "../../lib/model/property";
 import * as via from "../../lib/via";
 import * as git from "../../properties/git";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 
 describe("git.snapshotExtracted", needsMachines(), () => {
@@ -41,7 +43,7 @@ describe("git.snapshotExtracted", needsMachines(), () => {
 
   for (const kind of ["agent", "shell"] as const)
     test(`${kind}: is extracted once, or replaced when its commit is another`, {
-      timeout: 120_000,
+      timeout: limit(120),
     }, async () => {
       const hops = [on.ssh(), ...(kind === "agent" ? [via.agent()] : [])];
       const status = async (application: PropApp) => {

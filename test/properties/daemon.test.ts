@@ -12,6 +12,7 @@ import * as via from "../../lib/via";
 import * as daemon from "../../properties/daemon";
 import { debianStable } from "../../properties/os";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { until } from "../support/until";
 import { Load } from "../support/visitors";
@@ -111,7 +112,7 @@ describe("daemon.running on a real host", needsMachines(), () => {
   });
 
   test("five deployments of a changed line under load go live at once and lose no request", {
-    timeout: 240_000,
+    timeout: limit(240),
   }, async (t) => {
     const proxy = await on.proxy();
     const hops = [on.ssh("root", proxy), via.agent()];

@@ -1,4 +1,5 @@
 /** Keys of gpg, from the data of the consfig, on a real host. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -15,6 +16,7 @@ import type { PropApp } from "../../lib/model/property";
 import * as via from "../../lib/via";
 import * as gnupg from "../../properties/gnupg";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 
 const other = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88";
@@ -32,7 +34,7 @@ const INSTALL = `export DEBIAN_FRONTEND=noninteractive
 install="apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends gnupg"
 $install >/tmp/install.log 2>&1 || { apt-get -qq update; $install >/tmp/install.log 2>&1; } || { tail -5 /tmp/install.log; exit 1; }`;
 
-describe("keys of gpg", { ...needsMachines(), timeout: 300_000 }, () => {
+describe("keys of gpg", { ...needsMachines(), timeout: limit(300) }, () => {
   let on: Rig;
   let home: string;
   const keys: Record<string, string> = {};
@@ -45,7 +47,7 @@ describe("keys of gpg", { ...needsMachines(), timeout: 300_000 }, () => {
   const exported = (key: string) => put("--pgp-pubkey", key, gpg("--armor", "--export", key));
   before(async () => {
     on = await rig();
-    await on.machine.run(INSTALL, { timeout: 240_000 });
+    await on.machine.run(INSTALL, { timeout: limit(240) });
     home = mkdtempSync("/tmp/gpg-");
     for (const algorithm of ["ed25519", "rsa2048", "dsa2048"]) {
       gpg("--quick-generate-key", `${algorithm} <${algorithm}@example.org>`, algorithm, "default");

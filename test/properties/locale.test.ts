@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as locale from "../../properties/locale";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
@@ -22,12 +23,12 @@ describe("locale on real hosts", needsMachines(), () => {
       await Promise.all(
         sides.each.map(({ machine }) =>
           machine.run("apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy locales", {
-            timeout: 120_000,
+            timeout: limit(120),
           }),
         ),
       );
     },
-    { timeout: 240_000 },
+    { timeout: limit(240) },
   );
   after(() => sides?.stop());
 
@@ -35,7 +36,7 @@ describe("locale on real hosts", needsMachines(), () => {
   const except = { except: ["/usr/lib/locale", "/var/lib/apt", "/var/cache", "/var/lib/dpkg"] };
   const locales = (side: Side) => side.machine.run("locale -a | grep -E '^(en|de)'");
 
-  test("available, exactly as it is written, and no longer", { timeout: 120_000 }, () =>
+  test("available, exactly as it is written, and no longer", { timeout: limit(120) }, () =>
     sides.both(async (side) => {
       const { machine } = side;
       const british = locale.available("en_GB");
@@ -59,7 +60,7 @@ describe("locale on real hosts", needsMachines(), () => {
     }, except),
   );
 
-  test("selected for variables; others stay", { timeout: 120_000 }, () =>
+  test("selected for variables; others stay", { timeout: limit(120) }, () =>
     sides.both(async (side) => {
       const { machine } = side;
       await machine.run("printf 'LC_PAPER=\"C.UTF-8\"\\nLANG=C\\n' >/etc/default/locale");

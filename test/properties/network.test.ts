@@ -7,6 +7,7 @@ import type { PropApp } from "../../lib/model/property";
 import * as network from "../../properties/network";
 import { debianStable } from "../../properties/os";
 import * as service from "../../properties/service";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
@@ -72,9 +73,9 @@ describe("network on real hosts", needsMachines(), () => {
   before(
     async () => {
       sides = await bootSides();
-      await Promise.all(sides.each.map(({ machine }) => machine.run(PREPARED, { timeout: 120_000 })));
+      await Promise.all(sides.each.map(({ machine }) => machine.run(PREPARED, { timeout: limit(120) })));
     },
-    { timeout: 240_000 },
+    { timeout: limit(240) },
   );
   after(() => sides?.stop());
 

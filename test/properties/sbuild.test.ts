@@ -11,6 +11,7 @@ import * as sbuild from "../../properties/sbuild";
 import * as schroot from "../../properties/schroot";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { aptOptions } from "../support/_base";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, holdsAfterwards } from "../support/sides";
 
@@ -116,7 +117,7 @@ describe("sbuild on real hosts", needsMachines(), () => {
         printf 'tiny (1) bookworm; urgency=low\\n\\n  * a\\n\\n -- a <a@example.org>  Sat, 01 Jan 2022 00:00:00 +0000\\n' >debian/changelog
         sbuild -d bookworm --arch-all --no-run-lintian --no-run-piuparts --no-run-autopkgtest --nolog >/root/log 2>&1 || { tail -40 /root/log >&2; exit 1; }
         test -e ../tiny_1_all.deb`,
-        { timeout: 600_000 },
+        { timeout: limit(600) },
       );
       assertOk(
         await on.deploy([bookworm, schroot.overlaysInTmpfs(), unapplied(chroot)], [on.ssh(), via.agent()]),

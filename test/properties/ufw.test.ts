@@ -7,6 +7,7 @@ import { prepare } from "../../lib/engine/prepare";
 import type { PropApp } from "../../lib/model/property";
 import { debianStable } from "../../properties/os";
 import * as ufw from "../../properties/ufw";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
@@ -62,7 +63,7 @@ describe("ufw on real hosts", needsMachines(), () => {
     assert.equal(found.length, 1);
     assert.match(found[0] ?? "", locked);
   };
-  const withMore = { timeout: 120_000 };
+  const withMore = { timeout: limit(120) };
 
   test("enabled, unless that would lock out who is connected", withMore, () =>
     sides.both(async (side) => {

@@ -1,4 +1,5 @@
 /** What unapplying leaves: nothing. Each property that can be unapplied, on both sides. */
+
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { withFlagfile } from "../../lib/combinators";
@@ -11,6 +12,7 @@ import * as service from "../../properties/service";
 import * as sudo from "../../properties/sudo";
 import * as sysctl from "../../properties/sysctl";
 import * as systemd from "../../properties/systemd";
+import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
 import { bootSides, isUndone, type Side, type Sides, succeeds } from "../support/sides";
 import { differences, ownCaches, snapshot } from "../support/snapshot";
@@ -61,7 +63,7 @@ describe("unapplying", needsMachines(), () => {
       const install = "apt-get -qq update && apt-get -qq install -y moreutils acl sudo >/dev/null";
       await Promise.all(sides.each.map(({ machine }) => machine.run(install)));
     },
-    { timeout: 240_000 },
+    { timeout: limit(240) },
   );
   after(() => sides?.stop());
 

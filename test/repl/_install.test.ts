@@ -15,6 +15,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { limit } from "../support/load";
 
 const root = path.resolve(__dirname, "../..");
 
@@ -63,7 +64,7 @@ describe("ensureInstalled", () => {
     write("package-lock.json", JSON.stringify({ name: "x", version: "1.0.0", lockfileVersion: 3, packages }));
   }
 
-  test("installs missing or different packages, and only then", { timeout: 120_000 }, () => {
+  test("installs missing or different packages, and only then", { timeout: limit(120) }, () => {
     dependOn("1.0.0");
     assert.equal(install(), "Installing npm packages (not installed yet) …ready");
     assert.ok(existsSync(path.join(project, "node_modules/dep/package.json")));

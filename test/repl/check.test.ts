@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import test from "node:test";
+import { limit } from "../support/load";
 import { consfigWith, run } from "./_consfig";
 
 const WRONG = `import { as, defhost, deploys, onChange, via } from "consfigurator";
@@ -103,7 +104,7 @@ test("a directory that is not a consfig is a problem, so that CI fails in the wr
 });
 
 test("what a deployment would refuse of an executable is reported with its line, and the types of services", {
-  timeout: 240_000,
+  timeout: limit(240),
 }, async (t) => {
   const service = (text: string) => `${text}\nexport const start = (): void => {};\n`;
   const services: Record<string, [text: string, problem: string]> = {

@@ -12,10 +12,14 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { whyNoClone } from "../../lib/connection/sandbox";
 import type { DeployEvent } from "../../lib/model/events";
+import { limit } from "../support/load";
 import { consfigWith, run } from "./_consfig";
 
 /** With `CI=true` nothing is skipped: the first test fails with the reason. */
-const needsClone = { skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false), timeout: 120_000 };
+const needsClone = {
+  skip: process.env["CI"] === "true" ? false : (whyNoClone() ?? false),
+  timeout: limit(120),
+};
 
 /** A consfig with a host that is this machine, and a file of it. */
 function consfig(t: TestContext) {

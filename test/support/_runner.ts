@@ -10,7 +10,7 @@ import { inOrder, isQuick, nextOf, recordSeconds, testFiles, type Work } from ".
 import { Places } from "./_places";
 import { tryRun } from "./_run";
 import { print, type Stopped, summarize } from "./_summary";
-import { runTestFile } from "./_test-file";
+import { DEFAULT_TEST_LIMIT, runTestFile } from "./_test-file";
 import { beginRun, type ThisRun } from "./_this-run";
 import { MOST_PATIENCE, patience } from "./load";
 
@@ -18,9 +18,6 @@ const root = path.resolve(__dirname, "../..");
 
 /** Milliseconds that one test file may take. Each of its tests has a limit of its own. */
 const fileTimeout = 1_200_000;
-
-/** Milliseconds that a test may take on idle cores, unless it names another limit. */
-const TEST_LIMIT = 60_000;
 
 /** Milliseconds between two looks at whether there is room for another file. */
 const LOOK_MS = 500;
@@ -95,7 +92,7 @@ async function runFiles(
   const running = new Map<Work, Promise<void>>();
   const places = new Places();
   // Files beside each other keep the cores busy.
-  const testTimeout = Math.round(TEST_LIMIT * (files.length > 1 ? MOST_PATIENCE : patience()));
+  const testTimeout = Math.round(DEFAULT_TEST_LIMIT * (files.length > 1 ? MOST_PATIENCE : patience()));
   const width = Math.max(0, ...files.map((file) => file.length));
   let started = 0;
   const start = async (work: Work) => {

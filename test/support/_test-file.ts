@@ -7,6 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Collected, type FileResult } from "./_collected";
 import { childrenOf, killAll, processesMarked, treeBelow } from "./_processes";
 import type { FileScope } from "./_this-run";
+import { PATIENCE } from "./load";
 
 /** Milliseconds without a sign of life after which a file is killed: more than any synchronous work takes. */
 const SILENCE_LIMIT = 240_000;
@@ -14,11 +15,14 @@ const SILENCE_LIMIT = 240_000;
 /** Milliseconds that a file may take to exit after its last test: what it left open, and hooks of the whole file. */
 const EXIT_LIMIT = 60_000;
 
+/** Milliseconds that a test may take on idle cores, unless it names another limit. */
+export const DEFAULT_TEST_LIMIT = 60_000;
+
 export interface FileOptions {
   readonly root: string;
   /** Milliseconds after which the file is terminated and counts as failed. */
   readonly timeout: number;
-  /** Milliseconds that a test may take, unless it names another limit; a minute by default. */
+  /** Milliseconds that a test may take here, unless it names another limit, which is then as much longer. */
   readonly testTimeout?: number;
   /** Milliseconds to exit after that, before it is killed. */
   readonly grace?: number;
@@ -30,7 +34,7 @@ export interface FileOptions {
 
 /** Runs the tests of `file`, relative to `root`. Returns in time even when the file hangs. */
 export async function runTestFile(file: string, options: FileOptions): Promise<FileResult> {
-  const { root, timeout, testTimeout = 60_000, grace = 10_000, signal, scope } = options;
+  const { root, timeout, testTimeout = DEFAULT_TEST_LIMIT, grace = 10_000, signal, scope } = options;
   const start = performance.now();
   const absolute = path.join(root, file);
   const collected = new Collected(root, absolute);
@@ -62,7 +66,7 @@ export async function runTestFile(file: string, options: FileOptions): Promise<F
     `--test-timeout=${testTimeout}`,
     ...required.flatMap((each) => ["--require", path.resolve(__dirname, "../..", each)]),
   ];
-  const env = scope?.env ?? process.env;
+  const env = { ...(scope?.env ?? process.env), [PATIENCE]: String(testTimeout / DEFAULT_TEST_LIMIT) };
   try {
     if (signal?.aborted) stop();
     for await (const event of run({ files: [absolute], execArgv, cwd: root, env, signal: abort.signal })) {

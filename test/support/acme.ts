@@ -1,5 +1,7 @@
 /** A certificate authority that speaks ACME (pebble), on a machine of tests, and requests that trust its certificates. */
+
 import { get, request } from "node:https";
+import { limit } from "./load";
 import type { Machine } from "./machines";
 
 /** The directory of the authority, as seen on the machine. */
@@ -31,7 +33,7 @@ until : >/dev/tcp/127.0.0.1/15000; do sleep 0.1; done 2>/dev/null`;
 /** Starts the authority on `machine`, which is also reached by `names` there. */
 export async function startAuthority(machine: Machine, names: readonly string[]): Promise<void> {
   const hosts = `echo 127.0.0.1 ${names.join(" ")} >>/etc/hosts`;
-  await machine.run(`${hosts}; bash -c '${SET_UP}'`, { input: JSON.stringify(config), timeout: 300_000 });
+  await machine.run(`${hosts}; bash -c '${SET_UP}'`, { input: JSON.stringify(config), timeout: limit(300) });
 }
 
 /** The certificate at the root of all that the authority on `machine` has issued since it was started. */

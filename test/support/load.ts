@@ -17,6 +17,12 @@ function waitedForCore(): number {
   }
 }
 
+/** Environment variable with how much slower time passes where this test file runs, as the runner expects. */
+export const PATIENCE = "CONSFIGURATOR_TEST_PATIENCE";
+
+/** Milliseconds for a limit of `seconds` on idle cores. */
+export const limit = (seconds: number): number => seconds * 1000 * Number(process.env[PATIENCE] ?? 1);
+
 /** What a stopwatch reads, in milliseconds. */
 export interface Reading {
   readonly wall: number;

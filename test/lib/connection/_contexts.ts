@@ -1,4 +1,5 @@
 /** A machine with every context that a hop can enter, and the hops to enter them. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,6 +7,7 @@ import { spawned } from "../../../lib/connection/local";
 import type { Connection } from "../../../lib/model/connection";
 import type { Hop } from "../../../lib/model/hop";
 import * as via from "../../../lib/via";
+import { limit } from "../../support/load";
 import { bootMachine, type Machine } from "../../support/machines";
 import { smallTree } from "./_tree";
 
@@ -173,10 +175,10 @@ export async function bootContexts(): Promise<Contexts> {
     writeFileSync(path.join(machine.root, "root/id_ed25519"), readFileSync(machine.identity), {
       mode: 0o600,
     });
-    await machine.run(START, { timeout: 60_000 });
+    await machine.run(START, { timeout: limit(60) });
     await machine.run(PREPARE);
     await Promise.all(
-      [NESTED, LXC, PODMAN, DOCKER, OWN].map((script) => machine.run(script, { timeout: 60_000 })),
+      [NESTED, LXC, PODMAN, DOCKER, OWN].map((script) => machine.run(script, { timeout: limit(60) })),
     );
     return { machine, config, stop };
   } catch (error) {

@@ -11,6 +11,7 @@ import * as file from "../../../properties/file";
 import { debianStable } from "../../../properties/os";
 import * as systemd from "../../../properties/systemd";
 import * as user from "../../../properties/user";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { until } from "../../support/until";
 import { assertOk, type Rig, rig } from "../agent/_rig";
@@ -45,7 +46,7 @@ describe("via.clone on a real host", needsMachines(), () => {
     ["an agent", [via.agent()]],
   ] as const)
     test(`through ${kind}: services start there, and nothing is different outside`, {
-      timeout: 180_000,
+      timeout: limit(180),
     }, async () => {
       const assertUntouched = await untouched(on);
       const report = await inClone(
@@ -119,7 +120,7 @@ describe("via.clone on a real host", needsMachines(), () => {
   });
 
   test("the next deployment finds it as this one left it; root's downloads use the host's network, its own addresses do not", {
-    timeout: 180_000,
+    timeout: limit(180),
   }, async () => {
     await on.machine.run("apt-get -qq update && apt-get -qq install -y curl python3 >/dev/null");
     await on.machine.run(

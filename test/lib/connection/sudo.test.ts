@@ -1,4 +1,5 @@
 /** A sudo that asks for a password, on a real host: at the prompt, over a shell, before an agent and behind it. */
+
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
@@ -8,6 +9,7 @@ import type { Hop } from "../../../lib/model/hop";
 import * as via from "../../../lib/via";
 import { needsTerminal, prompt } from "../../repl/_terminal";
 import { Canaries } from "../../support/canaries";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { prop, type Rig, rig } from "../agent/_rig";
 import { answering } from "./_sshd";
@@ -42,7 +44,7 @@ describe("sudo that asks for a password", needsMachines(), () => {
   for (const kind of ["posix", "agent", "behind"] as const) {
     test(`${kind}: a wrong password, then the right one; neither is seen anywhere`, {
       ...needsTerminal,
-      timeout: 120_000,
+      timeout: limit(120),
     }, async (t) => {
       const watching = canaries.watch();
       t.after(() => watching.stop());
@@ -85,7 +87,7 @@ describe("sudo that asks for a password", needsMachines(), () => {
       assert.deepEqual(canaries.in(logged.stdout), []);
     });
 
-    test(`${kind}: three wrong passwords, no answer, and no terminal`, { timeout: 120_000 }, async (t) => {
+    test(`${kind}: three wrong passwords, no answer, and no terminal`, { timeout: limit(120) }, async (t) => {
       t.after(() => {
         session.ask = undefined;
       });
@@ -192,7 +194,7 @@ describe("sudo that asks for a password", needsMachines(), () => {
     ];
     for (const kind of ["posix", "behind"] as const)
       for (const { name, lines, typed = [right], before = twice, asked, outcomes } of rows)
-        test(`${kind}: ${name}`, { timeout: 120_000 }, async () => {
+        test(`${kind}: ${name}`, { timeout: limit(120) }, async () => {
           await on.machine.run(set(right));
           await sudoers(...lines);
           const found = await deployed(hopsOf[kind](), typed, before);

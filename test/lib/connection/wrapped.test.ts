@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { localConnection } from "../../../lib/connection/local";
 import { wrapped } from "../../../lib/connection/wrapped";
 import { shellQuote } from "../../../lib/util/shell-quote";
+import { limit } from "../../support/load";
 
-test("large output may arrive before the start marker of the command", { timeout: 60_000 }, async () => {
+test("large output may arrive before the start marker of the command", { timeout: limit(60) }, async () => {
   // Like docker, which sends both outputs over one stream: the marker on stderr waits behind stdout.
   const connection = await wrapped(localConnection(), "late()", {
     command: (command) =>

@@ -2,6 +2,7 @@
  * Deployments cancelled at random moments, over several hops and in every kind of step. `CANCELLATIONS_SEED=7 npm test --
  * test/lib/controller/cancellations.test.ts` repeats a run; `npm run cancellations` takes more of them, over every hop.
  */
+
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { session } from "../../../lib/controller/session";
@@ -9,6 +10,7 @@ import * as via from "../../../lib/via";
 import type { Way } from "../../endurance/_cancelling";
 import { endless } from "../../endurance/_steps";
 import { cancellations } from "../../endurance/cancellations";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { type Rig, rig } from "../agent/_rig";
 
@@ -26,7 +28,7 @@ describe("cancellations at random moments", needsMachines(), () => {
   });
   after(() => on?.stop());
 
-  test("none is lost, nothing goes on, and the next deployment works", { timeout: 180_000 }, async (t) => {
+  test("none is lost, nothing goes on, and the next deployment works", { timeout: limit(180) }, async (t) => {
     const { seed, count } = { seed: SEED, count: COUNT };
     t.diagnostic(`CANCELLATIONS_SEED=${seed}`);
     const problems = await cancellations(ways(on), { seed, count, print: (line) => t.diagnostic(line) });

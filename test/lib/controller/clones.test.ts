@@ -11,6 +11,7 @@ import * as cmd from "../../../properties/cmd";
 import * as file from "../../../properties/file";
 import * as hostname from "../../../properties/hostname";
 import { debianStable } from "../../../properties/os";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { assertOk, type Rig, rig } from "../agent/_rig";
 import { clonesOn, untouched } from "../connection/_untouched";
@@ -28,7 +29,7 @@ describe("a clone that is kept", needsMachines(), () => {
     ["an agent", [via.agent()]],
   ] as const)
     test(`through ${kind}: is deployed into again and again, and has a shell; what differs is seen until it is discarded`, {
-      timeout: 120_000,
+      timeout: limit(120),
     }, async () => {
       const web1 = defhost(
         `kept-${more.length}.example.org`,

@@ -34,6 +34,7 @@ import * as sysctl from "../../../properties/sysctl";
 import * as systemd from "../../../properties/systemd";
 import * as timezone from "../../../properties/timezone";
 import * as user from "../../../properties/user";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
 import { until } from "../../support/until";
@@ -83,7 +84,7 @@ describe("a rehearsal on a real host", needsMachines(), () => {
     ["b", []],
   ] as const)
     test(`through ${name === "a" ? "an agent" : "a shell"}: nothing differs on the host, and the outcome is the rehearsed one, byte for byte`, {
-      timeout: 240_000,
+      timeout: limit(240),
     }, async () => {
       const web1 = host(
         more,
@@ -319,7 +320,9 @@ export const written = defprop({
     await assertUntouched();
   });
 
-  test("two at once, and one during a deployment, do not see each other", { timeout: 120_000 }, async () => {
+  test("two at once, and one during a deployment, do not see each other", {
+    timeout: limit(120),
+  }, async () => {
     const busy = deploy(host([], cmd.single("until [ -e /srv/go ]; do sleep 0.1; done; rm /srv/go")));
     await until("the command", async () => (await on.machine.exec("pgrep -f 'srv/g[o]'")).exit === 0);
     const one = (name: string) =>

@@ -1,4 +1,5 @@
 /** Deployments of changing sources from one prompt: nothing grows. `npm run soak` makes a thousand, to a real host. */
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
@@ -7,11 +8,12 @@ import { test } from "node:test";
 import { cacheHome } from "../../../lib/util/package";
 import { soak } from "../../endurance/soak";
 import { needsTerminal } from "../../repl/_terminal";
+import { limit } from "../../support/load";
 import { localAgent } from "../agent/_local";
 
 test("forty deployments of changing sources from one prompt", {
   ...needsTerminal,
-  timeout: 600_000,
+  timeout: limit(180),
 }, async (t) => {
   const on = localAgent();
   t.after(() => on.stop());

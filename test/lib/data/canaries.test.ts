@@ -2,6 +2,7 @@
  * A marked secret from every source, through every hop, to every property that takes one: afterwards it is in the file that
  * the property writes, and nowhere else. Each row has a secret of its own, so that a failure names the row.
  */
+
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -37,6 +38,7 @@ import { certificate, cmd, file, gnupg, ssh, sshd, user } from "../../../propert
 import { debianStable } from "../../../properties/os";
 import { run } from "../../repl/_consfig";
 import { Canaries } from "../../support/canaries";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { prop } from "../agent/_rig";
 import { bootContexts, type Contexts, type Start, starts } from "../connection/_contexts";
@@ -196,7 +198,7 @@ describe("canaries", needsMachines(), () => {
     after(() => dataSources.restore(new Map()));
     for (const start of starts)
       for (const way of waysOf(start))
-        test(`${start.name}, ${way}`, { timeout: 120_000 }, async () => {
+        test(`${start.name}, ${way}`, { timeout: limit(120) }, async () => {
           const { machine, config } = contexts;
           const login = via.ssh({
             user: start.from,
@@ -222,7 +224,7 @@ describe("canaries", needsMachines(), () => {
   for (const kind of ["shell", "agent"] as const) {
     const hops = () => [root(), ...(kind === "agent" ? [via.agent()] : [])];
 
-    test(`from every source, ${kind}`, { timeout: 120_000 }, async (t) => {
+    test(`from every source, ${kind}`, { timeout: limit(120) }, async (t) => {
       const all = await everySource(t, path.join(origin, `sources-${kind}`), (name) =>
         canaries.issue(`${name} over ${kind}`),
       );
@@ -253,7 +255,7 @@ describe("canaries", needsMachines(), () => {
       );
     });
 
-    test(`to every property, ${kind}`, { timeout: 120_000 }, async (t) => {
+    test(`to every property, ${kind}`, { timeout: limit(120) }, async (t) => {
       t.after(() => dataSources.restore(new Map()));
       registerDataSource(filesTree());
       const { machine } = contexts;
@@ -334,7 +336,7 @@ describe("canaries", needsMachines(), () => {
       });
   }
 
-  test("on the command line: plans, their files, --json, failures", { timeout: 120_000 }, async () => {
+  test("on the command line: plans, their files, --json, failures", { timeout: limit(120) }, async () => {
     const { machine, config } = contexts;
     const home = path.join(scratch, "home");
     const consfig = path.join(scratch, "with hosts");
@@ -417,7 +419,7 @@ export const bad = defhost("web2.example.org", { deploy: [via.ssh(${login}), via
   }
 
   for (const [what, find] of Object.entries(findings))
-    test(`no secret is in ${what}`, { timeout: 120_000 }, async () => {
+    test(`no secret is in ${what}`, { timeout: limit(120) }, async () => {
       assert.deepEqual(await find(), []);
     });
 

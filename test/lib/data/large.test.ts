@@ -1,4 +1,5 @@
 /** Data of any size: it travels in pieces, in little memory, and only when the host does not have it. */
+
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import {
@@ -21,6 +22,7 @@ import { defhost, hosts } from "../../../lib/model/host";
 import { as } from "../../../lib/nested/deploys";
 import * as via from "../../../lib/via";
 import * as file from "../../../properties/file";
+import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
 import { until } from "../../support/until";
 import { assertOk, prop, type Rig, rig } from "../agent/_rig";
@@ -61,7 +63,7 @@ export const whole = defprop({
 });
 `;
 
-describe("large data", { ...needsMachines(), timeout: 600_000 }, () => {
+describe("large data", { ...needsMachines(), timeout: limit(600) }, () => {
   let on: Rig;
   let digest: string;
   const at = (name: string) => path.join(on.consfig, "data/_large", name);
@@ -93,7 +95,7 @@ describe("large data", { ...needsMachines(), timeout: 600_000 }, () => {
   ];
 
   for (const kind of ["shell", "agent"] as const) {
-    test(`${kind}: arrives whole, and costs no process much memory`, { timeout: 600_000 }, async (t) => {
+    test(`${kind}: arrives whole, and costs no process much memory`, { timeout: limit(600) }, async (t) => {
       const peaks: Record<string, Record<string, number>> = {};
       for (const name of ["small", "image"]) {
         await on.machine.run(`rm -f /srv/${name}`);

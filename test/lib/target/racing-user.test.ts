@@ -4,7 +4,9 @@
  *
  * `npm run races` takes ten thousand rounds for each act.
  */
+
 import { after, before, describe, test } from "node:test";
+import { limit } from "../../support/load";
 import { actNames, isRace, noRace, Races } from "./_racing";
 
 const ROUNDS = { agent: 400, posix: 40 };
@@ -19,6 +21,6 @@ describe("a racing user", { skip: noRace }, () => {
   for (const kind of ["agent", "posix"] as const)
     describe(kind, () => {
       for (const name of actNames.filter((each) => isRace(kind, each)))
-        test(name, { timeout: 300_000 }, () => races.run(kind, name, ROUNDS[kind]));
+        test(name, { timeout: limit(300) }, () => races.run(kind, name, ROUNDS[kind]));
     });
 });
