@@ -18,8 +18,10 @@ export { despiteFailures, untilFailure } from "./engine/sequence";
 export { type ImageCall, imageDumped } from "./executable/imageDumped";
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export { type Difference, type DiffOptions, diff } from "./explore/diff";
+export { type Drifted, drift } from "./explore/drift";
 export { type Asking, on, type Ran } from "./explore/on";
 export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
+export { type Owner, whose } from "./explore/whose";
 export { type CarriedValue, carriedValue } from "./model/carried";
 export type {
   AccountChange,

@@ -260,7 +260,8 @@ export class HostRun {
   }
 
   get #plan(): PlanOrigin | undefined {
-    return this.request.plan ? { after: [], key: this.#key } : undefined;
+    const { plan, paths } = this.request;
+    return plan ? { after: [], key: this.#key, ...(paths && { paths }) } : undefined;
   }
 
   get #bound(): HostPlan | undefined {

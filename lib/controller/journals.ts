@@ -40,12 +40,24 @@ export async function journals(
   chain: readonly Hop[],
   count: number,
 ): Promise<JournalledDeployment[]> {
+  if (agentIndex(chain) < 0)
+    throw new FailedChange(`${host} has no agent, so it has no log; add via.agent() to its hops`);
+  return recordedDeployments(host, chain, count);
+}
+
+/** As `journals`; without an agent in `chain`, those that an agent of the same user has left, if any. */
+export async function recordedDeployments(
+  host: string,
+  chain: readonly Hop[],
+  count: number,
+): Promise<JournalledDeployment[]> {
   const at = agentIndex(chain);
-  if (at < 0) throw new FailedChange(`${host} has no agent, so it has no log; add via.agent() to its hops`);
   const open = session.connections.open().find((each) => each.host === host)?.connection;
   return open && isAgentConnection(open)
     ? readJournals(open.parent, host, count)
-    : withLease(host, chain.slice(0, at), (connection) => readJournals(connection, host, count));
+    : withLease(host, at < 0 ? chain : chain.slice(0, at), (connection) =>
+        readJournals(connection, host, count),
+      );
 }
 
 async function readJournals(

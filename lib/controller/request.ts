@@ -28,6 +28,8 @@ export interface DeployRequest {
   readonly hops: readonly Hop[];
   /** True: nothing is done; the report says what would be. */
   readonly plan?: boolean;
+  /** Only of a plan, true: the report says which paths each step looks at. */
+  readonly paths?: boolean;
   /** Begun by `on`, which gives the outcome as a value: a failure is not to be repaired. `silent`: views do not show it. */
   readonly adHoc?: "shown" | "silent";
   /** True: everything is done in a clone of each host. */

@@ -60,4 +60,11 @@ export async function plannedStep(
   return { change: "changed", now, plan: { ...plan, ...(reason !== undefined && { reason }) } };
 }
 
+/** What the plan tells of the paths that the step looks at. */
+export async function pathsOf({ paths, noting }: Findings): Promise<Pick<PlanAnswer, "paths">> {
+  if (!paths) return {};
+  await Promise.allSettled(noting);
+  return { paths: [...paths] };
+}
+
 const open = (findings: Findings): Pick<PlanAnswer, "open"> => (findings.open ? { open: true } : {});

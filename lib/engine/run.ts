@@ -30,6 +30,8 @@ export interface ApplyContext {
   readonly ahead?: AheadOfTurn | undefined;
   /** True: nothing is done; the targets find out what would be. */
   readonly plans?: boolean;
+  /** Only of a plan, true: it tells which paths each step looks at. */
+  readonly paths?: boolean;
   emit(event: StepEvent): void;
   /** Sends what was emitted so far: what comes next may keep this process busy without a pause. */
   flush?(): void;
@@ -164,6 +166,7 @@ export class Run {
   findings(step: number, after: Iterable<number>): Findings | undefined {
     if (!this.context.plans) return undefined;
     const findings = new Findings(step);
+    if (this.context.paths) findings.paths = new Set();
     for (const each of after) findings.dependsOn.add(each);
     return findings;
   }

@@ -13,7 +13,7 @@ import {
   isOfClass,
 } from "../model/errors";
 import type { InProgress } from "../model/job";
-import { type Findings, type PlanningStep, stopsPlan } from "../model/plan";
+import { type Findings, type PlanAnswer, type PlanningStep, stopsPlan } from "../model/plan";
 import type {
   AnyDefinition,
   Change,
@@ -28,7 +28,7 @@ import type { PosixTarget } from "../model/target";
 import { filesBehind } from "../target/files-behind";
 import { refuseDeviation } from "./bound";
 import { ChangeCounter } from "./change-counter";
-import { plannedStep } from "./plan";
+import { pathsOf, plannedStep } from "./plan";
 import { Position } from "./position";
 import type { Run, StepListener } from "./run";
 import { isSequence, type Positioned, skipAll } from "./sequence";
@@ -297,18 +297,23 @@ export class ApplicationSteps implements SlotSteps, Positioned {
       output.end();
       if (context.takeOver) this.#run.noteRegistered(subject as PropApp);
       if (change === "changed" && !plan) changes.add();
-      this.#run.end(step, now, elapsed(), plan ? { plan } : {});
+      this.#run.end(
+        step,
+        now,
+        elapsed(),
+        plan ? { plan: { ...plan, ...(findings && (await pathsOf(findings))) } } : {},
+      );
       return change;
     } catch (error) {
       output.end();
       if (!(error instanceof AbortedChange)) changes.add();
-      this.#endWithError(step, elapsed(), error);
+      this.#endWithError(step, elapsed(), error, findings && (await pathsOf(findings)));
       throw error;
     }
   }
 
   /** Ends the step with `error`, unless a step inside it has reported that error already. */
-  #endWithError(step: number, ms: number, error: unknown): void {
+  #endWithError(step: number, ms: number, error: unknown, paths?: Pick<PlanAnswer, "paths">): void {
     const reported = this.#run.isReported(error);
     this.#run.markReported(error);
     if (error instanceof ConnectionFailed && this.#run.context.takeOver?.outlivesLink)
@@ -321,7 +326,7 @@ export class ApplicationSteps implements SlotSteps, Positioned {
     }
     this.#run.noteFailure(error);
     const why = reported ? { reason: "a step inside it failed" } : { failure: failureOf(error) };
-    const plan = this.#run.context.plans && { plan: { answer: "would fail" } as const };
+    const plan = this.#run.context.plans && { plan: { answer: "would fail", ...paths } as const };
     this.#run.end(step, "failed", ms, { ...why, ...plan });
   }
 

@@ -98,13 +98,15 @@ export class TreeWork {
     return {
       ...this.#common(),
       plans: true,
+      ...(plan?.paths && { paths: true }),
       emit,
       nest: async (nested, emitNested, { after, values }) => {
         const files = await this.#filesBehind(nested);
         const user = await this.#userBehind(files, planned);
         const key = plan?.key !== undefined && { key: plan.key };
         const origin = await this.#originBehind(files, planned.acts, user);
-        const around = { after: [...after].map(seenFromInside), ...origin, ...key };
+        const paths = plan?.paths && { paths: true };
+        const around = { after: [...after].map(seenFromInside), ...origin, ...key, ...paths };
         const inside = { values, plan: around };
         const outcome = user?.isPlanned
           ? await this.#planAs(user, nested, inside, emitNested)

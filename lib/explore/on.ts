@@ -1,12 +1,10 @@
-import { isHost } from "../controller/deploy";
-import { refuseArguments } from "../model/errors";
-import { type Hop, separateHops } from "../model/hop";
-import type { Host } from "../model/host";
+import type { Hop } from "../model/hop";
 import type { Row } from "../model/rows";
 import { callSite } from "../model/site";
 import type { Query, Table } from "../model/table";
 import * as tables from "../tables";
 import { Questions, type Ran } from "./_questions";
+import { type GivenHosts, subjectsIn } from "./_subjects";
 import { type Asked, asked, type Located } from "./rows";
 
 export type { Ran };
@@ -30,25 +28,9 @@ export type Asking = {
  *
  * @example on(["web1.example.org", "web2.example.org"]).packages()
  */
-export function on(
-  hosts: Host | string | readonly (Host | string)[],
-  ...hops: readonly (Hop | readonly Hop[])[]
-): Asking {
-  const subjects = (Array.isArray(hosts) ? hosts : [hosts]) as readonly (Host | string)[];
-  const { hops: chain, others } = separateHops(hops);
-  const wrong = subjects.filter((each) => typeof each !== "string" && !isHost(each));
-  refuseArguments(
-    "on",
-    [
-      ...wrong.map((each) => `expected a host from defhost, or a list of hosts; got ${typeof each}`),
-      ...others.map(() => 'expected a hop, such as via.ssh({ user: "root" })'),
-    ],
-    on,
-  );
-  const questions = new Questions(
-    subjects.map((each) => (typeof each === "string" ? { name: each } : each)),
-    chain,
-  );
+export function on(hosts: GivenHosts, ...hops: readonly (Hop | readonly Hop[])[]): Asking {
+  const { subjects, chain } = subjectsIn("on", hosts, hops, on);
+  const questions = new Questions(subjects, chain);
   const members = Object.entries(tables).map(([name, table]) => [
     name,
     (...params: never[]) => asked(questions.ask((table as Table<never[], Row>)(...params))),

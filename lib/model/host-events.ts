@@ -34,6 +34,7 @@ import type { HostChange } from "./changes";
 import { FailedChange, type Failure } from "./errors";
 import type { DeployEvent, StepEvent } from "./events";
 import type { JobOutcome } from "./job";
+import { MOST_PATHS } from "./plan";
 import { type Cell, MOST_ROWS, type Row } from "./rows";
 
 export { isCount } from "./_event-fields";
@@ -138,11 +139,18 @@ const rehearsal = object({
   memory: number,
 });
 
+const paths: Field = {
+  expected: `a list of at most ${MOST_PATHS} paths`,
+  accepts: (value) => Array.isArray(value) && value.length <= MOST_PATHS && value.every(isText),
+  clean: (value: readonly string[]) => value.map((each) => visibleText(cut(each, 4096))),
+};
+
 const plan = object({
   answer: oneOf("holds", "would change", "depends", "would fail", "unknown"),
   dependsOn: optional(integers),
   reason: optional(text(4000)),
   open: optional(boolean),
+  paths: optional(paths),
 });
 
 const cell = (value: unknown): boolean =>

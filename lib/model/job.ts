@@ -74,6 +74,8 @@ export interface PlanOrigin {
   readonly boot?: string;
   /** The key of a plan that a deployment can be bound to. */
   readonly key?: string;
+  /** True: the paths that each step looks at are told. */
+  readonly paths?: boolean;
 }
 
 /** The outcome of a job. */

@@ -17,7 +17,12 @@ export interface PlanAnswer {
   readonly reason?: string;
   /** True: the step does more, which a plan cannot tell. */
   readonly open?: boolean;
+  /** Only where it was asked for: the absolute paths that the step looks at or changes. */
+  readonly paths?: readonly string[];
 }
+
+/** Paths of one step that are noted. */
+export const MOST_PATHS = 1000;
 
 /** What is found out about one step while it is planned. */
 export class Findings {
@@ -31,6 +36,10 @@ export class Findings {
   open = false;
   /** True once it is certain that the step changes something, whatever it asks afterwards. */
   acts = false;
+  /** Where it is asked for: the absolute paths that the step looks at or changes. */
+  paths: Set<string> | undefined;
+  /** What still finds out such a path. */
+  readonly noting: Promise<void>[] = [];
 
   /**
    * `step`: the number of the step; 0 for what happens between steps. `ahead`: its turn has not come, and the only thing of
@@ -40,6 +49,11 @@ export class Findings {
     readonly step: number,
     readonly ahead = false,
   ) {}
+
+  /** Notes that the step looks at `path`. */
+  looksAt(path: string): void {
+    if (this.paths && this.paths.size < MOST_PATHS) this.paths.add(path);
+  }
 
   /** True while the step certainly does what it is seen to do. */
   get certain(): boolean {

@@ -128,6 +128,7 @@ const jobSchema = object({
       key: optional(string()),
       before: optional(list(json({ type: "object", required: ["kind", "step", "certain"] }))),
       boot: optional(string()),
+      paths: optional(boolean()),
     }),
   ),
   bound: optional(json({ type: "object", required: ["key", "steps", "strict"] })),

@@ -10,6 +10,11 @@ export const testedIn: Readonly<Record<string, string>> = {
 
   "lib/tables/": "test/lib/explore/on.test.ts",
   "lib/explore/_questions.ts": "test/lib/explore/on.test.ts",
+  "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/_definition.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/_history.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/_subjects.ts": "test/lib/explore/on.test.ts",
+  "lib/explore/whose.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/rows.ts": "test/lib/explore/on.test.ts",
   "lib/model/rows.ts": "test/lib/explore/on.test.ts",
   "lib/model/table.ts": "test/lib/explore/on.test.ts",

@@ -89,7 +89,7 @@ export abstract class PlanningQuestions extends TargetBase {
   }
 
   async sameContent(name: string, other: string): Promise<boolean> {
-    if (this.#isAsOnHost(name)) return this.machine.sameContent(name, other);
+    if (this.#isAsOnHost(other) && this.#isAsOnHost(name)) return this.machine.sameContent(name, other);
     const [one, two] = await Promise.all([this.place(name, true), this.place(other, true)]);
     const [first, second] = [this.planned.tree.at(one), this.planned.tree.at(two)];
     if (!first.entry && !second.entry) {
@@ -174,12 +174,25 @@ export abstract class PlanningQuestions extends TargetBase {
 
   /** Whether nothing that is planned can concern `name`. The kernel's own files change with every process that looks. */
   #isAsOnHost(name: string): boolean {
+    if (this.findings.paths) this.#note(name);
     return this.planned.isUntouched || /^\/(proc|sys)\//.test(name);
   }
 
   protected async place(name: string, follow: boolean): Promise<string> {
-    const absolute = name.startsWith("/") ? name : `${(await this.identity()).home}/${name}`;
+    const absolute = await this.#absolute(name);
+    this.findings.looksAt(absolute);
     return this.#places.resolve(absolute, follow);
+  }
+
+  async #absolute(name: string): Promise<string> {
+    return name.startsWith("/") ? name : `${(await this.identity()).home}/${name}`;
+  }
+
+  #note(name: string): void {
+    if (name.startsWith("/")) return this.findings.looksAt(name);
+    const noting = this.#absolute(name).then((absolute) => this.findings.looksAt(absolute));
+    noting.catch(() => {});
+    this.findings.noting.push(noting);
   }
 
   /** The stat of a place to which links were followed: one that still is a link leads nowhere, or in a circle. */

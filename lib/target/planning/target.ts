@@ -56,6 +56,9 @@ export class PlanningTarget extends PlanningFiles implements PlanModel, Planning
   }
 
   override async query(command: Command, options: QueryOptions = {}): Promise<CommandResult> {
+    if (typeof command !== "string" && !options.secret)
+      for (const word of command) if (word.startsWith("/")) this.findings.looksAt(word);
+    for (const each of options.about?.paths ?? []) this.findings.looksAt(each);
     const planned = this.planned.answerTo(commandText(command));
     this.dependOn(planned ? planned.dependsOn : this.planned.changing(options.about));
     if (planned) return this.#result(command, planned.result, options);

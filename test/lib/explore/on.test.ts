@@ -130,6 +130,9 @@ describe("on a host", { ...needsMachines, concurrency: false }, () => {
     await rigged.machine.run(
       "systemd-run --unit=dies false || true; until systemctl is-failed dies; do sleep 0.1; done; printf 'one\\ntwo\\n' >/root/lines; echo '5 4 * * 1 root /bin/true' >/etc/cron.d/probe",
     );
+    await rigged.machine.run(`set -e
+echo '2026-01-31 12:00:00 install probe:amd64 <none> 1.0' >>/var/log/dpkg.log
+printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe\\nRequested-By: ada (1000)\\nEnd-Date: 2026-01-31  12:00:01\\n' >>/var/log/apt/history.log`);
   });
   after(() => rigged?.stop());
 
@@ -159,14 +162,18 @@ describe("on a host", { ...needsMachines, concurrency: false }, () => {
         logins: asking.logins(),
         logs: asking.logs({ unit: "dies", lines: 3 }),
         mounts: asking.mounts(),
+        owners: asking.owners("/etc/debconf.conf", "/root/lines"),
+        packageHistory: asking.packageHistory(),
         packages: asking.packages(),
         ports: asking.ports(),
         processes: asking.processes(),
         read: asking.read("/root/lines"),
         routes: asking.routes(),
         services: asking.services(),
+        sessions: asking.sessions(),
         sysctl: asking.sysctl("kernel.ostype"),
         timers: asking.timers(),
+        touched: asking.touched("/root/lines", "/nonexistent"),
         units: asking.units("*.socket"),
         usage: asking.usage("/etc"),
         users: asking.users(),
@@ -175,6 +182,25 @@ describe("on a host", { ...needsMachines, concurrency: false }, () => {
       assert.deepEqual(changedPaths(before, await snapshot(rigged.machine, { except: ownCaches })), []);
 
       const { machine } = rigged;
+      assert.deepEqual(
+        [...(await asked.owners)].map((each) => [each.path, each.package]),
+        [["/etc/debconf.conf", "debconf"]],
+      );
+      assert.deepEqual(
+        [...(await asked.touched)].map(({ path }) => path),
+        ["/root/lines"],
+      );
+      const { host: _host, ...probe } =
+        (await asked.packageHistory).find((each) => each.name === "probe") ?? {};
+      assert.deepEqual(probe, {
+        when: "2026-01-31T12:00:00.000Z",
+        name: "probe",
+        action: "install",
+        from: null,
+        to: "1.0",
+        command: "apt-get install probe",
+        by: "ada (1000)",
+      });
       const [facts] = await asked.facts;
       assert.match(facts?.os ?? "", /^Debian GNU\/Linux 12/);
       assert.equal(facts?.name, "web1");
