@@ -91,6 +91,17 @@ export interface Rig {
   stop(): Promise<void>;
 }
 
+/** Runs `script`, which works once the processes of closed connections are gone from the host, as umount(8) does. */
+export async function afterClosing(machine: Machine, script: string): Promise<void> {
+  let said = "";
+  const worked = async () => {
+    const { exit, stderr } = await machine.exec(script);
+    said = stderr;
+    return exit === 0;
+  };
+  await until(`on ${machine.name}: ${script}`, worked, { saw: () => said });
+}
+
 /** A controller in its own process. */
 export interface Controller {
   readonly process: ChildProcess;

@@ -12,7 +12,7 @@ import { needsMachines } from "../../support/machines";
 import { outline } from "../../support/outline";
 import type { DelayProxy } from "../../support/proxy";
 import { until } from "../../support/until";
-import { assertOk, eventsOf, prop, type Rig, rig } from "../agent/_rig";
+import { afterClosing, assertOk, eventsOf, prop, type Rig, rig } from "../agent/_rig";
 
 describe("a first deployment", needsMachines(), () => {
   let on: Rig;
@@ -214,7 +214,7 @@ describe("a first deployment", needsMachines(), () => {
     const events = eventsOf(deployment);
     const report = await deployment;
     await on.bare();
-    await on.machine.run("umount /root/.cache");
+    await afterClosing(on.machine, "umount /root/.cache");
     assert.equal(report.status, "failed");
     assert.equal(await marked(), "a b | ");
     const notices = events.flatMap((event) => (event.kind === "notice" ? [event.text] : []));

@@ -7,7 +7,7 @@ import { root } from "../../../../lib/util/package";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import { until } from "../../../support/until";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
+import { afterClosing, assertOk, eventsOf, prop, type Rig, rig, selfIn } from "../_rig";
 
 describe("an agent's first connection to a host", needsMachines(), () => {
   let on: Rig;
@@ -186,7 +186,7 @@ describe("an agent's first connection to a host", needsMachines(), () => {
           assert.equal(uploads(events), 0);
         } finally {
           await session.connections.close();
-          await on.machine.run(undo);
+          await afterClosing(on.machine, undo);
         }
       });
     }
