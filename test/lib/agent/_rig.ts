@@ -191,7 +191,7 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
       await session.connections.close();
       for (const role of ["relay", "supervisor", "worker"] as const)
         for (const pid of await pids(role)) await machine.exec(`kill -9 ${pid}`);
-      await machine.run("rm -rf /root/.cache/consfigurator /home/*/.cache/consfigurator");
+      await afterClosing(machine, "rm -rf /root/.cache/consfigurator /home/*/.cache/consfigurator");
     },
     stop: async () => {
       await session.close();
