@@ -12,14 +12,16 @@ export async function withCreatedNoted(
   path: string,
   act: () => Promise<Change>,
 ): Promise<Change> {
-  const all = await lineage(target, path);
-  const looking = Promise.all(all.map((each) => target.lstat(each)));
+  // Whether the home directory is one of them does not matter yet, so nothing is asked before.
+  const asked = path.startsWith("/") ? withParents(path) : await lineage(target, path);
+  const looking = Promise.all(asked.map((each) => target.lstat(each)));
   looking.catch(() => {});
   // Over a shell they are asked together with what `act` asks first, and answered before that.
   if (target.kind === "agent") await looking;
   const change = await act();
   if (change === "unchanged") return change;
   const first = (await looking).findIndex((found) => found !== undefined);
+  const all = await lineage(target, path);
   const created = all.slice(0, first < 0 ? all.length : first);
   try {
     const note = async (each: string) => target.state.set(await flagOf(target, each), NOTE);
@@ -63,9 +65,15 @@ const NOTE = "A property that can be unapplied created this file or directory.\n
  */
 async function lineage(target: PosixTarget, name: string): Promise<string[]> {
   const { home } = await target.identity();
-  const absolute = path.posix.join(name.startsWith("/") ? name : `${home}/${name}`, ".");
+  const all = withParents(name.startsWith("/") ? name : `${home}/${name}`);
+  const end = all.indexOf(home);
+  return end < 0 ? all : all.slice(0, end);
+}
+
+/** The absolute `name` and its parents, without the root. */
+function withParents(name: string): string[] {
   const all: string[] = [];
-  for (let each = absolute; each !== "/" && each !== home; each = path.posix.dirname(each)) all.push(each);
+  for (let each = path.posix.join(name, "."); each !== "/"; each = path.posix.dirname(each)) all.push(each);
   return all;
 }
 

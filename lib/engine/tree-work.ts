@@ -46,6 +46,8 @@ export class TreeWork {
 
   async #plan({ key, after, before, boot }: PlanOrigin): Promise<JobOutcome> {
     const own = boot && (await bootId(this.#targets.between()));
+    // Together with what is asked first.
+    const state = key === undefined ? undefined : bootOf(this.#targets.between());
     const isElsewhere = !!boot && !!own && boot !== own;
     const planned = new PlannedHost();
     planned.include(isElsewhere || !before ? [] : before);
@@ -55,7 +57,7 @@ export class TreeWork {
     const acts = planned.acts.slice(known);
     return {
       ...outcome,
-      ...(key !== undefined && { boot: await bootOf(this.#targets.between()) }),
+      ...(state && { boot: await state }),
       ...(before && boot === undefined && { acts }),
       ...(isElsewhere && { acts: actsElsewhere(acts) }),
     };

@@ -126,6 +126,20 @@ describe("a hundred properties over a bare shell", () => {
     assert.equal(inPlan.length, 1);
   });
 
+  test("that note what they create are one command, too", async () => {
+    const applications = [
+      file.containsLines(`${dir}/lines`, "one", "two"),
+      file.containsConfEquals(`${dir}/settings`, "a", "1"),
+      file.existsWithContent(`${dir}/content`, "text"),
+    ];
+    await deploy(...applications);
+    for (const begin of [deploy, planned]) {
+      const [commands, report] = await commandsOf(() => begin(...applications));
+      assert.equal(report.status, "unchanged");
+      assert.equal(commands.length, 1, commands.join("\n"));
+    }
+  });
+
   test("of which one changes are that command, and the change", { timeout: LONG }, async () => {
     await deploy(...hundred());
     writeFileSync(`${dir}/3/43`, "something else");
