@@ -424,6 +424,13 @@ const host: Family = {
       here: ["disk.imageBuiltFrom", "disk.rawImageBuiltFor"],
     },
     {
+      purpose: "the operating system is replaced in place",
+      consfigurator: "installer:cleanly-installed-once",
+      propellor: "OS.cleanInstallOnce",
+      here: ["installer.cleanlyInstalledOnce"],
+      note: "the host keys stay, and the deployment waits for the reboot",
+    },
+    {
       purpose: "a boot loader on a disk",
       consfigurator: "grub:grub-installed, installer:bootloaders-installed, u-boot:installed-rockchip",
       propellor: "Grub.installed, Grub.boots",

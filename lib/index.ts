@@ -88,6 +88,7 @@ export type {
   PlanModel,
   PosixTarget,
   QueryOptions,
+  Reboot,
   RunOptions,
   State,
   User,

@@ -10,6 +10,19 @@ export interface InImage {
   readonly written: readonly string[];
 }
 
+/** How a boot loader takes part when the system of a machine is replaced while it runs. */
+export interface InPlace {
+  readonly firmware: "bios" | "uefi";
+  /** What the new system has from the beginning. */
+  readonly packages: readonly string[];
+  /**
+   * Lines of shell text, with `set -e`: what is on the disk now, installed by the old system, boots the new one in $NEW, as soon as
+   * that is in the place of the old. $ROOT_UUID is that of the root file system, $KERNEL and $INITRD are paths in $NEW, $ARGUMENTS
+   * are for the kernel.
+   */
+  readonly staged: readonly string[];
+}
+
 /** A boot loader that a disk can name with `bootsWith`. */
 export interface BootloaderDefinition<O> {
   /** `module.export` of the function that makes its value, such as "grub.grub". */
@@ -22,6 +35,8 @@ export interface BootloaderDefinition<O> {
   readonly install: (deviceFile: string, options: O) => PropApp;
   /** How it is put into an image that is built as a file. Without it, such an image is refused. */
   readonly inImage?: (options: O) => InImage;
+  /** How it boots a system that replaces the one that runs. Without it, replacing that is refused. */
+  readonly inPlace?: (options: O) => InPlace;
   /** What is wrong with a disk for it, whose contents are known. */
   readonly complaints?: (volume: Volume, options: O) => string[];
 }

@@ -5,6 +5,12 @@ import { AbortedChange, InapplicableProperty, type PosixTarget } from "consfigur
 export const DIRECTORY = "/etc/network/interfaces.d";
 export const MAIN = "/etc/network/interfaces";
 
+/**
+ * What a new system has got from the one that it replaces, until a property configures the interface: that one removes the
+ * file.
+ */
+export const CARRIED = `${DIRECTORY}/carried-over`;
+
 /** The file of Debian's package. */
 export const STOCK = [
   "# interfaces(5) file used by ifup(8) and ifdown(8)",
@@ -71,18 +77,28 @@ export async function refuseOthers(
   own: string,
 ): Promise<void> {
   const inDirectory = ((await target.list(DIRECTORY)) ?? []).map((each) => `${DIRECTORY}/${each}`);
-  const others = [MAIN, ...inDirectory].filter((each) => each !== own);
+  const others = [MAIN, ...inDirectory].filter((each) => each !== own && each !== CARRIED);
   for (const file of others) {
-    const lines = await target.readLines(file);
-    const other = lines
-      .map((line) => line.trim().split(/\s+/))
-      .find(([word, name = "", its]) => word === "iface" && names.includes(name) && its === family);
+    const other = configures(await target.readLines(file), names, family);
     if (other)
       throw new AbortedChange(
         `${file} has "${other.join(" ")}", too; ${adviceFor(file)} before this property`,
       );
   }
 }
+
+/** The words of the first of `lines` that configures one of the interfaces `names`, for `family` unless that is left out. */
+export const configures = (
+  lines: readonly string[],
+  names: readonly string[],
+  family?: Family,
+): string[] | undefined =>
+  lines
+    .map((line) => line.trim().split(/\s+/))
+    .find(
+      ([word, name = "", its]) =>
+        word === "iface" && names.includes(name) && (family === undefined || its === family),
+    );
 
 function adviceFor(file: string): string {
   if (file === MAIN) return "put network.cleanEtcNetworkInterfaces()";

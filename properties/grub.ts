@@ -25,6 +25,12 @@ const packageFor = {
   "x86_64-efi": "grub-efi-amd64",
   "arm64-efi": "grub-efi-arm64",
 } as const;
+/** What starts it where the firmware checks signatures. */
+const signedFor = {
+  "i386-pc": [],
+  "x86_64-efi": ["grub-efi-amd64-signed", "shim-signed"],
+  "arm64-efi": ["grub-efi-arm64-signed", "shim-signed"],
+} as const;
 /** What GRUB is started by: a BIOS, or UEFI. */
 export type GrubTarget = keyof typeof packageFor;
 const targets = Object.keys(packageFor) as GrubTarget[];
@@ -36,6 +42,21 @@ export interface GrubOptions {
   /** True: also where UEFI looks when it knows of no system, as on a disk that is moved to another machine. */
   readonly forceExtraRemovable?: boolean;
 }
+
+/** What GRUB on the disk reads is the menu in /boot/grub, and the modules beside it, which must be of its own version. */
+const STAGED = [
+  "mkdir -p $NEW/boot/grub",
+  'for d in /boot/grub/*-*/; do if [ -d "$d" ]; then cp -a "${d%/}" $NEW/boot/grub/; fi; done',
+  "cat >$NEW/boot/grub/grub.cfg <<END",
+  "set timeout=3",
+  'menuentry "Debian" {',
+  "  search --no-floppy --fs-uuid --set=root $ROOT_UUID",
+  "  linux $KERNEL root=UUID=$ROOT_UUID ro $ARGUMENTS",
+  "  initrd $INITRD",
+  "}",
+  "END",
+  "chmod 600 $NEW/boot/grub/grub.cfg",
+];
 
 const isEfi = (target: GrubTarget): boolean => target.endsWith("-efi");
 
@@ -59,6 +80,11 @@ const onDisk = defbootloader<Required<GrubOptions>>({
   variant: ({ target }) => target,
   install: (deviceFile, options) => grubInstalled(deviceFile, options),
   inImage: ({ target }) => grubInImage(target),
+  inPlace: ({ target }) => ({
+    firmware: isEfi(target) ? "uefi" : "bios",
+    packages: ["initramfs-tools", packageFor[target], ...signedFor[target]],
+    staged: STAGED,
+  }),
   complaints: (volume, { target }) => [
     ...complaintsOf(volume, target),
     ...(volume.kind === "rawDiskImage" ? imageComplaints(volume, target) : []),

@@ -5,6 +5,7 @@ import { volumesOf } from "./_declaredVolumes";
 import * as os from "./_os";
 
 export { type BootloaderDefinition, defbootloader } from "./_bootloaders";
+export { cleanlyInstalledOnce } from "./_cleanInstall";
 
 const { object } = schema;
 

@@ -1,7 +1,6 @@
 /** Networks: the names and addresses of a host, and its interfaces with ifupdown. */
 import { isIP } from "node:net";
 import {
-  AbortedChange,
   type Change,
   defprop,
   type HostModel,
@@ -12,6 +11,8 @@ import {
   withCreatedRemoved,
 } from "consfigurator";
 import {
+  CARRIED,
+  configures,
   DIRECTORY,
   familyOf,
   isOnLink,
@@ -27,7 +28,6 @@ import { needsRoot } from "./_needs";
 import { address } from "./_networkFacts";
 import {
   DEFAULT_ROUTE,
-  defaultRoute,
   fileNameOf,
   linkFileOf,
   lookedUp,
@@ -36,6 +36,7 @@ import {
 } from "./_networkInterface";
 import * as os from "./_os";
 import { needsProgram, refuseAnother } from "./_ownFile";
+import { presentStanzas } from "./_presentAddresses";
 
 const { object, optional, record, string } = schema;
 
@@ -152,6 +153,7 @@ async function written(
   if (link)
     changes.push(await withCreatedNoted(target, link.path, () => target.ensureContent(link.path, link.text)));
   changes.push(await withCreatedNoted(target, file, () => target.ensureContent(file, text)));
+  if (configures(await target.readLines(CARRIED), [name])) changes.push(await target.remove(CARRIED));
   changes.push(await target.editLines(MAIN, sourced));
   return changes.includes("changed") ? "changed" : "unchanged";
 }
@@ -264,32 +266,3 @@ export const preserveStaticOnce = defprop({
     return removed(target, fileFor(args.interface, "inet"), args.interface);
   },
 });
-
-interface ShownAddress {
-  readonly family: string;
-  readonly local: string;
-  readonly prefixlen: number;
-  readonly scope: string;
-}
-
-/** The lines for the addresses that an interface has now; the gateway is reached from the first. */
-async function presentStanzas(
-  target: PosixTarget,
-  { name, now = name }: NetworkInterface,
-): Promise<string[]> {
-  const { stdout } = await target.query(["ip", "-json", "-4", "address", "show", "dev", now], {
-    about: { paths: ["/sys/class/net"] },
-  });
-  const shown = (JSON.parse(stdout || "[]") as { readonly addr_info?: readonly ShownAddress[] }[])
-    .flatMap(({ addr_info = [] }) => addr_info)
-    .filter(({ scope, local }) => scope === "global" && local !== undefined);
-  if (shown.length === 0)
-    throw new AbortedChange(
-      `${now} has no IPv4 address to be kept; name another interface, or use network.static`,
-    );
-  const route = await defaultRoute(target);
-  const gateway = route?.through === now ? route.gateway : undefined;
-  return shown.flatMap(({ local, prefixlen }, index) =>
-    stanza(name, { address: local, prefix: prefixlen, gateway: index === 0 ? gateway : undefined }),
-  );
-}

@@ -30,6 +30,7 @@ import type { LeftOut } from "./leave-out";
 import type { Lease } from "./pool";
 import { prepareDeployment } from "./prepared-deployment";
 import { Questions } from "./questions";
+import { returned } from "./reboot-wait";
 import { changedFiles, fileComparison } from "./rehearsed";
 import type { DeployRequest, HostPlan } from "./request";
 import { refuseMissingData } from "./required-data";
@@ -87,6 +88,10 @@ export class HostRun {
       const outcome = await this.#apply(leased.connection, work, here);
       if (!outcome.cancelled && !outcome.failure && !outcome.deviated)
         await this.#compared(leased.connection);
+      if (outcome.rebootsFrom !== undefined && !this.request.plan) {
+        leased.release();
+        await this.#returned(prepared.model, here, outcome.rebootsFrom);
+      }
       const report = this.#finish(outcome);
       if (outcome.deviated) recordDeviation(report, outcome.deviated);
       if (!this.request.plan || outcome.failure || outcome.cancelled) return report;
@@ -100,6 +105,15 @@ export class HostRun {
     } finally {
       leased?.release();
     }
+  }
+
+  /** Waits for a host that reboots. */
+  async #returned(model: HostModel, here: readonly Hop[], boot: string): Promise<void> {
+    const since = performance.now();
+    this.#emit({ kind: "waiting", reason: `${this.#host} reboots; waiting until it is back` });
+    await returned(model, here, boot, this.#leaseOptions());
+    const seconds = Math.round((performance.now() - since) / 1000);
+    this.#emit({ kind: "notice", text: `${this.#host} has rebooted, and is back after ${seconds} s` });
   }
 
   /** The report of a host that was refused before connecting, because of `error`. */

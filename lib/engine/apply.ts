@@ -22,7 +22,11 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
     // The follow-up of an earlier deployment changes something although its property was unchanged.
     const change: Change =
       steps.touched || result === "changed" || result === "failed" ? "changed" : "unchanged";
-    await applyAtEnd(context, steps, { change, failed: run.failed, stopped: broken !== undefined });
+    const rebootsFrom = await applyAtEnd(context, steps, {
+      change,
+      failed: run.failed,
+      stopped: broken !== undefined,
+    });
     const { failed, cancelled } = run;
     const uncertain = steps.isUncertain && { uncertain: true };
     const deviated = run.deviated && { deviated: run.deviated };
@@ -31,6 +35,7 @@ export async function applyTree(root: PropApp, context: ApplyContext): Promise<O
       failed,
       cancelled,
       ...uncertain,
+      ...(rebootsFrom !== undefined && { rebootsFrom }),
       ...deviated,
       ...(expected ? { expected } : broken && { broken }),
     };
@@ -84,19 +89,25 @@ interface Ended {
   readonly stopped: boolean;
 }
 
-/** Last registered first; one that fails does not stop the next. */
+/** Last registered first; one that fails does not stop the next. Resolves to the boot ID before a reboot that has begun. */
 async function applyAtEnd(
   { atEnd, emit }: ApplyContext,
   steps: ApplicationSteps,
   { change, failed, stopped }: Ended,
-): Promise<void> {
+): Promise<string | undefined> {
+  let rebootsFrom: string | undefined;
   for (const [key, act] of [...atEnd].reverse()) {
     if (stopped) {
       emit({ kind: "notice", text: `skipped because the deployment did not finish: ${key}` });
       continue;
     }
-    const work = async (target: Parameters<typeof act>[0]): Promise<Change> =>
-      (await act(target, change, failed)) ?? "changed";
+    const work = async (target: Parameters<typeof act>[0]): Promise<Change> => {
+      const done = (await act(target, change, failed)) ?? "changed";
+      if (typeof done === "string") return done;
+      rebootsFrom = done.rebootsFrom;
+      return "changed";
+    };
     await steps.announced({ property: "atEnd", site: "" }, "at the end", work).catch(() => {});
   }
+  return rebootsFrom;
 }

@@ -95,6 +95,8 @@ export interface Outcome {
   readonly uncertain?: boolean;
   /** Only of a bound deployment that stopped: what was not as planned. */
   readonly deviated?: Deviation;
+  /** The boot ID of the host before the reboot that has begun. */
+  readonly rebootsFrom?: string;
 }
 
 /** One run of a tree: numbers its steps and records failures. */

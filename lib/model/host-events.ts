@@ -225,6 +225,7 @@ export function cleanOutcome(outcome: JobOutcome): JobOutcome {
   const more: Fields = {
     uncertain: optional(boolean),
     boot: optional(line(64)),
+    rebootsFrom: optional(line(64)),
     acts: optional(plannedActs),
     deviated: optional(object({ reason: line(2000), steps: boundSteps })),
     failure,

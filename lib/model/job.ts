@@ -91,6 +91,8 @@ export interface JobOutcome {
   readonly acts?: readonly PlannedAct[];
   /** Only of a bound deployment that stopped: what was not as planned. */
   readonly deviated?: Deviation;
+  /** The boot ID of the host before the reboot that has begun. */
+  readonly rebootsFrom?: string;
   /** The reason why the job could not be completed; absent when it was. */
   readonly failure?: Failure;
   /** How the tree as a whole ended, when a failure in it stopped it. */

@@ -121,6 +121,12 @@ export interface OwnerIds {
   readonly gid: number;
 }
 
+/** A reboot that has begun. */
+export interface Reboot {
+  /** The boot ID of the host before it: the content of /proc/sys/kernel/random/boot_id, without the newline. */
+  readonly rebootsFrom: string;
+}
+
 export interface WriteOptions {
   /** The permission bits afterwards. Default: the file's present ones, 0o644 for a new file. */
   readonly mode?: number;
@@ -261,11 +267,12 @@ export interface PosixTarget {
   /**
    * Runs `act` after all properties of this deployment, the last registered first; skips it when a failure stopped the
    * deployment. `failed` is true when a step has failed that did not stop it. A second call with the same `key` replaces
-   * the first. `act` may resolve to "unchanged".
+   * the first. `act` may resolve to "unchanged", or to the reboot that it has begun: then the deployment ends when the host is
+   * back, unless it is nested in another one.
    */
   atEnd(
     key: string,
-    act: (target: PosixTarget, result: Change, failed: boolean) => Promise<Change> | Promise<void>,
+    act: (target: PosixTarget, result: Change, failed: boolean) => Promise<Change | Reboot> | Promise<void>,
   ): void;
   /**
    * Forgets what this deployment has learnt about the host, such as accounts, packages, and the directory for temporary files:
