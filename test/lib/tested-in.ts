@@ -48,6 +48,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/agent/client/running.ts": "test/lib/controller/bound-plan.test.ts",
   "lib/controller/first-contact.ts": "test/lib/engine/take-over.test.ts",
   "lib/connection/clone-layers.ts": "test/lib/controller/layer-changes.test.ts",
+  "lib/controller/reboot-wait.ts": "test/properties/_cleanInstall.test.ts",
   "lib/controller/clone-watch.ts": "test/lib/controller/rehearsal-run.test.ts",
   "lib/controller/rehearsed.ts": "test/lib/controller/rehearsal-run.test.ts",
   "lib/controller/prepared-deployment.ts": "test/lib/controller/host-run.test.ts",
