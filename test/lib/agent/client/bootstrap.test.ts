@@ -83,7 +83,7 @@ describe("an agent's first connection to a host", needsMachines(), () => {
     assertOk(await deployment);
     t.diagnostic(`after a reboot: ${Math.round(performance.now() - started)} ms`);
     assert.equal(uploads(events), 0);
-    assert.equal((await on.pids("supervisor")).length, 1);
+    await until("one supervisor", async () => (await on.pids("supervisor")).length === 1);
   });
 
   test("an ordinary user has a separate agent", async () => {
@@ -199,7 +199,7 @@ describe("an agent's first connection to a host", needsMachines(), () => {
       on.deploy([prop("probe.process_")], undefined, "web2.example.org"),
     ]);
     assert.notEqual(selfIn(one).pid, selfIn(two).pid);
-    assert.equal((await on.pids("supervisor")).length, 1);
+    await until("one supervisor", async () => (await on.pids("supervisor")).length === 1);
     assert.equal((await on.machine.exec("ls /root/.cache/consfigurator/agent/runtime/*.part")).stdout, "");
   });
 });
