@@ -48,8 +48,7 @@ describe("an agent after failures", needsMachines(), () => {
 
   test("a worker killed during a step: the report shows it, and the next deployment works", async () => {
     const deployment = on.deploy([prop("probe.runs", "echo begun; touch /srv/worker; sleep 5")]);
-    await until("the step", () => exists("srv/worker"));
-    await sleep(100);
+    await until("the step", async () => (await on.machine.exec("pgrep -fx 'sleep 5'")).exit === 0);
     await kill("worker");
     const report = await deployment;
     assert.equal(report.status, "failed");
