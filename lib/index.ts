@@ -19,8 +19,11 @@ export { type ImageCall, imageDumped } from "./executable/imageDumped";
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export { type Difference, type DiffOptions, diff } from "./explore/diff";
 export { type Drifted, drift } from "./explore/drift";
+export type { FollowOptions } from "./explore/follow";
 export { type Asking, on, type Ran } from "./explore/on";
 export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
+export { type WatchOptions, watch } from "./explore/watch";
+export type { Watch } from "./explore/watching";
 export { type Owner, whose } from "./explore/whose";
 export { type CarriedValue, carriedValue } from "./model/carried";
 export type {
@@ -80,6 +83,7 @@ export type { Cell, Row } from "./model/rows";
 export * as schema from "./model/schema";
 export { type Content, Secret } from "./model/secret";
 export { SecretStream } from "./model/secret-stream";
+export type { Seen } from "./model/seen";
 export { deftable, type Query, type Table, type TableDefinition } from "./model/table";
 export type {
   AgentTarget,

@@ -257,6 +257,12 @@ class Prompt {
 
   /** The first Ctrl-C: deployments stop after the running step, and the prompt returns. */
   #interrupt(controller: AbortController): void {
+    const watches = [...session.watches].filter(({ stopped }) => !stopped);
+    if (watches.length > 0) {
+      this.#interrupter.taken();
+      for (const watch of watches) watch.stop();
+      return;
+    }
     const deployments = this.#shell.deployments();
     if (controller.signal.aborted) return this.#cancel(deployments);
     this.#interrupter.taken();

@@ -12,6 +12,7 @@ import { interruptible, type RunOptions, runStatements } from "./evaluate";
 import { isFleetReport, isReport, print, printError } from "./print";
 import type { Terminal } from "./terminal";
 import { follow, type Out, type ViewOf } from "./views/view";
+import { WatchLines } from "./views/watch";
 import type { Workspace } from "./workspace";
 
 /** Deployments that failed or were refused on some hosts, with the reports of those hosts. */
@@ -49,6 +50,7 @@ export class Shell {
   readonly #retried = new WeakMap<Report, Report>();
   /** The reports that views have shown for the current or last statements. */
   #shown = new Set<Report>();
+  readonly #endWatching: () => void;
   readonly #followed: ReturnType<typeof follow<AnyDeployment>>;
 
   constructor(
@@ -61,6 +63,10 @@ export class Shell {
       (text) => this.print(text),
       () => session.deployments.size > 0,
     );
+    this.#endWatching = session.onWatch((watch) => {
+      const lines = new WatchLines();
+      watch.subscribe((seen) => this.print(lines.line(seen)));
+    });
     this.#followed = follow<AnyDeployment>((listener) => session.onDeployment(listener), viewOf);
   }
 
@@ -257,6 +263,7 @@ export class Shell {
   end(): void {
     this.diagnostics.close();
     this.#followed.end();
+    this.#endWatching();
   }
 }
 

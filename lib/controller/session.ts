@@ -1,6 +1,7 @@
 import type { DeployEvent } from "../model/events";
 import type { Asker } from "../model/hop";
 import type { FleetReport, Report } from "../model/report";
+import type { Seen } from "../model/seen";
 import type { Hop } from "../model/types";
 import type { Consfig } from "../source/consfig";
 import { ConnectionPool } from "./pool";
@@ -27,6 +28,13 @@ export interface Again {
   readonly plan?: boolean;
 }
 
+/** Something that is watched until it is stopped, as views see it. */
+export interface AnyWatch {
+  readonly stopped: boolean;
+  subscribe(listener: (seen: Seen) => void): () => void;
+  stop(): void;
+}
+
 /** The state of the user's session: one consfig, one terminal, the running deployments. */
 class Session {
   /** The consfig in use; undefined for programs that define their hosts themselves. */
@@ -41,12 +49,26 @@ class Session {
   diff = false;
   readonly connections = new ConnectionPool();
   readonly deployments = new Set<AnyDeployment>();
+  /** What is being watched. */
+  readonly watches = new Set<AnyWatch>();
+  readonly #watchListeners = new Set<(watch: AnyWatch) => void>();
   readonly #listeners = new Set<(deployment: AnyDeployment) => void>();
 
   /** Calls `listener` with each deployment when it starts. Returns a function that unsubscribes. */
   onDeployment(listener: (deployment: AnyDeployment) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `listener` with each watch when it starts. Returns a function that unsubscribes. */
+  onWatch(listener: (watch: AnyWatch) => void): () => void {
+    this.#watchListeners.add(listener);
+    return () => this.#watchListeners.delete(listener);
+  }
+
+  beginWatch(watch: AnyWatch): void {
+    this.watches.add(watch);
+    for (const listener of this.#watchListeners) listener(watch);
   }
 
   begin(deployment: AnyDeployment): void {

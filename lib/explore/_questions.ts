@@ -21,6 +21,11 @@ export class Questions {
     private readonly hops: readonly Hop[],
   ) {}
 
+  /** Asks on its own, unseen by views, however often that is done. */
+  async askAgain<R extends Row>(query: Query<R>): Promise<Rows<Located<R>>> {
+    return rowsIn((await this.#deployment([query])).reports, 0, rowsOf<R>);
+  }
+
   async ask<R extends Row>(query: Query<R>): Promise<Rows<Located<R>>> {
     const index = this.#waiting.push(query) - 1;
     this.#reports ??= Promise.resolve().then(() => this.#askAll());
@@ -31,7 +36,13 @@ export class Questions {
     const applications = this.#waiting;
     this.#waiting = [];
     this.#reports = undefined;
-    const deployment = new Deployment<FleetReport>({
+    const deployment = this.#deployment(applications);
+    session.begin(deployment);
+    return (await deployment).reports;
+  }
+
+  #deployment(applications: readonly Query<Row>[]): Deployment<FleetReport> {
+    return new Deployment<FleetReport>({
       scope: "only these",
       fleet: true,
       hosts: this.hosts,
@@ -41,8 +52,6 @@ export class Questions {
       plan: true,
       adHoc: "silent",
     });
-    session.begin(deployment);
-    return (await deployment).reports;
   }
 
   /** `site`: where the command is written. */

@@ -3,9 +3,12 @@ import type { Row } from "../model/rows";
 import { callSite } from "../model/site";
 import type { Query, Table } from "../model/table";
 import * as tables from "../tables";
+import type { LogEntry } from "../tables/logs";
 import { Questions, type Ran } from "./_questions";
 import { type GivenHosts, subjectsIn } from "./_subjects";
+import { type FollowOptions, follow } from "./follow";
 import { type Asked, asked, type Located } from "./rows";
+import type { Watch } from "./watching";
 
 export type { Ran };
 
@@ -19,6 +22,11 @@ export type Asking = {
   ask<R extends Row>(query: Query<R>): Asked<Located<R>>;
   /** Runs a command, which may act, as the user of the hops, and shows its output. It is a deployment: in the journal, with the lock. */
   run(command: string): Asked<Located<Ran>>;
+  /**
+   * Follows the journals: the newest entries, then further ones as they come, until it is stopped, as with Ctrl-C. No process
+   * of it stays on a host then, nor when the link is lost, which ends it for that host.
+   */
+  follow(options?: FollowOptions): Watch<LogEntry>;
 };
 
 /**
@@ -31,11 +39,12 @@ export type Asking = {
 export function on(hosts: GivenHosts, ...hops: readonly (Hop | readonly Hop[])[]): Asking {
   const { subjects, chain } = subjectsIn("on", hosts, hops, on);
   const questions = new Questions(subjects, chain);
+  const ask = (query: Query<Row>) => asked(questions.ask(query), () => questions.askAgain(query));
   const members = Object.entries(tables).map(([name, table]) => [
     name,
-    (...params: never[]) => asked(questions.ask((table as Table<never[], Row>)(...params))),
+    (...params: never[]) => ask((table as Table<never[], Row>)(...params)),
   ]);
-  const ask = (query: Query<Row>) => asked(questions.ask(query));
   const run = (command: string) => asked(questions.run(command, callSite()));
-  return { ...Object.fromEntries(members), ask, run } as Asking;
+  const followed = (options?: FollowOptions) => follow(subjects, chain, options);
+  return { ...Object.fromEntries(members), ask, run, follow: followed } as Asking;
 }

@@ -40,14 +40,30 @@ export type Asked<R> = Promise<Rows<R>> & {
   toSorted(compare?: (one: R, other: R) => number): Asked<R>;
 };
 
-/** `rows`, with the members above. */
-export function asked<R>(rows: Promise<Rows<R>>): Asked<R> {
+/** Asks a question again; of rows that cannot be asked again, undefined. */
+type Again<R> = (() => Promise<Rows<R>>) | undefined;
+
+const questions = new WeakMap<Promise<unknown>, () => Promise<Rows<never>>>();
+
+/** What asks again for `rows`, as they were filtered and mapped; undefined for rows that were not asked for. */
+export const againOf = <R>(rows: Promise<Rows<R>>): Again<R> => questions.get(rows) as unknown as Again<R>;
+
+/** `rows`, with the members above. `again`: asks for them again. */
+export function asked<R>(rows: Promise<Rows<R>>, again?: Again<R>): Asked<R> {
   const forwarded = FORWARDED.map((name) => [
     name,
-    (...given: never[]) => asked(rows.then((all) => Reflect.apply(all[name], all, given) as Rows<unknown>)),
+    (...given: never[]) => {
+      const from = (all: Rows<R>) => Reflect.apply(all[name], all, given) as Rows<unknown>;
+      return asked(rows.then(from), again && (() => again().then((all) => withErrors(from(all), all))));
+    },
   ]);
+  if (again) questions.set(rows, again as unknown as () => Promise<Rows<never>>);
   return Object.assign(rows, Object.fromEntries(forwarded)) as Asked<R>;
 }
+
+/** `rows`, made from `all`, with the hosts that have not answered. */
+const withErrors = <R>(rows: Rows<R>, { errors }: Rows<unknown>): Rows<R> =>
+  rows instanceof Rows ? Object.assign(rows, { errors }) : rows;
 
 /** A row, with the host that it is about. */
 export type Located<R> = { readonly host: string } & R;

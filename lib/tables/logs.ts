@@ -26,14 +26,13 @@ export const logs = deftable({
   rows: async ({ unit, since, grep, lines }, target) => {
     const { stdout } = await target.query(
       [
-        "journalctl",
+        ...journalctl({
+          lines,
+          ...(unit !== undefined && { unit }),
+          ...(since !== undefined && { since }),
+          ...(grep !== undefined && { grep }),
+        }),
         "--no-pager",
-        "--output=json",
-        "--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
-        `--lines=${lines}`,
-        ...(unit === undefined ? [] : [`--unit=${unit}`]),
-        ...(since === undefined ? [] : [`--since=${since}`]),
-        ...(grep === undefined ? [] : [`--grep=${grep}`]),
       ],
       // It fails when no entry matches.
       { mayFail: grep !== undefined },
@@ -45,7 +44,29 @@ export const logs = deftable({
   },
 });
 
-function entryOf(entry: Record<string, unknown>) {
+/** The command that prints such entries, one a line, as JSON. */
+export const journalctl = ({ unit, since, grep, lines }: LogOptions): string[] => [
+  "journalctl",
+  "--output=json",
+  "--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
+  ...(lines === undefined ? [] : [`--lines=${lines}`]),
+  ...(unit === undefined ? [] : [`--unit=${unit}`]),
+  ...(since === undefined ? [] : [`--since=${since}`]),
+  ...(grep === undefined ? [] : [`--grep=${grep}`]),
+];
+
+/** An entry of the journal. */
+export interface LogEntry {
+  readonly [column: string]: string | number | null;
+  readonly time: string;
+  readonly priority: number | null;
+  readonly unit: string | null;
+  readonly program: string | null;
+  readonly message: string;
+}
+
+/** The entry of a line that `journalctl` has printed. */
+export function entryOf(entry: Readonly<Record<string, unknown>>): LogEntry {
   const { MESSAGE: message, PRIORITY: priority, _SYSTEMD_UNIT: unit, SYSLOG_IDENTIFIER: program } = entry;
   return {
     time: new Date(Number(entry["__REALTIME_TIMESTAMP"]) / 1000).toISOString(),
