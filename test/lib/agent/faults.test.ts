@@ -13,13 +13,12 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { session } from "../../../lib/controller/session";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import type { DelayProxy } from "../../support/proxy";
 import { until } from "../../support/until";
-import { assertOk, eventsOf, prop, type Rig, rig, selfIn } from "./_rig";
+import { afterClosing, assertOk, eventsOf, prop, type Rig, rig, selfIn } from "./_rig";
 
 describe("an agent after failures", needsMachines(), () => {
   let on: Rig;
@@ -109,8 +108,8 @@ describe("an agent after failures", needsMachines(), () => {
     for (const bytes of [60_000_000, 5000, 0]) {
       await session.connections.close();
       await kill("supervisor");
-      await until("no agent", async () => (await on.pids("worker")).length === 0);
-      truncateSync(inAgent("runtime", name), bytes);
+      // While a process executes it, it cannot be written to.
+      await afterClosing(on.machine, `truncate -s ${bytes} /root/.cache/consfigurator/agent/runtime/${name}`);
       const { report, notices } = await redeploy();
       assertOk(report);
       assert.deepEqual(
