@@ -1,6 +1,6 @@
 import { list, object, optional, path, string } from "../model/schema";
 import { deftable } from "../model/table";
-import { shellQuote } from "../util/shell-quote";
+import { pathsMatching } from "./_glob";
 
 /**
  * The files whose paths match a pattern of the shell, such as "/etc/nginx/*.conf", by path; links are not followed. `mode` is
@@ -11,10 +11,7 @@ export const files = deftable({
   args: object({ pattern: string() }),
   call: (pattern: string) => ({ pattern }),
   rows: async ({ pattern }, target) => {
-    const { stdout } = await target.query(
-      `for f in ${globQuoted(pattern)}; do if [ -e "$f" ] || [ -L "$f" ]; then printf '%s\\n' "$f"; fi; done`,
-    );
-    const paths = stdout.split("\n").filter((path) => path !== "");
+    const paths = await pathsMatching(target, [pattern]);
     const stats = await Promise.all(paths.map((path) => target.lstat(path)));
     return paths.flatMap((path, index) => {
       const stat = stats[index];
@@ -77,10 +74,3 @@ export const sysctl = deftable({
     });
   },
 });
-
-/** `pattern` as shell text in which only `*`, `?` and `[…]` are special. */
-const globQuoted = (pattern: string): string =>
-  pattern
-    .split(/([*?]|\[[^\]]*\])/)
-    .map((part, index) => (index % 2 === 1 ? part : part === "" ? "" : shellQuote(part)))
-    .join("");

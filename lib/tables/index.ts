@@ -1,8 +1,11 @@
 /** The tables that `on(host)` has. */
 export { authorizedKeys, cron, logins } from "./access";
 export { groups, users } from "./accounts";
+export { certificates } from "./certificates";
 export { conffiles } from "./conffiles";
+export { deployments } from "./deployments";
 export { disks } from "./disks";
+export { dns } from "./dns";
 export { facts } from "./facts";
 export { files, read, sysctl, usage } from "./files";
 export { packageHistory, sessions, touched } from "./history";
@@ -12,4 +15,5 @@ export { connections, interfaces, ports, routes } from "./network";
 export { owners } from "./owners";
 export { packages } from "./packages";
 export { processes } from "./processes";
+export { sudoers } from "./sudoers";
 export { failed, services, timers, units } from "./units";

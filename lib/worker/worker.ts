@@ -137,7 +137,10 @@ class Worker {
     this.#since = Date.now();
     this.#links.add(link);
     const at = new Date(this.#since).toISOString();
-    this.#journal.write({ started: { host: job.host.name, by: job.by, at, socket: this.#socketName } });
+    const plan = job.plan && { plan: true };
+    this.#journal.write({
+      started: { host: job.host.name, by: job.by, at, socket: this.#socketName, ...plan },
+    });
     const holds = this.#directory.holdsFor(job.deployment);
     if (job.resumed && job.held) symlinkSync(`/proc/${process.pid}`, holds);
     const { events = [] } = job.resumed ?? {};

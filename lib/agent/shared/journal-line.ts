@@ -9,6 +9,8 @@ export type JournalLine =
         readonly by: string;
         readonly at: string;
         readonly socket: string;
+        /** True: it only asks. */
+        readonly plan?: boolean;
       };
     }
   /** The event numbered `n`, from 0. */

@@ -131,6 +131,11 @@ describe("on a host", { ...needsMachines, concurrency: false }, () => {
       "systemd-run --unit=dies false || true; until systemctl is-failed dies; do sleep 0.1; done; printf 'one\\ntwo\\n' >/root/lines; echo '5 4 * * 1 root /bin/true' >/etc/cron.d/probe",
     );
     await rigged.machine.run(`set -e
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop -addext subjectAltName=DNS:shop.example.org -days 10 -keyout /etc/probe.key -out /etc/probe.pem 2>/dev/null
+cp /etc/probe.key /etc/probe-key.pem
+printf 'nameserver 192.0.2.53\\nsearch example.org example.net\\n' >/etc/probe.resolv
+rm -f /etc/resolv.conf; mv /etc/probe.resolv /etc/resolv.conf
+printf '# shop\\nCmnd_Alias SHOP = /usr/bin/a, \\\\\\n  /usr/bin/b\\n%%shop ALL=(ALL) NOPASSWD: SHOP # all\\n' >/etc/sudoers.d/probe
 echo '2026-01-31 12:00:00 install probe:amd64 <none> 1.0' >>/var/log/dpkg.log
 printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe\\nRequested-By: ada (1000)\\nEnd-Date: 2026-01-31  12:00:01\\n' >>/var/log/apt/history.log`);
   });
@@ -151,9 +156,12 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
       const before = await snapshot(rigged.machine, { except: ownCaches });
       const asked = {
         authorizedKeys: asking.authorizedKeys(),
+        certificates: asking.certificates("/etc/probe*.pem"),
         connections: asking.connections(),
         cron: asking.cron(),
+        deployments: asking.deployments(),
         disks: asking.disks(),
+        dns: asking.dns(),
         facts: asking.facts(),
         failed: asking.failed(),
         files: asking.files("/root/l*"),
@@ -172,6 +180,7 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
         services: asking.services(),
         sessions: asking.sessions(),
         sysctl: asking.sysctl("kernel.ostype"),
+        sudoers: asking.sudoers(),
         timers: asking.timers(),
         touched: asking.touched("/root/lines", "/nonexistent"),
         units: asking.units("*.socket"),
@@ -189,6 +198,42 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
       assert.deepEqual(
         [...(await asked.touched)].map(({ path }) => path),
         ["/root/lines"],
+      );
+      const [certificate, ...noMore] = await asked.certificates;
+      assert.deepEqual(
+        [certificate?.path, certificate?.names, certificate?.subject, certificate?.days, noMore],
+        ["/etc/probe.pem", ["shop.example.org"], "CN=shop", 9, []],
+      );
+      assert.deepEqual(
+        [...(await asked.dns)].map(({ kind, value }) => [kind, value]),
+        [
+          ["nameserver", "192.0.2.53"],
+          ["search", "example.org"],
+          ["search", "example.net"],
+        ],
+      );
+      assert.deepEqual(
+        [...(await asked.sudoers)].filter(({ file: from }) => from === "/etc/sudoers.d/probe"),
+        [
+          {
+            host: name,
+            kind: "alias",
+            who: "Cmnd_Alias",
+            rule: "SHOP = /usr/bin/a, /usr/bin/b",
+            file: "/etc/sudoers.d/probe",
+          },
+          {
+            host: name,
+            kind: "rule",
+            who: "%shop",
+            rule: "ALL=(ALL) NOPASSWD: SHOP",
+            file: "/etc/sudoers.d/probe",
+          },
+        ],
+      );
+      assert.deepEqual(
+        [...(await asked.deployments)].map(({ by, status, steps }) => [/@/.test(by), status, steps]),
+        reached === "over the shell" ? [] : [[true, "changed", 1]],
       );
       const { host: _host, ...probe } =
         (await asked.packageHistory).find((each) => each.name === "probe") ?? {};
