@@ -6,6 +6,7 @@ import {
   type HostFacts,
   InapplicableProperty,
   type PosixTarget,
+  type RunOptions,
   schema,
 } from "consfigurator";
 import { unmountedBelowAndRemoved } from "./_mounts";
@@ -92,27 +93,30 @@ export async function isBootstrapped(target: PosixTarget, root: string): Promise
 const MMDEBSTRAP = "mmdebstrap";
 const WORK = ["debootstrap", MMDEBSTRAP];
 
-/** Puts the system that is declared for `root` there. What an interrupted run has left is removed first. */
+/**
+ * Puts the system that is declared for `root` there. What an interrupted run has left is removed first. `plan`: what the caller does
+ * with it afterwards may touch more.
+ */
 export async function bootstrap(
   target: PosixTarget,
   root: string,
   options: BootstrapOptions,
+  plan: Pick<RunOptions, "touches"> = { touches: { paths: [root] } },
 ): Promise<Change> {
   const inside = insideAt(target.host, root);
   await refuseOthers(target, root);
   await target.makeDirectory(root);
-  const touches = { paths: [root] };
   if (!usesMmdebstrap(target.host, options)) {
     const { aptProxy = inside.proxy } = options;
     const env = aptProxy === null ? {} : { http_proxy: aptProxy };
     const words = debootstrapWords(inside, options);
-    const first = await target.run(words, { env, inform: true, touches, mayFail: true });
+    const first = await target.run(words, { env, inform: true, ...plan, mayFail: true });
     // Mirrors fail now and then, and what it has downloaded stays for a second try.
-    if (first.exit !== 0) await target.run(words, { env, inform: true, touches });
+    if (first.exit !== 0) await target.run(words, { env, inform: true, ...plan });
     return "changed";
   }
   const fresh = `${root}/${MMDEBSTRAP}`;
-  await target.run(mmdebstrapWords(inside, options, fresh), { inform: true, touches });
+  await target.run(mmdebstrapWords(inside, options, fresh), { inform: true, ...plan });
   for (const name of (await target.list(fresh)) ?? [])
     await target.rename(`${fresh}/${name}`, `${root}/${name}`);
   await target.remove(fresh, { recursive: true });

@@ -16,6 +16,7 @@ import { volumesOf } from "./_declaredVolumes";
 import { needsRoot } from "./_needs";
 import { bootId, MARKER, makeNewSystem } from "./_newSystem";
 import * as os from "./_os";
+import { inWords } from "./_osMatch";
 import { lookedOver } from "./_replaceable";
 import { exchangeRoots, isExchanging, KEPT, NEW, OLD, refuseUnlessExchangeable } from "./_rootFlip";
 import { isContained } from "./container";
@@ -55,7 +56,7 @@ const replaced = defprop({
 });
 
 const announcement = (target: PosixTarget, system: string): string =>
-  `${system} on ${target.host.name} is replaced by ${os.shown(os.of(target.host) as os.OsValue)}. Everything in / except ${KEPT.join(", ")} goes to ${OLD}; host keys, root's authorized_keys, the host name and the addresses are carried over\n`;
+  `${system} on ${target.host.name} is replaced by ${inWords(os.of(target.host) as os.OsValue)}. Everything in / except ${KEPT.join(", ")} goes to ${OLD}; host keys, root's authorized_keys, the host name and the addresses are carried over\n`;
 
 /** Where this deployment keeps what it runs on, and what it must not forget. */
 async function ownDirectories(target: PosixTarget): Promise<string[]> {

@@ -62,7 +62,8 @@ export async function makeNewSystem(
   const nameservers = await resolverLines(target);
   if (!(await isBootstrapped(target, NEW))) {
     const include = packagesFor(target, found, [options.include ?? []].flat(), dhcp);
-    await bootstrap(target, NEW, { ...options, include });
+    // What follows in a plan depends on it.
+    await bootstrap(target, NEW, { ...options, include }, {});
   }
   await carryOver(target, found);
   await target.ensureContent(`${NEW}/etc/resolv.conf`, nameservers);

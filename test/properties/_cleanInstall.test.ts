@@ -6,15 +6,19 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, afterEach, beforeEach, describe, test } from "node:test";
 import { seqprops } from "../../lib/combinators";
+import { plan } from "../../lib/controller/deploy";
 import { session } from "../../lib/controller/session";
 import { prepare } from "../../lib/engine/prepare";
+import type { Hop } from "../../lib/model/hop";
 import type { PropApp } from "../../lib/model/property";
+import { makeHost } from "../../lib/nested/make-host";
 import * as via from "../../lib/via";
 import * as apt from "../../properties/apt";
 import * as cmd from "../../properties/cmd";
 import * as disk from "../../properties/disk";
 import * as file from "../../properties/file";
 import * as installer from "../../properties/installer";
+import * as mount from "../../properties/mount";
 import { debianStable, freebsdRelease } from "../../properties/os";
 import * as uBoot from "../../properties/uBoot";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
@@ -106,7 +110,32 @@ describe("installer.cleanlyInstalledOnce on a real host", needsMachines(), () =>
     assert.equal(await on.machine.run(seen), "", "nothing is left of the work");
   };
 
-  test("all that stands against it is said before anything is changed", async () => {
+  test("it is planned, and what stands against it is said, before anything is changed", async () => {
+    const before = await on.machine.run("ls -A /");
+    const rented = makeHost(
+      "web1.example.org",
+      {},
+      seqprops(...host(mount.unmountedBelowAndRemoved("/old-os"))),
+    );
+    const { steps } = await plan(rented, [on.ssh()] as unknown as Hop);
+    const answers = steps.map(({ property, plan }) => `${property} ${plan?.answer}`);
+    assert.deepEqual(
+      answers.filter((answer) => !/^(os|apt)\./.test(answer)),
+      [
+        "installer.cleanlyInstalledOnce would change",
+        "installer._replaced would change",
+        "installer._rebooted depends",
+        "mount.unmountedBelowAndRemoved depends",
+      ],
+    );
+    const [, output = ""] = steps.flatMap(({ property, output }) =>
+      property === "installer._replaced" ? [property, output] : [],
+    );
+    assert.match(
+      output,
+      /^Debian GNU\/Linux 12 .* on web1\.example\.org is replaced by Debian trixie \(amd64\)\. Everything/,
+    );
+    assert.equal(await on.machine.run("ls -A /"), before);
     const keys = "/root/.ssh/authorized_keys";
     await on.machine.run(`mkdir -p /old-os/etc; sed -i.mine 's/^/command="no" /' ${keys}`);
     const report = await on.deploy(host(), hops());
@@ -163,8 +192,8 @@ describe("installer.cleanlyInstalledOnce on a real host", needsMachines(), () =>
 
   test("it is not rebooted when something fails, over a shell, too", { timeout: 900_000 }, async () => {
     const { leader } = on.machine;
-    const third = cmd.single("test -e /etc/third");
-    const deploying = on.deploy([seqprops(...host(third))], [on.ssh()]);
+    const third = [mount.unmountedBelowAndRemoved("/old-os"), cmd.single("test -e /etc/third")];
+    const deploying = on.deploy([seqprops(...host(...third))], [on.ssh()]);
     const report = await deploying;
     assert.equal(report.ok, false);
     const messages = report.failed.map(({ failure }) => failure?.message).join("\n");
@@ -173,8 +202,9 @@ describe("installer.cleanlyInstalledOnce on a real host", needsMachines(), () =>
     await session.connections.close();
     assert.equal(on.machine.leader, leader);
     await on.machine.run("touch /etc/third");
-    assertOk(await on.deploy([seqprops(...host(third))], [on.ssh()]));
+    assertOk(await on.deploy([seqprops(...host(...third))], [on.ssh()]));
     assert.notEqual(on.machine.leader, leader);
     assert.equal(await release(), "trixie");
+    assert.equal(await on.machine.run("ls -d /old-os 2>/dev/null || true"), "");
   });
 });

@@ -19,6 +19,7 @@ const QUICK_SECONDS = 3;
 const long: Readonly<Record<string, number>> = {
   "test/properties/sbuild.test.ts": 360,
   "test/lib/connection/conformance.test.ts": 300,
+  "test/properties/_cleanInstall.test.ts": 200,
   "test/lib/data/canaries.test.ts": 170,
   "test/properties/apache.test.ts": 155,
   "test/properties/chroot.test.ts": 150,
