@@ -51,6 +51,7 @@ const replaced = defprop({
     target.inform(
       `${target.host.name} HAS ITS NEW SYSTEM. It reboots when everything else has succeeded. IF SOMETHING FAILS, DO NOT REBOOT IT: correct what failed, and deploy again\n`,
     );
+    await rebootsAtEnd(target);
     return "changed";
   },
 });
@@ -67,7 +68,8 @@ async function ownDirectories(target: PosixTarget): Promise<string[]> {
   return stdout.split("\n").filter((each) => each.startsWith("/"));
 }
 
-const KEY = `THE REBOOT INTO THE NEW SYSTEM. Do not reboot the host: correct what failed, and deploy again`;
+/** What a deployment says when it skips the reboot. */
+const KEY = "THE REBOOT INTO THE NEW SYSTEM. Do not reboot the host: correct what failed, and deploy again";
 
 /** Reboots when everything else has succeeded, as long as the machine still runs what it did before. */
 const rebooted = defprop({
@@ -75,25 +77,27 @@ const rebooted = defprop({
   kind: "posix",
   args: object({}),
   desc: () => "rebooted into the new operating system",
-  apply: async (_args, target): Promise<Change> => {
-    if (isApart(target)) return "unchanged";
-    const [earlier] = await target.readLines(MARKER);
-    if (earlier !== (await bootId(target))) return "unchanged";
-    target.atEnd(KEY, async (target, _result, failed) => {
-      if (failed)
-        throw new FailedChange(
-          `${target.host.name} IS NOT REBOOTED, because something failed after its operating system was replaced. Do not reboot it: correct what failed, and deploy again, which finishes it`,
-        );
-      await target.run(
-        'nohup setsid sh -c "sleep 3; systemctl reboot || reboot -f" </dev/null >/dev/null 2>&1 &',
-        { predict: () => undefined },
-      );
-      target.inform(`${target.host.name} reboots into its new operating system\n`);
-      return { rebootsFrom: earlier };
-    });
-    return "changed";
-  },
+  apply: async (_args, target) => (isApart(target) ? "unchanged" : rebootsAtEnd(target)),
 });
+
+/** Also when a step between fails, so that the failure says what that means. */
+async function rebootsAtEnd(target: PosixTarget): Promise<Change> {
+  const [earlier] = await target.readLines(MARKER);
+  if (earlier === undefined || earlier !== (await bootId(target))) return "unchanged";
+  target.atEnd(KEY, async (target, _result, failed) => {
+    if (failed)
+      throw new FailedChange(
+        `${target.host.name} IS NOT REBOOTED, because something failed after its operating system was replaced. Do not reboot it: correct what failed, and deploy again, which finishes it`,
+      );
+    await target.run(
+      'nohup setsid sh -c "sleep 3; systemctl reboot || reboot -f" </dev/null >/dev/null 2>&1 &',
+      { predict: () => undefined },
+    );
+    target.inform(`${target.host.name} reboots into its new operating system\n`);
+    return { rebootsFrom: earlier };
+  });
+  return "changed";
+}
 
 /** Refuses boot loaders that cannot take part. */
 function refuseOthers(names: readonly string[]): void {
