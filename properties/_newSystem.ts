@@ -30,6 +30,12 @@ const KERNELS: Readonly<Record<string, string>> = {
   ppc64el: "linux-image-powerpc64le",
 };
 
+/** What checks the file systems when it boots. */
+const checkersFor = ({ root, esp }: Replaceable): string[] => [
+  root.type === "xfs" ? "xfsprogs" : "e2fsprogs",
+  ...(esp ? ["dosfstools"] : []),
+];
+
 function packagesFor(
   target: PosixTarget,
   found: Replaceable,
@@ -44,7 +50,7 @@ function packagesFor(
     ...PACKAGES,
     ...(dhcp ? [isNew ? "dhcpcd-base" : "isc-dhcp-client"] : []),
     ...(hasKernel ? [] : [KERNELS[arch] ?? `linux-image-${arch}`]),
-    ...(found.container ? [] : ["initramfs-tools"]),
+    ...(found.container ? [] : ["initramfs-tools", "zstd", ...checkersFor(found)]),
     ...found.booting.flatMap(({ definition, options }) => definition.inPlace?.(options).packages ?? []),
     ...given,
   ];
