@@ -133,6 +133,17 @@ describe("network on real hosts", needsMachines(), () => {
       await isUndone(side, own);
     }));
 
+  test("static takes the place of what a new system has got from the one before it", () =>
+    sides.both(async (side) => {
+      const { machine } = side;
+      const carried = "/etc/network/interfaces.d/carried-over";
+      await machine.run(`printf 'auto lan0\\niface lan0 inet dhcp\\n' >${carried}`);
+      await holdsAfterwards(side, network.static("eth7", "198.51.100.7/24"));
+      await holdsAfterwards(side, network.static("lan0", "192.0.2.7/24"));
+      assert.equal(await machine.run("ls /etc/network/interfaces.d"), "eth7\nlan0\n");
+      await machine.run("rm /etc/network/interfaces.d/*");
+    }));
+
   test("by MAC address: a lasting name stays, and one of the kernel does not", () =>
     sides.both(async (side) => {
       const { machine } = side;
