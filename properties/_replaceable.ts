@@ -73,6 +73,8 @@ export async function lookedOver(target: PosixTarget): Promise<Replaceable> {
   const container = !["", "none"].includes(about("container")[0] ?? "");
   const machine = about("machine")[0] ?? "";
   const booting = bootloadersOf(volumesOf(target.host));
+  const named = booting.flatMap(({ volume }) => volume.deviceFile ?? []);
+  const devices = await Promise.all(named.map(async (each) => (await target.realPath(each)) ?? each));
   const esp = mounted.find(({ at }) => ESPS.includes(at));
   const uefi = about("uefi").length > 0;
   if (about("apt").length === 0)
@@ -87,7 +89,7 @@ export async function lookedOver(target: PosixTarget): Promise<Replaceable> {
     ...roomComplaints(about, container),
     ...rootComplaints(root),
     ...(await mountComplaints(target, esp?.at)),
-    ...(container ? [] : bootComplaints({ booting, uefi, esp, disks: disksIn(about("disk")) })),
+    ...(container ? [] : bootComplaints({ booting, uefi, esp, devices, disks: disksIn(about("disk")) })),
   );
   if (complaints.length > 0 || !root)
     throw new AbortedChange(
@@ -198,18 +200,19 @@ interface Boot {
   readonly booting: readonly Booting[];
   readonly uefi: boolean;
   readonly esp: Mounted | undefined;
+  /** What the boot loaders are installed on, without links such as those in /dev/disk. */
+  readonly devices: readonly string[];
   readonly disks: readonly string[];
 }
 
 /** What stands against it that the new system boots. */
-function bootComplaints({ booting, uefi, esp, disks }: Boot): string[] {
+function bootComplaints({ booting, uefi, esp, devices, disks }: Boot): string[] {
   if (booting.length === 0)
     return ["nothing says what boots it: put disk.hasVolumes with bootsWith before this property"];
   const firmware = uefi ? "uefi" : "bios";
   const fitting = booting.filter(
     ({ definition, options }) => definition.inPlace?.(options).firmware === firmware,
   );
-  const devices = booting.flatMap(({ volume }) => volume.deviceFile ?? []);
   return [
     ...(fitting.length > 0
       ? []
