@@ -378,10 +378,13 @@ export class ApplicationSteps implements SlotSteps, Positioned {
     return error;
   }
 
-  /** An inline property changes nothing itself; the applications inside it do. */
-  async beforeChange({ inline }: AnyDefinition, checked: boolean): Promise<void> {
+  /**
+   * An inline property changes nothing itself; the applications inside it do. Only what uses Node itself can keep this process
+   * from sending by and by what was reported, so that is sent before.
+   */
+  async beforeChange({ inline, kind }: AnyDefinition, checked: boolean): Promise<void> {
     if (inline) return;
-    this.#run.context.flush?.();
+    if (kind === "agent") this.#run.context.flush?.();
     await this.#scope.options.beforeChange(
       checked,
       (options) => new ApplicationSteps(this.#run, { ...this.#scope, options, next: {} }),

@@ -17,6 +17,7 @@ import { list, object, string } from "../../../lib/model/schema";
 import type { PosixTarget } from "../../../lib/model/target";
 import { reconnects } from "../../../lib/nested/deploys";
 import { cmd, file } from "../../../properties";
+import { limit } from "../../support/load";
 import * as toy from "../../support/toy";
 import { until } from "../../support/until";
 
@@ -29,7 +30,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 after(() => session.close());
 
 /** Milliseconds for a test that writes a hundred files over a shell, or looks at many: each takes some twenty processes. */
-const LONG = 300_000;
+const LONG = limit(300);
 
 type Acts = Record<string, (target: PosixTarget, ...paths: string[]) => Promise<unknown>>;
 
