@@ -65,6 +65,8 @@ async function drifted(subjects: readonly Subject[], hops: readonly Hop[]) {
   );
 }
 
+const NOTHING_KNOWN: Touched = { times: [], owners: [], packages: [], sessions: [] };
+
 async function driftOf(subject: Subject, report: Report, hops: readonly Hop[]): Promise<Drifted[]> {
   const definition = new DefinitionOf(subject);
   const steps = byNumber(report);
@@ -90,7 +92,10 @@ async function driftOf(subject: Subject, report: Report, hops: readonly Hop[]): 
     asking.packageHistory(),
     asking.sessions(),
   ]);
-  const history = new History(deployments, { times, owners, packages, sessions } satisfies Touched);
+  const answered = [times, owners, packages, sessions].every(({ errors }) => errors.length === 0);
+  const history = answered
+    ? new History(deployments, { times, owners, packages, sessions } satisfies Touched)
+    : new History([], NOTHING_KNOWN);
   return changes.map(({ step, change }) => {
     const { property, place } = definition.said(step, steps);
     const { plan, reason, failure } = step;

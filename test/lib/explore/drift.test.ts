@@ -133,6 +133,23 @@ describe("a host that was changed by others", { ...needsMachines(), concurrency:
       assert.equal(motd?.place, "hosts/web1.ts:14:8");
     });
 
+  test("nobody is blamed where the host does not tell of the past", async () => {
+    const { machine } = rigged;
+    const fake = "/usr/local/bin/date";
+    await machine.run(`printf '#!/bin/sh\\necho no clock >&2; exit 1\\n' >${fake}; chmod 755 ${fake}`);
+    const rows = await drift(name, rigged.ssh());
+    await machine.run(`rm ${fake}`);
+    assert.deepEqual(
+      [...rows].map(({ what, by }) => [what, by]),
+      [
+        ["/etc/motd", null],
+        ["/etc/shop.conf", null],
+        ["/home/ada/plan", null],
+        ["hello", null],
+      ],
+    );
+  });
+
   test("another deployment, and a changed definition, are told apart from hands", async () => {
     const deployed = await rigged.deploy([prop("file.hasContent", "/etc/shop.conf", ["closed"])]);
     assertOk(deployed);
