@@ -1,4 +1,5 @@
 /** The text of a daemon's systemd units. */
+import { execWord, unitText, unitWord } from "./_unitText";
 
 export interface UnitOptions {
   readonly name: string;
@@ -21,11 +22,11 @@ export function serviceUnit(daemon: UnitOptions): string {
   const sockets = listen.length > 0 ? [["Requires", `${name}.socket`] as const] : [];
   const after = ["network.target", ...sockets.map(([, socket]) => socket)].join(" ");
   return unit({
-    Unit: [["Description", escaped(description)], ["After", after], ...sockets, ...startLimit(daemon)],
+    Unit: [["Description", unitText(description)], ["After", after], ...sockets, ...startLimit(daemon)],
     Service: [
-      ["ExecStart", escaped(daemon.executable)],
+      ["ExecStart", execWord(daemon.executable)],
       ...Object.entries(daemon.environment ?? {}).map(
-        ([key, value]) => ["Environment", quoted(`${key}=${value}`)] as const,
+        ([key, value]) => ["Environment", unitWord(`${key}=${value}`)] as const,
       ),
       ...Object.entries({ ...defaults, ...identity(daemon), ...hardening, ...daemon.settings }),
     ],
@@ -44,7 +45,7 @@ const startLimit = ({ startsOnce = false }: UnitOptions): Settings =>
 /** Connections wait here while the service restarts; they are never refused. */
 export const socketUnit = ({ name, description = name, listen = [], socketSettings }: UnitOptions): string =>
   unit({
-    Unit: [["Description", `${escaped(description)} (socket)`]],
+    Unit: [["Description", `${unitText(description)} (socket)`]],
     Socket: [
       ...listen.map((address) => ["ListenStream", address] as const),
       ...Object.entries({ ...socketDefaults, ...socketSettings }),
@@ -106,9 +107,3 @@ const hardening: Readonly<Record<string, string>> = {
   SystemCallErrorNumber: "EPERM",
   UMask: "0077",
 };
-
-/** A percent sign starts a specifier. */
-const escaped = (text: string): string => text.replaceAll("%", "%%");
-
-const quoted = (text: string): string =>
-  `"${escaped(text).replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n")}"`;

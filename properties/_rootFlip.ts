@@ -1,6 +1,7 @@
 /** The exchange of a running system's root directory for another one. */
 import { FailedChange, type PosixTarget } from "consfigurator";
 import { parentOf } from "./_paths";
+import { execWord } from "./_unitText";
 
 /** Where the new system is made, and where the old one is afterwards. */
 export const NEW = "/new-os";
@@ -115,7 +116,8 @@ Before=sysinit.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c "perl ${words.join(" ")} && systemctl reboot --force"
+ExecStart=perl ${words.map(execWord).join(" ")}
+ExecStart=systemctl reboot --force
 `;
 
 /**

@@ -10,6 +10,7 @@ import {
 import { needsRoot, rootRequired } from "./_needs";
 import * as os from "./_os";
 import { linkedState, systemctl } from "./_systemctl";
+import { execWord } from "./_unitText";
 import { isInhibited } from "./service";
 
 const { object, string } = schema;
@@ -80,7 +81,7 @@ Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart=${image.replaceAll("%", "%%")}
+ExecStart=${execWord(image)}
 Nice=10
 IOSchedulingClass=idle
 `;
