@@ -9,7 +9,7 @@ export interface PastedInput {
 
 /** What a terminal sends around pasted text, once it has been asked to with `MARK_PASTES`. */
 export const PASTE_START = "\u001b[200~";
-const PASTE_END = "\u001b[201~";
+export const PASTE_END = "\u001b[201~";
 export const MARK_PASTES = "\u001b[?2004h";
 export const DO_NOT_MARK_PASTES = "\u001b[?2004l";
 

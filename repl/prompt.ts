@@ -57,6 +57,7 @@ class Prompt {
   readonly #live: LiveScreen;
   readonly #interrupter: Interrupter;
   readonly #shell: Shell;
+  readonly #terminal: Terminal;
   #server: REPLServer | undefined;
   #inputs = 0;
   /** Interrupts the running input; undefined while the prompt is idle. */
@@ -76,15 +77,15 @@ class Prompt {
     this.#live = new LiveScreen(output, out, true);
     this.#shell = new Shell(workspace, out, (silent) => (silent ? undefined : this.#live.view()));
     this.#shell.diagnostics.background = check;
-    const terminal = new Terminal(keyboard, output);
+    const terminal = new Terminal(keyboard, output, this.#live);
+    this.#terminal = terminal;
     this.#shell.terminal = terminal;
     this.#shell.commandMeant = commandMeant;
     this.#shell.offerChoices = (signal) => offerChoices(this.#shell, terminal, signal);
   }
 
   async run(): Promise<boolean> {
-    const drawing = { pause: () => this.#live.pause(), resume: () => this.#live.resume() };
-    session.ask = terminalAsker(this.keyboard, this.output, drawing);
+    session.ask = terminalAsker(this.keyboard, this.output, this.#terminal);
     session.applyingHere = () => this.#interrupter.hold();
     // As .exit: what runs through an agent continues.
     let terminate = () => {};
@@ -112,6 +113,7 @@ class Prompt {
     const left = new Promise<false>((resolve) => server.once("exit", () => resolve(false)));
     const wasTerminated = await Promise.race([left, terminated]);
     if (wasTerminated) this.#live.detach();
+    this.#terminal.uncover();
     // Deployments that end from now on are printed without a prompt.
     this.#server = undefined;
     const running = this.#shell.deployments().flatMap(({ hosts }) => hosts);
@@ -257,7 +259,7 @@ class Prompt {
 
   /** The first Ctrl-C: deployments stop after the running step, and the prompt returns. */
   #interrupt(controller: AbortController): void {
-    const watches = [...session.watches].filter(({ stopped }) => !stopped);
+    const watches = [...session.watches].filter(({ silent, stopped }) => !silent && !stopped);
     if (watches.length > 0) {
       this.#interrupter.taken();
       for (const watch of watches) watch.stop();
@@ -294,6 +296,7 @@ class Prompt {
 
   /** Writes above the prompt while it is idle. */
   #write(text: string): void {
+    if (this.#terminal.holds(text)) return;
     const server = this.#running ? undefined : this.#server;
     this.output.write(server ? `\r\u001b[J${text}` : text);
     if (server && !this.#shell.ended) server.displayPrompt(true);

@@ -64,6 +64,7 @@ export class Shell {
       () => session.deployments.size > 0,
     );
     this.#endWatching = session.onWatch((watch) => {
+      if (watch.silent) return;
       const lines = new WatchLines();
       watch.subscribe((seen) => this.print(lines.line(seen)));
     });
@@ -231,6 +232,15 @@ export class Shell {
     if (isReport(value)) return latest(value);
     if (!isFleetReport(value) || !value.reports.some((report) => this.#retried.has(report))) return value;
     return fleetReport(value.reports.map(latest), value.ms);
+  }
+
+  /** Records the reports of `deployment`, which has finished, for `.report`, `.why` and `.retry`. */
+  finished(deployment: AnyDeployment, reports: readonly Report[]): void {
+    this.reports = reports;
+    const failed = reports.filter(hasFailed);
+    if (failed.length === 0) return;
+    this.failures = [{ deployment, reports: failed }];
+    this.lastFailures = this.failures;
   }
 
   /** The hops to `host`. Throws `CommandError` if none are known. */

@@ -5,12 +5,90 @@ import type { Hop } from "../lib/model/hop";
 import { DO_NOT_MARK_PASTES, MARK_PASTES } from "./_paste";
 import type { Keyboard } from "./keyboard";
 
+/** A view on the whole screen: `suspend` leaves the terminal to something else, until `resume`. */
+export interface Cover {
+  suspend(): void;
+  resume(): void;
+}
+
 /** The user's terminal, for questions and programs that take it over from the prompt. */
 export class Terminal {
+  #cover: Cover | undefined;
+  #held = "";
+
+  /** `drawing`: what is drawn below the prompt's last line, and pauses while something else needs the screen. */
   constructor(
     private readonly keyboard: Keyboard,
-    private readonly output: WriteStream,
+    readonly output: WriteStream,
+    private readonly drawing: { pause(): void; resume(): void } = { pause: () => {}, resume: () => {} },
   ) {}
+
+  get columns(): number {
+    return this.output.columns ?? 80;
+  }
+
+  get rows(): number {
+    return this.output.rows ?? 24;
+  }
+
+  /** Shows `cover` while `act` runs. What is printed meanwhile comes after it. */
+  async covered(cover: Cover, act: () => Promise<void>): Promise<void> {
+    this.drawing.pause();
+    this.#cover = cover;
+    cover.resume();
+    try {
+      await act();
+    } finally {
+      this.uncover();
+      this.drawing.resume();
+    }
+  }
+
+  /** Ends what covers the terminal, at once. */
+  uncover(): void {
+    this.#cover?.suspend();
+    this.#cover = undefined;
+    const held = this.#held;
+    this.#held = "";
+    if (held) this.output.write(held);
+  }
+
+  /** Keeps `text` for later if something covers the terminal; false if nothing does. */
+  holds(text: string): boolean {
+    if (this.#cover) this.#held += text;
+    return this.#cover !== undefined;
+  }
+
+  /** Leaves the screen to questions. */
+  pause(): void {
+    (this.#cover ?? { suspend: () => this.drawing.pause() }).suspend();
+  }
+
+  /** After `pause`. */
+  resume(): void {
+    (this.#cover ?? this.drawing).resume();
+  }
+
+  /** Runs `act` where the prompt is, and covers that again. */
+  async uncovered(act: () => Promise<void>): Promise<void> {
+    const cover = this.#cover;
+    cover?.suspend();
+    try {
+      await act();
+    } finally {
+      if (this.#cover === cover) cover?.resume();
+    }
+  }
+
+  /** Sends all keys to `taker`, with marks of pastes, until the returned function is called. */
+  lendKeys(taker: (chunk: Buffer) => void): () => void {
+    return this.keyboard.lend(taker, { raw: true });
+  }
+
+  /** Types `text` at the prompt. */
+  type(text: string): void {
+    if (text) this.keyboard.receive(Buffer.from(text));
+  }
 
   /** Waits for one of `keys`; Enter, Escape, Ctrl-C and Ctrl-D give `fallback`. */
   key(keys: string, fallback: string): Promise<string> {

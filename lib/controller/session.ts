@@ -30,6 +30,8 @@ export interface Again {
 
 /** Something that is watched until it is stopped, as views see it. */
 export interface AnyWatch {
+  /** True: whoever began it shows what is seen, and ends it. */
+  readonly silent: boolean;
   readonly stopped: boolean;
   subscribe(listener: (seen: Seen) => void): () => void;
   stop(): void;

@@ -1,41 +1,16 @@
 import { inspect } from "node:util";
 import { seqprops } from "../combinators";
-import { Deployment } from "../controller/deployment";
 import { saidBy } from "../controller/leave-out";
 import { prepareDeployment } from "../controller/prepared-deployment";
-import type { DeployRequest } from "../controller/request";
-import { session } from "../controller/session";
 import { definitionOf, innerOf } from "../model/application";
 import { described } from "../model/describe";
 import type { Hop } from "../model/hop";
-import { type Host, hosts } from "../model/host";
+import { hosts } from "../model/host";
 import type { Nested, PropApp } from "../model/property";
-import type { FleetReport, Report, StepReport } from "../model/report";
+import type { Report, StepReport } from "../model/report";
 import { mapApplications } from "../model/schema";
 import { filesBehind } from "../target/files-behind";
-
-export type Subject = Pick<Host, "name"> | Host;
-
-const requestOf = (subjects: readonly Subject[], hops: readonly Hop[]): DeployRequest => ({
-  scope: "everything",
-  fleet: true,
-  hosts: subjects,
-  hops,
-  applications: [],
-  plan: true,
-  paths: true,
-  adHoc: "silent",
-});
-
-/** Plans everything that the definitions of hosts say; each step of the reports has the paths that it looks at. */
-export async function plannedWhole(
-  subjects: readonly Subject[],
-  hops: readonly Hop[],
-): Promise<readonly Report[]> {
-  const deployment = new Deployment<FleetReport>(requestOf(subjects, hops));
-  session.begin(deployment);
-  return (await deployment).reports;
-}
+import { requestOf, type Subject } from "./planned";
 
 /** A step, as its consfig has it. */
 export interface Said {

@@ -2,7 +2,7 @@ import { isHost } from "../controller/deploy";
 import { refuseArguments } from "../model/errors";
 import { type Hop, separateHops } from "../model/hop";
 import { hosts as definedHosts, type Host } from "../model/host";
-import type { Subject } from "./_definition";
+import type { Subject } from "./planned";
 
 /** Hosts as a user gives them: one or several, by name or from defhost. */
 export type GivenHosts = Host | string | readonly (Host | string)[];

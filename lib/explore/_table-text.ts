@@ -1,11 +1,9 @@
-import { type InspectOptionsStylized, stripVTControlCharacters } from "node:util";
-import type { Cell, Row } from "../model/rows";
+import type { InspectOptionsStylized } from "node:util";
+import type { Row } from "../model/rows";
+import { cellText, cutTo, GAP, headOf, lengthOf, narrow } from "./cells";
 
 /** Rows that are shown; the rest is counted. */
 const MOST_SHOWN = 100;
-/** A column is not made narrower than this, in characters. */
-const LEAST_WIDTH = 8;
-const GAP = "  ";
 
 type Style = InspectOptionsStylized["stylize"];
 
@@ -56,39 +54,3 @@ function recordText(row: Row, style: Style): string {
     .map(([name, cell]) => `${style(headOf(name).padEnd(widest), "special")}${GAP}${cellText(name, cell)}`)
     .join("\n");
 }
-
-/** Makes the widest columns narrower, until all of them fit into `room`. */
-function narrow(columns: { width: number }[], room: number): void {
-  for (;;) {
-    const total = columns.reduce((sum, { width }) => sum + width, 0);
-    const [widest, next] = [...columns].sort((a, b) => b.width - a.width);
-    if (total <= room || !widest || widest.width <= LEAST_WIDTH) return;
-    widest.width = Math.max(LEAST_WIDTH, widest.width - (total - room), (next?.width ?? 0) - 1);
-  }
-}
-
-const BYTES = /Bytes$/;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const headOf = (name: string): string => name.replace(BYTES, "");
-
-function cellText(name: string, cell: Cell | undefined): string {
-  if (cell === undefined || cell === null) return "";
-  if (typeof cell === "number" && BYTES.test(name)) return bytesText(cell);
-  if (typeof cell === "string" && TIME.test(cell)) return `${cell.slice(0, 10)} ${cell.slice(11, 16)}Z`;
-  const text = typeof cell === "object" ? cell.join(" ") : String(cell);
-  return stripVTControlCharacters(text).replaceAll(/\s+/g, " ");
-}
-
-const UNITS = ["B", "K", "M", "G", "T", "P"];
-
-/** As ls -h does: 1.5K. */
-function bytesText(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}${UNITS[power]}`;
-}
-
-const lengthOf = (text: string): number => [...text].length;
-
-const cutTo = (text: string, width: number): string =>
-  lengthOf(text) > width ? `${[...text].slice(0, width - 1).join("")}…` : text;

@@ -3,10 +3,11 @@ import type { Hop } from "../model/hop";
 import type { Report } from "../model/report";
 import type { Cell } from "../model/rows";
 import { differenceText, placeOf } from "./_changes";
-import { byNumber, DefinitionOf, plannedWhole, type Subject } from "./_definition";
+import { byNumber, DefinitionOf } from "./_definition";
 import { History, lastDeployments, type Touched } from "./_history";
 import { type GivenHosts, hopsTo, subjectsIn } from "./_subjects";
 import { on } from "./on";
+import { plannedWhole, type Subject } from "./planned";
 import { type Asked, asked, type Located, locatedRows } from "./rows";
 
 /** Something on a host that is not as its definition says. */

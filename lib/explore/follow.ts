@@ -7,8 +7,8 @@ import type { Seen } from "../model/seen";
 import { entryOf, journalctl, type LogEntry, type LogOptions } from "../tables/logs";
 import { visibleText } from "../util/clean-text";
 import { shellQuote } from "../util/shell-quote";
-import type { Subject } from "./_definition";
 import { hopsTo } from "./_subjects";
+import type { Subject } from "./planned";
 import { Watch } from "./watching";
 
 /** Which entries of the journal are followed. */
@@ -20,11 +20,12 @@ export interface FollowOptions extends Omit<LogOptions, "lines"> {
 /** A longer line of a host is left out, in characters. */
 const MOST_IN_LINE = 1024 * 1024;
 
-/** Follows the journals of `subjects`. Throws `InvalidArguments`. */
+/** Follows the journals of `subjects`. `silent`: whoever calls shows them. Throws `InvalidArguments`. */
 export function follow(
   subjects: readonly Subject[],
   hops: readonly Hop[],
   { lines, ...which }: FollowOptions = {},
+  silent = false,
 ): Watch<LogEntry> {
   refuseArguments(
     "follow",
@@ -52,7 +53,7 @@ export function follow(
         }
       }),
     );
-  });
+  }, silent);
 }
 
 const shellQuoted = (words: readonly string[]): string => words.map((word) => shellQuote(word)).join(" ");

@@ -17,7 +17,11 @@ export class Watch<R extends Row> implements AnyWatch, AsyncIterable<Seen<R>>, P
   readonly #abort = new AbortController();
   readonly #over: Promise<undefined>;
 
-  constructor(begin: Begin<R>) {
+  /** `silent`: whoever began it shows what is seen, nobody else. */
+  constructor(
+    begin: Begin<R>,
+    readonly silent = false,
+  ) {
     // Asynchronously, so that the caller can subscribe first.
     this.#over = Promise.resolve()
       .then(async () => {

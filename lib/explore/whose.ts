@@ -1,8 +1,9 @@
 import type { Hop } from "../model/hop";
 import type { Cell } from "../model/rows";
-import { byNumber, DefinitionOf, plannedWhole, type Said, type Subject } from "./_definition";
+import { byNumber, DefinitionOf, type Said } from "./_definition";
 import { type GivenHosts, subjectsIn } from "./_subjects";
 import { on } from "./on";
+import { plannedWhole, type Subject } from "./planned";
 import { type Asked, asked, type Located, locatedRows, type Unanswered } from "./rows";
 
 /** Something to which a file, unit, package or account belongs. */

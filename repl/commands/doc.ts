@@ -2,7 +2,7 @@ import { properties, publicProperties } from "../../lib/model/property";
 import { similar } from "../../lib/util/similar";
 import { colour } from "../_colour";
 import { fitted, wrapped } from "../_layout";
-import { docOf, documentedNames, searchDocs } from "../docs";
+import { type Doc, docOf, documentedNames, searchDocs } from "../docs";
 import type { Command } from "./command";
 import { CommandError } from "./error";
 import { props, withDocs } from "./props";
@@ -27,14 +27,16 @@ export const doc: Command = {
       const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .props";
       throw new CommandError(`no documentation for "${name}"; ${advice}`);
     }
-    shell.print(
-      [
-        ...fitted(found.signature).map((line) => colour.bold(line)),
-        ...found.types.flatMap((type) => fitted(type, "  ")).map((line) => colour.dim(line)),
-        ...(found.text ? [wrapped(found.text, "  ")] : ["  (no doc comment)"]),
-        ...found.facts.map((fact) => colour.dim(`  ${fact}`)),
-        colour.dim(`  ${found.site}`),
-      ].join("\n"),
-    );
+    shell.print(docText(found));
   },
 };
+
+/** `doc` as it is printed. */
+export const docText = (doc: Doc): string =>
+  [
+    ...fitted(doc.signature).map((line) => colour.bold(line)),
+    ...doc.types.flatMap((type) => fitted(type, "  ")).map((line) => colour.dim(line)),
+    ...(doc.text ? [wrapped(doc.text, "  ")] : ["  (no doc comment)"]),
+    ...doc.facts.map((fact) => colour.dim(`  ${fact}`)),
+    colour.dim(`  ${doc.site}`),
+  ].join("\n");

@@ -13,6 +13,7 @@ import { help } from "./help";
 import { hosts } from "./hosts";
 import { load } from "./load";
 import { log } from "./log";
+import { look } from "./look";
 import { props } from "./props";
 import { reload } from "./reload";
 import { report } from "./report";
@@ -38,6 +39,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
     hosts,
     load,
     log,
+    look,
     props,
     reload,
     report,

@@ -88,7 +88,9 @@ export class LiveScreen {
 export const warmUp = (): Promise<unknown> => loadPicture();
 
 let loading: ReturnType<typeof loadForProduction> | undefined;
-const loadPicture = () => (loading ??= loadForProduction());
+
+/** ink and what draws with it, loaded when first needed. */
+export const loadPicture = () => (loading ??= loadForProduction());
 
 /** React's build for development, which it takes unless the environment says otherwise, is slower and needs 15 MB more. */
 async function loadForProduction() {
@@ -96,7 +98,8 @@ async function loadForProduction() {
   process.env["NODE_ENV"] = "production";
   try {
     const { loadInk, startPicture } = require("./_picture") as typeof import("./_picture");
-    return { ink: await loadInk(), startPicture };
+    const { startDrawing } = require("../look/_drawing") as typeof import("../look/_drawing");
+    return { ink: await loadInk(), startPicture, startDrawing };
   } finally {
     if (before === undefined) delete process.env["NODE_ENV"];
     else process.env["NODE_ENV"] = before;

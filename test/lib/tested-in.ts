@@ -12,6 +12,8 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/explore/_questions.ts": "test/lib/explore/on.test.ts",
   "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/_definition.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/planned.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/cells.ts": "test/lib/explore/_table-text.test.ts",
   "lib/explore/_history.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/_subjects.ts": "test/lib/explore/on.test.ts",
   "lib/controller/streams.ts": "test/lib/explore/follow.test.ts",

@@ -1,0 +1,48 @@
+/** Cells and columns of tables as text. */
+import { stripVTControlCharacters } from "node:util";
+import type { Cell } from "../model/rows";
+
+/** Between two columns. */
+export const GAP = "  ";
+/** A column is not made narrower than this, in characters. */
+const LEAST_WIDTH = 8;
+
+/** Makes the widest columns narrower, until all of them fit into `room`, with the gaps left out. */
+export function narrow(columns: { width: number }[], room: number): void {
+  for (;;) {
+    const total = columns.reduce((sum, { width }) => sum + width, 0);
+    const [widest, next] = [...columns].sort((a, b) => b.width - a.width);
+    if (total <= room || !widest || widest.width <= LEAST_WIDTH) return;
+    widest.width = Math.max(LEAST_WIDTH, widest.width - (total - room), (next?.width ?? 0) - 1);
+  }
+}
+
+const BYTES = /Bytes$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+/** What stands above the column `name`. */
+export const headOf = (name: string): string => name.replace(BYTES, "");
+
+/** A cell of the column `name` on one line, without control characters. */
+export function cellText(name: string, cell: Cell | undefined): string {
+  if (cell === undefined || cell === null) return "";
+  if (typeof cell === "number" && BYTES.test(name)) return bytesText(cell);
+  if (typeof cell === "string" && TIME.test(cell)) return `${cell.slice(0, 10)} ${cell.slice(11, 16)}Z`;
+  const text = typeof cell === "object" ? cell.join(" ") : String(cell);
+  return stripVTControlCharacters(text).replaceAll(/\s+/g, " ");
+}
+
+const UNITS = ["B", "K", "M", "G", "T", "P"];
+
+/** As ls -h does: 1.5K. */
+export function bytesText(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}${UNITS[power]}`;
+}
+
+/** In characters. */
+export const lengthOf = (text: string): number => [...text].length;
+
+/** `text`, cut to `width` characters. */
+export const cutTo = (text: string, width: number): string =>
+  lengthOf(text) > width ? `${[...text].slice(0, width - 1).join("")}…` : text;

@@ -1,0 +1,200 @@
+import type { AnyWatch } from "../../lib/controller/session";
+import { follow } from "../../lib/explore/follow";
+import { on } from "../../lib/explore/on";
+import { plannedWhole } from "../../lib/explore/planned";
+import type { Located, Rows } from "../../lib/explore/rows";
+import { hosts } from "../../lib/model/host";
+import type { Row } from "../../lib/model/rows";
+import { planWord } from "../views/_plan";
+import { type HostTree, inOrder, treeOf } from "../views/_tree";
+import type { PaneName } from "./panes";
+import type { LookEvent } from "./reducer";
+import { EVERY_S, EVERY_S_IF_LOST } from "./screen";
+
+/** Entries of each journal that come first. */
+const NEWEST = 200;
+
+/** Asks hosts for the pane on the screen, each by itself, so that none waits for another. Nothing on them is changed. */
+export class Asking {
+  /** The plan of each host, once it was asked for. */
+  readonly plans = new Map<string, HostTree>();
+  /** What has not been answered yet: a slow host is not asked a second time meanwhile. */
+  readonly #pending = new Set<string>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #logs = new Map<string, AnyWatch>();
+  #logged = 0;
+  #pane: PaneName | undefined;
+  #ended = false;
+
+  constructor(
+    private readonly names: readonly string[],
+    private readonly tell: (event: LookEvent) => void,
+  ) {}
+
+  /** Begins to ask for `pane`, and no longer for the one before. */
+  show(pane: PaneName): void {
+    if (pane === this.#pane || this.#ended) return;
+    this.#pane = pane;
+    this.#clear();
+    this.#endLogs();
+    for (const host of this.names) {
+      if (pane === "logs") this.#follow(host);
+      else if (!isPlan(pane) || !this.plans.has(host)) void this.#ask(isPlan(pane) ? "plan" : pane, host);
+    }
+  }
+
+  /** Plans `names` again now. */
+  replan(names: readonly string[] = this.names): void {
+    for (const host of names) void this.#ask("plan", host);
+  }
+
+  /** Asks nothing until `show`. */
+  pause(): void {
+    this.#pane = undefined;
+    this.#clear();
+    this.#endLogs();
+  }
+
+  end(): void {
+    this.pause();
+    this.#ended = true;
+  }
+
+  #clear(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #endLogs(): void {
+    for (const watch of this.#logs.values()) watch.stop();
+    this.#logs.clear();
+  }
+
+  async #ask(source: Source, host: string): Promise<void> {
+    const key = `${source} ${host}`;
+    if (this.#pending.has(key) || this.#ended) return;
+    clearTimeout(this.#timers.get(key));
+    this.#pending.add(key);
+    const isAnswered = await this.#answer(source, host);
+    this.#pending.delete(key);
+    if (this.#ended || this.#pane === undefined || !isOf(source, this.#pane)) return;
+    // What was planned stays: a plan is asked for with a key.
+    if (source === "plan" && isAnswered) return;
+    const seconds = isAnswered ? EVERY_S : EVERY_S_IF_LOST;
+    this.#timers.set(
+      key,
+      setTimeout(() => void this.#ask(source, host), seconds * 1000),
+    );
+  }
+
+  /** Tells what `host` answers. False if it does not. */
+  async #answer(source: Source, host: string): Promise<boolean> {
+    try {
+      if (source === "plan") return await this.#plan(host);
+      const rows = await QUESTIONS[source](host);
+      const [lost] = rows.errors;
+      if (lost) throw new Error(lost.message);
+      this.#tell({ kind: "answered", pane: source, host, rows: shaped(source, host, rows), at: Date.now() });
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      if (source === "hosts")
+        this.#tell({
+          kind: "answered",
+          pane: source,
+          host,
+          rows: [{ name: host, state: message }],
+          at: Date.now(),
+        });
+      else for (const pane of panesOf(source)) this.#tell({ kind: "lost", pane, host, message });
+      return false;
+    }
+  }
+
+  async #plan(host: string): Promise<boolean> {
+    const [report] = await plannedWhole([hosts.get(host) ?? { name: host }], []);
+    if (!report || (report.failure && report.steps.length === 0))
+      throw new Error(report?.failure?.message ?? "nothing was planned");
+    const tree = treeOf(report);
+    this.plans.set(host, tree);
+    const at = Date.now();
+    const leaves = inOrder(tree.roots).filter(({ children }) => children.length === 0);
+    const rows = leaves.map((step) => ({
+      number: step.step,
+      plan: planWord(step),
+      step: step.desc,
+      place: step.site,
+    }));
+    const files = leaves.flatMap((step) =>
+      (step.plan?.paths ?? []).map((path) => ({
+        path,
+        plan: planWord(step),
+        step: step.desc,
+        number: step.step,
+      })),
+    );
+    this.#tell({ kind: "answered", pane: "properties", host, rows, at });
+    this.#tell({ kind: "answered", pane: "files", host, rows: files.toSorted(byPath), at });
+    return true;
+  }
+
+  /** The newest entries, then further ones; again after a while when the link is lost. */
+  #follow(host: string): void {
+    const watch = follow([hosts.get(host) ?? { name: host }], [], { lines: NEWEST }, true);
+    this.#logs.set(host, watch);
+    let isNew = true;
+    watch.subscribe(({ change, row, message = "it does not answer" }) => {
+      if (watch.stopped) return;
+      const at = Date.now();
+      // Entries of before a loss come again.
+      if (row && isNew) this.#tell({ kind: "answered", pane: "logs", host, rows: [], at });
+      if (row) {
+        isNew = false;
+        this.#logged += 1;
+        this.#tell({ kind: "logged", host, row: { ...row, number: this.#logged }, at });
+      } else if (change === "lost") {
+        this.#tell({ kind: "lost", pane: "logs", host, message });
+        this.#timers.set(
+          host,
+          setTimeout(() => this.#follow(host), EVERY_S_IF_LOST * 1000),
+        );
+      }
+    });
+  }
+
+  #tell(event: LookEvent): void {
+    if (!this.#ended) this.tell(event);
+  }
+}
+
+/** What is asked for at once: the plan fills two panes. */
+type Source = "plan" | Exclude<PaneName, "properties" | "files" | "logs">;
+
+const isPlan = (pane: PaneName): pane is "properties" | "files" => pane === "properties" || pane === "files";
+const panesOf = (source: Source): readonly PaneName[] =>
+  source === "plan" ? ["properties", "files"] : [source];
+const isOf = (source: Source, pane: PaneName): boolean => panesOf(source).includes(pane);
+
+const QUESTIONS: Readonly<Record<Exclude<Source, "plan">, (host: string) => Promise<Rows<Located<Row>>>>> = {
+  hosts: (host) => on(host).facts(),
+  services: (host) => on(host).services(),
+  ports: (host) => on(host).ports(),
+  processes: (host) => on(host).processes(),
+  disks: (host) => on(host).mounts(),
+};
+
+/** `all` as the pane shows them. */
+function shaped(source: Source, name: string, all: readonly Located<Row>[]): Row[] {
+  const rows = all.map(({ host: _, ...row }): Row => row);
+  if (source === "hosts") return rows.map((row) => ({ ...row, name, state: "answers" }));
+  if (source === "processes")
+    return rows.sort((one, other) => Number(other["memoryBytes"]) - Number(one["memoryBytes"]));
+  if (source !== "disks") return rows;
+  return rows.map((row) => ({
+    ...row,
+    used: `${Math.round((100 * Number(row["usedBytes"])) / Number(row["sizeBytes"]))}%`,
+  }));
+}
+
+const byPath = (one: { path: string }, other: { path: string }): number =>
+  one.path < other.path ? -1 : one.path > other.path ? 1 : 0;

@@ -1,0 +1,174 @@
+import { cellText, cutTo, GAP, headOf, lengthOf, narrow } from "../../lib/explore/cells";
+import type { Row } from "../../lib/model/rows";
+import { visibleText } from "../../lib/util/clean-text";
+import { colour } from "../_colour";
+import { HELP } from "./_help";
+import { type Entry, PANES, panes } from "./panes";
+import {
+  type Detail,
+  isTooSmall,
+  LEAST,
+  type LookState,
+  MOST_ERRORS,
+  roomOf,
+  shownEntries,
+  shownHosts,
+  unanswered,
+} from "./state";
+
+/** The seconds between two questions to a host, and to one that has not answered. */
+export const EVERY_S = 5;
+export const EVERY_S_IF_LOST = 15;
+
+/** The lines of the whole screen. */
+export function screenLines(state: LookState): string[] {
+  const { columns, rows } = state;
+  if (isTooSmall(state)) {
+    const need = `${columns}x${rows} is too small: .look needs ${LEAST.columns}x${LEAST.rows}`;
+    return [need, "q leaves"].slice(0, rows).map((line) => cutTo(line, columns));
+  }
+  const body = state.help ? HELP : state.detail ? detailLines(state, state.detail) : paneLines(state);
+  const room = rows - 4;
+  const filled = [...body.slice(0, room), ...Array<string>(Math.max(0, room - body.length)).fill("")];
+  return [titleLine(state), tabLine(state), ...filled, noteLine(state), keyLine(state)];
+}
+
+function titleLine(state: LookState): string {
+  const { hosts, only, columns } = state;
+  const who = only ?? (hosts.length === 1 ? (hosts[0] ?? "") : `${hosts.length} hosts`);
+  const when = freshness(state);
+  const name = cutTo(who, Math.max(8, columns - lengthOf(when) - 2));
+  return (
+    colour.bold(name) + " ".repeat(Math.max(2, columns - lengthOf(name) - lengthOf(when))) + colour.dim(when)
+  );
+}
+
+/** When what is on the screen was asked for, and how often that is. */
+function freshness(state: LookState): string {
+  const { answers } = state.panes[state.pane];
+  const times = shownHosts(state).flatMap((host) => answers.get(host)?.at ?? []);
+  if (times.length === 0) return "asking";
+  const at = new Date(Math.min(...times)).toISOString().slice(11, 19);
+  if (state.pane === "logs") return "live";
+  const isPlan = state.pane === "properties" || state.pane === "files";
+  return isPlan ? `planned ${at}Z` : `${at}Z, every ${EVERY_S} s`;
+}
+
+function tabLine({ pane, columns }: LookState): string {
+  const whole = PANES.map((name, index) => `${index + 1} ${name}`);
+  const fits = lengthOf(whole.join(" ")) + 3 <= columns;
+  const tabs = PANES.map((name, index) => {
+    const tab = fits || name === pane ? (whole[index] ?? "") : `${index + 1}`;
+    if (name !== pane) return ` ${tab}`;
+    return colour.level === 0 ? ` [${tab}]` : ` ${colour.inverse.bold(` ${tab} `)}`;
+  });
+  return tabs.join("");
+}
+
+function paneLines(state: LookState): string[] {
+  const { pane } = state;
+  const { index, top, answers, filter } = state.panes[pane];
+  const entries = shownEntries(state);
+  const shown = entries.slice(top, top + roomOf(state));
+  const errors = errorLines(state);
+  if (entries.length === 0) {
+    const waiting = shownHosts(state).some((host) => !answers.has(host));
+    const why = waiting ? "asking…" : filter ? `nothing matches ${filter}` : panes[pane].empty;
+    return [...errors, "", ...(waiting || errors.length === 0 || filter ? [`  ${colour.dim(why)}`] : [])];
+  }
+  const table = tableLines(state, shown);
+  return [
+    table.head,
+    ...errors,
+    ...table.lines.map((line, at) =>
+      top + at === index ? colour.inverse(`>${line.padEnd(state.columns - 1)}`) : ` ${line}`,
+    ),
+  ];
+}
+
+function errorLines(state: LookState): string[] {
+  const errors = unanswered(state);
+  const listed = errors.length > MOST_ERRORS ? errors.slice(0, MOST_ERRORS - 1) : errors;
+  const more = errors.length - listed.length;
+  return [
+    ...listed.map(({ host, error, at }) => {
+      const since = at === undefined ? "" : ` (rows of ${new Date(at).toISOString().slice(11, 19)}Z)`;
+      return colour.red(cutTo(`✗ ${host}: ${plain(error)}${since}`, state.columns));
+    }),
+    ...(more > 0 ? [colour.red(`✗ and ${more} more hosts do not answer`)] : []),
+  ];
+}
+
+function tableLines(state: LookState, entries: readonly Entry[]) {
+  const names = panes[state.pane].columns;
+  const withHost = state.pane !== "hosts" && shownHosts(state).length > 1;
+  const columns = (withHost ? ["host", ...names] : names).map((name) => {
+    const cells = entries.map(({ host, row }) => (name === "host" ? host : shownCell(name, row)));
+    const isNumber = entries.every(({ row }) => typeof (row[name] ?? 0) === "number") && name !== "host";
+    const width = Math.max(lengthOf(headOf(name)), ...cells.map(lengthOf));
+    return { name, cells, isNumber, width };
+  });
+  narrow(columns, state.columns - 1 - GAP.length * (columns.length - 1));
+  const line = (texts: readonly string[]) =>
+    cutTo(
+      columns
+        .map(({ isNumber, width }, index) => {
+          const text = cutTo(texts[index] ?? "", width);
+          const fill = " ".repeat(width - lengthOf(text));
+          return isNumber ? fill + text : text + fill;
+        })
+        .join(GAP)
+        .trimEnd(),
+      state.columns - 1,
+    );
+  return {
+    head: colour.cyan(` ${line(columns.map(({ name }) => headOf(name)))}`),
+    lines: entries.map((_, index) => line(columns.map(({ cells }) => cells[index] ?? ""))),
+  };
+}
+
+/** Longer cells are cut before anything is done with them. */
+const MOST_IN_CELL = 1000;
+
+function shownCell(name: string, row: Row): string {
+  const cell = row[name];
+  const short = typeof cell === "string" ? cell.slice(0, MOST_IN_CELL) : cell;
+  // The day of an entry of a journal is that of its neighbours.
+  if (name === "time" && typeof short === "string") return short.slice(11, 19);
+  return visibleText(cellText(name, short));
+}
+
+/** Text of a host or a user on one line. */
+const plain = (text: string): string => visibleText(cellText("", text.slice(0, MOST_IN_CELL)));
+
+function detailLines(state: LookState, { title, lines, top }: Detail): string[] {
+  const room = roomOf(state);
+  const shown = lines?.slice(top, top + room) ?? [colour.dim("  asking…")];
+  const place =
+    lines && lines.length > room ? ` (${top + 1}–${top + shown.length} of ${lines.length} lines)` : "";
+  return [colour.cyan(cutTo(`${plain(title)}${place}`, state.columns)), ...shown];
+}
+
+function noteLine({ question, running, note, filtering, pane, panes: all, columns }: LookState): string {
+  const { filter } = all[pane];
+  if (question) return colour.yellow(cutTo(`${plain(question.text)} (y/n)`, columns));
+  if (filtering) return cutTo(`/${filter}▏`, columns);
+  if (note) return (note.bad ? colour.red : colour.yellow)(cutTo(plain(note.text), columns));
+  if (running !== undefined) return colour.cyan(cutTo(`${plain(running)} (Ctrl-C stops it)`, columns));
+  return filter === ""
+    ? ""
+    : colour.dim(cutTo(`only what matches ${filter}; Escape shows everything`, columns));
+}
+
+function keyLine({ question, filtering, detail, help, columns }: LookState): string {
+  const keys = question
+    ? "y yes  any other key: no"
+    : help
+      ? "any key goes back"
+      : filtering
+        ? "Enter keeps the filter  Escape removes it"
+        : detail
+          ? "↑↓ scroll  Escape back  d deploy  r restart  s shell  ? keys"
+          : "↑↓ Enter open  / filter  p plan  d deploy  r restart  s shell  ? keys  q leave";
+  return colour.dim(cutTo(keys, columns));
+}
