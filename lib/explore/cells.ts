@@ -18,14 +18,16 @@ export function narrow(columns: { width: number }[], room: number): void {
 }
 
 const BYTES = /Bytes$/;
+const SECONDS = /Seconds$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 /** What stands above the column `name`. */
-export const headOf = (name: string): string => name.replace(BYTES, "");
+export const headOf = (name: string): string => name.replace(BYTES, "").replace(SECONDS, "");
 
 /** A cell of the column `name` on one line, without control characters. */
 export function cellText(name: string, cell: Cell | undefined): string {
   if (cell === undefined || cell === null) return "";
   if (typeof cell === "number" && BYTES.test(name)) return bytesText(cell);
+  if (typeof cell === "number" && SECONDS.test(name)) return durationText(cell);
   if (typeof cell === "string" && TIME.test(cell)) return `${cell.slice(0, 10)} ${cell.slice(11, 16)}Z`;
   const text = typeof cell === "object" ? cell.join(" ") : String(cell);
   return stripVTControlCharacters(text).replaceAll(/\s+/g, " ");
@@ -38,6 +40,14 @@ export function bytesText(bytes: number): string {
   const power = Math.min(UNITS.length - 1, bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
   return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}${UNITS[power]}`;
+}
+
+/** In the two largest units: 3d 4h. */
+function durationText(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor((minutes % 1440) / 60)];
+  if (days > 0) return `${days}d ${hours}h`;
+  return hours > 0 ? `${hours}h ${minutes % 60}m` : `${minutes}m ${Math.floor(seconds % 60)}s`;
 }
 
 /** In characters. */

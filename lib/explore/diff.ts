@@ -90,7 +90,10 @@ async function betweenRows(
     return Object.keys(a)
       .filter(
         (column) =>
-          column !== "host" && !keys.includes(column) && !without.includes(column) && !/Bytes$/.test(column),
+          column !== "host" &&
+          !keys.includes(column) &&
+          !without.includes(column) &&
+          !/(Bytes|Seconds)$/.test(column),
       )
       .filter((column) => !isDeepStrictEqual(a[column], b[column]))
       .map((column) => difference(column, a[column] ?? null, b[column] ?? null));

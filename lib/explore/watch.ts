@@ -11,7 +11,7 @@ export interface WatchOptions {
   readonly every?: number;
   /** The columns that tell which rows belong together. Default: the first of `name`, `path`, `place`, `destination`, `pid`; else all. */
   readonly by?: readonly string[];
-  /** Columns that are not compared. Default: `cpu`, and those in bytes. */
+  /** Columns that are not compared. Default: `cpu`, and those in bytes or seconds. */
   readonly without?: readonly string[];
 }
 
@@ -93,7 +93,7 @@ class Known<R extends Located<Row>> {
     return Object.keys(row).some(
       (column) =>
         !this.without.includes(column) &&
-        !/Bytes$/.test(column) &&
+        !/(Bytes|Seconds)$/.test(column) &&
         !isDeepStrictEqual(before[column], row[column]),
     );
   }

@@ -9,6 +9,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/via.ts": "test/lib/connection/conformance.test.ts",
 
   "lib/tables/": "test/lib/explore/on.test.ts",
+  "lib/tables/_wtmp.ts": "test/lib/tables/reboots.test.ts",
   "lib/explore/_questions.ts": "test/lib/explore/on.test.ts",
   "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/_definition.ts": "test/lib/explore/drift.test.ts",

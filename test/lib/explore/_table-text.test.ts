@@ -21,6 +21,11 @@ test("columns are aligned, numbers to the right, sizes with a unit, and one host
   ]);
 });
 
+test("durations are in their two largest units", () => {
+  const upSeconds = [5, 3_700, 90_061].map((seconds) => ({ host: "web1", upSeconds: seconds }));
+  assert.deepEqual(shown(upSeconds), ["   up", "0m 5s", "1h 1m", "1d 1h"]);
+});
+
 test("several hosts are a column", () => {
   assert.deepEqual(shown([web("cron", 1024), { ...web("cron", 0), host: "web2" }]), [
     "host  name  memory",

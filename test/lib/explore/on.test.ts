@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { release } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { inspect } from "node:util";
 import { deployThese } from "../../../lib/controller/deploy";
@@ -158,6 +159,7 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
         authorizedKeys: asking.authorizedKeys(),
         certificates: asking.certificates("/etc/probe*.pem"),
         connections: asking.connections(),
+        containers: asking.containers(),
         cron: asking.cron(),
         deployments: asking.deployments(),
         disks: asking.disks(),
@@ -176,6 +178,7 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
         ports: asking.ports(),
         processes: asking.processes(),
         read: asking.read("/root/lines"),
+        reboots: asking.reboots(),
         routes: asking.routes(),
         services: asking.services(),
         sessions: asking.sessions(),
@@ -198,6 +201,11 @@ printf '\\nStart-Date: 2026-01-31  11:59:59\\nCommandline: apt-get install probe
       assert.deepEqual(
         [...(await asked.touched)].map(({ path }) => path),
         ["/root/lines"],
+      );
+      assert.deepEqual([...(await asked.containers)], []);
+      assert.deepEqual(
+        [...(await asked.reboots)].map(({ ended, kernel }) => [ended, kernel]),
+        [["still up", release()]],
       );
       const [certificate, ...noMore] = await asked.certificates;
       assert.deepEqual(
