@@ -145,8 +145,9 @@ async function hostFigures({
   exec,
 }: SoakHost): Promise<Pick<Figures, "supervisor" | "supervisorOpen" | "relays" | "hostCache">> {
   const text = await exec(`
-for dir in /proc/[0-9]*; do
-  words=$({ tr '\\0' ' ' <"$dir/cmdline"; } 2>/dev/null)
+for file in $(grep -lsaF ${agent}/ /proc/[0-9]*/cmdline); do
+  dir=\${file%/cmdline}
+  words=$({ tr '\\0' ' ' <"$file"; } 2>/dev/null)
   case $words in
     *${agent}/*" supervisor "*) echo "supervisor $(sed -n 's/^VmRSS:[^0-9]*//p' "$dir/status") $(ls "$dir/fd" | wc -l)" ;;
     *${agent}/*" relay "*) echo "relay" ;;

@@ -17,7 +17,7 @@ import { MOST_PATIENCE, patience } from "./load";
 const root = path.resolve(__dirname, "../..");
 
 /** Milliseconds that one test file may take. Each of its tests has a limit of its own. */
-const fileTimeout = 1_200_000;
+const fileTimeout = 2_700_000;
 
 /** Milliseconds between two looks at whether there is room for another file. */
 const LOOK_MS = 500;

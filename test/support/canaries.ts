@@ -15,11 +15,16 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+/** Characters: as many as all canaries have in common, in each form. */
+const BEGINNING = 6;
+
 export class Canaries {
   /** A file with what is searched for, so that no search has it in its arguments. */
   readonly #patterns = path.join(mkdtempSync(path.join(tmpdir(), "canaries-")), "patterns");
   /** What to search for, and the name of its canary. */
   readonly #known = new Map<string, string>();
+  /** How the forms of all begin, which is mostly the same. */
+  #beginnings = /(?!)/;
 
   /** A new secret. `name` says in failures which one was found. */
   issue(name: string): string {
@@ -31,11 +36,14 @@ export class Canaries {
   /** Searches for `secret` too, as it is and as programs write bytes. */
   add(name: string, secret: string): void {
     for (const form of formsOf(Buffer.from(secret))) this.#known.set(form, name);
+    const beginnings = new Set([...this.#known.keys()].map((form) => form.slice(0, BEGINNING)));
+    this.#beginnings = new RegExp([...beginnings].map((each) => each.replace(/\W/g, "\\$&")).join("|"));
     writeFileSync(this.#patterns, [...this.#known.keys()].map((form) => `${form}\n`).join(""));
   }
 
   /** The names of the canaries in `text`. */
   in(text: string): string[] {
+    if (!this.#beginnings.test(text)) return [];
     return [...new Set([...this.#known].filter(([form]) => text.includes(form)).map(([, name]) => name))];
   }
 
@@ -54,8 +62,8 @@ export class Canaries {
   /** The canaries in the memory of a process. */
   inMemory(pid: number): string[] {
     const found = new Set<string>();
-    for (const chunk of memoryOf(pid)) {
-      const forms = output("grep", ["-a", "-o", "-F", "-f", this.#patterns], chunk).split("\n");
+    for (const part of inParts(memoryOf(pid))) {
+      const forms = output("grep", ["-a", "-o", "-F", "-f", this.#patterns], part).split("\n");
       for (const name of forms.flatMap((form) => this.#known.get(form) ?? [])) found.add(name);
     }
     return [...found];
@@ -134,6 +142,23 @@ function contentOf(file: string): string {
   }
 }
 
+/** Bytes searched by one process. */
+const PART = 2 ** 26;
+
+/** The same bytes in fewer pieces. */
+function* inParts(chunks: Iterable<Buffer>): Generator<Buffer> {
+  let part: Buffer[] = [];
+  let size = 0;
+  for (const chunk of chunks) {
+    part.push(chunk);
+    size += chunk.length;
+    if (size < PART) continue;
+    yield Buffer.concat(part);
+    [part, size] = [[], 0];
+  }
+  yield Buffer.concat(part);
+}
+
 /** What a process can write to. */
 function* memoryOf(pid: number): Generator<Buffer> {
   const memory = openSync(`/proc/${pid}/mem`, "r");
@@ -141,7 +166,7 @@ function* memoryOf(pid: number): Generator<Buffer> {
     for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")) {
       const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
       if (!start) continue;
-      const chunk = Buffer.alloc(Math.min(Number.parseInt(end, 16) - Number.parseInt(start, 16), 2 ** 28));
+      const chunk = Buffer.allocUnsafe(Math.min(Number.parseInt(end, 16) - Number.parseInt(start, 16), 2 ** 28));
       try {
         yield chunk.subarray(0, readSync(memory, chunk, 0, chunk.length, Number.parseInt(start, 16)));
       } catch {

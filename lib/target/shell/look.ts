@@ -27,6 +27,8 @@ export class Look {
   readonly #hidden: Questions;
   readonly #end = new AbortController();
   readonly #waiting = new Set<Promise<unknown>>();
+  /** Those who wait for all answers, by their patience. */
+  readonly #answered = new Map<number, Promise<void>>();
   /** When something was heard last, or asked; `Infinity` until the host begins to answer. */
   #heardAt = Number.POSITIVE_INFINITY;
   #asksMounts: boolean;
@@ -79,8 +81,16 @@ export class Look {
     };
   }
 
-  /** Resolves when everything is answered, or nothing was heard for `patience` milliseconds. */
-  async answered(patience: number): Promise<void> {
+  /** Resolves when everything is answered, or nothing was heard for `patience` milliseconds. Many wait, for the same. */
+  answered(patience: number): Promise<void> {
+    const shared =
+      this.#answered.get(patience) ??
+      this.#allAnswered(patience).finally(() => this.#answered.delete(patience));
+    this.#answered.set(patience, shared);
+    return shared;
+  }
+
+  async #allAnswered(patience: number): Promise<void> {
     while (this.#waiting.size > 0) {
       const timer = new AbortController();
       const silent = this.#silence(patience, timer.signal);

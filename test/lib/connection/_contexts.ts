@@ -83,6 +83,26 @@ function start(name: string, from: Start["from"], to: Endpoint, hops: Start["hop
   return { name, from, to, hops };
 }
 
+export const endOf = ({ user, system }: Endpoint): string => `${user} in ${system}`;
+
+/**
+ * Chains of two hops: at each end of a first hop, every hop that makes sense there. Which of the first hops that end there
+ * comes first takes turns; with `all`, each does.
+ */
+export function pairs(all: boolean): [Start, Step][] {
+  const byEnd = Object.values(Object.groupBy(starts, ({ to }) => endOf(to)));
+  return byEnd.flatMap((alike = []) => {
+    const turns = alike.map((start) => nextSteps(start.to));
+    const longest = Math.max(...turns.map((steps) => steps.length));
+    return Array.from({ length: longest }, (_, n) => n).flatMap((n) =>
+      alike.flatMap((start, turn): [Start, Step][] => {
+        const step = turns[turn]?.[n];
+        return step && (all || n % alike.length === turn) ? [[start, step]] : [];
+      }),
+    );
+  });
+}
+
 /** Every hop that makes sense after `endpoint`. */
 export function nextSteps(endpoint: Endpoint): Step[] {
   const { user, system } = endpoint;

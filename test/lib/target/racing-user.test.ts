@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { limit } from "../../support/load";
 import { actNames, isRace, noRace, Races } from "./_racing";
 
-const ROUNDS = { agent: 400, posix: 40 };
+const ROUNDS = { agent: 150, posix: 20 };
 
 describe("a racing user", { skip: noRace }, () => {
   let races: Races;

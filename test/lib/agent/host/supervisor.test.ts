@@ -164,8 +164,8 @@ describe("the supervisor", () => {
   test("an agent that ends at each job is given up", async () => {
     assertOk(await on.deploy(prop("probe.runs", "true")));
     const file = path.join(on.dir, "begun");
-    const deployment = on.deploy(prop("probe.runs", `touch ${file}; sleep 60`));
-    await until("the step", () => existsSync(file), 30);
+    const deployment = on.deploy(prop("probe.runs", `echo $$ >${file}; exec sleep 60`));
+    const pid = Number(await until("the step", () => existsSync(file) && readFileSync(file, "utf8").trim()));
     const killRelays = () => {
       for (const pid of on.pids("relay")) process.kill(pid, "SIGKILL");
     };
@@ -180,6 +180,7 @@ describe("the supervisor", () => {
       report.failure?.message ?? "",
       /^via\.agent\(\): the connection to this\.example\.org ended 7 times in a row, each time soon after it was opened; the deployment may go on there: `\.log this\.example\.org` shows how it ended, and ~\/\.cache\/consfigurator\/agent\/log on the host why the agent did$/,
     );
+    process.kill(pid);
   });
 
   test("a relay whose controller is silent exits", async () => {
