@@ -102,7 +102,7 @@ export class Canaries {
           for (const canary of this.in(text)) seen.add(`${canary} in ${name} of ${commandIn(pid)}`);
         }
       }
-    }, 20);
+    }, 40);
     return { seen: () => [...seen], looks: () => looks, stop: () => clearInterval(timer) };
   }
 
