@@ -166,7 +166,9 @@ function* memoryOf(pid: number): Generator<Buffer> {
     for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")) {
       const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
       if (!start) continue;
-      const chunk = Buffer.allocUnsafe(Math.min(Number.parseInt(end, 16) - Number.parseInt(start, 16), 2 ** 28));
+      const chunk = Buffer.allocUnsafe(
+        Math.min(Number.parseInt(end, 16) - Number.parseInt(start, 16), 2 ** 28),
+      );
       try {
         yield chunk.subarray(0, readSync(memory, chunk, 0, chunk.length, Number.parseInt(start, 16)));
       } catch {
