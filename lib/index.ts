@@ -22,6 +22,7 @@ export { type Drifted, drift } from "./explore/drift";
 export type { FollowOptions } from "./explore/follow";
 export { type Asking, on, type Ran } from "./explore/on";
 export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
+export { type Happened, type Moment, since } from "./explore/since";
 export { type WatchOptions, watch } from "./explore/watch";
 export type { Watch } from "./explore/watching";
 export { type Owner, whose } from "./explore/whose";

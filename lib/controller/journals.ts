@@ -22,6 +22,8 @@ export interface JournalledDeployment {
   readonly at: string;
   /** False: it is still running, or was killed. */
   readonly over: boolean;
+  /** True: it only asks. */
+  readonly plan: boolean;
   readonly report: Report;
 }
 
@@ -107,8 +109,9 @@ export function parseJournal(written: string, host: string): JournalledDeploymen
   if (!started) return [];
   const status = outcome === undefined ? "detached" : outcomeStatus(outcome);
   const report = reporter.finish(host, "", status, ms, outcome?.failure);
-  const { by, at } = started;
-  return [{ by: cleanName(`${by}`), at: cleanName(`${at}`), over: outcome !== undefined, report }];
+  const { by, at, plan } = started;
+  const over = outcome !== undefined;
+  return [{ by: cleanName(`${by}`), at: cleanName(`${at}`), over, plan: plan === true, report }];
 }
 
 function* linesOf(written: string): Generator<JournalLine> {

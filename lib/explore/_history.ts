@@ -7,9 +7,12 @@ import { placeOf } from "./_changes";
 /** How many deployments are looked through. */
 const MOST_DEPLOYMENTS = 50;
 
-/** The deployments that the host has a journal of, newest first; none where it cannot be read. */
-export const lastDeployments = (host: string, hops: readonly Hop[]): Promise<JournalledDeployment[]> =>
-  recordedDeployments(host, hops, MOST_DEPLOYMENTS);
+/** The deployments that the host has a journal of, newest first, without the questions that are asked meanwhile. */
+export const lastDeployments = async (
+  host: string,
+  hops: readonly Hop[],
+): Promise<readonly JournalledDeployment[]> =>
+  (await recordedDeployments(host, hops, MOST_DEPLOYMENTS)).filter(({ plan }) => !plan);
 
 /** What a host tells of the past. */
 export interface Touched {
@@ -23,7 +26,7 @@ export interface Touched {
   }[];
 }
 
-interface PackageEvent {
+export interface PackageEvent {
   readonly when: string;
   readonly name: string;
   readonly action: string;
@@ -115,7 +118,8 @@ const NEAR_S = 300;
 
 const seconds = (moment: string): number => Date.parse(moment) / 1000;
 
-const eventText = ({ action, name, from, to, command, by }: PackageEvent): string =>
+/** What was done with a package, in words. */
+export const eventText = ({ action, name, from, to, command, by }: PackageEvent): string =>
   [
     `${action} of ${name} ${[from, to].filter(Boolean).join(" → ")}`.trim(),
     command && `by ${command}`,

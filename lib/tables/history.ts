@@ -2,7 +2,10 @@ import { list, object, path } from "../model/schema";
 import { deftable } from "../model/table";
 import type { PosixTarget } from "../model/target";
 
-/** When the files at `paths` were last touched in any way: content, mode, owner or name. One row for each that is there. */
+/**
+ * When the files at `paths` were last touched in any way: content, mode, owner or name. One row for each that is there. `type`:
+ * "file", "directory", "symlink" or "other".
+ */
 export const touched = deftable({
   name: "tables.touched",
   args: object({ paths: list(path()) }),
@@ -11,16 +14,21 @@ export const touched = deftable({
     if (paths.length === 0) return [];
     // GNU and busybox, then BSD. It fails when one of them is missing, and prints the others.
     const script =
-      'if stat -c %Z / >/dev/null 2>&1; then stat -c "%Z %n" -- "$@"; else stat -f "%c %N" -- "$@"; fi';
+      'if stat -c %Z / >/dev/null 2>&1; then stat -c "%Z %F/%n" -- "$@"; else stat -f "%c %HT/%N" -- "$@"; fi';
     const { stdout } = await target.query(["sh", "-c", script, "sh", ...paths], { mayFail: true });
     return stdout.split("\n").flatMap((line) => {
-      const [, seconds, file = ""] = /^(\d+) (\/.*)$/.exec(line) ?? [];
-      return seconds === undefined
-        ? []
-        : [{ path: file, touched: new Date(Number(seconds) * 1000).toISOString() }];
+      const [, seconds, kind = "", file = ""] = /^(\d+) ([\w ]+)\/(\/.*)$/.exec(line) ?? [];
+      if (seconds === undefined) return [];
+      return [{ path: file, type: typeOf(kind), touched: new Date(Number(seconds) * 1000).toISOString() }];
     });
   },
 });
+
+/** stat(1) calls it "regular empty file" or "Regular File". */
+const typeOf = (kind: string): string =>
+  ({ regular: "file", directory: "directory", symbolic: "symlink" })[
+    kind.split(" ")[0]?.toLowerCase() ?? ""
+  ] ?? "other";
 
 /**
  * What was done with packages, as dpkg and apt have logged it in this month and the one before, oldest first. `command` and

@@ -16,6 +16,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/explore/planned.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/cells.ts": "test/lib/explore/_table-text.test.ts",
   "lib/explore/_history.ts": "test/lib/explore/drift.test.ts",
+  "lib/explore/_moment.ts": "test/lib/explore/since.test.ts",
   "lib/explore/_subjects.ts": "test/lib/explore/on.test.ts",
   "lib/controller/streams.ts": "test/lib/explore/follow.test.ts",
   "lib/explore/watching.ts": "test/lib/explore/watch.test.ts",
