@@ -6,6 +6,7 @@ import type { Located, Rows } from "../../lib/explore/rows";
 import type { Row } from "../../lib/model/rows";
 import { visibleText } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
+import { beside, columns } from "../_layout";
 import { docText } from "../commands/doc";
 import { docOf } from "../docs";
 import { positionOf } from "../editor";
@@ -14,8 +15,7 @@ import { planNote, planWord } from "../views/_plan";
 import type { HostTree, Step } from "../views/_tree";
 import { formatFailure } from "../views/_words";
 import type { Workspace } from "../workspace";
-import type { Entry, PaneName } from "./panes";
-import { unitOf } from "./reducer";
+import { type Entry, type PaneName, unitOf } from "./panes";
 
 /** Where the documentation of properties and the consfig are. */
 export type Sources = Pick<Workspace["consfig"], "root" | "isSource">;
@@ -134,19 +134,31 @@ const AROUND = 3;
 function recordLines(row: Row): string[] {
   const shown = Object.entries(row).filter(([name]) => name !== "number");
   const widest = Math.max(...shown.map(([name]) => headOf(name).length));
-  return shown.map(
-    ([name, cell]) => `${colour.cyan(headOf(name).padEnd(widest))}  ${visibleText(cellText(name, cell))}`,
-  );
+  return shown.flatMap(([name, cell]) => {
+    const head = `${colour.cyan(headOf(name).padEnd(widest))}  `;
+    return beside(head, widest + 2, visibleText(cellText(name, cell))).split("\n");
+  });
 }
 
 /** One line a row; where the host has not answered, the reason. */
 const rowLines = <R extends Row>(rows: Rows<Located<R>>, text: (row: Located<R>) => string): string[] => [
   ...rows.errors.map(({ message }) => colour.red(visibleText(message))),
-  ...rows.slice(0, MOST_LINES).map((row) => visibleText(text(row)).replaceAll("\t", "    ")),
+  ...rows.slice(0, MOST_LINES).flatMap((row) => folded(visibleText(text(row)).replaceAll("\t", "    "))),
   ...(rows.length > MOST_LINES ? [colour.dim(`… and ${rows.length - MOST_LINES} more lines`)] : []),
 ];
 
 const MOST_LINES = 5000;
+
+/** `text` in lines that fit the terminal. */
+function folded(text: string): string[] {
+  const characters = [...text.slice(0, MOST_IN_LINE)];
+  const count = Math.max(1, Math.ceil(characters.length / columns()));
+  return Array.from({ length: count }, (_, index) =>
+    characters.slice(index * columns(), (index + 1) * columns()).join(""),
+  );
+}
+
+const MOST_IN_LINE = 10_000;
 
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ["", colour.bold(title), ...lines];

@@ -1,4 +1,4 @@
-import type { AnyWatch } from "../../lib/controller/session";
+import { type AnyDeployment, type AnyWatch, session } from "../../lib/controller/session";
 import { follow } from "../../lib/explore/follow";
 import { on } from "../../lib/explore/on";
 import { plannedWhole } from "../../lib/explore/planned";
@@ -13,6 +13,8 @@ import { EVERY_S, EVERY_S_IF_LOST } from "./screen";
 
 /** Entries of each journal that come first. */
 const NEWEST = 200;
+/** Entries that come in this time are shown together. */
+const TOGETHER_MS = 100;
 
 /** Asks hosts for the pane on the screen, each by itself, so that none waits for another. Nothing on them is changed. */
 export class Asking {
@@ -25,6 +27,11 @@ export class Asking {
   #logged = 0;
   #pane: PaneName | undefined;
   #ended = false;
+  readonly #asked = new Set<AnyDeployment>();
+  readonly #unsubscribe = session.onDeployment((deployment) => {
+    if (deployment.adHoc === "silent" && deployment.hosts.every((host) => this.names.includes(host)))
+      this.#asked.add(deployment);
+  });
 
   constructor(
     private readonly names: readonly string[],
@@ -43,9 +50,16 @@ export class Asking {
     }
   }
 
-  /** Plans `names` again now. */
-  replan(names: readonly string[] = this.names): void {
-    for (const host of names) void this.#ask("plan", host);
+  /** Plans every host again now. */
+  replan(): void {
+    for (const host of this.names) void this.#ask("plan", host);
+  }
+
+  /** Asks `host` again now what is on the screen, and for a new plan if it has one: something was done there. */
+  changed(host: string): void {
+    const pane = this.#pane;
+    if (this.plans.has(host)) void this.#ask("plan", host);
+    if (pane !== undefined && pane !== "logs" && !isPlan(pane)) void this.#ask(pane, host);
   }
 
   /** Asks nothing until `show`. */
@@ -55,9 +69,12 @@ export class Asking {
     this.#endLogs();
   }
 
+  /** Ends it, with the questions that have no answer yet. */
   end(): void {
     this.pause();
     this.#ended = true;
+    this.#unsubscribe();
+    for (const deployment of this.#asked) if (!deployment.over) deployment.cancel();
   }
 
   #clear(): void {
@@ -77,6 +94,7 @@ export class Asking {
     this.#pending.add(key);
     const isAnswered = await this.#answer(source, host);
     this.#pending.delete(key);
+    for (const deployment of this.#asked) if (deployment.over) this.#asked.delete(deployment);
     if (this.#ended || this.#pane === undefined || !isOf(source, this.#pane)) return;
     // What was planned stays: a plan is asked for with a key.
     if (source === "plan" && isAnswered) return;
@@ -142,17 +160,25 @@ export class Asking {
   #follow(host: string): void {
     const watch = follow([hosts.get(host) ?? { name: host }], [], { lines: NEWEST }, true);
     this.#logs.set(host, watch);
-    let isNew = true;
+    let came: Row[] = [];
+    let isFirst = true;
+    const tellAll = () => {
+      const [rows, at] = [came, Date.now()];
+      came = [];
+      if (watch.stopped || rows.length === 0) return;
+      // After a loss, entries of before come again.
+      if (isFirst) this.#tell({ kind: "answered", pane: "logs", host, rows: [], at });
+      isFirst = false;
+      this.#tell({ kind: "logged", host, rows, at });
+    };
     watch.subscribe(({ change, row, message = "it does not answer" }) => {
       if (watch.stopped) return;
-      const at = Date.now();
-      // Entries of before a loss come again.
-      if (row && isNew) this.#tell({ kind: "answered", pane: "logs", host, rows: [], at });
       if (row) {
-        isNew = false;
         this.#logged += 1;
-        this.#tell({ kind: "logged", host, row: { ...row, number: this.#logged }, at });
+        came.push({ ...row, number: this.#logged });
+        if (came.length === 1) setTimeout(tellAll, TOGETHER_MS);
       } else if (change === "lost") {
+        tellAll();
         this.#tell({ kind: "lost", pane: "logs", host, message });
         this.#timers.set(
           host,

@@ -33,7 +33,8 @@ type Draw = (lines: { get(): readonly string[]; subscribe(listener: () => void):
 /** The view: keys and answers go in, `next` says what follows, and that is drawn and done. */
 class Look {
   #state: LookState;
-  #lines: readonly string[];
+  /** The screen of the state, once it was drawn. */
+  #lines: readonly string[] | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #asking: Asking;
   readonly #reader = new KeyReader((key) => this.#pressed(key));
@@ -52,7 +53,6 @@ class Look {
     private readonly draw: Draw,
   ) {
     this.#state = initialState(names, terminal.columns, terminal.rows);
-    this.#lines = screenLines(this.#state);
     this.#asking = new Asking(names, (event) => this.#happened(event));
   }
 
@@ -83,7 +83,7 @@ class Look {
     this.#update({ ...this.#state, ...this.#size() });
     this.#giveBack = this.terminal.lendKeys((chunk) => this.#reader.add(chunk));
     this.#stopDrawing = this.draw({
-      get: () => this.#lines,
+      get: () => (this.#lines ??= screenLines(this.#state)),
       subscribe: (listener) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
@@ -118,7 +118,7 @@ class Look {
 
   #update(state: LookState): void {
     this.#state = state;
-    this.#lines = screenLines(state);
+    this.#lines = undefined;
     for (const listener of this.#listeners) listener();
   }
 
@@ -167,28 +167,24 @@ class Look {
     if (!defined)
       return this.#happened({ kind: "acted", host, text: `${host} is not defined any more`, bad: true });
     const deployment = act.kind === "deploy" ? deploy(defined) : deployThese(defined, restarted(act.unit));
-    const doing = act.kind === "deploy" ? `deploying ${host}` : `restarting ${act.unit} on ${host}`;
     this.#deployment = deployment;
+    const doing = act.kind === "deploy" ? `deploying ${host}` : `restarting ${act.unit} on ${host}`;
+    this.#happened({ kind: "progress", text: doing });
     const trees = new Trees();
-    deployment.subscribe((event) => {
-      const { current, progress, ...tree } = trees.add(event);
-      const now =
-        progress || [formatCounts({ current, progress, ...tree }), current?.desc].filter(Boolean).join("; ");
-      this.#happened({ kind: "progress", text: now ? `${doing}: ${now}` : doing });
+    const unsubscribe = deployment.subscribe((event) => {
+      const tree = trees.add(event);
+      const now = tree.progress || [formatCounts(tree), tree.current?.desc].filter(Boolean).join("; ");
+      if (!deployment.over) this.#happened({ kind: "progress", text: now ? `${doing}: ${now}` : doing });
     });
     const report = await deployment;
+    unsubscribe();
     this.#deployment = undefined;
     this.shell.finished(deployment, [report]);
     const tree = treeOf(report);
+    const lines = report.ok ? undefined : finalText([tree], {}).split("\n");
     const text = `${host}: ${outcome(tree)}`;
-    this.#happened({
-      kind: "acted",
-      host,
-      text,
-      bad: !report.ok,
-      ...(!report.ok && { lines: finalText([tree], {}).split("\n") }),
-    });
-    if (this.#asking.plans.has(host)) this.#asking.replan([host]);
+    this.#happened({ kind: "acted", host, text, bad: !report.ok, ...(lines && { lines }) });
+    this.#asking.changed(host);
   }
 
   /** The first time after the running step, the second time at once. */

@@ -1,6 +1,6 @@
 import type { Row } from "../../lib/model/rows";
 import type { Key } from "./keys";
-import { type Entry, entriesOf, PANES, type PaneName } from "./panes";
+import { type Entry, entriesOf, PANES, type PaneName, panes, unitOf } from "./panes";
 import {
   type Act,
   type Answer,
@@ -27,7 +27,7 @@ export type LookEvent =
       readonly at: number;
     }
   | { readonly kind: "lost"; readonly pane: PaneName; readonly host: string; readonly message: string }
-  | { readonly kind: "logged"; readonly host: string; readonly row: Row; readonly at: number }
+  | { readonly kind: "logged"; readonly host: string; readonly rows: readonly Row[]; readonly at: number }
   | { readonly kind: "opened"; readonly title: string; readonly lines: readonly string[] }
   | { readonly kind: "progress"; readonly text: string }
   | ({ readonly kind: "acted"; readonly lines?: readonly string[]; readonly host: string } & Note);
@@ -65,9 +65,9 @@ function told(state: LookState, event: Exclude<LookEvent, { kind: "key" }>): Loo
     case "lost":
       return withAnswer(state, event.pane, event.host, (before) => ({ ...before, error: event.message }));
     case "logged": {
-      const { host, row, at } = event;
+      const { host, rows, at } = event;
       return withAnswer(state, "logs", host, ({ entries }) => ({
-        entries: [...entries.slice(1 - MOST_LOGGED), ...entriesOf("logs", host, [row])],
+        entries: [...entries, ...entriesOf("logs", host, rows)].slice(-MOST_LOGGED),
         at,
       }));
     }
@@ -161,10 +161,6 @@ const asking = (state: LookState, text: string, act: Act): Next =>
     ? { state: { ...state, question: { text, act } } }
     : { state: { ...state, note: { text: `wait: ${state.running}` } } };
 
-/** The unit that an entry is about. */
-export const unitOf = (pane: PaneName, { row }: Entry): string | undefined =>
-  pane === "services" && typeof row["name"] === "string" ? `${row["name"]}.service` : undefined;
-
 function inDetail(state: LookState, detail: Detail, key: string): Next {
   if (["escape", "q", "left", "backspace", "enter"].includes(key))
     return { state: { ...state, detail: undefined } };
@@ -214,7 +210,7 @@ function opened(state: LookState): Next {
   const { pane } = state;
   if (pane === "hosts") return { state: { ...state, only: host, pane: "properties" } };
   const unit = unitOf(pane, entry);
-  const title = `${unit ?? row["path"] ?? row["step"] ?? row["place"] ?? pane} on ${host}`;
+  const title = `${unit ?? panes[pane].title(row)} on ${host}`;
   const detail: Detail = { host, title, lines: undefined, top: 0, ...(unit !== undefined && { unit }) };
   return { state: { ...state, detail }, effect: { kind: "open", pane, entry, title } };
 }

@@ -2,8 +2,9 @@ import { cellText, cutTo, GAP, headOf, lengthOf, narrow } from "../../lib/explor
 import type { Row } from "../../lib/model/rows";
 import { visibleText } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
+import { wrapped } from "../_layout";
 import { HELP } from "./_help";
-import { type Entry, PANES, panes } from "./panes";
+import { type Entry, PANES, panes, toneOf } from "./panes";
 import {
   type Detail,
   isTooSmall,
@@ -47,6 +48,8 @@ function titleLine(state: LookState): string {
 function freshness(state: LookState): string {
   const { answers } = state.panes[state.pane];
   const times = shownHosts(state).flatMap((host) => answers.get(host)?.at ?? []);
+  const isLost = unanswered(state).length === shownHosts(state).length;
+  if (isLost) return `no answer, asked every ${EVERY_S_IF_LOST} s`;
   if (times.length === 0) return "asking";
   const at = new Date(Math.min(...times)).toISOString().slice(11, 19);
   if (state.pane === "logs") return "live";
@@ -74,17 +77,36 @@ function paneLines(state: LookState): string[] {
   if (entries.length === 0) {
     const waiting = shownHosts(state).some((host) => !answers.has(host));
     const why = waiting ? "asking…" : filter ? `nothing matches ${filter}` : panes[pane].empty;
-    return [...errors, "", ...(waiting || errors.length === 0 || filter ? [`  ${colour.dim(why)}`] : [])];
+    return [
+      ...wholeErrors(state),
+      "",
+      ...(waiting || errors.length === 0 || filter ? [`  ${colour.dim(why)}`] : []),
+    ];
   }
   const table = tableLines(state, shown);
   return [
     table.head,
     ...errors,
-    ...table.lines.map((line, at) =>
-      top + at === index ? colour.inverse(`>${line.padEnd(state.columns - 1)}`) : ` ${line}`,
-    ),
+    ...table.lines.map((line, at) => {
+      const tone = toneOf(pane, shown[at]?.row ?? {});
+      const paint = tone === "bad" ? colour.red : tone === "other" ? colour.yellow : String;
+      return top + at === index
+        ? colour.inverse(paint(`>${line.padEnd(state.columns - 1)}`))
+        : paint(` ${line}`);
+    }),
   ];
 }
+
+/** Why a host does not answer, without the hop, which its definition has. */
+const reasonOf = (error: string): string => error.replace(/^via\.\w+\(.*?\): /s, "");
+
+/** The reasons of hosts that do not answer, in full. */
+const wholeErrors = (state: LookState): string[] =>
+  unanswered(state).flatMap(({ host, error }) =>
+    wrapped(plain(`✗ ${host}: ${error}`), "", state.columns)
+      .split("\n")
+      .map((line) => colour.red(line)),
+  );
 
 function errorLines(state: LookState): string[] {
   const errors = unanswered(state);
@@ -93,7 +115,7 @@ function errorLines(state: LookState): string[] {
   return [
     ...listed.map(({ host, error, at }) => {
       const since = at === undefined ? "" : ` (rows of ${new Date(at).toISOString().slice(11, 19)}Z)`;
-      return colour.red(cutTo(`✗ ${host}: ${plain(error)}${since}`, state.columns));
+      return colour.red(cutTo(`✗ ${host}: ${plain(reasonOf(error))}${since}`, state.columns));
     }),
     ...(more > 0 ? [colour.red(`✗ and ${more} more hosts do not answer`)] : []),
   ];
@@ -108,7 +130,11 @@ function tableLines(state: LookState, entries: readonly Entry[]) {
     const width = Math.max(lengthOf(headOf(name)), ...cells.map(lengthOf));
     return { name, cells, isNumber, width };
   });
-  narrow(columns, state.columns - 1 - GAP.length * (columns.length - 1));
+  const room = state.columns - 1;
+  while (columns.length > 1 && leastWidth(columns) > room) columns.pop();
+  const [first, ...others] = columns;
+  if (first && others.length > 0) first.width = Math.min(first.width, FIRST_WIDTH);
+  narrow(others, room - (first?.width ?? 0) - GAP.length * others.length);
   const line = (texts: readonly string[]) =>
     cutTo(
       columns
@@ -127,6 +153,15 @@ function tableLines(state: LookState, entries: readonly Entry[]) {
   };
 }
 
+/** The narrowest that columns may be together: the first one tells what a row is about. */
+const leastWidth = (columns: readonly { readonly width: number }[]): number =>
+  columns.reduce(
+    (sum, { width }, index) => sum + GAP.length + Math.min(width, index === 0 ? FIRST_WIDTH : LEAST_WIDTH),
+    -GAP.length,
+  );
+
+const [FIRST_WIDTH, LEAST_WIDTH] = [30, 10];
+
 /** Longer cells are cut before anything is done with them. */
 const MOST_IN_CELL = 1000;
 
@@ -135,6 +170,7 @@ function shownCell(name: string, row: Row): string {
   const short = typeof cell === "string" ? cell.slice(0, MOST_IN_CELL) : cell;
   // The day of an entry of a journal is that of its neighbours.
   if (name === "time" && typeof short === "string") return short.slice(11, 19);
+  if (name === "state" && typeof short === "string") return plain(reasonOf(short));
   return visibleText(cellText(name, short));
 }
 

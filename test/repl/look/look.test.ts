@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
+import { bootMachine, type Machine, needsMachines, writeKnownHosts } from "../../support/machines";
+import { type DelayProxy, delayProxy } from "../../support/proxy";
 import { needsTerminal, prompt } from "../_terminal";
 
 const ALTERNATE = "\u001b[?1049h";
@@ -61,4 +63,67 @@ test("a deployment asks first, and is printed at the prompt afterwards", needsTe
   at.keys("\u0003");
   await at.until(/ {2}\+ content of greeting.*\n\+ here\.example\.org: 1 changed in .*\nconsfig> $/);
   await at.type(".report", /\+ here\.example\.org: 1 changed in/);
+});
+
+describe("a machine", { ...needsMachines(), ...needsTerminal }, () => {
+  let machine: Machine;
+  let proxy: DelayProxy;
+  before(async () => {
+    machine = await bootMachine({ name: "web1" });
+    proxy = await delayProxy({ to: { host: machine.address, port: 22 } });
+  });
+  after(async () => {
+    await proxy?.close();
+    await machine?.stop();
+  });
+
+  test("units are opened and restarted, the journal comes, a shell is opened, and its link is lost", async (t) => {
+    const at = await prompt(t, { "hosts/web1.ts": "" });
+    const known = path.join(at.root, "known_hosts");
+    writeKnownHosts(known, machine, [`[${proxy.host}]:${proxy.port}`]);
+    writeFileSync(path.join(at.root, "ssh_config"), `UserKnownHostsFile ${known}\n`);
+    const { host: hop, port } = proxy;
+    const ssh = {
+      user: "root",
+      hop,
+      port,
+      identity: machine.identity,
+      config: path.join(at.root, "ssh_config"),
+    };
+    writeFileSync(
+      path.join(at.root, "hosts/web1.ts"),
+      `import { defhost, via } from "consfigurator";
+import { os } from "consfigurator/properties";
+export const web1 = defhost("web1.example.org", { deploy: [via.ssh(${JSON.stringify(ssh)})] },
+  os.debianStable("bookworm", "amd64"));
+`,
+    );
+    await at.type("web1.name", /'web1\.example\.org'\nconsfig> $/);
+    at.keys(".look web1\r");
+    await at.until(/holds +runs Debian bookworm/);
+    at.keys("4/cron\r");
+    await at.until(/>cron +active +running/);
+    at.keys("\r");
+    await at.until(/state +active[\s\S]*Started cron\.service[\s\S]*\[Install\]/);
+    const pid = await machine.run("systemctl show -P MainPID cron");
+    at.keys("ry");
+    await at.until(/web1\.example\.org: 1 changed in/);
+    assert.notEqual(await machine.run("systemctl show -P MainPID cron"), pid);
+    at.keys("q8");
+    await at.until(/time +program +message/);
+    at.keys("");
+    await machine.run("logger -t probe 'the\u001b[2J entry'");
+    await at.until(/probe +the␛\[2J entry/);
+    at.keys("s");
+    await at.until(/root@\S+[#$] $/);
+    at.keys("echo in-$((1 + 1))\r");
+    await at.until(/\nin-2\n/);
+    at.keys("exit\r");
+    await at.until(/8 logs[\s\S]*>/);
+    at.keys("");
+    proxy.cut("refuse");
+    await at.until(/✗ web1\.example\.org: /);
+    at.keys("q");
+    await at.until(/\+ web1\.example\.org: 1 changed in .*\nconsfig> $/);
+  });
 });

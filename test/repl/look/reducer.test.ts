@@ -42,7 +42,9 @@ describe("panes", () => {
         kind: "logged",
         host: "web1",
         at: 0,
-        row: { number, time: `2026-01-31T12:00:0${number}.000Z`, program: "a", message: `entry ${number}` },
+        rows: [
+          { number, time: `2026-01-31T12:00:0${number}.000Z`, program: "a", message: `entry ${number}` },
+        ],
       });
     for (const number of [1, 2]) log(number);
     assert.equal(view.body.at(-1), ">12:00:02  a        entry 2");

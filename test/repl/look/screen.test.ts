@@ -30,12 +30,14 @@ test("no line is wider than the terminal, whatever hosts answer", () => {
       kind: "logged",
       host: "web1",
       at: AT,
-      row: {
-        number: 1,
-        time: "2026-01-31T12:00:05.000Z",
-        program: "p".repeat(300),
-        message: "m\u001b[2J\n\u202e".repeat(300),
-      },
+      rows: [
+        {
+          number: 1,
+          time: "2026-01-31T12:00:05.000Z",
+          program: "p".repeat(300),
+          message: "m\u001b[2J\n\u202e".repeat(300),
+        },
+      ],
     });
     const lines = screenLines(view.state);
     assert.equal(lines.length, rows);
@@ -52,17 +54,45 @@ test("a host that does not answer is shown as such, with its last rows, beside t
     .tell(services("web1", "nginx"), services("web2", "cron"))
     .press("4");
   view.tell(
-    { kind: "lost", pane: "services", host: "web2", message: "via.ssh(): no\nroute" },
+    { kind: "lost", pane: "services", host: "web2", message: "via.ssh({ user: 'root' }): no\nroute" },
     { kind: "lost", pane: "services", host: "web3", message: "refused" },
   );
   assert.deepEqual(view.body.slice(1), [
-    "✗ web2: via.ssh(): no route (rows of 12:00:05Z)",
+    "✗ web2: no route (rows of 12:00:05Z)",
     "✗ web3: refused",
     ">web1  nginx  active  running  enabled",
     " web2  cron   active  running  enabled",
   ]);
+  const alone = new View(["web2"], 60).press("4");
+  alone.tell({
+    kind: "lost",
+    pane: "services",
+    host: "web2",
+    message: `via.local(): ${"no route ".repeat(8)}`,
+  });
+  assert.match(alone.lines[0] ?? "", /^web2 +no answer, asked every 15 s$/);
+  assert.deepEqual(alone.body, [
+    "✗ web2: via.local(): no route no route no route no route no",
+    "route no route no route no route",
+  ]);
   view.tell(services("web2", "cron"));
   assert.equal(view.body[1], "✗ web3: refused");
+});
+
+test("names are wide enough to be told apart, and columns for which there is no room are left out", () => {
+  const view = new View(["web1", "web2"], 50).tell({
+    kind: "answered",
+    pane: "hosts",
+    host: "web1",
+    at: AT,
+    rows: [
+      { name: "web1.example.org", state: "answers", os: "Debian GNU/Linux 12", availableBytes: 1024 ** 3 },
+    ],
+  });
+  assert.deepEqual(view.body, [
+    " name              state    os           available",
+    ">web1.example.org  answers  Debian GNU…       1.0G",
+  ]);
 });
 
 test("a terminal that is too small says what it needs, and how to leave", () => {
