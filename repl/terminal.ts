@@ -15,6 +15,7 @@ export interface Cover {
 export class Terminal {
   #cover: Cover | undefined;
   #held = "";
+  #pauses = 0;
 
   /** `drawing`: what is drawn below the prompt's last line, and pauses while something else needs the screen. */
   constructor(
@@ -35,6 +36,7 @@ export class Terminal {
   async covered(cover: Cover, act: () => Promise<void>): Promise<void> {
     this.drawing.pause();
     this.#cover = cover;
+    this.#pauses = 0;
     cover.resume();
     try {
       await act();
@@ -59,24 +61,27 @@ export class Terminal {
     return this.#cover !== undefined;
   }
 
-  /** Leaves the screen to questions. */
+  /** Leaves the screen to something else, such as a question; until as many `resume`. */
   pause(): void {
-    (this.#cover ?? { suspend: () => this.drawing.pause() }).suspend();
+    if (!this.#cover) return this.drawing.pause();
+    this.#pauses += 1;
+    this.#cover.suspend();
   }
 
   /** After `pause`. */
   resume(): void {
-    (this.#cover ?? this.drawing).resume();
+    if (!this.#cover) return this.drawing.resume();
+    this.#pauses = Math.max(0, this.#pauses - 1);
+    if (this.#pauses === 0) this.#cover.resume();
   }
 
   /** Runs `act` where the prompt is, and covers that again. */
   async uncovered(act: () => Promise<void>): Promise<void> {
-    const cover = this.#cover;
-    cover?.suspend();
+    this.pause();
     try {
       await act();
     } finally {
-      if (this.#cover === cover) cover?.resume();
+      this.resume();
     }
   }
 

@@ -132,7 +132,9 @@ class Look {
       case "plan":
         return this.#asking.replan();
       case "stop":
-        return this.#stop();
+        return this.#deployment?.stop();
+      case "cancel":
+        return this.#deployment?.cancel();
       case "open":
         return void this.#open(effect);
       case "shell":
@@ -185,15 +187,5 @@ class Look {
     const text = `${host}: ${outcome(tree)}`;
     this.#happened({ kind: "acted", host, text, bad: !report.ok, ...(lines && { lines }) });
     this.#asking.changed(host);
-  }
-
-  /** The first time after the running step, the second time at once. */
-  #stopped: Deployment<Report> | undefined;
-  #stop(): void {
-    const running = this.#deployment;
-    if (!running) return;
-    if (this.#stopped === running) running.cancel();
-    else running.stop();
-    this.#stopped = running;
   }
 }

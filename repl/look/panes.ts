@@ -101,7 +101,7 @@ export const unitOf = (pane: PaneName, { row }: Entry): string | undefined =>
 
 /** How a row is painted: what has failed, and what is not as it should be. */
 export function toneOf(pane: PaneName, row: Row): "bad" | "other" | undefined {
-  if (pane === "hosts") return row["state"] === "answers" ? undefined : "bad";
+  if (pane === "hosts") return ["answers", "asking"].includes(String(row["state"])) ? undefined : "bad";
   if (pane === "services") return row["state"] === "failed" ? "bad" : undefined;
   if (pane === "logs") return Number(row["priority"] ?? 7) <= ERROR ? "bad" : undefined;
   if (pane !== "properties" && pane !== "files") return undefined;

@@ -34,7 +34,7 @@ export type LookEvent =
 
 /** What the view asks for. */
 export type Effect =
-  | { readonly kind: "leave" | "redraw" | "stop" | "plan" }
+  | { readonly kind: "leave" | "redraw" | "stop" | "cancel" | "plan" }
   | { readonly kind: "open"; readonly pane: PaneName; readonly entry: Entry; readonly title: string }
   | { readonly kind: "act"; readonly act: Act }
   | { readonly kind: "shell"; readonly host: string };
@@ -80,7 +80,13 @@ function told(state: LookState, event: Exclude<LookEvent, { kind: "key" }>): Loo
     case "acted": {
       const { host, text, bad = false, lines } = event;
       const detail: Detail | undefined = lines && { host, title: text, lines, top: 0 };
-      return { ...state, running: undefined, note: { text, bad }, ...(detail && { detail }) };
+      return {
+        ...state,
+        running: undefined,
+        stopping: false,
+        note: { text, bad },
+        ...(detail && { detail }),
+      };
     }
   }
 }
@@ -103,8 +109,7 @@ function pressed(before: LookState, key: Key): Next {
   const state = { ...before, note: undefined };
   if (key.name === "ctrl-l") return { state, effect: { kind: "redraw" } };
   if (state.question) return answered(state, state.question, key);
-  if (key.name === "ctrl-c")
-    return { state, effect: { kind: state.running === undefined ? "leave" : "stop" } };
+  if (key.name === "ctrl-c") return interrupted(state);
   if (key.name === "ctrl-d") return { state, effect: { kind: "leave" } };
   if (isTooSmall(state)) return key.name === "q" ? { state, effect: { kind: "leave" } } : { state };
   if (state.help) return { state: { ...state, help: false } };
@@ -112,6 +117,15 @@ function pressed(before: LookState, key: Key): Next {
   return (
     act(state, key.name) ?? (state.detail ? inDetail(state, state.detail, key.name) : inPane(state, key.name))
   );
+}
+
+/** Ctrl-C: the first time what is being done ends after the running step, the second time at once; otherwise the view does. */
+function interrupted(state: LookState): Next {
+  if (state.running === undefined) return { state, effect: { kind: "leave" } };
+  if (state.stopping)
+    return { state: { ...state, note: { text: "cancelling the running step" } }, effect: { kind: "cancel" } };
+  const note = { text: "stopping after the running step; press Ctrl-C again to cancel that step" };
+  return { state: { ...state, stopping: true, note }, effect: { kind: "stop" } };
 }
 
 /** Only `y` is a yes. */

@@ -1,5 +1,5 @@
 import { cellText } from "../../lib/explore/cells";
-import { type Entry, PANES, type PaneName } from "./panes";
+import { type Entry, entriesOf, PANES, type PaneName } from "./panes";
 
 /** What one host has answered for one pane. */
 export interface Answer {
@@ -59,6 +59,8 @@ export interface LookState {
   readonly question: { readonly text: string; readonly act: Act } | undefined;
   /** What is being done. */
   readonly running: string | undefined;
+  /** True: it starts no further step. */
+  readonly stopping: boolean;
   readonly note: Note | undefined;
   readonly columns: number;
   readonly rows: number;
@@ -71,12 +73,21 @@ export const initialState = (hosts: readonly string[], columns: number, rows: nu
   hosts,
   only: undefined,
   pane: hosts.length > 1 ? "hosts" : "properties",
-  panes: Object.fromEntries(PANES.map((name) => [name, EMPTY])) as LookState["panes"],
+  panes: {
+    ...(Object.fromEntries(PANES.map((name) => [name, EMPTY])) as LookState["panes"]),
+    hosts: {
+      ...EMPTY,
+      answers: new Map(
+        hosts.map((host) => [host, { entries: entriesOf("hosts", host, [{ name: host, state: "asking" }]) }]),
+      ),
+    },
+  },
   detail: undefined,
   help: false,
   filtering: false,
   question: undefined,
   running: undefined,
+  stopping: false,
   note: undefined,
   columns,
   rows,

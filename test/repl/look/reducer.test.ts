@@ -109,10 +109,16 @@ describe("what acts asks first", () => {
     view.press("d");
     assert.equal(view.lines.at(-2), "wait: deploying web1: 3 unchanged");
     view.press("\u0003");
+    assert.equal(
+      view.lines.at(-2),
+      "stopping after the running step; press Ctrl-C again to cancel that step",
+    );
+    view.press("\u0003");
+    assert.equal(view.lines.at(-2), "cancelling the running step");
     view.tell({ kind: "acted", host: "web1", text: "web1: 3 unchanged in 1 s" });
     assert.equal(view.lines.at(-2), "web1: 3 unchanged in 1 s");
     view.press("\u0003");
-    assert.deepEqual(view.effects, [{ kind: "stop" }, { kind: "leave" }]);
+    assert.deepEqual(view.effects, [{ kind: "stop" }, { kind: "cancel" }, { kind: "leave" }]);
   });
 });
 

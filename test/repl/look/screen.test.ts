@@ -80,10 +80,10 @@ test("a host that does not answer is shown as such, with its last rows, beside t
 });
 
 test("names are wide enough to be told apart, and columns for which there is no room are left out", () => {
-  const view = new View(["web1", "web2"], 50).tell({
+  const view = new View(["web1.example.org", "web2"], 50).tell({
     kind: "answered",
     pane: "hosts",
-    host: "web1",
+    host: "web1.example.org",
     at: AT,
     rows: [
       { name: "web1.example.org", state: "answers", os: "Debian GNU/Linux 12", availableBytes: 1024 ** 3 },
@@ -92,6 +92,7 @@ test("names are wide enough to be told apart, and columns for which there is no 
   assert.deepEqual(view.body, [
     " name              state    os           available",
     ">web1.example.org  answers  Debian GNU…       1.0G",
+    " web2              asking",
   ]);
 });
 
