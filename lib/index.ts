@@ -20,7 +20,7 @@ export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export { type Difference, type DiffOptions, diff } from "./explore/diff";
 export { type Drifted, drift } from "./explore/drift";
 export type { FollowOptions } from "./explore/follow";
-export { type Asking, on, type Ran } from "./explore/on";
+export { type Asking, type Evaluable, type Evaluated, on, type Ran } from "./explore/on";
 export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
 export { type Happened, type Moment, since } from "./explore/since";
 export { type WatchOptions, watch } from "./explore/watch";

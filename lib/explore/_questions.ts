@@ -2,14 +2,17 @@ import { seqprops } from "../combinators";
 import { Deployment } from "../controller/deployment";
 import { session } from "../controller/session";
 import type { Hop } from "../model/hop";
-import type { Host } from "../model/host";
-import { defprop } from "../model/property";
+import { agentIndex } from "../model/hop-chain";
+import { defprop, type PropApp } from "../model/property";
 import type { FleetReport, Report, StepReport } from "../model/report";
 import type { Cell, Row } from "../model/rows";
 import { object, string } from "../model/schema";
 import type { Site } from "../model/site";
 import type { Query } from "../model/table";
-import { type Located, locatedRows, type Rows } from "./rows";
+import { type Evaluated, needsAgent, problemOf, valueIn } from "./_evaluation";
+import { hopsTo } from "./_subjects";
+import type { Subject } from "./planned";
+import { type Located, locatedRows, Rows, type Unanswered } from "./rows";
 
 /** The questions to some hosts: those of one turn of the event loop are asked together. */
 export class Questions {
@@ -17,7 +20,7 @@ export class Questions {
   #reports: Promise<readonly Report[]> | undefined;
 
   constructor(
-    private readonly hosts: readonly (Pick<Host, "name"> | Host)[],
+    private readonly hosts: readonly Subject[],
     private readonly hops: readonly Hop[],
   ) {}
 
@@ -56,16 +59,41 @@ export class Questions {
 
   /** `site`: where the command is written. */
   async run(command: string, site: Site): Promise<Rows<Located<Ran>>> {
+    const reports = await this.#act({ property: runs.definition.name, args: { command }, site: `${site}` });
+    return rowsIn(reports, 0, outcomeOf);
+  }
+
+  /** `evaluation`: made by `evaluationOf`. */
+  async evaluate<T>(evaluation: PropApp): Promise<Rows<Evaluated<T>>> {
+    const isBare = (subject: Subject) => {
+      const hops = hopsTo(subject, this.hops);
+      return hops.length > 0 && agentIndex(hops) < 0;
+    };
+    const able = this.hosts.filter((each) => !isBare(each));
+    const reports = able.length === 0 ? [] : await this.#act(evaluation, able);
+    const answers = reports.map(({ host, steps: [step], failure }) => {
+      const found = step && valueIn(step);
+      return found ? { host, value: found.value as T } : problemOf(host, step, failure);
+    });
+    const values = answers.filter((each): each is Evaluated<T> => "value" in each);
+    const errors = [
+      ...answers.filter((each): each is Unanswered => !("value" in each)),
+      ...this.hosts.filter(isBare).map(({ name }) => ({ host: name, message: needsAgent(name) })),
+    ];
+    return Object.assign(Rows.from(values) as Rows<Evaluated<T>>, { errors });
+  }
+
+  async #act(application: PropApp, hosts = this.hosts): Promise<readonly Report[]> {
     const deployment = new Deployment<FleetReport>({
       scope: "only these",
       fleet: true,
-      hosts: this.hosts,
+      hosts,
       hops: this.hops,
-      applications: [{ property: runs.definition.name, args: { command }, site: `${site}` }],
+      applications: [application],
       adHoc: "shown",
     });
     session.begin(deployment);
-    return rowsIn((await deployment).reports, 0, outcomeOf);
+    return (await deployment).reports;
   }
 }
 

@@ -29,9 +29,15 @@ export function cellText(name: string, cell: Cell | undefined): string {
   if (typeof cell === "number" && BYTES.test(name)) return bytesText(cell);
   if (typeof cell === "number" && SECONDS.test(name)) return durationText(cell);
   if (typeof cell === "string" && TIME.test(cell)) return `${cell.slice(0, 10)} ${cell.slice(11, 16)}Z`;
-  const text = typeof cell === "object" ? cell.join(" ") : String(cell);
+  const text = typeof cell === "object" ? textOf(cell) : String(cell);
   return stripVTControlCharacters(text).replaceAll(/\s+/g, " ");
 }
+
+/** What a function has returned on a host may be any plain data. */
+const textOf = (cell: object): string =>
+  Array.isArray(cell) && cell.every((each) => typeof each === "string")
+    ? cell.join(" ")
+    : JSON.stringify(cell);
 
 const UNITS = ["B", "K", "M", "G", "T", "P"];
 

@@ -4,13 +4,14 @@ import { callSite } from "../model/site";
 import type { Query, Table } from "../model/table";
 import * as tables from "../tables";
 import type { LogEntry } from "../tables/logs";
+import { type Evaluable, type Evaluated, evaluationOf } from "./_evaluation";
 import { Questions, type Ran } from "./_questions";
 import { type GivenHosts, subjectsIn } from "./_subjects";
 import { type FollowOptions, follow } from "./follow";
 import { type Asked, asked, type Located } from "./rows";
 import type { Watch } from "./watching";
 
-export type { Ran };
+export type { Evaluable, Evaluated, Ran };
 
 /** Asks hosts for the rows of tables. Questions that are put together travel together, in one round trip to each host. */
 export type Asking = {
@@ -22,6 +23,13 @@ export type Asking = {
   ask<R extends Row>(query: Query<R>): Asked<Located<R>>;
   /** Runs a command, which may act, as the user of the hops, and shows its output. It is a deployment: in the journal, with the lock. */
   run(command: string): Asked<Located<Ran>>;
+  /**
+   * Calls a function that a file of the consfig exports on each host, in a fresh process of the agent with the imports of that
+   * file, and has its values. It may act, so it is a deployment: in the journal, with the lock. Arguments and value are plain
+   * data. What the function throws is in `errors`, with its line. Throws `InvalidArguments` for a function that is not exported,
+   * such as one of the prompt, and for arguments that are not plain data.
+   */
+  eval<A extends readonly unknown[], T>(fn: Evaluable<A, T>, ...args: A): Asked<Evaluated<T>>;
   /**
    * Follows the journals: the newest entries, then further ones as they come, until it is stopped, as with Ctrl-C. No process
    * of it stays on a host then, nor when the link is lost, which ends it for that host.
@@ -45,6 +53,8 @@ export function on(hosts: GivenHosts, ...hops: readonly (Hop | readonly Hop[])[]
     (...params: never[]) => ask((table as Table<never[], Row>)(...params)),
   ]);
   const run = (command: string) => asked(questions.run(command, callSite()));
+  const evaluate = (fn: Evaluable<never[], unknown>, ...args: unknown[]) =>
+    asked(questions.evaluate(evaluationOf(fn, args, callSite(), evaluate)));
   const followed = (options?: FollowOptions) => follow(subjects, chain, options);
-  return { ...Object.fromEntries(members), ask, run, follow: followed } as Asking;
+  return { ...Object.fromEntries(members), ask, run, eval: evaluate, follow: followed } as Asking;
 }

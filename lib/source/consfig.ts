@@ -101,6 +101,17 @@ export class Consfig {
     return modules.flatMap((name) => candidates(path.join(this.root, name)).find(isFile) ?? []);
   }
 
+  /** Which file of the consfig exports `value`, as for `sources`, and under which name; undefined where none does. */
+  exportOf(value: unknown): { readonly module: string; readonly call: string } | undefined {
+    for (const [file, { module }] of this.#graph.modules) {
+      if (!file.startsWith(this.root + path.sep)) continue;
+      const exported = module.exports as Readonly<Record<string, unknown>> | null;
+      const call = Object.keys(exported ?? {}).find((name) => exported?.[name] === value);
+      if (call !== undefined) return { module: file.slice(this.root.length), call };
+    }
+    return undefined;
+  }
+
   /** The content of one file of a recent manifest, by its hash. */
   blob(hash: string): Buffer {
     return this.#trees.blob(hash);

@@ -13,6 +13,8 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/explore/_questions.ts": "test/lib/explore/on.test.ts",
   "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/_definition.ts": "test/lib/explore/drift.test.ts",
+  "lib/executable/evaluates.ts": "test/lib/explore/eval.test.ts",
+  "lib/explore/_evaluation.ts": "test/lib/explore/eval.test.ts",
   "lib/explore/planned.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/cells.ts": "test/lib/explore/_table-text.test.ts",
   "lib/explore/_history.ts": "test/lib/explore/drift.test.ts",
