@@ -125,34 +125,46 @@ async function journalled(target: PosixTarget): Promise<Journalled[]> {
     ask(`--output=json --output-fields=_BOOT_ID MESSAGE_ID=${STOPPED}`),
   ]);
   const stopped = stops.flatMap((line) => {
-    const at = /"__REALTIME_TIMESTAMP"\s*:\s*"(\d+)"/.exec(line)?.[1];
-    return at === undefined ? [] : [Number(at) / 1000];
+    const [at, boot] = [fieldOf(line, "__REALTIME_TIMESTAMP"), fieldOf(line, "_BOOT_ID")];
+    return at === undefined ? [] : [{ boot, at: Number(at) / 1000 }];
   });
   return boots.flatMap((line) => {
+    const [id] = /[0-9a-f]{32}/.exec(line) ?? [];
     const [first, last] = [...line.matchAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g)].map(([text]) =>
       Date.parse(`${text.replace(" ", "T")}Z`),
     );
     if (first === undefined || last === undefined) return [];
-    const clean = stopped.some((at) => Math.abs(at - last) < ROUNDED_MS);
+    // The journal was only restarted where it goes on afterwards.
+    const clean = stopped.some(({ boot, at }) => boot === id && Math.abs(at - last) < ROUNDED_MS);
     return [{ first, last, clean }];
   });
 }
 
+const fieldOf = (line: string, name: string): string | undefined =>
+  new RegExp(`"${name}"\\s*:\\s*"([^"]*)"`).exec(line)?.[1];
+
 /** `boots` with what the journal has of those that were not shut down, and of those after them. */
 function withJournal(boots: readonly Boot[], journal: readonly Journalled[]): Boot[] {
-  const known = boots.map((boot, index): Boot => {
+  const others = [...journal];
+  const known: Boot[] = [];
+  // From the newest on, as each of the journal's is one of them only.
+  for (const [index, boot] of [...boots.entries()].reverse()) {
     const next = boots[index + 1]?.start ?? Number.POSITIVE_INFINITY;
-    const same = journal.findLast(
-      ({ first }) => first > boot.start - ROUNDED_MS && first < next - ROUNDED_MS,
+    const at = others.findLastIndex(
+      ({ first }) =>
+        first > boot.start - ROUNDED_MS && first < Math.min(boot.start + CLOCK_DRIFT_MS, next + ROUNDED_MS),
     );
-    return boot.end === undefined && same ? { ...boot, ...endOf(same) } : boot;
-  });
+    const [same] = at < 0 ? [] : others.splice(at, 1);
+    known.unshift(boot.end === undefined && same ? { ...boot, ...endOf(same) } : boot);
+  }
   const newest = boots.at(-1);
   const after = newest ? (newest.end ?? newest.start + CLOCK_DRIFT_MS) : Number.NEGATIVE_INFINITY;
-  const others = journal
-    .filter(({ first }) => first > after)
-    .map((boot): Boot => ({ start: boot.first, kernel: null, ...endOf(boot) }));
-  return [...known, ...others];
+  return [
+    ...known,
+    ...others
+      .filter(({ first }) => first > after)
+      .map((boot): Boot => ({ start: boot.first, kernel: null, ...endOf(boot) })),
+  ];
 }
 
 const endOf = ({ last, clean }: Journalled): Pick<Boot, "end" | "seen"> =>
