@@ -38,10 +38,10 @@ echo "the nested machine did not start"; exit 1`;
 
 /** Removes control groups: they belong to this computer, and would outlive the machine. */
 const UNDO = `exec 2>/dev/null
-kill -CONT $(pidof dockerd)
+kill -CONT $(pidof dockerd); systemctl start containerd docker
 docker rm -f box ended; podman rm -f -t 0 pod; machinectl terminate nested; systemctl stop docker.socket docker containerd
 for i in $(seq 20); do
-  find /sys/fs/cgroup/*/docker -depth -type d -exec rmdir {} ;
+  find /sys/fs/cgroup/*/docker -depth -type d -exec rmdir {} +
   ls -d /sys/fs/cgroup/*/docker || exit 0
   sleep 0.1
 done`;
