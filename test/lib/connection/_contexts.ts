@@ -284,7 +284,7 @@ $as systemd-run --user --scope --quiet --property=Delegate=yes lxc-execute -n ow
 const UNDO = `exec 2>/dev/null
 docker rm -f box; lxc-stop -k -n box; podman rm -f -t 0 box; machinectl terminate nested; systemctl stop docker containerd
 for i in $(seq 20); do
-  find /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* -depth -type d -exec rmdir {} ;
+  find /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* -depth -type d -exec rmdir {} +
   ls -d /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* || exit 0
   sleep 0.1
 done`;
