@@ -79,7 +79,7 @@ export async function runTestFile(file: string, options: FileOptions): Promise<F
     await ended;
   }
   const milliseconds = performance.now() - start;
-  const left = scope?.end() ?? [];
+  const left = (await scope?.end()) ?? [];
   const result = { file, ...collected.result(), milliseconds, left };
   return stopped ? { ...result, running: collected.running() } : result;
 }

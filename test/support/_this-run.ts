@@ -16,12 +16,17 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { cacheHome } from "../../lib/util/package";
 import { ALIVE } from "./_limits";
 import { killAll, markedEnvironment, processesMarked } from "./_processes";
 import { type Owned, ownerLives, self } from "./_slots";
+import { patience } from "./load";
 
 const records = path.join(`${cacheHome}-test`, "runs");
+
+/** Milliseconds on idle cores in which processes end by themselves, such as a compiler whose prompt has ended. */
+const LEAVING_MS = 2000;
 
 interface RunRecord extends Owned {
   readonly id: string;
@@ -42,8 +47,11 @@ export interface FileScope {
   readonly mark: string;
   /** A file that the process of the test file touches as a sign of life. */
   readonly alive: string;
-  /** Kills the processes and removes the files that are left; returns the commands of the processes. */
-  end(): string[];
+  /**
+   * Kills the processes and removes the files that are left, after a moment for those that are about to end; returns the
+   * commands of the processes.
+   */
+  end(): Promise<string[]>;
 }
 
 /** Begins a run, and removes what dead ones left. */
@@ -76,8 +84,11 @@ export function beginRun(): ThisRun {
           CONSFIGURATOR_LOCK: temporary,
           [ALIVE]: alive,
         },
-        end: () => {
-          const left = killMarked((each) => each === mark);
+        end: async () => {
+          const isOurs = (each: string) => each === mark;
+          const late = performance.now() + LEAVING_MS * patience();
+          while (processesMarked(isOurs).length > 0 && performance.now() < late) await pause(100);
+          const left = killMarked(isOurs);
           removeDirectory(temporary);
           return left;
         },
