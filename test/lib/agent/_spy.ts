@@ -17,8 +17,7 @@ export const looks = defprop({
   desc: () => "looks around",
   apply: async ({ words }, target) => {
     const wanted = words.map((word) => Buffer.from(word, "hex"));
-    const holders = holderSessions();
-    const pids = names("/proc").filter((name) => /^\\d+$/.test(name) && !holders.has(sessionOf(name)));
+    const pids = await stayingPids();
     const own = ownPids();
     const others = pids.filter((pid) => !own.has(pid));
     target.inform(JSON.stringify({
@@ -89,6 +88,24 @@ function sessionOf(pid: string): string {
 /** The sessions of the processes that hold the lock of this host for us. */
 function holderSessions(): Set<string> {
   return new Set(names("/proc").filter((pid) => read("/proc/" + pid + "/cmdline").includes("consfigurator-holds")).map(sessionOf));
+}
+
+function presentPids(): string[] {
+  const holders = holderSessions();
+  return names("/proc").filter((name) => /^\\d+$/.test(name) && !holders.has(sessionOf(name)));
+}
+
+/** Those that are about neither to hold the lock nor to end. */
+async function stayingPids(): Promise<string[]> {
+  let pids = presentPids();
+  for (let looks = 0; looks < 50; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const again = new Set(presentPids());
+    const staying = pids.filter((pid) => again.has(pid));
+    if (staying.length === pids.length) break;
+    pids = staying;
+  }
+  return pids;
 }
 
 /** Our own process, by both its names. */
