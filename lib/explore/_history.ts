@@ -114,7 +114,7 @@ export class History {
 }
 
 /** Within this time, a package and its file were changed together. */
-const NEAR_S = 300;
+export const NEAR_S = 300;
 
 const seconds = (moment: string): number => Date.parse(moment) / 1000;
 

@@ -8,7 +8,7 @@ import { History, lastDeployments, type Touched } from "./_history";
 import { type GivenHosts, hopsTo, subjectsIn } from "./_subjects";
 import { on } from "./on";
 import { plannedWhole, type Subject } from "./planned";
-import { type Asked, asked, type Located, locatedRows } from "./rows";
+import { type Asked, asked, type Located, rowsOfEach } from "./rows";
 
 /** Something on a host that is not as its definition says. */
 export interface Drifted {
@@ -48,22 +48,11 @@ export function drift(
 
 async function drifted(subjects: readonly Subject[], hops: readonly Hop[]) {
   const reports = await plannedWhole(subjects, hops);
-  const answers = await Promise.all(
-    reports.map(async (report, index) => {
-      const subject = subjects[index] as Subject;
-      const { host, failure } = report;
-      if (failure && report.steps.length === 0) return { host, message: failure.message };
-      try {
-        return { host, rows: await driftOf(subject, report, hops) };
-      } catch (error) {
-        return { host, message: (error as Error).message };
-      }
-    }),
-  );
-  return locatedRows(
-    answers.flatMap(({ host, rows }) => (rows ? [{ host, rows }] : [])),
-    answers.flatMap(({ host, message }) => (message === undefined ? [] : [{ host, message }])),
-  );
+  return rowsOfEach(subjects, (subject, index) => {
+    const report = reports[index] as Report;
+    if (report.failure && report.steps.length === 0) throw new Error(report.failure.message);
+    return driftOf(subject, report, hops);
+  });
 }
 
 const NOTHING_KNOWN: Touched = { times: [], owners: [], packages: [], sessions: [] };

@@ -76,3 +76,20 @@ export function locatedRows<R extends Row>(
   const all = Rows.from(answers.flatMap(({ host, rows }) => rows.map((row) => ({ host, ...row }))));
   return Object.assign(all as Rows<Located<R>>, { errors });
 }
+
+/** The rows that `find` has of each host. What it throws is in `errors`, except of a host that `known` has already. */
+export async function rowsOfEach<S extends { readonly name: string }, R extends Row>(
+  subjects: readonly S[],
+  find: (subject: S, index: number) => readonly R[] | Promise<readonly R[]>,
+  known: readonly Unanswered[] = [],
+): Promise<Rows<Located<R>>> {
+  const settled = await Promise.allSettled(subjects.map(async (subject, index) => find(subject, index)));
+  const errors = new Map(known.map((each) => [each.host, each]));
+  const answers = settled.flatMap((outcome, index) => {
+    const { name: host } = subjects[index] as S;
+    if (outcome.status === "fulfilled") return [{ host, rows: outcome.value }];
+    if (!errors.has(host)) errors.set(host, { host, message: (outcome.reason as Error).message });
+    return [];
+  });
+  return locatedRows(answers, [...errors.values()]);
+}

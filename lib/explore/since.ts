@@ -7,12 +7,12 @@ import type { Report } from "../model/report";
 import type { Cell } from "../model/rows";
 import { placeOf } from "./_changes";
 import { DefinitionOf } from "./_definition";
-import { eventText, lastDeployments, type PackageEvent } from "./_history";
+import { eventText, lastDeployments, NEAR_S, type PackageEvent } from "./_history";
 import { type Moment, momentIn } from "./_moment";
 import { type GivenHosts, hopsTo, subjectsIn } from "./_subjects";
 import { on } from "./on";
 import { plannedWhole, type Subject } from "./planned";
-import { type Asked, asked, type Located, locatedRows } from "./rows";
+import { type Asked, asked, type Located, rowsOfEach } from "./rows";
 
 export type { Moment };
 
@@ -61,24 +61,7 @@ export function since(
         : [],
     since,
   );
-  return asked(allSince(subjects, from, chain));
-}
-
-async function allSince(subjects: readonly Subject[], from: number | undefined, hops: readonly Hop[]) {
-  const answers = await Promise.all(
-    subjects.map(async (subject) => {
-      const { name: host } = subject;
-      try {
-        return { host, rows: await sinceOn(subject, from, hops) };
-      } catch (error) {
-        return { host, message: (error as Error).message };
-      }
-    }),
-  );
-  return locatedRows(
-    answers.flatMap(({ host, rows }) => (rows ? [{ host, rows }] : [])),
-    answers.flatMap(({ host, message }) => (message === undefined ? [] : [{ host, message }])),
-  );
+  return asked(rowsOfEach(subjects, (subject) => sinceOn(subject, from, chain)));
 }
 
 async function sinceOn(
@@ -186,9 +169,6 @@ function deploymentRow(host: string, { at, by, over, report }: JournalledDeploym
   };
 }
 
-/** A package and its files are changed within this time, in milliseconds. */
-const NEAR_MS = 300_000;
-
 /** Who has touched `path` at `moment`, which has whole seconds. */
 function whoTouched(
   path: string,
@@ -207,7 +187,7 @@ function whoTouched(
   );
   if (deployed) return `deployed by ${deployed.by} at ${deployed.at}`;
   const event = packages.findLast(
-    ({ name, when }) => name === owner && Math.abs(Date.parse(when) - moment) < NEAR_MS,
+    ({ name, when }) => name === owner && Math.abs(Date.parse(when) - moment) < NEAR_S * 1000,
   );
   return event ? eventText(event) : "by hand";
 }

@@ -4,7 +4,7 @@ import { byNumber, DefinitionOf, type Said } from "./_definition";
 import { type GivenHosts, subjectsIn } from "./_subjects";
 import { on } from "./on";
 import { plannedWhole, type Subject } from "./planned";
-import { type Asked, asked, type Located, locatedRows, type Unanswered } from "./rows";
+import { type Asked, asked, type Located, rowsOfEach } from "./rows";
 
 /** Something to which a file, unit, package or account belongs. */
 export interface Owner {
@@ -38,8 +38,8 @@ export function whose(
 }
 
 async function named(subjects: readonly Subject[], what: string, hops: readonly Hop[]) {
-  return ofEach(subjects, (subject) =>
-    new DefinitionOf(subject).naming(namesOf(what), hops).map((said) => ownerOf(said, null)),
+  return rowsOfEach(subjects, (subject) =>
+    withoutRepeated(new DefinitionOf(subject).naming(namesOf(what), hops).map((said) => ownerOf(said, null))),
   );
 }
 
@@ -55,7 +55,7 @@ async function ofFile(subjects: readonly Subject[], path: string, hops: readonly
       ...hops,
     ).owners(path),
   ]);
-  return ofEach(
+  return rowsOfEach(
     subjects,
     (subject, index) => {
       const report = reports[index];
@@ -63,7 +63,7 @@ async function ofFile(subjects: readonly Subject[], path: string, hops: readonly
         throw new Error(report?.failure?.message ?? "nothing was planned");
       const definition = new DefinitionOf(subject);
       const all = byNumber(report);
-      return [
+      return withoutRepeated([
         ...definition
           .own(report, hops)
           .filter(({ plan }) => plan?.paths?.includes(path))
@@ -72,7 +72,7 @@ async function ofFile(subjects: readonly Subject[], path: string, hops: readonly
         ...packages
           .filter(({ host }) => host === subject.name)
           .map((each) => ({ owner: `package ${each.package}`, place: null, step: null, now: null })),
-      ];
+      ]);
     },
     packages.errors,
   );
@@ -84,25 +84,6 @@ const ownerOf = ({ property, place, step }: Said, now: string | null): Owner => 
   step,
   now,
 });
-
-/** The owners on each host; what is thrown is in `errors`. */
-function ofEach(
-  subjects: readonly Subject[],
-  find: (subject: Subject, index: number) => readonly Owner[],
-  known: readonly Unanswered[] = [],
-) {
-  const errors = new Map(known.map((each) => [each.host, each]));
-  const answers = subjects.flatMap((subject, index) => {
-    const { name: host } = subject;
-    try {
-      return [{ host, rows: withoutRepeated(find(subject, index)) }];
-    } catch (error) {
-      if (!errors.has(host)) errors.set(host, { host, message: (error as Error).message });
-      return [];
-    }
-  });
-  return locatedRows(answers, [...errors.values()]);
-}
 
 /** Of each application the first: the others are inside it, or know less. */
 function withoutRepeated(owners: readonly Owner[]): Owner[] {
