@@ -171,7 +171,7 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export async function bootContexts(): Promise<Contexts> {
   const machine = await bootMachine({
     name: "hops",
-    packages,
+    packages: containerPackages,
     nspawn: [
       "--capability=all",
       "--system-call-filter=@mount @keyring bpf",
@@ -195,7 +195,7 @@ export async function bootContexts(): Promise<Contexts> {
     writeFileSync(path.join(machine.root, "root/id_ed25519"), readFileSync(machine.identity), {
       mode: 0o600,
     });
-    await machine.run(START, { timeout: limit(60) });
+    await machine.run(START_DAEMONS, { timeout: limit(60) });
     await machine.run(PREPARE);
     await Promise.all(
       [NESTED, LXC, PODMAN, DOCKER, OWN].map((script) => machine.run(script, { timeout: limit(60) })),
@@ -207,12 +207,13 @@ export async function bootContexts(): Promise<Contexts> {
   }
 }
 
-const packages = [
+/** What has containers, and what the other hops need. */
+export const containerPackages = [
   ...["systemd-container", "lxc", "podman", "crun", "uidmap", "docker.io", "opendoas", "gnupg", "openssl"],
 ];
 
 /** The daemons of containers need control groups that they may write to. */
-const START = `set -e
+export const START_DAEMONS = `set -e
 for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
 systemctl stop docker.socket docker containerd
 systemctl reset-failed

@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { deploy } from "../../../lib/controller/deploy";
-import { session } from "../../../lib/controller/session";
 import { drift } from "../../../lib/explore/drift";
 import { whose } from "../../../lib/explore/whose";
 import { hosts } from "../../../lib/model/host";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
-import { until } from "../../support/until";
-import { assertOk, prop, type Rig, rig } from "../agent/_rig";
+import { assertOk, prop, type Rig } from "../agent/_rig";
+import { define, deployedRig } from "./_deployed";
 
 const name = "web1.example.org";
 
@@ -35,21 +34,8 @@ export const web1 = defhost("${name}",
 
 describe("a host that was changed by others", { ...needsMachines(), concurrency: false }, () => {
   let rigged: Rig;
-  const write = (motd: string) => {
-    rigged.write({ "hosts/web1.ts": consfig(motd) });
-    const { error } = session.consfig?.refresh() ?? {};
-    if (error) throw error;
-  };
   before(async () => {
-    rigged = await rig();
-    write("welcome");
-    const web1 = hosts.get(name);
-    assert.ok(web1);
-    assertOk(await deploy(web1, rigged.ssh() as never, via.agent() as never));
-    await rigged.arrived();
-    // In the second of a deployment nobody can tell who has changed something.
-    const ended = Number(await rigged.machine.run("date +%s"));
-    await until("the next second", async () => Number(await rigged.machine.run("date +%s")) > ended + 1);
+    rigged = await deployedRig(name, consfig("welcome"));
   });
   after(() => rigged?.stop());
 
@@ -161,7 +147,7 @@ describe("a host that was changed by others", { ...needsMachines(), concurrency:
     );
     assert.match(shop?.by ?? "", /^deployed by .* at \S+Z: /);
     assertOk(await deploy(web1, rigged.ssh() as never, via.agent() as never));
-    write("goodbye");
+    define(rigged, consfig("goodbye"));
     const rows = await drift(name, rigged.ssh(), via.agent());
     assert.deepEqual(
       [...rows].map(({ what, by }) => [what, by]),

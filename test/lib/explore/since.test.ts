@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { deploy } from "../../../lib/controller/deploy";
-import { session } from "../../../lib/controller/session";
 import { momentIn } from "../../../lib/explore/_moment";
 import { since } from "../../../lib/explore/since";
 import type { Hop } from "../../../lib/model/hop";
-import { hosts } from "../../../lib/model/host";
 import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
-import { until } from "../../support/until";
-import { assertOk, type Rig, rig } from "../agent/_rig";
+import type { Rig } from "../agent/_rig";
+import { deployedRig } from "./_deployed";
 
 const name = "web1.example.org";
 
@@ -27,17 +24,7 @@ export const web1 = defhost("${name}",
 describe("what has changed on a host", { ...needsMachines(), concurrency: false }, () => {
   let rigged: Rig;
   before(async () => {
-    rigged = await rig();
-    rigged.write({ "hosts/web1.ts": consfig });
-    const { error } = session.consfig?.refresh() ?? {};
-    if (error) throw error;
-    const web1 = hosts.get(name);
-    assert.ok(web1);
-    assertOk(await deploy(web1, rigged.ssh() as never, via.agent() as never));
-    await rigged.arrived();
-    // In the second of a deployment nobody can tell who has changed something.
-    const ended = Number(await rigged.machine.run("date +%s"));
-    await until("the next second", async () => Number(await rigged.machine.run("date +%s")) > ended + 1);
+    rigged = await deployedRig(name, consfig);
   });
   after(() => rigged?.stop());
 

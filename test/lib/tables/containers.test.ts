@@ -5,20 +5,11 @@ import * as via from "../../../lib/via";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
 import { assertOk, prop, type Rig, rig } from "../agent/_rig";
+import { containerPackages, START_DAEMONS } from "../connection/_contexts";
 
 const name = "web1.example.org";
 
-// The same as those of the tests of hops, so that they share an installation.
-const packages = [
-  ...["systemd-container", "lxc", "podman", "crun", "uidmap", "docker.io", "opendoas", "gnupg", "openssl"],
-];
-
-/** The daemons of containers need control groups that they may write to. */
-const START = `set -e
-for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
-systemctl stop docker.socket docker containerd
-systemctl reset-failed
-systemctl start containerd docker
+const START = `${START_DAEMONS}
 mkdir -p /srv/tree /srv/pod /var/lib/machines/nested
 for f in /usr/bin/dash /usr/bin/sleep $(ldd /usr/bin/dash /usr/bin/sleep | grep -o '/[^ ]*[^: ]'); do
   install -D $f /srv/tree$f
@@ -55,7 +46,7 @@ describe("containers", { ...needsMachines(), concurrency: false }, () => {
   let rigged: Rig;
   before(async () => {
     rigged = await rig({
-      packages,
+      packages: containerPackages,
       nspawn: ["--capability=all", "--system-call-filter=@mount @keyring bpf", "--bind=/dev/fuse"],
     });
     await rigged.machine.run(START, { timeout: 60_000 });
