@@ -33,15 +33,18 @@ const thisComputer: Computer = {
     const idle = all.reduce((sum, times) => sum + times.idle, 0);
     return { idle, all: all.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, idle) };
   },
-  available: () => {
-    try {
-      const text = readFileSync("/proc/meminfo", "utf8");
-      return Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
-    } catch {
-      return os.freemem();
-    }
-  },
+  available: availableMemory,
 };
+
+/** Bytes of memory that processes could take. */
+export function availableMemory(): number {
+  try {
+    const text = readFileSync("/proc/meminfo", "utf8");
+    return Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+  } catch {
+    return os.freemem();
+  }
+}
 
 export class Places {
   readonly #computer: Computer;

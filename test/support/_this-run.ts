@@ -19,6 +19,7 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { cacheHome } from "../../lib/util/package";
 import { ALIVE } from "./_limits";
+import { availableMemory } from "./_places";
 import { killAll, markedEnvironment, processesMarked } from "./_processes";
 import { type Owned, ownerLives, self } from "./_slots";
 import { patience } from "./load";
@@ -67,6 +68,7 @@ export function beginRun(): ThisRun {
     writeFileSync(record, JSON.stringify({ ...self(), id, directory } satisfies RunRecord), { mode: 0o600 });
   }
   makeSharedDirectory(directory);
+  if (recorded) mountMemory(directory);
   return {
     forFile: (number) => {
       const mark = `${id}.${number}`;
@@ -108,6 +110,20 @@ function makeSharedDirectory(directory: string): void {
   chmodSync(directory, 0o1777);
 }
 
+/**
+ * Bytes of memory that must be available for temporary files in memory: they take a tenth of it, and machines need more.
+ */
+const MEMORY_FOR_FILES = 8 * 1024 ** 3;
+
+/**
+ * Temporary files need not survive a crash of this computer: in memory, nothing waits for a disk to have them. They stay
+ * on the disk where the memory is scarce, and where this user may not mount.
+ */
+function mountMemory(directory: string): void {
+  if (availableMemory() < MEMORY_FOR_FILES) return;
+  spawnSync("mount", ["-t", "tmpfs", "-o", "size=50%,mode=1777", "test-run", directory], { stdio: "ignore" });
+}
+
 function removeDeadRuns(): void {
   for (const name of existsSync(records) ? readdirSync(records) : []) {
     const file = path.join(records, name);
@@ -145,9 +161,9 @@ function killMarked(isOurs: (id: string) => boolean): string[] {
   return [...killed.values()];
 }
 
-/** Removes a directory of temporary files, but nothing that is mounted in it. */
+/** Removes a directory of temporary files, but nothing that is mounted in it or on it. */
 function removeDirectory(directory: string): void {
-  for (const mounted of mountsBelow(directory).reverse()) {
+  for (const mounted of mountsIn(directory).reverse()) {
     const { status, stderr } = spawnSync("umount", [mounted], { encoding: "utf8" });
     if (status !== 0) {
       process.stderr.write(`${directory} is not removed: ${stderr ?? "umount cannot be started"}`);
@@ -157,11 +173,11 @@ function removeDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
 
-function mountsBelow(directory: string): string[] {
+function mountsIn(directory: string): string[] {
   try {
     const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     const points = lines.map((line) => (line.split(" ")[4] ?? "").replace(/\\040/g, " "));
-    return points.filter((point) => point.startsWith(`${directory}/`));
+    return points.filter((point) => point === directory || point.startsWith(`${directory}/`));
   } catch {
     return [];
   }

@@ -2,13 +2,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { localConnection } from "../../../lib/connection/local";
 import { local } from "../../../lib/via";
+import { ALL } from "../../support/breadth";
 import { needsMachines } from "../../support/machines";
 import { until } from "../../support/until";
 import { conforms, openChain, ran } from "./_conformance";
 import { bootContexts, type Contexts, endOf, pairs, type Start, shellIn, starts } from "./_contexts";
-
-/** Set: every hop after every other one, which takes three times as long. */
-const ALL = Boolean(process.env["CONSFIGURATOR_TEST_ALL_CHAINS"]);
 
 describe("conformance of hops", { ...needsMachines(), concurrency: 3 }, () => {
   let contexts: Contexts;
