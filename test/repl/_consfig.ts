@@ -52,8 +52,12 @@ export const broken = defhost("broken.example.org", { deploy: [via.local()] },
   cmd.single("echo before; exit 3"));
 
 export const slow = defhost("slow.example.org", { deploy: [via.local()] },
-  cmd.single("echo begun; sleep 3", { inform: true }), cmd.single("touch not-reached"));
+  cmd.single("echo begun; n=0; until [ -e go-on ] || [ $((n += 1)) -gt 600 ]; do sleep 0.1; done", { inform: true }), cmd.single("touch not-reached"));
 `;
+
+/** Lets the running step of `slow` end. */
+export const goOn = (env: NodeJS.ProcessEnv): void =>
+  writeFileSync(path.join(env["HOME"] ?? "", "go-on"), "");
 
 export interface Ran {
   readonly code: number | null;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import path from "node:path";
 import test from "node:test";
 import { promised } from "../support/load";
-import { consfigWith } from "./_consfig";
+import { consfigWith, goOn } from "./_consfig";
 import { needsTerminal, prompt } from "./_terminal";
 
 test(
@@ -99,6 +99,7 @@ test(
     );
     inTime();
     await type("1 + 1", /\n2\nconsfig> $/);
+    goOn(env);
     await until(/slow\.example\.org: [\s\S]*consfig> $/);
     assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
     await type("console.log('be', 'gun'); while (true) {}", /be gun/);
@@ -112,13 +113,14 @@ test(
 );
 
 test("leaving while a deployment runs shows where it is still running", needsTerminal, async (t) => {
-  const { keys, until, closed } = await prompt(t);
+  const { env, keys, until, closed } = await prompt(t);
   keys("deploy(slow)\r");
   await until(/slow\.example\.org: [0-9.]+ m?s/);
   keys("\u0003");
   await until(/interrupted\nconsfig> $/);
   keys("\u0004");
   await until(/still running on slow\.example\.org; see \.log slow\.example\.org\n/);
+  goOn(env);
   assert.equal(await closed, 0);
 });
 
@@ -243,19 +245,21 @@ test(
 );
 
 test("SIGTERM leaves the prompt as .exit does", needsTerminal, async (t) => {
-  const { type, keys, until, closed } = await prompt(t);
+  const { env, type, keys, until, closed } = await prompt(t);
   const shown = await type("process.pid", /\n\d+\nconsfig> $/);
   keys("deploy(slow)\r");
   await until(/slow\.example\.org: [0-9.]+ m?s/);
   process.kill(Number(/\n(\d+)\n/.exec(shown)?.[1]), "SIGTERM");
   await until(/still running on slow\.example\.org; see \.log slow\.example\.org\n/);
+  goOn(env);
   assert.equal(await closed, 143);
 });
 
 test("two deployments of one host at once are drawn apart", needsTerminal, async (t) => {
-  const { keys, until, type } = await prompt(t);
+  const { env, keys, until, type } = await prompt(t);
   keys("Promise.all([deploy(slow), deploy(slow)])\r");
   await until(/slow\.example\.org: [0-9.]+ s/);
+  goOn(env);
   const drawn = await until(
     /slow\.example\.org: 2 changed in[\s\S]*slow\.example\.org: 2 changed in[\s\S]*consfig> $/,
   );
