@@ -7,6 +7,8 @@ import type { PosixTarget } from "consfigurator";
 import { systemctl } from "./_systemctl";
 
 const INTERVAL_MS = 50;
+/** The longest time between two looks at the unit, each of which starts a process. */
+const LONGEST_INTERVAL_MS = 250;
 const REQUEST_TIMEOUT_MS = 5000;
 
 /** How to check whether a service is healthy. */
@@ -44,7 +46,7 @@ export async function unhealthy(
   let first: UnitState | undefined;
   let runningSince: number | undefined;
   try {
-    for (;;) {
+    for (let interval = INTERVAL_MS; ; interval = Math.min(interval * 1.5, LONGEST_INTERVAL_MS)) {
       const state = await unitState(target, unit);
       const ended = reasonOfEnd(state, first);
       if (ended !== undefined) return ended;
@@ -55,15 +57,16 @@ export async function unhealthy(
       const since = url === undefined ? runningSince : answers.goodSince;
       const until = url === undefined ? performance.now() : answers.goodUntil;
       const isGood = isActive(state) && since !== undefined;
-      if (isGood && until - since >= steady * 1000) return undefined;
-      if (!isGood && performance.now() > deadline) {
+      const left = isGood ? steady * 1000 - (until - since) : deadline - performance.now();
+      if (isGood && left <= 0) return undefined;
+      if (!isGood && left < 0) {
         const seen =
           isActive(state) && url !== undefined
             ? `${url}: ${answers.last}`
             : `it is still ${state["ActiveState"]} (${state["SubState"]})`;
         return `${seen} (waited ${patience} s)`;
       }
-      await sleep(INTERVAL_MS);
+      await sleep(Math.min(interval, Math.max(left, INTERVAL_MS)));
     }
   } finally {
     answers.stop();
