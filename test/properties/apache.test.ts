@@ -9,7 +9,7 @@ import * as apache from "../../properties/apache";
 import * as letsEncrypt from "../../properties/letsEncrypt";
 import * as os from "../../properties/os";
 import { ACME, rootOf, securely, startAuthority } from "../support/acme";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import {
   bootSides,
   holds,
@@ -96,8 +96,8 @@ test("the lines of a site: exceptions from the redirection come before it", () =
 describe("Apache on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   const messages = async (side: Side, application: PropApp) =>

@@ -258,7 +258,7 @@ describe("apt on real hosts", needsMachines(), () => {
     }));
 
   test("only a change needs root, and the error says so", async () => {
-    const ordinary = await bootSides("plain");
+    const ordinary = await bootSides({ user: "plain" });
     try {
       for (const side of ordinary.each) {
         await holds(side, apt.installed("cron"));

@@ -5,7 +5,7 @@ import { prepare } from "../../lib/engine/prepare";
 import * as letsEncrypt from "../../properties/letsEncrypt";
 import * as os from "../../properties/os";
 import { ACME, startAuthority } from "../support/acme";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Sides, succeeds } from "../support/sides";
 
 test("what is no address, server or domain is refused", () => {
@@ -34,11 +34,11 @@ test("what is no address, server or domain is refused", () => {
 describe("letsEncrypt on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
+    sides = await bootSides({ withDependencies: true });
     await Promise.all(
       sides.each.map(({ machine }) => startAuthority(machine, ["a.example.org", "b.example.org"])),
     );
-  });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   const agreed = letsEncrypt.agreeTos({ server: ACME });

@@ -6,7 +6,7 @@ import type { PropApp } from "../../lib/model/property";
 import * as file from "../../properties/file";
 import * as os from "../../properties/os";
 import * as postfix from "../../properties/postfix";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import {
   bootSides,
   holds,
@@ -38,8 +38,8 @@ test("what is no parameter, and a table without a file, are refused", () => {
 describe("postfix on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   /** What changes by itself, and tables, which have the order of a hash. */

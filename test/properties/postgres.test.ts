@@ -5,7 +5,7 @@ import { prepare } from "../../lib/engine/prepare";
 import type { PropApp } from "../../lib/model/property";
 import * as os from "../../properties/os";
 import * as postgres from "../../properties/postgres";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
 test("what is no name, and a host that does not run Debian, are refused", () => {
@@ -22,8 +22,8 @@ test("what is no name, and a host that does not run Debian, are refused", () => 
 describe("postgres on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   const except = ["/var/lib/postgresql", "/etc/ssl"];

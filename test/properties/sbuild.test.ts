@@ -12,7 +12,7 @@ import * as schroot from "../../properties/schroot";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { aptOptions } from "../support/_base";
 import { limit } from "../support/load";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holdsAfterwards } from "../support/sides";
 
 const bookworm = os.debianStable("bookworm", "amd64");
@@ -68,7 +68,7 @@ test("a host that does not run Debian, and a chroot that does not say what it is
 
 describe("sbuild on real hosts", needsMachines(), () => {
   test("a user may use it", { timeout: 15 * 60_000 }, async () => {
-    const sides = await bootSides();
+    const sides = await bootSides({ withDependencies: true });
     try {
       await sides.both(
         async (side) => {
@@ -86,12 +86,12 @@ describe("sbuild on real hosts", needsMachines(), () => {
     let on: Rig;
     let proxy: PropApp[] = [];
     before(async () => {
-      on = await rig();
+      on = await rig({ withDependencies: true });
       assert.equal(session.consfig?.refresh().error, undefined);
       const [, uri] =
         (await aptOptions()).map((each) => /^Acquire::http::Proxy "(.*)";$/.exec(each)).find(Boolean) ?? [];
       if (uri !== undefined) proxy = [apt.proxy(uri)];
-    });
+    }, untilBaseIsBuilt);
     after(() => on?.stop());
 
     test("a package is built in it", { timeout: 20 * 60_000 }, async () => {

@@ -5,7 +5,7 @@ import { prepare } from "../../lib/engine/prepare";
 import type { PropApp } from "../../lib/model/property";
 import * as os from "../../properties/os";
 import * as schroot from "../../properties/schroot";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holdsAfterwards, isUndone, type Sides } from "../support/sides";
 
 test("that overlays are used is a fact, unless it is unapplied", () => {
@@ -21,8 +21,8 @@ test("that overlays are used is a fact, unless it is unapplied", () => {
 describe("schroot on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   test(

@@ -157,7 +157,7 @@ describe("systemd on real hosts", needsMachines(), () => {
         await isUndone(side, systemd.lingeringEnabled("plain"));
       }),
     );
-    const ordinary = await bootSides("plain");
+    const ordinary = await bootSides({ user: "plain" });
     try {
       await ordinary.both(async (side) => {
         const own = { userInstance: true };

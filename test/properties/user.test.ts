@@ -206,7 +206,7 @@ describe("user on real hosts", needsMachines(), () => {
   });
 
   test("an error names root as required", async () => {
-    const ordinary = await bootSides("plain");
+    const ordinary = await bootSides({ user: "plain" });
     try {
       for (const side of ordinary.each) {
         await holds(side, user.hasAccount("admin"));

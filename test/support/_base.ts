@@ -96,9 +96,30 @@ systemctl -q enable test-machine-network.service
 : > /etc/machine-id
 `;
 
-/** Begins the names of the bases on which `extra` packages are installed. */
-function prefixOf(extra: readonly string[]): string {
-  const recipe = JSON.stringify([suite, packages, customisation, networkUnit, process.arch, ...extra]);
+/** What several tests install. What these packages need and recommend is most of the work, and seldom what is tested. */
+const installedByTests = [
+  ...["apache2", "certbot", "pebble", "postfix"],
+  ...["postgresql", "postgresql-15", "postgresql-client", "postgresql-client-15", "postgresql-common"],
+  ...["firewalld", "ufw", "iptables", "nftables", "fail2ban", "git", "unattended-upgrades", "needrestart"],
+  ...["sbuild", "schroot", "piuparts", "adequate", "autopkgtest", "lintian", "debootstrap", "mmdebstrap"],
+];
+
+/** What a base has beyond the plain one. */
+export interface Additions {
+  /** Without what they recommend. */
+  readonly packages?: readonly string[];
+  /** Whether it has what `installedByTests` need and recommend, without these themselves. */
+  readonly withDependencies?: boolean;
+}
+
+/** Begins the names of the bases with these additions. */
+function prefixOf({ packages: extra = [], withDependencies = false }: Additions): string {
+  const dependencies = withDependencies ? [DEPENDENCIES, installedByTests] : [];
+  const recipe = JSON.stringify([
+    ...[suite, packages, customisation, networkUnit, process.arch],
+    ...extra,
+    ...dependencies,
+  ]);
   return `debian-${createHash("sha256").update(recipe).digest("hex").slice(0, 12)}-`;
 }
 
@@ -106,36 +127,36 @@ function prefixOf(extra: readonly string[]): string {
 const maximumAge = 3 * 24 * 3600_000;
 
 /**
- * The base, built (in half a minute) unless there is one for this recipe; other processes wait for the build. `extra`: a copy
- * of it on which these packages are installed, without what they recommend.
+ * The base, built (in half a minute) unless there is one for this recipe; other processes wait for the build. With
+ * `additions` it is a copy of the plain one on which they are installed.
  */
-export function base(extra: readonly string[] = []): Promise<Base> {
-  const prefix = prefixOf(extra);
-  const known = found.get(prefix) ?? findOrBuild(prefix, extra);
+export function base(additions: Additions = {}): Promise<Base> {
+  const prefix = prefixOf(additions);
+  const known = found.get(prefix) ?? findOrBuild(prefix, additions);
   found.set(prefix, known);
   return known;
 }
 
 const found = new Map<string, Promise<Base>>();
 
-async function findOrBuild(prefix: string, extra: readonly string[]): Promise<Base> {
+async function findOrBuild(prefix: string, additions: Additions): Promise<Base> {
   const current = newest(prefix);
   if (current !== undefined && isCurrent(current)) return current;
-  const plain = extra.length > 0 ? await base() : undefined;
+  const plain = prefix === prefixOf({}) ? undefined : await base();
   mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
   return withLock(path.join(cacheDirectory, "base.lock"), async () => {
     const existing = newest(prefix);
     if (existing !== undefined && isCurrent(existing)) return existing;
     try {
       return await build(prefix, (building) =>
-        plain ? extend(plain, building, extra) : install(building, existing),
+        plain ? extend(plain, building, additions) : install(building, existing),
       );
     } catch (error) {
       if (existing === undefined) throw error;
       process.stderr.write(`cannot build a newer base for test machines, using the old one: ${error}\n`);
       return existing;
     } finally {
-      removeUnused([prefix, prefixOf([])]);
+      removeUnused([prefix, prefixOf({})]);
     }
   });
 }
@@ -210,14 +231,33 @@ printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod +x /usr/sbin/policy-rc.d
 mount -t proc proc /proc
 apt-get -qq update
-apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+add() { apt-get -qqy -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"; }
+`;
+
+const PACKAGES = 'add "$@"';
+
+/** Manual pages are not indexed again by each installation. */
+const DEPENDENCIES = `echo man-db man-db/auto-update boolean false | debconf-set-selections
+printf '%s\\n' "$@" >/tmp/named
+needed=$(apt-get -s install "$@" | sed -n 's/^Inst \\([^ ]*\\) .*/\\1/p' | grep -vxF -f /tmp/named)
+add $needed
+apt-mark -qq auto $needed
+rm -f /var/lib/man-db/auto-update
+if dpkg-query -W -f '\${db:Status-Status} \${Package}\\n' | sed -n 's/^installed //p' | grep -xF -f /tmp/named; then exit 1; fi
+rm /tmp/named`;
+
+const EXTENDED = `
 apt-get clean
 rm /usr/sbin/policy-rc.d`;
 
-async function extend(plain: Base, { directory, root }: Base, extra: readonly string[]): Promise<void> {
+async function extend(plain: Base, { directory, root }: Base, additions: Additions): Promise<void> {
   await run(["cp", "-a", `${plain.directory}/.`, directory]);
+  const { packages: extra = [], withDependencies } = additions;
   // Its mounts end with it.
-  await run(["unshare", "--mount", "chroot", root, "sh", "-c", EXTENDING, "sh", ...extra]);
+  const add = (script: string, names: readonly string[]) =>
+    run(["unshare", "--mount", "chroot", root, "sh", "-c", EXTENDING + script + EXTENDED, "sh", ...names]);
+  if (withDependencies) await add(DEPENDENCIES, installedByTests);
+  if (extra.length > 0) await add(PACKAGES, extra);
 }
 
 /** Test machines reach Debian's archive with the apt settings of this computer. */

@@ -11,6 +11,7 @@ import { type Exit, type RunOptions, tryRun } from "./_run";
 import { reapSlots, releaseSlot, takeSlot } from "./_slots";
 import { Supervisor } from "./_supervisor";
 import { machineSupport } from "./_support";
+import { limit } from "./load";
 
 export type { Exit } from "./_run";
 export { type MachineSupport, machineSupport, needsMachines } from "./_support";
@@ -23,6 +24,8 @@ export interface MachineOptions {
   readonly name?: string;
   /** Packages that are installed before it boots. Files that need the same ones share their installation. */
   readonly packages?: readonly string[];
+  /** What the packages that tests install depend on and recommend is installed before it boots: see `_base.ts`. */
+  readonly withDependencies?: boolean;
   /** Memory limit of the machine, in bytes. */
   readonly memoryLimit?: number;
   /** Disk space of the machine, in bytes. */
@@ -76,13 +79,16 @@ export interface Machine extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** For hooks that boot machines with dependencies: their base may have to be built first. */
+export const untilBaseIsBuilt = { timeout: limit(900) };
+
 /** Boots a machine and waits for its sshd. It is removed with this process at the latest. */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const support = machineSupport();
   if (!support.available) throw new Error(support.reason);
   reaped ??= reapSlots();
   await reaped;
-  const from = await base(options.packages);
+  const from = await base(options);
   const slot = takeSlot();
   try {
     const placement = await makeDisk(slot, from, options);

@@ -20,7 +20,7 @@ import type { PlannedOutcome } from "../../lib/test-harness/planning";
 import { cacheHome, root } from "../../lib/util/package";
 import { debianStable } from "../../properties/os";
 import { type Applied, applied, type Checked, checked, plannedBefore } from "./_applied";
-import { bootMachines, type Machine } from "./machines";
+import { bootMachines, type Machine, type MachineOptions } from "./machines";
 import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from "./snapshot";
 
 export type { Applied } from "./_applied";
@@ -49,13 +49,18 @@ export interface Sides {
   stop(): Promise<void>;
 }
 
+interface SidesOptions extends Pick<MachineOptions, "packages" | "withDependencies"> {
+  /** The account that applies; root by default. */
+  readonly user?: string;
+}
+
 /** Boots both machines, with the same host name. */
-export async function bootSides(user?: string): Promise<Sides> {
+export async function bootSides({ user, ...options }: SidesOptions = {}): Promise<Sides> {
   const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
   if (recorded !== undefined) nspawn.push(`--bind=${recorded}:${recordedInside}`);
   const node = process.execPath;
   if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);
-  const machines = await bootMachines(2, { name: "web1", nspawn });
+  const machines = await bootMachines(2, { ...options, name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
   const processes: MachineProcess[] = [];
