@@ -21,6 +21,22 @@ export interface Wait {
   abandoned?: boolean;
 }
 
+/** Milliseconds between two looks that cost nothing. */
+const SHORTEST_PAUSE = 20;
+
+/** Milliseconds that a look takes at most when it starts no process, and searches little. */
+const CHEAP_LOOK = 3;
+
+/** Milliseconds between two looks at most, however long the wait has taken. */
+const LONGEST_PAUSE = 200;
+
+/**
+ * Milliseconds until the next look. Looks that start processes become rarer with the time that the wait has taken: they
+ * slow down what they wait for, and a wait is an eighth longer at most.
+ */
+const pauseAfter = (look: number, wait: number): number =>
+  look < CHEAP_LOOK ? SHORTEST_PAUSE : Math.max(SHORTEST_PAUSE, Math.min(LONGEST_PAUSE, wait / 8));
+
 type Truthy<T> = Exclude<T, false | null | undefined | 0 | "">;
 
 const waits = new Set<Wait>();
@@ -50,12 +66,14 @@ export async function until<T>(
   waits.add(wait);
   try {
     for (;;) {
+      const began = performance.now();
       last = await look();
+      const took = performance.now() - began;
       if (last) return last as Truthy<T>;
       if (wait.abandoned) assert.fail(`its test is over: ${what}`);
       if (performance.now() - wait.since > seconds * 1000 && elapsed() > seconds * 1000)
         assert.fail(`not seen within ${seconds} s: ${what}${shown(wait)}`);
-      await pause(20);
+      await pause(pauseAfter(took, performance.now() - wait.since));
     }
   } finally {
     waits.delete(wait);
