@@ -169,11 +169,11 @@ class NspawnMachine implements Machine {
   }
 
   exec(command: string, options: ExecOptions = {}): Promise<Exit> {
+    const { user } = options;
     const shell =
-      options.user === undefined
-        ? ["env", "-i", "HOME=/root", `PATH=${searchPath}`, "sh", "-c", `cd; ${command}`]
-        : ["env", "-i", `PATH=${searchPath}`, "runuser", "-l", options.user, "-c", command];
-    return tryRun([...this.#enter(), ...shell], options);
+      user === undefined ? ["sh", "-c", `cd; ${command}`] : ["runuser", "-l", user, "-c", command];
+    const env = { PATH: searchPath, ...(user === undefined && { HOME: "/root" }) };
+    return tryRun([...this.#enter(), ...shell], { ...options, env });
   }
 
   async run(command: string, options: ExecOptions = {}): Promise<string> {
