@@ -189,8 +189,7 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
     bareController: (...properties) => controller(true, properties),
     bare: async () => {
       await session.connections.close();
-      for (const role of ["relay", "supervisor", "worker"] as const)
-        for (const pid of await pids(role)) await machine.exec(`kill -9 ${pid}`);
+      await machine.exec("pkill -9 -f '[l]ib/worker/worker[.]js|/boot/[0-9a-f]*[.]js (relay|supervisor)'");
       await afterClosing(machine, "rm -rf /root/.cache/consfigurator /home/*/.cache/consfigurator");
     },
     stop: async () => {

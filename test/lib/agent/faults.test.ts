@@ -20,6 +20,8 @@ import type { DelayProxy } from "../../support/proxy";
 import { until } from "../../support/until";
 import { afterClosing, assertOk, eventsOf, prop, type Rig, rig, selfIn } from "./_rig";
 
+const ALL = Boolean(process.env["CONSFIGURATOR_TEST_ALL"]);
+
 describe("an agent after failures", needsMachines(), () => {
   let on: Rig;
   before(async () => {
@@ -33,7 +35,7 @@ describe("an agent after failures", needsMachines(), () => {
   const kill = async (role: Parameters<Rig["pids"]>[0]) => {
     const pids = await on.pids(role);
     assert.ok(pids.length > 0, `no ${role} to kill`);
-    for (const pid of pids) await on.machine.exec(`kill -9 ${pid}`);
+    await on.machine.exec(`kill -9 ${pids.join(" ")}`);
   };
   /** Deploys over a new connection, so that a new relay is started. */
   const redeploy = async () => {
@@ -105,7 +107,7 @@ describe("an agent after failures", needsMachines(), () => {
 
   test("a truncated runtime is uploaded again", async () => {
     const [name = ""] = readdirSync(inAgent("runtime")).filter((each) => !/part|lock/.test(each));
-    for (const bytes of [60_000_000, 5000, 0]) {
+    for (const bytes of [60_000_000, ...(ALL ? [5000] : []), 0]) {
       await session.connections.close();
       await kill("supervisor");
       // While a process executes it, it cannot be written to.
@@ -184,47 +186,42 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
         ? readdirSync(inAgent("runtime")).filter((name) => name.endsWith(".part"))
         : [];
 
-    /** Cuts the connection when about a third has arrived. */
-    const half = async () => {
+    let part = "";
+    test("a cut connection: the upload is resumed", async (t) => {
       await on.bare();
       proxy.reset();
       const deployment = on.deploy([prop("probe.process_")], hops());
       await until("a part", () => proxy.bytes.up > 15_000_000, 60);
       proxy.cut("refuse");
-      const report = await deployment;
-      assert.equal(report.status, "failed");
-      assert.match(report.failure?.message ?? "", /^via\./);
-      proxy.restore();
       await until(
         "the upload to end on the host",
         async () => (await on.machine.exec("pgrep tee")).stdout === "",
       );
-      const [part = ""] = parts();
+      [part = ""] = parts();
       assert.ok(part);
-      return part;
-    };
-
-    test("a cut connection: the next deployment resumes the upload", async (t) => {
-      const part = await half();
       const { size } = statSync(inAgent("runtime", part));
+      await on.machine.run("cp -a .cache/consfigurator half");
       proxy.reset();
-      assertOk(await on.deploy([prop("probe.process_")], hops()));
-      t.diagnostic(`${size} bytes were on the host, ${proxy.bytes.up} sent the second time`);
+      proxy.restore();
+      assertOk(await deployment);
+      t.diagnostic(`${size} bytes were on the host, ${proxy.bytes.up} sent after that`);
       assert.ok(proxy.bytes.up < 46_500_000 - size + 1_000_000, `${proxy.bytes.up} bytes`);
       assert.deepEqual(parts(), []);
     });
 
     const damages: Readonly<Record<string, (part: string) => void>> = {
-      "with more than was sent": (part) => appendFileSync(part, "garbage"),
       "with a hole, as after a power failure": (part) => {
         const file = openSync(part, "r+");
         writeSync(file, Buffer.alloc(4096), 0, 4096, 8_000_000);
         closeSync(file);
       },
+      ...(ALL && { "with more than was sent": (part: string) => appendFileSync(part, "garbage") }),
     };
     for (const [how, damage] of Object.entries(damages)) {
-      test(`a part ${how} is discarded, and everything is uploaded`, async () => {
-        damage(inAgent("runtime", await half()));
+      test(`a part of an earlier deployment, ${how}, is discarded, and everything is uploaded`, async () => {
+        await on.bare();
+        await on.machine.run("mkdir -p .cache && cp -a half .cache/consfigurator");
+        damage(inAgent("runtime", part));
         const deployment = on.deploy([prop("probe.process_")], hops());
         const events = eventsOf(deployment);
         assertOk(await deployment);
@@ -243,11 +240,12 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
 describe("an agent on a host with a full disk", needsMachines(), () => {
   let on: Rig;
   before(async () => {
-    on = await rig({ diskLimit: 150 * 1024 * 1024 });
+    on = await rig({ diskLimit: 260 * 1024 * 1024 });
   });
   after(() => on?.stop());
 
   test("fails before anything is uploaded", async () => {
+    await on.machine.run("fallocate -l 110M /root/fill");
     const report = await on.deploy([prop("probe.process_")]);
     assert.equal(report.status, "failed");
     assert.match(
@@ -255,18 +253,12 @@ describe("an agent on a host with a full disk", needsMachines(), () => {
       /^probe\.process_ at \S+ needs the agent: via\.agent\(\): not enough disk space for the runtime: \/root\/\.cache\/consfigurator\/agent has 1\d\d MB free and needs 18\d MB; free some space, or remove via\.agent\(\)$/,
     );
     assert.deepEqual(readdirSync(path.join(on.agent, "runtime")), []);
+    await on.machine.run("rm /root/fill");
   });
-});
 
-describe("an agent on a host whose disk fills up later", needsMachines(), () => {
-  let on: Rig;
-  before(async () => {
-    on = await rig({ diskLimit: 260 * 1024 * 1024 });
+  test("that fills up later applies known sources, without a journal, and refuses new ones with a clear error", async () => {
+    await session.connections.close();
     assertOk(await on.deploy([prop("probe.process_")]));
-  });
-  after(() => on?.stop());
-
-  test("applies known sources, without a journal, and refuses new ones with a clear error", async () => {
     assertOk(await on.deploy([prop("probe.runs", "true")]));
     await on.machine.exec(
       "dd if=/dev/zero of=/root/fill bs=64k 2>/dev/null; dd if=/dev/zero of=/root/fill2 bs=512 2>/dev/null; :",

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { reopened } from "../../../../lib/agent/client/reconnect";
+import { Cancellation } from "../../../../lib/model/cancellation";
+import { ConnectionFailed } from "../../../../lib/model/errors";
 import type { Hop } from "../../../../lib/model/hop";
 import { defhost, type Host } from "../../../../lib/model/host";
 import type { PropApp } from "../../../../lib/model/property";
@@ -12,6 +15,18 @@ import { bootMachine, type Machine, needsMachines } from "../../../support/machi
 import { outline } from "../../../support/outline";
 import { until } from "../../../support/until";
 import { assertOk, eventsOf, rig as makeRig, prop, type Rig } from "../_rig";
+
+test("a link that stays lost is given up after the last delay, with the error that it was lost with", async () => {
+  const lost = new ConnectionFailed("via.ssh()", "lost");
+  let attempts = 0;
+  const reopen = async () => {
+    attempts += 1;
+    throw new ConnectionFailed("via.ssh()", "refused");
+  };
+  const given = reopened(lost, { reopen, cancellation: new Cancellation() }, { delays: [1, 2] });
+  await assert.rejects(given, (error) => error === lost);
+  assert.equal(attempts, 2);
+});
 
 describe("a host that deploys a further one", needsMachines(), () => {
   let rig: Rig;
