@@ -109,26 +109,19 @@ describe("the lock of a host", needsMachines(), () => {
     ["root over a shell", "root with sudo over a shell", "root"],
     ["a user through an agent", "root over a shell", "admin"],
   ] as const) {
-    test(`${waiting} is told that ${held} has held the host`, async () => {
+    test(`${waiting} is told that ${held} has held the host; stop and cancel end its wait`, async () => {
       const holder = await holding(held);
-      const inTime = promised(2, "the reason of a wait");
-      const deployment = on.deploy([runs("touch /srv/x/done")], hopsOf(waiting));
-      const reasons = reasonsOf(deployment);
-      await until("the reason", () => reasons.length > 0);
-      inTime();
-      assert.match(reasons[0] ?? "", waitsFor(account, waiting.startsWith("root")));
-      assert.equal(exists("done"), false);
-      await go();
-      for (const each of [holder.report, deployment]) assertOk(await each);
-      assert.equal(reasons.length, 1);
-    });
-
-    for (const how of ["stop", "cancel"] as const)
-      test(`${how} ends the wait of ${waiting} for ${held}`, async () => {
-        const holder = await holding(held);
+      const waits = async () => {
+        const inTime = promised(2, "the reason of a wait");
         const deployment = on.deploy([runs("touch /srv/x/done")], hopsOf(waiting));
         const reasons = reasonsOf(deployment);
         await until("the reason", () => reasons.length > 0);
+        inTime();
+        assert.match(reasons[0] ?? "", waitsFor(account, waiting.startsWith("root")));
+        return { deployment, reasons };
+      };
+      for (const how of ["stop", "cancel"] as const) {
+        const { deployment } = await waits();
         const inTime = promised(2, `a ${how} of a wait`);
         deployment[how]();
         const report = await deployment;
@@ -141,10 +134,13 @@ describe("the lock of a host", needsMachines(), () => {
           "nobody waits on the host",
           async () => (await on.machine.exec("pgrep -x flock")).exit === 1,
         );
-        await go();
-        assertOk(await holder.report);
-        assert.equal(exists("done"), false);
-      });
+      }
+      const { deployment, reasons } = await waits();
+      assert.equal(exists("done"), false);
+      await go();
+      for (const each of [holder.report, deployment]) assertOk(await each);
+      assert.equal(reasons.length, 1);
+    });
   }
 
   test("a time limit does not count the wait", async () => {

@@ -102,25 +102,20 @@ describe("a first deployment", needsMachines(), () => {
     assert.equal(await marked(), "a b | c");
   });
 
-  test("a follow-up waits for what needs the agent, and is done once", async () => {
+  test("a follow-up waits for what needs the agent, and is done once; what is registered for the end is done at the end, by the agent", async () => {
     const change = (name: string) => prop("file.hasContent", `/srv/${name}`, name);
     const tree: PropApp[] = [
       onChange(change("one"), mark("one")),
       onChange(change("two"), needsAgent(), mark("two")),
       onChange(change("three"), mark("three")),
     ];
-    assertOk(await on.deploy(tree));
+    const first = await on.deploy([prop("both.atEnd"), ...tree]);
+    assertOk(first);
     assert.equal(await marked(), "one | two three");
+    assert.equal(readFileSync(path.join(on.machine.root, "root/ended"), "utf8"), "agent\n");
+    assert.deepEqual(first.steps.at(-1)?.desc, "at the end");
     const report = await on.deploy(tree);
     assert.equal(report.status, "unchanged");
-  });
-
-  test("what is registered for the end is done at the end, by the agent", async () => {
-    const report = await on.deploy([prop("both.atEnd"), ...marks("a"), needsAgent(), ...marks("b")]);
-    assertOk(report);
-    assert.equal(await marked(), "a | b");
-    assert.equal(readFileSync(path.join(on.machine.root, "root/ended"), "utf8"), "agent\n");
-    assert.deepEqual(report.steps.at(-1)?.desc, "at the end");
   });
 
   test("a failure over the shell is one of the whole deployment", async () => {
