@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { root } from "../../../lib/util/package";
+import { cacheHome, root } from "../../../lib/util/package";
 
 const script = path.join(__dirname, "_crashing.ts");
 
@@ -15,7 +15,7 @@ function run(kind: string, dir: string, crashes: string): string[] | undefined {
   const { stdout, stderr, signal } = spawnSync(
     process.execPath,
     ["--require", register, script, kind, dir, crashes],
-    { encoding: "utf8", env: { ...env, HOME: dir } },
+    { encoding: "utf8", env: { ...env, HOME: dir, XDG_CACHE_HOME: path.dirname(cacheHome) } },
   );
   if (signal === "SIGKILL") return undefined;
   assert.equal(stderr, "");
