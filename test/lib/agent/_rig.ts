@@ -109,6 +109,9 @@ export interface Controller {
   readonly report: Promise<Report>;
 }
 
+/** Directories of the cache that hold what takes long to make, and is the same for all: code, and the compressed runtime. */
+export const SHARED_CACHES = ["compiled", "bytecode", "bundles", "boot", "runtime"] as const;
+
 export async function rig(options: MachineOptions = {}): Promise<Rig> {
   const directory = realpathSync(mkdtempSync(path.join(tmpdir(), "agent-test-")));
   process.env["XDG_STATE_HOME"] = path.join(directory, "state");
@@ -158,8 +161,8 @@ export async function rig(options: MachineOptions = {}): Promise<Rig> {
   const controller = (bare: boolean, properties: readonly (readonly [string, ...unknown[]])[]) => {
     const home = mkdtempSync(path.join(directory, "home-"));
     mkdirSync(path.join(home, ".cache/consfigurator"), { recursive: true });
-    // The controllers share the caches of compiled code, nothing else.
-    for (const name of ["compiled", "bytecode", "bundles"])
+    // The controllers share the caches of what was compiled and compressed, nothing else.
+    for (const name of SHARED_CACHES)
       symlinkSync(path.join(cacheHome, name), path.join(home, ".cache/consfigurator", name));
     return startController(home, { consfig, ssh: ssh().args, bare, properties });
   };

@@ -10,6 +10,7 @@ import { soak } from "../../endurance/soak";
 import { needsTerminal } from "../../repl/_terminal";
 import { limit } from "../../support/load";
 import { localAgent } from "../agent/_local";
+import { SHARED_CACHES } from "../agent/_rig";
 
 test("forty deployments of changing sources from one prompt", {
   ...needsTerminal,
@@ -20,7 +21,7 @@ test("forty deployments of changing sources from one prompt", {
   const cache = path.join(on.dir, "cache/consfigurator");
   mkdirSync(cache, { recursive: true, mode: 0o700 });
   // What compiling the library takes is not of interest here.
-  for (const name of ["compiled", "bytecode", "bundles"]) {
+  for (const name of SHARED_CACHES) {
     // The compiler of this process may have made it by now.
     rmSync(path.join(cache, name), { recursive: true, force: true });
     symlinkSync(path.join(cacheHome, name), path.join(cache, name));
