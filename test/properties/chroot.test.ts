@@ -14,7 +14,7 @@ import * as os from "../../properties/os";
 import * as service from "../../properties/service";
 import { assertOk, prop, type Rig, rig } from "../lib/agent/_rig";
 import { aptOptions } from "../support/_base";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 
 const arch = "amd64";
 const bookworm = os.debianStable("bookworm", arch);
@@ -87,13 +87,13 @@ describe("chroots on a real host", needsMachines(), () => {
   let on: Rig;
   let proxy: PropApp[] = [];
   before(async () => {
-    on = await rig();
+    on = await rig({ withDependencies: true });
     assert.equal(session.consfig?.refresh().error, undefined);
     // As this computer does.
     const [, uri] =
       (await aptOptions()).map((each) => /^Acquire::http::Proxy "(.*)";$/.exec(each)).find(Boolean) ?? [];
     if (uri !== undefined) proxy = [apt.proxy(uri)];
-  });
+  }, untilBaseIsBuilt);
   after(() => on?.stop());
 
   const ways = [
