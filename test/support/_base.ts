@@ -142,24 +142,28 @@ const found = new Map<string, Promise<Base>>();
 async function findOrBuild(prefix: string, additions: Additions): Promise<Base> {
   const current = newest(prefix);
   if (current !== undefined && isCurrent(current)) return current;
-  const plain = prefix === prefixOf({}) ? undefined : await base();
+  const isPlain = prefix === prefixOf({});
+  if (!isPlain) await base();
   mkdirSync(cacheDirectory, { recursive: true, mode: 0o700 });
-  return withLock(path.join(cacheDirectory, "base.lock"), async () => {
+  return withLock(lockOf(prefix), async () => {
     const existing = newest(prefix);
     if (existing !== undefined && isCurrent(existing)) return existing;
     try {
       return await build(prefix, (building) =>
-        plain ? extend(plain, building, additions) : install(building, existing),
+        isPlain ? install(building, existing) : extend(building, additions),
       );
     } catch (error) {
       if (existing === undefined) throw error;
       process.stderr.write(`cannot build a newer base for test machines, using the old one: ${error}\n`);
       return existing;
     } finally {
-      removeUnused([prefix, prefixOf({})]);
+      removeUnused(prefix);
     }
   });
 }
+
+/** Bases of different recipes are built side by side. */
+const lockOf = (prefix: string): string => path.join(cacheDirectory, `${prefix}lock`);
 
 function newest(prefix: string): Base | undefined {
   const name = baseNames()
@@ -198,7 +202,7 @@ function isCurrent({ directory, leftOut }: Base): boolean {
 
 /** Builds in a temporary directory, renamed when complete. */
 async function build(prefix: string, fill: (building: Base) => Promise<void>): Promise<Base> {
-  const building = baseAt(mkdtempSync(path.join(cacheDirectory, "building-")));
+  const building = baseAt(mkdtempSync(path.join(cacheDirectory, `building-${prefix}`)));
   try {
     await fill(building);
     const complete = path.join(cacheDirectory, `${prefix}${Date.now()}`);
@@ -250,8 +254,12 @@ const EXTENDED = `
 apt-get clean
 rm /usr/sbin/policy-rc.d`;
 
-async function extend(plain: Base, { directory, root }: Base, additions: Additions): Promise<void> {
-  await run(["cp", "-a", `${plain.directory}/.`, directory]);
+async function extend({ directory, root }: Base, additions: Additions): Promise<void> {
+  const plain = prefixOf({});
+  // No other process removes it meanwhile because it has built a newer one.
+  await withLock(lockOf(plain), async () => {
+    await run(["cp", "-a", `${newest(plain)?.directory}/.`, directory]);
+  });
   const { packages: extra = [], withDependencies } = additions;
   // Its mounts end with it.
   const add = (script: string, names: readonly string[]) =>
@@ -275,20 +283,20 @@ export function resolverFile(): string {
 }
 
 /**
- * Removes unused bases that have a newer one, or are old and of a recipe other than `recipes`, and partial builds of killed
- * processes; the caller holds the lock.
+ * Removes unused bases that have a newer one, or are old and of a recipe other than that of `prefix` and the plain one, and
+ * what killed processes have built of it; the caller holds its lock.
  */
-function removeUnused(recipes: readonly string[]): void {
+function removeUnused(prefix: string): void {
   const used = new Set(takenSlots().map((slot) => slot.base));
   const names = baseNames();
   const older = names.filter((name, index) => {
     const isOfSameRecipe = (other: string) => other.startsWith(name.replace(/\d+$/, ""));
-    const isNeeded = recipes.some((prefix) => name.startsWith(prefix));
+    const isNeeded = [prefix, prefixOf({})].some((recipe) => name.startsWith(recipe));
     return (
       names.slice(index + 1).some(isOfSameRecipe) || (!isNeeded && Date.now() - builtAt(name) > maximumAge)
     );
   });
-  const partial = readdirSync(cacheDirectory).filter((name) => name.startsWith("building-"));
+  const partial = readdirSync(cacheDirectory).filter((name) => name.startsWith(`building-${prefix}`));
   for (const name of [...older, ...partial]) {
     const directory = path.join(cacheDirectory, name);
     if (!used.has(directory)) rmSync(directory, { recursive: true, force: true });
