@@ -6,7 +6,7 @@ import type { PropApp } from "../../lib/model/property";
 import * as firewalld from "../../properties/firewalld";
 import * as os from "../../properties/os";
 import { withoutStartingServices } from "../../properties/service";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import {
   bootSides,
   holds,
@@ -42,8 +42,8 @@ test("what is no zone, port or rule is refused", () => {
 describe("firewalld on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   /** firewalld keeps the time of its last change there. */
