@@ -82,13 +82,14 @@ const idle = (host: HostModel): TargetContext => ({
   atEnd: () => {},
 });
 
-/** Applies a prepared property, and asserts that its plan, made just before, came true. */
+/** Applies a prepared property, and asserts that its plan, which is made now unless it was just made, came true. */
 export async function applied(
   application: PropApp,
   host: HostModel,
   target: (context: TargetContext) => PosixTarget,
+  plan?: PlannedOutcome,
 ): Promise<Applied> {
-  const planned = await plannedBefore(application, host, target);
+  const planned = plan ?? (await plannedBefore(application, host, target));
   const outcomes = new StepOutcomes();
   const result = { failures: [] as Failure[], output: "", steps: [] as string[], commands: [] as string[] };
   const descs = new Map<number, string>();

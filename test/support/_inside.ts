@@ -9,6 +9,7 @@ import { failureOf } from "../../lib/model/errors";
 import { HostModel, type HostState } from "../../lib/model/host";
 import type { PropApp } from "../../lib/model/property";
 import { LocalTarget } from "../../lib/target/local/target";
+import type { PlannedOutcome } from "../../lib/test-harness/planning";
 import { applied, checked, plannedBefore } from "./_applied";
 
 const properties = path.join(__dirname, "../../properties");
@@ -19,14 +20,16 @@ interface Request {
   readonly work: "apply" | "check" | "plan";
   readonly application: PropApp;
   readonly host: HostState;
+  /** The plan of what is applied, when there is one already. */
+  readonly planned?: PlannedOutcome;
 }
 
 async function answer(line: string): Promise<object> {
-  const { work, application, host } = JSON.parse(line) as Request;
+  const { work, application, host, planned } = JSON.parse(line) as Request;
   const model = new HostModel(host);
   try {
     const act = { apply: applied, check: checked, plan: plannedBefore }[work];
-    return await act(application, model, (context) => new LocalTarget(context));
+    return await act(application, model, (context) => new LocalTarget(context), planned);
   } catch (error) {
     return { error: failureOf(error) };
   }

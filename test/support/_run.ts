@@ -8,8 +8,6 @@ export interface Exit {
 }
 
 export interface RunOptions {
-  /** Its environment; by default that of this process. */
-  readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   /** Milliseconds after which the command is killed. */
   readonly timeout?: number;
@@ -25,7 +23,6 @@ export function tryRun(command: readonly string[], options: RunOptions = {}): Pr
       maxBuffer: 256 * 1024 * 1024,
       timeout: options.timeout ?? 0,
       killSignal: "SIGKILL" as const,
-      ...(options.env && { env: options.env }),
       ...(options.signal && { signal: options.signal }),
     };
     const child = execFile(file, args, limits, (error, stdout, stderr) => {

@@ -7,8 +7,9 @@ import path from "node:path";
 import { type Base, base } from "./_base";
 import { makeDisk, type Placement } from "./_disk";
 import { networkUp } from "./_network";
-import { type Exit, type RunOptions, tryRun } from "./_run";
+import type { Exit, RunOptions } from "./_run";
 import { reapSlots, releaseSlot, takeSlot } from "./_slots";
+import { runBy, Starter } from "./_starter";
 import { Supervisor } from "./_supervisor";
 import { machineSupport } from "./_support";
 import { limit } from "./load";
@@ -132,6 +133,7 @@ class NspawnMachine implements Machine {
   readonly hostKey: string;
   readonly #supervisor: Supervisor;
   readonly #slot: number;
+  #starter: { readonly leader: number; readonly by: Starter } | undefined;
 
   constructor(placement: Placement, from: Base, options: MachineOptions) {
     this.#slot = placement.slot.number;
@@ -168,12 +170,11 @@ class NspawnMachine implements Machine {
     return leader;
   }
 
-  exec(command: string, options: ExecOptions = {}): Promise<Exit> {
+  async exec(command: string, options: ExecOptions = {}): Promise<Exit> {
     const { user } = options;
     const shell =
       user === undefined ? ["sh", "-c", `cd; ${command}`] : ["runuser", "-l", user, "-c", command];
-    const env = { PATH: searchPath, ...(user === undefined && { HOME: "/root" }) };
-    return tryRun([...this.#enter(), ...shell], { ...options, env });
+    return runBy(this.#starterNow(), shell, options);
   }
 
   async run(command: string, options: ExecOptions = {}): Promise<string> {
@@ -210,6 +211,7 @@ class NspawnMachine implements Machine {
   }
 
   async stop(): Promise<void> {
+    this.#starter?.by.end();
     await this.#supervisor.kill();
     await releaseSlot(this.#slot);
   }
@@ -218,8 +220,15 @@ class NspawnMachine implements Machine {
     return this.stop();
   }
 
-  #enter(): string[] {
-    return ["nsenter", "--all", "--root", "--wd", "--target", String(this.leader), "--"];
+  /** What starts commands since the machine has booted. */
+  #starterNow(): Starter {
+    const { leader } = this;
+    if (this.#starter?.leader === leader) return this.#starter.by;
+    this.#starter?.by.end();
+    const enter = ["nsenter", "--all", "--root", "--wd", "--target", String(leader), "--"];
+    const by = new Starter([...enter, "env", "-i", "HOME=/root", `PATH=${searchPath}`]);
+    this.#starter = { leader, by };
+    return by;
   }
 }
 

@@ -9,7 +9,6 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { unapplied } from "../../lib/combinators";
-import { spawned } from "../../lib/connection/local";
 import { prepare } from "../../lib/engine/prepare";
 import type { Connection } from "../../lib/model/connection";
 import { type HostModel, shared } from "../../lib/model/host";
@@ -20,6 +19,7 @@ import type { PlannedOutcome } from "../../lib/test-harness/planning";
 import { cacheHome, root } from "../../lib/util/package";
 import { debianStable } from "../../properties/os";
 import { type Applied, applied, type Checked, checked, plannedBefore } from "./_applied";
+import { connectionOf, Starter } from "./_starter";
 import { bootMachines, type Machine, type MachineOptions } from "./machines";
 import { changedPaths, differences, ownCaches, type Snapshot, snapshot } from "./snapshot";
 
@@ -29,8 +29,8 @@ export type { Applied } from "./_applied";
 export interface Side {
   readonly kind: "posix" | "agent";
   readonly machine: Machine;
-  /** Applies `application` to a bookworm host. Failures are in the result. */
-  apply(application: PropApp): Promise<Applied>;
+  /** Applies `application` to a bookworm host. Failures are in the result. `planned`: what `plan` has just said of it. */
+  apply(application: PropApp, planned?: PlannedOutcome): Promise<Applied>;
   unapply(application: PropApp): Promise<Applied>;
   /** Plans `application` as `apply` would. */
   plan(application: PropApp): Promise<PlannedOutcome>;
@@ -63,20 +63,20 @@ export async function bootSides({ user, ...options }: SidesOptions = {}): Promis
   const machines = await bootMachines(2, { ...options, name: "web1", nspawn });
   const [first, second] = machines;
   if (!first || !second) throw new Error("expected two machines");
-  const processes: MachineProcess[] = [];
+  const processes: (MachineProcess | Shell)[] = [];
   const sidesIn = (view: (machine: Machine) => View): readonly [Side, Side] => {
     const inside = new MachineProcess(view(first), user);
-    processes.push(inside);
     const shell = shellInto(second.name, view(second), user);
-    const shellTarget = (context: TargetContext) => new ShellTarget(shell, context);
+    processes.push(inside, shell);
+    const shellTarget = (context: TargetContext) => new ShellTarget(shell.connection, context);
     return [
       side("agent", first, {
-        apply: (application, host) => inside.ask<Applied>("apply", application, host),
+        apply: (...given) => inside.ask<Applied>("apply", ...given),
         plan: (application, host) => inside.ask<PlannedOutcome>("plan", application, host),
         check: (application, host) => inside.ask<Checked>("check", application, host),
       }),
       side("posix", second, {
-        apply: (application, host) => applied(application, host, shellTarget),
+        apply: (application, host, planned) => applied(application, host, shellTarget, planned),
         plan: (application, host) => plannedBefore(application, host, shellTarget),
         check: (application, host) => checked(application, host, shellTarget),
       }),
@@ -116,13 +116,13 @@ export async function holdsAfterwards(
   { except = [] }: Except = {},
 ): Promise<Applied> {
   const before = await fileSystemOf(side.machine, except);
-  await side.plan(application);
+  const planned = await side.plan(application);
   assert.deepEqual(
     changedPaths(before, await fileSystemOf(side.machine, except)),
     [],
     `${side.kind}: planning touches no file`,
   );
-  const first = await succeeds(side.apply(application));
+  const first = await succeeds(side.apply(application, planned));
   assert.equal(first.change, "changed", `${side.kind}: the first application changes something`);
   await holds(side, application, { except });
   return first;
@@ -170,7 +170,7 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /** The implementation of one side. */
 interface Work {
-  apply(application: PropApp, host: HostModel): Promise<Applied>;
+  apply(application: PropApp, host: HostModel, planned?: PlannedOutcome): Promise<Applied>;
   plan(application: PropApp, host: HostModel): Promise<PlannedOutcome>;
   check(application: PropApp, host: HostModel): Promise<Checked>;
 }
@@ -182,9 +182,9 @@ function side(kind: Side["kind"], machine: Machine, work: Work): Side {
     // What is asked once per deployment is no part of what is tested.
     return prepare(subject, application, model.without(shared.declarations));
   };
-  const apply = (given: PropApp) => {
+  const apply = (given: PropApp, planned?: PlannedOutcome) => {
     const { application, model } = prepared(given);
-    return work.apply(application, model);
+    return work.apply(application, model, planned);
   };
   const check = (given: PropApp) => {
     const { application, model } = prepared(given);
@@ -252,18 +252,25 @@ mkdir -p /var/cache/apt/archives/partial
 echo read-only
 exec cat`;
 
-function shellInto(name: string, view: View, user: string | undefined): Connection {
+function shellInto(name: string, view: View, user: string | undefined): Shell {
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
-  return {
-    description: `a shell in ${name}`,
-    alive: true,
-    closed: new Promise(() => {}),
-    exec: async (command) => {
-      const [file = "", ...args] = enter(await view(), [`HOME=${homeOf(user)}`], as);
-      return spawned(file, [...args, "/bin/sh", "-c", command], "nsenter");
-    },
-    close: async () => {},
+  const starters = new Map<number, Starter>();
+  const starter = async () => {
+    const place = await view();
+    const found = starters.get(place.pid) ?? new Starter(enter(place, [`HOME=${homeOf(user)}`]));
+    starters.set(place.pid, found);
+    return found;
   };
+  const end = () => {
+    for (const each of starters.values()) each.end();
+  };
+  return { connection: connectionOf(`a shell in ${name}`, starter, as), end };
+}
+
+/** Commands in a machine, until `end`. */
+interface Shell {
+  readonly connection: Connection;
+  end(): void;
 }
 
 /** Our own process in a machine, started on first use. */
@@ -276,10 +283,15 @@ class MachineProcess {
     readonly user: string | undefined,
   ) {}
 
-  async ask<T>(work: keyof Work, application: PropApp, host: HostModel): Promise<T> {
+  async ask<T>(
+    work: keyof Work,
+    application: PropApp,
+    host: HostModel,
+    planned?: PlannedOutcome,
+  ): Promise<T> {
     const { stdin } = this.#process ?? this.#started(await this.view());
     const answered = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    stdin?.write(`${JSON.stringify({ work, application, host })}\n`);
+    stdin?.write(`${JSON.stringify({ work, application, host, planned })}\n`);
     const answer = JSON.parse(await answered) as T & { error?: { name: string; message: string } };
     if (answer.error) throw Object.assign(new Error(answer.error.message), { name: answer.error.name });
     return answer;

@@ -64,17 +64,24 @@ const identities = [
 export async function snapshot(machine: Machine, options: SnapshotOptions = {}): Promise<Snapshot> {
   const except = [...noise, ...(options.except ?? [])];
   const paths = options.paths ?? ["/"];
-  const attributes = await readAttributes(machine.upper);
-  const entries = new Map<string, Entry>();
+  const found = new Map<string, BigIntStats>();
   const visit = (file: string): void => {
     if (isBelow(file, except)) return;
-    const entry = readEntry(path.join(machine.upper, file), attributes.get(file) ?? []);
-    if (entry === undefined) return;
-    if (file !== "/" && isBelow(file, paths)) entries.set(file, entry);
-    if (entry.type !== "directory") return;
-    for (const name of readdirSync(path.join(machine.upper, file)).sort()) visit(path.posix.join(file, name));
+    const here = path.join(machine.upper, file);
+    const stats = statsOf(here);
+    if (stats === undefined) return;
+    found.set(file, stats);
+    if (!stats.isDirectory()) return;
+    for (const name of readdirSync(here).sort()) visit(path.posix.join(file, name));
   };
   visit("/");
+  const attributes = await attributesOf(machine.upper, found);
+  const entries = new Map<string, Entry>();
+  for (const [file, stats] of found) {
+    if (file === "/" || !isBelow(file, paths)) continue;
+    const entry = entryOf(path.join(machine.upper, file), stats, attributes.get(file) ?? []);
+    if (entry !== undefined) entries.set(file, entry);
+  }
   return { base: machine.base, entries, paths, except };
 }
 
@@ -142,8 +149,14 @@ function isBelow(file: string, tops: readonly string[]): boolean {
 }
 
 function readEntry(file: string, attributes: readonly string[]): Entry | undefined {
-  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  if (found === undefined) return undefined;
+  const found = statsOf(file);
+  return found && entryOf(file, found, attributes);
+}
+
+const statsOf = (file: string): BigIntStats | undefined =>
+  lstatSync(file, { bigint: true, throwIfNoEntry: false });
+
+function entryOf(file: string, found: BigIntStats, attributes: readonly string[]): Entry {
   const own = attributes.filter((attribute) => !attribute.startsWith("trusted.overlay."));
   return {
     type: typeOf(found),
@@ -178,23 +191,69 @@ function contentOf(file: string, found: BigIntStats): string {
 /** Digests of files, by what changes whenever their content does: most files are in many snapshots. */
 const digests = new Map<string, string>();
 
+/** Extended attributes, by what changes whenever they do. */
+const knownAttributes = new Map<string, readonly string[]>();
+
 /** Milliseconds after a change in which another one may leave the times of a file as they are. */
 const CLOCK_TICK = 100;
 
-function digestOf(file: string, { dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string {
-  const key = [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+
+const isSettled = ({ ctimeMs }: BigIntStats, at = Date.now()): boolean => at - Number(ctimeMs) > CLOCK_TICK;
+
+function digestOf(file: string, stats: BigIntStats): string {
+  const key = identityOf(stats);
   const known = digests.get(key);
   if (known !== undefined) return known;
-  const isSettled = Date.now() - Number(ctimeMs) > CLOCK_TICK;
+  const settled = isSettled(stats);
   const digest = createHash("sha256").update(readFileSync(file)).digest("hex");
-  if (isSettled) digests.set(key, digest);
+  if (settled) digests.set(key, digest);
   return digest;
 }
 
-/** The extended attributes of everything below `directory`, by path from there; Node cannot read them. */
-async function readAttributes(directory: string): Promise<Map<string, string[]>> {
-  const flags = ["--recursive", "--physical", "--no-dereference", "--dump", "--match=-", "--encoding=hex"];
-  const output = await run(["getfattr", ...flags, "--absolute-names", directory]);
+/** More paths than these do not fit into one command. */
+const MOST_PATHS = 400;
+
+/** The extended attributes of the files `found` below `directory`, by path from there. Unchanged files are not read again. */
+async function attributesOf(
+  directory: string,
+  found: ReadonlyMap<string, BigIntStats>,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const attributes = new Map<string, readonly string[]>();
+  const unknown: string[] = [];
+  for (const [file, stats] of found) {
+    const known = knownAttributes.get(identityOf(stats));
+    if (known) attributes.set(file, known);
+    else unknown.push(file);
+  }
+  if (unknown.length === 0) return attributes;
+  const at = Date.now();
+  const read = await readAttributes(directory, unknown.length > MOST_PATHS ? undefined : unknown);
+  for (const file of unknown) {
+    const own = read.get(file) ?? [];
+    attributes.set(file, own);
+    const stats = found.get(file);
+    if (stats && isSettled(stats, at)) knownAttributes.set(identityOf(stats), own);
+  }
+  return attributes;
+}
+
+/** The extended attributes of `files`, or everything, below `directory`, by path from there; Node cannot read them. */
+async function readAttributes(
+  directory: string,
+  files: readonly string[] | undefined,
+): Promise<Map<string, string[]>> {
+  const flags = [
+    "--physical",
+    "--no-dereference",
+    "--dump",
+    "--match=-",
+    "--encoding=hex",
+    "--absolute-names",
+  ];
+  const what = files?.map((file) => path.join(directory, file)) ?? ["--recursive", directory];
+  const output = await run(["getfattr", ...flags, ...what]);
   const found = new Map<string, string[]>();
   for (const block of output.split("\n\n")) {
     const [header = "", ...attributes] = block.split("\n").filter(Boolean);
