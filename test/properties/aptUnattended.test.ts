@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as apt from "../../properties/apt";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holdsAfterwards, isUndone, type Sides, succeeds } from "../support/sides";
 
 test("what would end a string of apt's configuration is refused", () => {
@@ -16,8 +16,8 @@ test("what would end a string of apt's configuration is refused", () => {
 describe("apt's own services on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   // Python, which unattended-upgrades is written in, takes its time to be installed.

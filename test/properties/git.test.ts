@@ -6,7 +6,7 @@ import { prepare } from "../../lib/engine/prepare";
 import type { PropApp } from "../../lib/model/property";
 import * as git from "../../properties/git";
 import * as os from "../../properties/os";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, type Side, type Sides, succeeds } from "../support/sides";
 
 test("what is no repository, branch or key is refused", () => {
@@ -84,8 +84,8 @@ test("repoConfigured edits the configuration of work trees, linked ones and bare
 describe("git on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   const messages = async (side: Side, application: PropApp) =>

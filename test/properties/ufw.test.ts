@@ -8,7 +8,7 @@ import type { PropApp } from "../../lib/model/property";
 import { debianStable } from "../../properties/os";
 import * as ufw from "../../properties/ufw";
 import { limit } from "../support/load";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
 test("what is no port, and two rules for one, are refused before connecting", () => {
@@ -33,14 +33,14 @@ describe("ufw on real hosts", needsMachines(), () => {
   let sides: Sides;
   const connections: ChildProcess[] = [];
   before(async () => {
-    sides = await bootSides();
+    sides = await bootSides({ withDependencies: true });
     for (const { machine } of sides.each) {
       await machine.waitForSsh();
       const connection = spawn("ssh", [...machine.sshOptions, `root@${machine.address}`, "echo up; cat"]);
       connections.push(connection);
       await once(connection.stdout, "data");
     }
-  });
+  }, untilBaseIsBuilt);
   after(async () => {
     for (const each of connections) each.stdin?.end();
     await sides?.stop();
