@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { unapplied } from "../../lib/combinators";
@@ -13,6 +13,7 @@ import { prepare } from "../../lib/engine/prepare";
 import type { Connection } from "../../lib/model/connection";
 import { type HostModel, shared } from "../../lib/model/host";
 import type { PropApp } from "../../lib/model/property";
+import { compile } from "../../lib/source/register";
 import type { TargetContext } from "../../lib/target/context";
 import { ShellTarget } from "../../lib/target/shell/target";
 import type { PlannedOutcome } from "../../lib/test-harness/planning";
@@ -273,6 +274,15 @@ interface Shell {
   end(): void;
 }
 
+/** Keeps the compiled properties for the processes in machines, which cannot write to the cache. */
+function compileProperties(): void {
+  const directory = path.join(root, "properties");
+  for (const name of readdirSync(directory)) {
+    const file = path.join(directory, name);
+    if (name.endsWith(".ts")) compile(readFileSync(file, "utf8"), file);
+  }
+}
+
 /** Our own process in a machine, started on first use. */
 class MachineProcess {
   #process: ChildProcess | undefined;
@@ -306,6 +316,7 @@ class MachineProcess {
     const env = [`HOME=${homeOf(this.user)}`, `XDG_CACHE_HOME=${cacheInside}`, `RUN_AS=${this.user ?? ""}`];
     if (recorded !== undefined) env.push(`CONSFIGURATOR_ACCURACY=${recordedInside}`);
     const [file = "", ...args] = enter(place, env);
+    compileProperties();
     const register = path.join(root, "lib/source/register.js");
     const script = [process.execPath, "--require", register, path.join(__dirname, "_inside.ts")];
     const child = spawn(file, [...args, ...script], { stdio: ["pipe", "pipe", "inherit"] });
