@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { PropApp } from "../../lib/model/property";
 import * as fail2ban from "../../properties/fail2ban";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Side, type Sides } from "../support/sides";
 
 test("what is no jail is refused", () => {
@@ -15,8 +15,8 @@ test("what is no jail is refused", () => {
 describe("fail2ban on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   const messages = async (side: Side, application: PropApp) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as needrestart from "../../properties/needrestart";
-import { needsMachines } from "../support/machines";
+import { needsMachines, untilBaseIsBuilt } from "../support/machines";
 import { bootSides, holds, holdsAfterwards, isUndone, type Sides } from "../support/sides";
 
 test("what is no service is refused", () => {
@@ -15,8 +15,8 @@ test("what is no service is refused", () => {
 describe("needrestart on real hosts", needsMachines(), () => {
   let sides: Sides;
   before(async () => {
-    sides = await bootSides();
-  });
+    sides = await bootSides({ withDependencies: true });
+  }, untilBaseIsBuilt);
   after(() => sides?.stop());
 
   test("needrestart reads what was said", () =>
