@@ -86,8 +86,8 @@ function start(name: string, from: Start["from"], to: Endpoint, hops: Start["hop
 export const endOf = ({ user, system }: Endpoint): string => `${user} in ${system}`;
 
 /**
- * Chains of two hops: at each end of a first hop, every hop that makes sense there. Which of the first hops that end there
- * comes first takes turns; with `all`, each does.
+ * Chains of two hops: every hop that makes sense as root on the machine, and every second one at each other end of a first
+ * hop. Which of the first hops that end there comes first takes turns. With `all`, every hop that makes sense after each.
  */
 export function pairs(all: boolean): [Start, Step][] {
   const byEnd = Object.values(Object.groupBy(starts, ({ to }) => endOf(to)));
@@ -97,7 +97,8 @@ export function pairs(all: boolean): [Start, Step][] {
     return Array.from({ length: longest }, (_, n) => n).flatMap((n) =>
       alike.flatMap((start, turn): [Start, Step][] => {
         const step = turns[turn]?.[n];
-        return step && (all || n % alike.length === turn) ? [[start, step]] : [];
+        const chosen = n % alike.length === turn && (n % 2 === 0 || endOf(start.to) === "root in machine");
+        return step && (all || chosen) ? [[start, step]] : [];
       }),
     );
   });

@@ -37,6 +37,7 @@ import * as via from "../../../lib/via";
 import { certificate, cmd, file, gnupg, ssh, sshd, user } from "../../../properties";
 import { debianStable } from "../../../properties/os";
 import { run } from "../../repl/_consfig";
+import { ALL } from "../../support/breadth";
 import { Canaries } from "../../support/canaries";
 import { limit } from "../../support/load";
 import { needsMachines } from "../../support/machines";
@@ -118,6 +119,9 @@ const TAKING_SECRETS = [...Object.values(FILES_WITH_DATA).flat(), "ssh.hasUserKe
 
 /** The hops to an agent that differ in how its messages travel, of those where an agent can be. */
 const TO_AGENT = ["via.sandbox", "via.ssh", "via.sudo", "via.as", "via.podman", "via.systemdMachined"];
+
+/** The hops behind an agent that differ in how the agent passes on what arrives. */
+const BEHIND_AGENT = ["via.sudo", "via.as", "via.chroot", "via.podman"];
 
 describe("canaries", needsMachines(), () => {
   let contexts: Contexts;
@@ -543,7 +547,7 @@ function keyPair(type: string): { readonly secret: string; readonly line: string
 }
 
 function waysOf({ name, from }: Start): string[] {
-  const behind = from === "here" || name === "via.ssh" ? [] : ["behind an agent"];
+  const behind = from !== "here" && (ALL || BEHIND_AGENT.includes(name)) ? ["behind an agent"] : [];
   return ["over a shell", ...behind, ...(TO_AGENT.includes(name) ? ["to an agent"] : [])];
 }
 
