@@ -1,6 +1,6 @@
 import type { InspectOptionsStylized } from "node:util";
 import type { Row } from "../model/rows";
-import { cellText, cutTo, GAP, headOf, lengthOf, narrow } from "./cells";
+import { cellText, cutTo, GAP, headOf, isWhole, lengthOf, narrow } from "./cells";
 
 /** Rows that are shown; the rest is counted. */
 const MOST_SHOWN = 100;
@@ -22,6 +22,7 @@ export function tableText(rows: readonly Row[], style: Style, width = process.st
       head: headOf(name),
       cells,
       isNumber,
+      whole: shown.some((row) => isWhole(row[name])),
       width: Math.max(headOf(name).length, ...cells.map(lengthOf)),
     };
   });

@@ -7,19 +7,30 @@ export const GAP = "  ";
 /** A column is not made narrower than this, in characters. */
 const LEAST_WIDTH = 8;
 
+interface Column {
+  width: number;
+  /** A part of its cells would say something else, as of times and numbers: cut only when nothing else can be. */
+  readonly whole: boolean;
+}
+
 /** Makes the widest columns narrower, until all of them fit into `room`, with the gaps left out. */
-export function narrow(columns: { width: number }[], room: number): void {
-  for (;;) {
-    const total = columns.reduce((sum, { width }) => sum + width, 0);
-    const [widest, next] = [...columns].sort((a, b) => b.width - a.width);
-    if (total <= room || !widest || widest.width <= LEAST_WIDTH) return;
-    widest.width = Math.max(LEAST_WIDTH, widest.width - (total - room), (next?.width ?? 0) - 1);
-  }
+export function narrow(columns: readonly Column[], room: number): void {
+  for (const cut of [columns.filter(({ whole }) => !whole), columns])
+    for (;;) {
+      const total = columns.reduce((sum, { width }) => sum + width, 0);
+      const [widest, next] = [...cut].sort((a, b) => b.width - a.width);
+      if (total <= room || !widest || widest.width <= LEAST_WIDTH) break;
+      widest.width = Math.max(LEAST_WIDTH, widest.width - (total - room), (next?.width ?? 0) - 1);
+    }
 }
 
 const BYTES = /Bytes$/;
 const SECONDS = /Seconds$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+/** Whether a part of `cell` would say something else. */
+export const isWhole = (cell: Cell | undefined): boolean =>
+  typeof cell === "number" || (typeof cell === "string" && TIME.test(cell));
+
 /** What stands above the column `name`. */
 export const headOf = (name: string): string => name.replace(BYTES, "").replace(SECONDS, "");
 

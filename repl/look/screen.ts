@@ -1,4 +1,4 @@
-import { cellText, cutTo, GAP, headOf, lengthOf, narrow } from "../../lib/explore/cells";
+import { cellText, cutTo, GAP, headOf, isWhole, lengthOf, narrow } from "../../lib/explore/cells";
 import type { Row } from "../../lib/model/rows";
 import { visibleText } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
@@ -128,7 +128,8 @@ function tableLines(state: LookState, entries: readonly Entry[]) {
     const cells = entries.map(({ host, row }) => (name === "host" ? host : shownCell(name, row)));
     const isNumber = entries.every(({ row }) => typeof (row[name] ?? 0) === "number") && name !== "host";
     const width = Math.max(lengthOf(headOf(name)), ...cells.map(lengthOf));
-    return { name, cells, isNumber, width };
+    const whole = isNumber || entries.some(({ row }) => isWhole(row[name]));
+    return { name, cells, isNumber, whole, width };
   });
   const room = state.columns - 1;
   while (columns.length > 1 && leastWidth(columns) > room) columns.pop();

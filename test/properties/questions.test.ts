@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { seqprops } from "../../lib/combinators";
 import * as library from "../../lib/index";
 import type { PropApp } from "../../lib/model/property";
 import * as properties from "../../properties";
 import { file } from "../../properties";
 import { needsMachines } from "../support/machines";
-import { bootSides, type Sides } from "../support/sides";
+import { bootSides, type Side, type Sides } from "../support/sides";
 
 /** The calls that the doc comments of the properties show. */
 function examples(): [code: string, application: PropApp][] {
@@ -43,12 +44,21 @@ function orNothing(make: () => unknown): unknown {
   }
 }
 
-/** What `plan` says of each step; "refused" for a property that does not fit the host of these tests. */
-async function orRefused(
-  plan: Promise<{ readonly steps: unknown } | undefined> | undefined,
-): Promise<unknown> {
+/** How many examples are planned in one go: each of another group of properties, so that none hides what another asks. */
+const TOGETHER = 8;
+
+type Example = readonly [code: string, application: PropApp];
+
+/** `examples`, in parts of as many as are planned together. */
+function parts(examples: readonly Example[]): Example[][] {
+  const count = Math.ceil(examples.length / TOGETHER);
+  return Array.from({ length: count }, (_, n) => examples.filter((_, index) => index % count === n));
+}
+
+/** What the plan of `application` says of each step; "refused" for a property that does not fit the host of these tests. */
+async function stepsOf(side: Side, application: PropApp): Promise<unknown> {
   try {
-    return (await plan)?.steps;
+    return (await side.plan(application)).steps;
   } catch (error) {
     if (error instanceof library.InapplicableProperty || (error as Error).name === "Refused")
       return "refused";
@@ -72,13 +82,25 @@ describe("questions write nothing", needsMachines(), () => {
     test(name, { timeout: 15 * 60_000 }, async () => {
       const all = examples();
       assert.ok(all.length > 60, `${all.length} examples`);
+      const [writable, readOnly] = [sides.each[index], sides.readOnly[index]];
+      assert.ok(writable && readOnly);
       const refused: string[] = [];
-      for (const [code, application] of all) {
-        const plans = [sides.each[index], sides.readOnly[index]].map((side) => side?.plan(application));
-        const [expected, actual] = await Promise.all(plans.map((plan) => orRefused(plan)));
-        assert.deepEqual(actual, expected, code);
-        if (expected === "refused") refused.push(code);
-      }
+      /** Plans `some` together; one of them that is refused is found by dividing them. */
+      const compare = async (some: readonly Example[]): Promise<void> => {
+        const application = seqprops(...some.map(([, each]) => each));
+        const [expected, actual] = await Promise.all([
+          stepsOf(writable, application),
+          stepsOf(readOnly, application),
+        ]);
+        const codes = some.map(([code]) => code);
+        assert.deepEqual(actual, expected, codes.join("\n"));
+        if (expected !== "refused") return;
+        if (some.length === 1) return void refused.push(...codes);
+        const half = Math.ceil(some.length / 2);
+        await compare(some.slice(0, half));
+        await compare(some.slice(half));
+      };
+      for (const some of parts(all)) await compare(some);
       assert.ok(refused.length < all.length / 3, `refused before anything was asked: ${refused.join("\n")}`);
     });
   }

@@ -43,6 +43,22 @@ test("the widest columns are cut until the table fits", () => {
   assert.equal(lines[1], `${"a".repeat(19)}…  ${"    1B"}  ${"b".repeat(19)}…`);
 });
 
+test("times and numbers are cut last", () => {
+  const rows = ["05", "06"].map((minute) => ({
+    host: "web1",
+    at: `2026-01-31T12:${minute}:00.000Z`,
+    size: 1_000_000,
+    text: "b".repeat(40),
+  }));
+  assert.deepEqual(shown(rows, 40), [
+    "at                    size  text",
+    `2026-01-31 12:05Z  1000000  ${"b".repeat(11)}…`,
+    `2026-01-31 12:06Z  1000000  ${"b".repeat(11)}…`,
+  ]);
+  const [, narrowest] = shown(rows, 26);
+  assert.equal(narrowest, "2026-01…  1000000  bbbbbbb…");
+});
+
 test("a single row that is too wide has a line for each column, lists and times are short, and there is no control character", () => {
   assert.deepEqual(
     shown(
