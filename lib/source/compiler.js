@@ -46,7 +46,7 @@ function service(moduleDetection, options = {}) {
 }
 
 /**
- * Compiles `code`, with further compiler `options`: the `output`, or the first problem in it as `refused`. The last three
+ * Compiles `code` of `file`, of which only the name matters, with further compiler `options`: the `output`, or the first problem in it as `refused`. The last three
  * lines of the output are its remaining imports, its traits and its source map. It is compiled under a name in this package,
  * which is CommonJS: under its own name the user's package.json would choose the module format.
  */
@@ -65,7 +65,8 @@ function translate(code, file, options = {}) {
   const { version, names, mappings } = JSON.parse(
     Buffer.from(output.slice(at + MAP.length), "base64").toString(),
   );
-  const map = { version, file, sources: [file], names, mappings };
+  // A URL that is relative to what is run: equal files are compiled once, wherever they are.
+  const map = { version, sources: [encodeURIComponent(path.basename(file))], names, mappings };
   const imports = `//# imports=${JSON.stringify(collected.imports)}`;
   const traits = `//# traits=${JSON.stringify(collected.traits)}`;
   const encoded = Buffer.from(JSON.stringify(map)).toString("base64");

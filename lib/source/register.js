@@ -14,7 +14,7 @@ const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
-const FORMAT = 5;
+const FORMAT = 6;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 // What is in the cache is run.
@@ -35,10 +35,9 @@ const used = new Set();
 
 /** Cache key of the compiled form of `code`: a hash of everything it depends on. */
 function cacheKey(code, file, options) {
-  const extension = path.extname(file);
   return createHash("sha256")
-    .update(`${FORMAT} ${versions} ${extension} ${JSON.stringify(options)}\0`)
-    .update(file)
+    .update(`${FORMAT} ${versions} ${JSON.stringify(options)}\0`)
+    .update(path.basename(file))
     .update("\0")
     .update(code)
     .digest("hex");

@@ -82,6 +82,21 @@ test("a file is compiled to CommonJS in any package; import() is kept for npm pa
   assert.match(output, /Promise\.resolve\(\)\.then\(\(\) => require\("\.\/c"\)\)/);
 });
 
+test("equal files of one name are compiled once, and each has its own name in stacks", (t) => {
+  const home = mkdtempSync(path.join(tmpdir(), "cache-test-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const directory = mkdtempSync(path.join(tmpdir(), "equal-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const files = ["one", "an other"].map((place) => path.join(directory, place, "a #1 100%.ts"));
+  const compiled = files.map((file) => {
+    mkdirSync(path.dirname(file));
+    writeFileSync(file, "interface A {}\n\nconsole.log(new Error().stack);\n");
+    assert.match(printed(home, file), new RegExp(`at \\S+ \\(${file}:3:13\\)`));
+    return readdirSync(path.join(home, "consfigurator/compiled")).length;
+  });
+  assert.equal(compiled[1], compiled[0]);
+});
+
 test("a compile error has its position, and is thrown again by a second call", () => {
   for (const _ of [1, 2]) {
     assert.throws(() => compile("const a = 1;\nconst b = (;\nconst c = );\n", "/x/b.ts"), {
