@@ -2,6 +2,7 @@ import type { Cell } from "../model/rows";
 import { object } from "../model/schema";
 import { deftable } from "../model/table";
 import type { PosixTarget } from "../model/target";
+import { jsonOf } from "./_json";
 
 /** A container. */
 interface Container {
@@ -105,7 +106,7 @@ type Ports = Readonly<
 
 function containerOf(line: string, name: string): Container[] {
   if (!line.startsWith("[")) return [];
-  const [title, image, state, started, finished, open, wanted] = JSON.parse(line) as [
+  const [title, image, state, started, finished, open, wanted] = jsonOf(line, name) as [
     string,
     string,
     string,

@@ -1,6 +1,7 @@
 import { FailedChange } from "../model/errors";
 import { object } from "../model/schema";
 import { deftable } from "../model/table";
+import { jsonOf } from "./_json";
 
 interface Device {
   readonly name: string;
@@ -27,7 +28,9 @@ export const disks = deftable({
       rowOf(device, on),
       ...(device.children ?? []).flatMap((child) => rowsOf(child, device.name)),
     ];
-    const { blockdevices } = JSON.parse(stdout || '{"blockdevices":[]}') as { blockdevices: Device[] };
+    const { blockdevices } = jsonOf(stdout || '{"blockdevices":[]}', "lsblk") as {
+      blockdevices: Device[];
+    };
     return blockdevices.flatMap((device) => rowsOf(device, null));
   },
 });

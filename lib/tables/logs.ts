@@ -1,5 +1,6 @@
 import { integer, object, optional, string } from "../model/schema";
 import { deftable } from "../model/table";
+import { jsonOf } from "./_json";
 
 /** Which entries of the journal are wanted. */
 export interface LogOptions {
@@ -40,7 +41,7 @@ export const logs = deftable({
     return stdout
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => entryOf(JSON.parse(line) as Record<string, unknown>));
+      .map((line) => entryOf(jsonOf(line, "journalctl") as Record<string, unknown>));
   },
 });
 

@@ -2,6 +2,7 @@ import { FailedChange } from "../model/errors";
 import { object } from "../model/schema";
 import { deftable } from "../model/table";
 import type { PosixTarget } from "../model/target";
+import { jsonOf } from "./_json";
 
 /**
  * The ports on which something listens, by number. The program is known to root only, unless it is the user's own.
@@ -85,7 +86,7 @@ interface Route {
 async function ip<T>(target: PosixTarget, about: string): Promise<readonly T[]> {
   if (!(await target.hasCommand("ip"))) throw missing("ip");
   const { stdout } = await target.query(`ip -j ${about}`);
-  return JSON.parse(stdout || "[]") as T[];
+  return jsonOf(stdout || "[]", "ip") as T[];
 }
 
 async function sockets(target: PosixTarget, options: string) {
