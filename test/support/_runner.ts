@@ -19,6 +19,9 @@ const root = path.resolve(__dirname, "../..");
 /** Milliseconds that one test file may take. Each of its tests has a limit of its own. */
 const fileTimeout = 2_700_000;
 
+/** So many files compile what they load themselves. */
+const FEW = 10;
+
 /** Milliseconds between two looks at whether there is room for another file. */
 const LOOK_MS = 500;
 
@@ -30,7 +33,9 @@ export async function main(args: readonly string[], parent?: number, all = testF
   const { names, quick } = parsed(args);
   const stopping = stoppedBySignals(parent);
   const files = (names.length === 0 ? all : filesNamed(names, all)).filter((file) => !quick || isQuick(file));
+  const compiled = files.length > FEW ? compileSources(stopping.signal) : undefined;
   const problem = quick ? undefined : await installDebianPackages();
+  await compiled;
   if (problem !== undefined) process.stderr.write(`${problem}\n`);
   await removeLeftMachines();
   const thisRun = beginRun();
@@ -59,6 +64,11 @@ function parsed(args: readonly string[]): { names: readonly string[]; quick: boo
     process.exit(2);
   }
   return { names: args.filter((arg) => !arg.startsWith("-")), quick: args.includes("--quick") };
+}
+
+async function compileSources(signal: AbortSignal): Promise<void> {
+  const register = path.join(root, "lib/source/register.js");
+  await tryRun([process.execPath, "--require", register, path.join(__dirname, "_compile.ts")], { signal });
 }
 
 /** The first signal stops the files; the summary and the cleaning up follow. */
