@@ -531,6 +531,7 @@ const applications: Family = {
         "postgres.databaseHasOwner",
         "postgres.hasRole",
         "postgres.userCanLogin",
+        "postgres.userHasPassword",
         "postgres.hasGroup",
       ],
     },

@@ -8,15 +8,13 @@ import {
   Secret,
   schema,
 } from "consfigurator";
+import { datum, pair } from "./_datum";
 import { type Checker, checker, checking } from "./_validate";
 
 const { either, json, list, mode, object, optional, path, record, string } = schema;
 
-const identifiers = () =>
-  list(string({ minLength: 1 }), { minItems: 2, maxItems: 2, description: "the two names of a datum" });
-
 const options = { mode: optional(mode()), validate: optional(checker()) };
-const renderedArgs = object({ path: path(), pieces: list(either(string(), identifiers())), ...options });
+const renderedArgs = object({ path: path(), pieces: list(either(string(), datum())), ...options });
 type Rendered = schema.Infer<typeof renderedArgs>;
 
 const dataIn = ({ pieces }: Rendered) => pieces.filter((each) => typeof each !== "string");
@@ -53,7 +51,7 @@ const templateArgs = object({
   path: path(),
   template: string({ minLength: 1, description: 'a file of the consfig, such as "templates/shop.conf"' }),
   values: record(json()),
-  data: record(identifiers()),
+  data: record(datum()),
   ...options,
 });
 
@@ -103,9 +101,7 @@ export const hasTemplate = defproplist({
       );
   },
   parts: ({ path, template, values, data, ...options }) => {
-    const pairs = Object.entries(data).map(
-      ([name, [iden1 = "", iden2 = ""]]) => [name, [iden1, iden2]] as const,
-    );
+    const pairs = Object.entries(data).map(([name, each]) => [name, pair(each)] as const);
     const pieces = renderedTemplate(template, values, Object.fromEntries(pairs));
     return [
       rendered({

@@ -1,6 +1,7 @@
 /** Certificates of an authority of your own. */
 import { defprop, InapplicableProperty, schema } from "consfigurator";
 import { certificateFile, holdsCertificate, type Issued, issue, keyFile } from "./_certificates";
+import { datum, pair } from "./_datum";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { needsProgram } from "./_ownFile";
@@ -20,8 +21,6 @@ const subjectName = () =>
     pattern: "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*$",
     description: 'a name or an IP address of a server, such as "shop.example.org"',
   });
-const datum = () =>
-  list(string({ minLength: 1 }), { minItems: 2, maxItems: 2, description: "the two names of a datum" });
 
 const authorityArgs = object({ name: fileName(), days: days(), renewBefore: days() });
 
@@ -96,8 +95,6 @@ const issuedOf = ({ name, names, days, renewBefore, authority, data }: IssuedArg
   renewBefore,
   authority: data ? { certificate: pair(data.certificate), key: pair(data.key) } : (authority ?? name),
 });
-
-const pair = ([one = "", other = ""]: readonly string[]): readonly [string, string] => [one, other];
 
 /** Who signs: an authority of this host by its name, or one that is prerequisite data. */
 export interface IssuedOptions {

@@ -10,28 +10,17 @@ import {
 } from "consfigurator";
 import { needed } from "./_needs";
 import * as os from "./_os";
+import { installed } from "./_postgresInstalled";
 import { execute, identifier, isTrue, literal, sqlName, superuser } from "./_psql";
-import { installed as aptInstalled } from "./apt";
+
+export { installed } from "./_postgresInstalled";
+export { userHasPassword } from "./_postgresPasswords";
 
 const { account, object, optional, string } = schema;
 
 const debianlike = (_args: unknown, host: HostFacts): void => os.required(host, "debianlike");
 const role = () => sqlName('the name of a role, such as "shop"');
 const database = () => sqlName('the name of a database, such as "shop"');
-
-/**
- * The server and the client of PostgreSQL are installed.
- *
- * @example postgres.installed()
- */
-export const installed = defproplist({
-  name: "postgres.installed",
-  args: object({}),
-  call: () => ({}),
-  desc: () => "PostgreSQL installed",
-  hostattrs: debianlike,
-  parts: () => [aptInstalled("postgresql", "postgresql-client")],
-});
 
 /**
  * The other properties of `postgres` act as the account and role `name`, instead of "postgres". Put it before them. Does
@@ -67,7 +56,7 @@ const done = async (
   statement: string,
   answer: boolean,
 ): Promise<Change> => {
-  await execute(target, property, statement, question, answer);
+  await execute(target, property, { statement, shown: statement, question, answer: answer ? "t" : "f" });
   return "changed";
 };
 

@@ -23,6 +23,8 @@ export function message(error: ErrorObject, name: string): string {
       return `${place} is ${shown(error.data)}; it must be ${described ?? alternatives(error.schema)}`;
     case "minItems":
       return `${place} has ${(error.data as unknown[]).length} items; it must have at least ${params["limit"]}`;
+    case "maxItems":
+      return `${place} has ${(error.data as unknown[]).length} items; it must have at most ${params["limit"]}`;
     default: {
       const meant = parentSchema?.["octal"] === true ? withPrefix(error.data) : undefined;
       const hint = meant === undefined ? "" : `; did you mean ${octal(meant)}?`;
@@ -58,10 +60,19 @@ const alternatives = (schemas: unknown): string =>
     )
     .join(", or ");
 
-const expectation = (error: ErrorObject): string =>
-  error.keyword === "type"
-    ? `must be ${typeInWords(error.params["type"])}`
-    : (error.message ?? `does not match "${error.keyword}"`);
+function expectation({ keyword, params, message: said }: ErrorObject): string {
+  const characters = `${params["limit"]} character${params["limit"] === 1 ? "" : "s"}`;
+  switch (keyword) {
+    case "type":
+      return `must be ${typeInWords(params["type"])}`;
+    case "minLength":
+      return params["limit"] === 1 ? "must not be empty" : `must have at least ${characters}`;
+    case "maxLength":
+      return `must have at most ${characters}`;
+    default:
+      return said ?? `does not match "${keyword}"`;
+  }
+}
 
 const TYPES: Readonly<Record<string, string>> = {
   string: "a string",

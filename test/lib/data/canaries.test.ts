@@ -112,6 +112,8 @@ const FILES_WITH_DATA: Readonly<Record<string, readonly string[]>> = {
   "_fileData.ts": ["file.secretUploaded", "file.hostSecretUploaded"],
   "_fileTemplate.ts": ["file.hasTemplate"],
   "_gitSnapshot.ts": [],
+  // Tested with its server, in its own file.
+  "_postgresPasswords.ts": [],
   "_userPasswords.ts": ["user.hasEnabledPassword"],
   "gnupg.ts": ["gnupg.secretKeyImported"],
 };

@@ -52,7 +52,15 @@ const words: Record<string, Word> = {
   "string({ minLength })": {
     schema: string({ minLength: 3 }),
     allows: ["abc"],
-    refuses: [["ab", 'args is "ab"; it must NOT have fewer than 3 characters']],
+    refuses: [["ab", 'args is "ab"; it must have at least 3 characters']],
+  },
+  "string({ minLength: 1, maxLength })": {
+    schema: string({ minLength: 1, maxLength: 2 }),
+    allows: ["a", "ab"],
+    refuses: [
+      ["", 'args is ""; it must not be empty'],
+      ["abc", 'args is "abc"; it must have at most 2 characters'],
+    ],
   },
   "string({ pattern, description })": {
     schema: string({ pattern: "^[0-9]+$", description: "digits" }),
@@ -92,6 +100,11 @@ const words: Record<string, Word> = {
     schema: list(string(), { minItems: 1 }),
     allows: [["a"]],
     refuses: [[[], "args has 0 items; it must have at least 1"]],
+  },
+  "list(string(), { maxItems })": {
+    schema: list(string(), { maxItems: 1 }),
+    allows: [["a"]],
+    refuses: [[["a", "b"], "args has 2 items; it must have at most 1"]],
   },
   "oneOf(…)": {
     schema: oneOf("stable", "testing"),
