@@ -9,8 +9,13 @@ const SPARES = 2;
  */
 export class SpareSessions {
   readonly #next: Promise<ClientChannel>[] = [];
+  #closed = false;
 
-  constructor(private readonly client: Client) {}
+  constructor(private readonly client: Client) {
+    client.once("close", () => {
+      this.#closed = true;
+    });
+  }
 
   /** Opens the next sessions. An error surfaces when a session is taken. */
   prepare(): void {
@@ -24,10 +29,14 @@ export class SpareSessions {
     }
   }
 
-  /** Returns a session for a command. Rejects with ssh2's error, whose `reason` is set when the host refused the session. */
+  /**
+   * Returns a session for a command. Rejects with ssh2's error, whose `reason` is set when the host refused the session, and
+   * when the connection is closed: ssh2 would never answer.
+   */
   async take(): Promise<ClientChannel> {
-    const spare = this.#next.shift();
-    const channel = (await spare?.catch(() => undefined)) ?? (await openSession(this.client));
+    const spare = await this.#next.shift()?.catch(() => undefined);
+    if (this.#closed) throw new Error("the connection is closed");
+    const channel = spare ?? (await openSession(this.client));
     if (inner(channel).outgoing.state !== "open") return this.take();
     this.prepare();
     return channel;
