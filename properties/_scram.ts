@@ -2,7 +2,7 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 
 /** Rounds for a new password, as PostgreSQL takes by default. */
-export const ROUNDS = 4096;
+const ROUNDS = 4096;
 
 /** Bytes of salt of a new password, as PostgreSQL takes. */
 export const SALT_BYTES = 16;
