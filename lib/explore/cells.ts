@@ -27,7 +27,8 @@ export function narrow(columns: readonly Column[], room: number): void {
 const BYTES = /Bytes$/;
 const SECONDS = /Seconds$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-/** Whether a part of `cell` would say something else. */
+
+/** Whether a column with `cell` is cut last. */
 export const isWhole = (cell: Cell | undefined): boolean =>
   typeof cell === "number" || (typeof cell === "string" && TIME.test(cell));
 

@@ -46,9 +46,10 @@ function service(moduleDetection, options = {}) {
 }
 
 /**
- * Compiles `code` of `file`, of which only the name matters, with further compiler `options`: the `output`, or the first problem in it as `refused`. The last three
- * lines of the output are its remaining imports, its traits and its source map. It is compiled under a name in this package,
- * which is CommonJS: under its own name the user's package.json would choose the module format.
+ * Compiles `code` of `file`, of which only the name matters, with further compiler `options`: the `output`, or the first
+ * problem in it as `refused`. The last three lines of the output are its remaining imports, its traits and its source map. It
+ * is compiled under a name in this package, which is CommonJS: under its own name the user's package.json would choose the
+ * module format.
  */
 function translate(code, file, options = {}) {
   const extension = path.extname(file);

@@ -110,9 +110,7 @@ function makeSharedDirectory(directory: string): void {
   chmodSync(directory, 0o1777);
 }
 
-/**
- * Bytes of memory that must be available for temporary files in memory: they take a tenth of it, and machines need more.
- */
+/** Bytes that must be available for temporary files in memory: test machines need memory, too. */
 const MEMORY_FOR_FILES = 8 * 1024 ** 3;
 
 /**
