@@ -31,6 +31,7 @@ export interface Refresh {
 export class Consfig {
   /** Absolute. */
   readonly root: string;
+  readonly #opened = performance.timeOrigin + performance.now();
   readonly #graph: ModuleGraph;
   readonly #trees: Trees;
   readonly #engineFiles = new EngineFiles();
@@ -133,9 +134,12 @@ export class Consfig {
     return directories.some((each) => realpathSync(file).startsWith(each));
   }
 
-  /** Calls `onSave` with the absolute paths of files saved, created or removed; several at once are one call. */
+  /**
+   * Calls `onSave` with the absolute paths of files saved, created or removed; several at once are one call. What was saved
+   * after this consfig was opened, and before this call, is reported, too.
+   */
   watch(onSave: (files: string[]) => void): Watch {
-    return watchSources(this.#graph, this.#trees, onSave);
+    return watchSources(this.#graph, this.#trees, onSave, { since: this.#opened });
   }
 
   /** Drops all definitions of the consfig, so that another can be opened in this process. */

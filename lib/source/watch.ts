@@ -21,11 +21,17 @@ export interface MoreDirectories {
   follow(add: (directories: readonly string[]) => void): () => void;
 }
 
+export interface WatchOptions {
+  /** Milliseconds since 1970: files saved since then are reported, also if that was before this watcher could see them. */
+  readonly since: number;
+}
+
 /** Calls `onSave` with the absolute paths of files saved, created or removed in the directories of `graph`. */
 export function watchSources(
   graph: ModuleGraph,
   more: MoreDirectories,
   onSave: (files: string[]) => void,
+  { since }: WatchOptions,
 ): Watch {
   const saved = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
@@ -47,10 +53,13 @@ export function watchSources(
   let unfollow = () => {};
   const started = import("chokidar").then(({ watch }): FSWatcher | undefined => {
     if (closed) return undefined;
-    const watcher = watch([...graph.directories], { ignoreInitial: true, ignored: isIgnored(graph.root) });
+    const watcher = watch([...graph.directories], { alwaysStat: true, ignored: isIgnored(graph.root) });
     unfollow = more.follow((directories) => watcher.add([...directories]));
     return watcher
-      .on("add", note)
+      .on("add", (file, stats) => {
+        // Not the time of modification: a file may be unpacked or renamed.
+        if (stats === undefined || stats.ctimeMs >= since) note(file);
+      })
       .on("change", note)
       .on("unlink", note)
       .on("error", () => {});

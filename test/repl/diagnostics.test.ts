@@ -13,7 +13,6 @@ test(
   needsTerminal,
   async (t) => {
     const { root, keys, until, type } = await prompt(t);
-    await wait(1000); // until the watcher has started
     keys("");
     const save = (text: string) => writeFileSync(path.join(root, "hosts/typed.ts"), text);
     save('export const n: number = "x";\n');
@@ -33,7 +32,6 @@ test(
 
 test("--no-check", needsTerminal, async (t) => {
   const { root, type } = await prompt(t, {}, { args: "--no-check" });
-  await wait(1000);
   writeFileSync(path.join(root, "hosts/typed.ts"), 'export const n: number = "x";\n');
   await wait(5000);
   assert.match(await type("n", /consfig> $/), /^n\n'x'\nconsfig> $/);

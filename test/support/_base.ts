@@ -75,6 +75,7 @@ WantedBy=sysinit.target
 /** Runs in the new root file system, with the public key as its argument. */
 const customisation = `
 set -e
+unset TMPDIR
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 useradd --create-home --shell /bin/bash admin
 useradd --create-home --shell /bin/bash plain
@@ -228,8 +229,9 @@ async function install({ root, identity, leftOut }: Base, existing?: Base): Prom
   writeFileSync(leftOut, shortenPackageLists(root, named).join("\n"));
 }
 
-/** Services that are installed this way are started when a machine boots. */
+/** Services that are installed this way are started when a machine boots. The directory of TMPDIR is not in the base. */
 const EXTENDING = `set -e
+unset TMPDIR
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod +x /usr/sbin/policy-rc.d

@@ -31,9 +31,13 @@ test("sees rows that are new, changed and gone, until it is stopped", async (t) 
       seen.find((each) => each.change === change && each.row?.["path"] === path.join(place, file)),
     );
   // Whatever was there before its first question is not seen.
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  writeFileSync(path.join(place, "new"), "");
-  await saw("new", "new");
+  let made = 0;
+  await until("a new file", () => {
+    if (made < 200) writeFileSync(path.join(place, `new${made++}`), "");
+    return seen.some(
+      ({ change, row }) => change === "new" && String(row?.["path"]).startsWith(`${place}/new`),
+    );
+  });
   utimesSync(path.join(place, "old"), 1, 1);
   const changed = await saw("changed", "old");
   assert.equal(changed.row?.["changed"], "1970-01-01T00:00:01.000Z");

@@ -4,6 +4,7 @@ import test from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { wrappedRows } from "../../../repl/views/_live";
 import { LiveScreen, warmUp } from "../../../repl/views/live";
+import { until } from "../../support/until";
 import { mixed } from "./_recorded";
 
 /** A terminal that records all output. */
@@ -19,8 +20,8 @@ test("a short deployment is only printed", async () => {
   const view = new LiveScreen(stream).view();
   for (const event of mixed()) view.add(event);
   view.settle();
+  await until("its steps", () => text().startsWith("  + nginx is installed 1.2 s\n"), { saw: text });
   await wait(300);
-  assert.match(text(), /^ {2}\+ nginx is installed 1\.2 s\n/);
   assert.equal(text().match(/nginx is installed/g)?.length, 1);
 });
 
@@ -52,17 +53,14 @@ test("a longer deployment is drawn, then replaced by its result", async () => {
   const view = new LiveScreen(stream).view();
   const events = mixed();
   for (const event of events.slice(0, 11)) view.add(event);
-  await wait(500);
-  assert.match(text(), /nginx -t [0-9]+ ms/);
-  assert.match(text(), /\| in line 3/);
+  await until("its drawing", () => /nginx -t [0-9]+ ms/.test(text()) && /\| in line 3/.test(text()), {
+    saw: text,
+  });
   for (const event of events.slice(11)) view.add(event);
   const drawn = text().length;
   view.settle();
-  await wait(100);
-  assert.match(
-    text().slice(drawn),
-    /✗ web1\.example\.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1\.3 s/,
-  );
+  const result = /✗ web1\.example\.org: 1 changed, 1 unchanged, 1 failed, 1 skipped in 1\.3 s/;
+  await until("its result", () => result.test(text().slice(drawn)), { saw: text });
   const end = text().length;
   await wait(300);
   assert.equal(text().length, end, "nothing more is drawn");
