@@ -15,7 +15,7 @@ export { registerDataSource } from "./data/register";
 export * as source from "./data/sources";
 export { withCreatedNoted, withCreatedRemoved } from "./engine/origins";
 export { despiteFailures, untilFailure } from "./engine/sequence";
-export { type ImageCall, imageDumped } from "./executable/imageDumped";
+export { type ImageCall, imageDumped, type RepetitionOptions } from "./executable/imageDumped";
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export { type Difference, type DiffOptions, diff } from "./explore/diff";
 export { type Drifted, drift } from "./explore/drift";

@@ -86,9 +86,9 @@ export const hostSecretUploaded = defproplist({
 });
 
 /**
- * The directory `consfigurator/data` in the cache of the connected user does not exist. Prerequisite data is never stored in a
- * cache; the Consfigurator for Common Lisp keeps it there, secrets among it, readable by everyone who can enter the home
- * directory. For another user use `as`.
+ * The directory `consfigurator/data` in the cache of the connected user does not exist. Prerequisite data is never stored
+ * there; the Consfigurator for Common Lisp keeps it there, secrets among it, readable by everyone who can enter the home
+ * directory. What a host keeps to repeat its deployment is elsewhere: see `imageDumped`. For another user use `as`.
  *
  * @example as("root", file.dataCachePurged())
  */

@@ -6,21 +6,23 @@ import {
   LATEST_IMAGE,
   type PosixTarget,
   schema,
+  untilFailure,
 } from "consfigurator";
+import { datum } from "./_datum";
 import { needsRoot, rootRequired } from "./_needs";
 import * as os from "./_os";
+import { callOfRepetition, repeatedWithout } from "./_repetition";
 import { linkedState, systemctl } from "./_systemctl";
 import { execWord } from "./_unitText";
 import { isInhibited } from "./service";
 
-const { object, string } = schema;
+const { list, object, optional, string } = schema;
 
-const when = object({
-  when: string({
+const when = () =>
+  string({
     pattern: "^[A-Za-z0-9*][^\\n]*$",
     description: 'a time as in systemd.time(7), such as "daily" or "Mon *-*-* 04:30"',
-  }),
-});
+  });
 const UNITS = "/etc/systemd/system";
 const SERVICE = "consfigurator.service";
 const TIMER = "consfigurator.timer";
@@ -28,25 +30,32 @@ const TIMER = "consfigurator.timer";
 /**
  * The host repeats this deployment at the times `when`, without a controller, to correct drift between deployments. A
  * missed run is caught up on. The host repeats the last deployment that included this property, with any further
- * applications given to `deploy`. The outcome is in the journal of consfigurator.service.
+ * applications given to `deploy`. The outcome is in the journal of consfigurator.service. The prerequisite data that it
+ * needs is kept on the host, but that of `without`: see `imageDumped`. Unapplying it removes the data, and what repeats the
+ * deployment.
  *
  * @example systemd.runsConfigurator("daily")
+ * @example systemd.runsConfigurator("daily", { without: [["_ca", "key"]] })
  */
 export const runsConfigurator = defproplist({
   name: "systemd.runsConfigurator",
-  args: when,
-  call: (when: string) => ({ when }),
+  args: object({ when: when(), without: optional(list(datum())) }),
+  call: callOfRepetition,
   desc: ({ when }) => `${when}: repeat this deployment`,
   hostattrs: (_args, host) => os.required(host, "linux"),
-  parts: ({ when }) => [rootRequired("systemd.runsConfigurator"), imageDumped(), timer({ when })],
-  unapply: ({ when }, _target, steps) => steps.unapply(timer({ when })),
+  parts: ({ when, without }) => [
+    rootRequired("systemd.runsConfigurator"),
+    repeatedWithout(without),
+    timer({ when }),
+  ],
+  unapply: ({ when }, _target, steps) => untilFailure([timer({ when }), imageDumped()], "unapply", steps),
 });
 
 /** The timer, without the image that it starts. */
 const timer = defprop({
   name: "systemd._timer",
   kind: "posix",
-  args: when,
+  args: object({ when: when() }),
   desc: ({ when }) => `${TIMER}: ${when}`,
   apply: async (args, target) => {
     await needsRoot(target, "systemd.runsConfigurator");

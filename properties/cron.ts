@@ -10,14 +10,17 @@ import {
   type PosixTarget,
   schema,
   shellWords,
+  untilFailure,
 } from "consfigurator";
+import { datum } from "./_datum";
 import { encodedName } from "./_encoded";
 import { rootRequired } from "./_needs";
 import * as os from "./_os";
+import { callOfRepetition, repeatedWithout } from "./_repetition";
 import * as apt from "./apt";
 import { doesNotExist, existsWithContent } from "./file";
 
-const { account, list, object, record, string } = schema;
+const { account, list, object, optional, record, string } = schema;
 
 const keywords = ["hourly", "daily", "weekly", "monthly"];
 const nicknames = ["reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
@@ -110,17 +113,24 @@ const nice = (command: string): string => shellWords(["nice", "ionice", "-c", "3
 /**
  * The host repeats this deployment at the times `when`, without a controller, to correct drift between deployments. It
  * repeats the last deployment that included this property, with any further applications given to `deploy`. The outcome
- * is in the system journal, under "consfigurator".
+ * is in the system journal, under "consfigurator". The prerequisite data that it needs is kept on the host, but that of
+ * `without`: see `imageDumped`. Unapplying it removes the data, and what repeats the deployment.
  *
  * @example cron.runsConfigurator("daily")
+ * @example cron.runsConfigurator("daily", { without: [["_ca", "key"]] })
  */
 export const runsConfigurator = defproplist({
   name: "cron.runsConfigurator",
-  args: object({ when: time() }),
-  call: (when: string) => ({ when }),
+  args: object({ when: time(), without: optional(list(datum())) }),
+  call: callOfRepetition,
   desc: ({ when }) => `${when}: repeat this deployment`,
-  parts: ({ when }) => [rootRequired("cron.runsConfigurator"), imageDumped(), repeatedDeployment(when)],
-  unapply: ({ when }, _target, steps) => steps.unapply(repeatedDeployment(when)),
+  parts: ({ when, without }) => [
+    rootRequired("cron.runsConfigurator"),
+    repeatedWithout(without),
+    repeatedDeployment(when),
+  ],
+  unapply: ({ when }, _target, steps) =>
+    untilFailure([repeatedDeployment(when), imageDumped()], "unapply", steps),
 });
 
 const repeatedDeployment = (when: string) =>

@@ -33,7 +33,7 @@ import { Questions } from "./questions";
 import { returned } from "./reboot-wait";
 import { changedFiles, fileComparison } from "./rehearsed";
 import type { DeployRequest, HostPlan } from "./request";
-import { refuseMissingData } from "./required-data";
+import { refuseDataComplaints } from "./required-data";
 import { session } from "./session";
 import { mapFailure, mapPositions } from "./source-positions";
 
@@ -78,7 +78,7 @@ export class HostRun {
     let leased: Lease | undefined;
     try {
       const { chain: whole, prepared } = prepareDeployment(this.subject, this.request, this.leftOut);
-      await refuseMissingData(prepared.model);
+      await refuseDataComplaints(prepared);
       this.#reportStart(whole, prepared);
       const chain = this.request.plan ? await this.#withoutIdleAgent(whole, prepared.model) : whole;
       const { here, work } = this.#split(chain, prepared);

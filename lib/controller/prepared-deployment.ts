@@ -3,7 +3,7 @@ import { refuseUnsupported } from "../engine/fit";
 import { type PreparedHost, prepare } from "../engine/prepare";
 import { InapplicableProperty } from "../model/errors";
 import type { Hop } from "../model/hop";
-import { type Host, hosts, shared } from "../model/host";
+import { type Host, hosts } from "../model/host";
 import type { PropApp } from "../model/property";
 import { applicablePrefix } from "./applicable-prefix";
 import { type LeftOut, leavingOut } from "./leave-out";
@@ -49,7 +49,7 @@ function preparedTree(
     return prepare(host, apply(seqprops(...host.applications, ...further)));
   }
   const { model } = prepare(host, seqprops(...host.applications));
-  return prepare(host, apply(eseqprops(...applications)), model.without(shared.data));
+  return prepare(host, apply(eseqprops(...applications)), model.forAnother());
 }
 
 const noHops = (name: string): InapplicableProperty =>

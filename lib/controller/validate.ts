@@ -7,7 +7,7 @@ import { agentIndex } from "../model/hop-chain";
 import type { Host } from "../model/host";
 import type { Consfig } from "../source/consfig";
 import { refuseModules } from "./module-check";
-import { missingData } from "./required-data";
+import { dataComplaints } from "./required-data";
 
 /** A reason for which a host would be refused. */
 export interface Complaint {
@@ -39,9 +39,9 @@ export async function checked(host: Host, consfig: Consfig): Promise<Checked> {
   const unsendable = prepared
     ? refusalsOf(() => refuseUnsendable(host, prepared as PreparedHost, consfig))
     : [];
-  const missing = prepared ? await missingData(prepared.model) : [];
+  const ofData = prepared ? await dataComplaints(prepared) : [];
   return {
-    complaints: [...found, ...unsupported, ...unsendable, ...missing].map((message) =>
+    complaints: [...found, ...unsupported, ...unsendable, ...ofData].map((message) =>
       complaintAt(message, host.site),
     ),
     modules: prepared ? [...appliedAnywhere(prepared.application)].flatMap(modulesOf) : [],

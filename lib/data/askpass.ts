@@ -7,7 +7,7 @@ const MAX_TRIES = 3;
 
 /**
  * Every datum whose names match `iden1` and `iden2`: the user types it, twice, when a deployment first needs it in a
- * session; never for a plan. Where there is no terminal, the program that `SSH_ASKPASS` names asks.
+ * session; never for a plan. Where there is no terminal, the program that `SSH_ASKPASS` names asks. No host keeps it.
  *
  * @example registerDataSource(source.askpass({ iden1: /^--luks-passphrase$/ }))
  */
@@ -17,6 +17,7 @@ export function askpass(options: { readonly iden1?: RegExp; readonly iden2?: Reg
   return {
     name: `source.askpass(${shown.length > 0 ? `{ ${shown.join(", ")} }` : ""})`,
     asks: true,
+    kept: () => false,
     version: (iden1, iden2) => (matches(first, iden1) && matches(second, iden2) ? 1 : undefined),
     get: async (iden1, iden2, { ask }) => {
       const typed = ask ? (question: string) => ask.secret(question) : program();

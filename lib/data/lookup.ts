@@ -112,6 +112,12 @@ export async function whyMissing(iden1: string, iden2: string): Promise<string |
   }
 }
 
+/** The source from which the datum would come, if no host may keep it. Fetches nothing. */
+export async function sourceThatForbidsKeeping(iden1: string, iden2: string): Promise<string | undefined> {
+  const { source } = await offerOf(iden1, iden2);
+  return source.kept?.(iden1, iden2) === false ? source.name : undefined;
+}
+
 /** The source with the newest version; the one registered last of those. Rejects with `MissingData`. */
 async function offerOf(iden1: string, iden2: string): Promise<Offer> {
   const sources = dataSources.values();

@@ -168,16 +168,16 @@ class Preparation {
     { hops, application: inside, host, facts }: NestedPlan,
     around: HostModel,
   ): void {
-    const whole = host ?? around.without(shared.data);
+    const whole = host ?? around.forAnother();
     if (facts) this.visit(this.preprocess(facts), whole);
-    const inner = facts ? whole.without(shared.data) : whole;
+    const inner = facts ? whole.forAnother() : whole;
     const prepared = this.preprocess(inside);
     this.visit(prepared, inner);
     if (host) around.deploys(inner);
-    else around.copyFacts(inner, shared.data);
+    else around.copyFacts(inner);
     around.pushNew(shared.data, ...inner.all(shared.data));
     this.#finishers.push(() => {
-      if (!host) inner.copyFacts(around, shared.data);
+      if (!host) inner.copyFacts(around);
       // On the same host nothing is compared twice.
       const facts = host ? inner : inner.without(shared.declarations);
       const nested: Nested = { hops, host: facts.toJSON(), application: prepared };

@@ -7,13 +7,14 @@ import { agent } from "../agent/client/hop";
 import { localConnection } from "../connection/local";
 import { applyBehind } from "../engine/hops";
 import { Cancellation } from "../model/cancellation";
-import { failureOf, MissingData } from "../model/errors";
+import { failureOf } from "../model/errors";
 import { byImage } from "../model/job";
 import type { Nested } from "../model/property";
 import { type Report, Reporter } from "../model/report";
 import { workerArtifacts } from "../worker/artifacts";
 import { loadTree } from "../worker/job";
-import { BOOT, JOB } from "./places";
+import { KeptData } from "./_kept-data";
+import { BOOT, DATA, JOB } from "./places";
 
 /**
  * Reapplies the image in `directory` through the agent of this host: so it waits for a running deployment, and the agent
@@ -59,11 +60,7 @@ function applied(
     verbose: false,
     artifacts: workerArtifacts({ node: process.execPath, boot: path.join(directory, BOOT), tree: directory }),
     ask: undefined,
-    data: async (iden1: string, iden2: string) => {
-      throw new MissingData(
-        `an executable has no sources of data: (${iden1}, ${iden2}) is only there while the host is deployed from a prompt or a playbook`,
-      );
-    },
+    data: new KeptData(path.join(path.dirname(directory), DATA)).lookup,
     cancellation: new Cancellation(),
     plan: undefined,
     bound: undefined,

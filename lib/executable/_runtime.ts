@@ -63,6 +63,13 @@ export class SharedRuntime {
     writeFileSync(this.#recordOf(executable), executable);
   }
 
+  /** The executables that use a runtime of this directory; some may be gone. */
+  executables(): string[] {
+    return (tryOrUndefined(() => readdirSync(this.#records)) ?? []).flatMap(
+      (name) => tryOrUndefined(() => readFileSync(path.join(this.#records, name), "utf8")) ?? [],
+    );
+  }
+
   forget(executable: string): void {
     rmSync(this.#recordOf(executable), { force: true });
     this.prune();
@@ -86,14 +93,15 @@ export class SharedRuntime {
     return path.join(this.directory, "snapshots");
   }
 
-  /** Removes runtimes, snapshots and files that no executable uses, except `keep`. */
+  /**
+   * Removes runtimes, snapshots and files that no executable uses, except `keep`, and except the runtime of this process: when an
+   * executable has started the agent, that starts its workers with it.
+   */
   prune(keep?: string): void {
-    const executables = (tryOrUndefined(() => readdirSync(this.#records)) ?? []).flatMap(
-      (name) => tryOrUndefined(() => readFileSync(path.join(this.#records, name), "utf8")) ?? [],
-    );
     const used = new Set([
       keep,
-      ...executables.flatMap((executable) => tryOrUndefined(() => this.#usedBy(executable)) ?? []),
+      process.execPath,
+      ...this.executables().flatMap((executable) => tryOrUndefined(() => this.#usedBy(executable)) ?? []),
     ]);
     for (const name of tryOrUndefined(() => readdirSync(this.#files)) ?? []) {
       const directory = path.join(this.#files, name);

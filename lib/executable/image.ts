@@ -16,12 +16,15 @@ import path from "node:path";
 import { ownTree, programIn } from "../agent/shared/tree";
 import { ARTIFACTS_MOUNT } from "../model/agent-artifacts";
 import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../model/errors";
+import { shared } from "../model/host";
 import type { Change, Nested } from "../model/property";
 import type { AgentTarget } from "../model/target";
-import { WORK } from "../target/memory";
+import { isUnattended, WORK } from "../target/memory";
 import { tryOrUndefined } from "../util/attempt";
 import { newestFirst } from "../util/newest-first";
-import { BOOT, JOB, LATEST_IMAGE, sharedRuntime } from "./places";
+import { type Datum, KeptData } from "./_kept-data";
+import type { SharedRuntime } from "./_runtime";
+import { BOOT, DATA, JOB, KEPT, LATEST_IMAGE, sharedRuntime } from "./places";
 
 const IMAGE_HEADER = "// consfigurator image";
 /** Number of images kept: the new one, and one that may be running. */
@@ -33,6 +36,7 @@ export class DeploymentImage {
   readonly #file: string;
   /** Private to the user: the job may be confidential. */
   readonly #directory: string;
+  readonly #kept: KeptData;
 
   static async at(target: AgentTarget, file: string | undefined): Promise<DeploymentImage> {
     const { home } = await target.identity();
@@ -43,10 +47,14 @@ export class DeploymentImage {
     this.#target = target;
     this.#directory = directory;
     this.#file = file ?? path.join(directory, path.basename(LATEST_IMAGE));
+    this.#kept = new KeptData(path.join(directory, DATA));
   }
 
-  /** The image is made when all steps are done, so that a deployment that failed does not repeat itself. */
-  async apply(): Promise<Change> {
+  /**
+   * The image is made when all steps are done, so that a deployment that failed does not repeat itself. The host then
+   * keeps the data that the deployment needs, but that of `without`.
+   */
+  async apply(without: readonly (readonly string[])[]): Promise<Change> {
     const tree = ownTree();
     if (tree.startsWith(ARTIFACTS_MOUNT)) {
       throw new WrongExecutionContextForImageDump(
@@ -67,32 +75,44 @@ export class DeploymentImage {
     const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${IMAGE_HEADER} ${id}\nrequire(${JSON.stringify(
       programIn(image, "image"),
     )}).start(${JSON.stringify(image)});\n`;
+    const data = this.#target.host
+      .all(shared.data)
+      .filter((datum) => !without.some((each) => each.every((name, at) => name === datum[at])));
+    // The deployment that the image repeats has nothing newer.
+    const stale = isUnattended(this.#target) ? [] : await this.#kept.stale(data, this.#target);
     const exists = existsSync(path.join(image, JOB)) && runtime.isInstalled;
     if (exists) await this.#target.ensureContent(path.join(image, JOB), job);
-    if (exists && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher) return "unchanged";
+    const isCurrent = exists && tryOrUndefined(() => readFileSync(this.#file, "utf8")) === launcher;
+    if (isCurrent && stale.length === 0) return "unchanged";
     this.#target.atEnd(`image of this deployment: ${this.#file}`, async (target, _result, failed) => {
       if (failed) {
         target.inform(`this deployment failed, so it does not become ${this.#file}\n`);
         return "unchanged";
       }
       runtime.install();
-      if (!existsSync(path.join(image, JOB))) this.#build(image, { tree, job, boot });
+      this.#refuseReaders();
+      await this.#kept.write(stale, target);
+      if (!existsSync(path.join(image, JOB))) this.#build(image, { tree, job, boot, data });
       await target.ensureContent(this.#file, launcher, { mode: 0o700 });
       runtime.remember(this.#file);
       this.#prune(id);
+      this.#pruneData(runtime);
       return "changed";
     });
     return "changed";
   }
 
-  async unapply(): Promise<Change> {
-    const text = tryOrUndefined(() => readFileSync(this.#file, "utf8"));
-    const [, id] = new RegExp(`^${IMAGE_HEADER} ([0-9a-f]+)$`, "m").exec(text ?? "") ?? [];
-    if (id === undefined) return "unchanged";
-    await this.#target.remove(this.#file);
-    rmSync(path.join(this.#directory, id), { recursive: true, force: true });
-    (await sharedRuntime(this.#target)).forget(this.#file);
-    return "changed";
+  /** Unless this deployment is repeated with it after all. The data goes with the last image that needs it. */
+  async unapply(path_: string | undefined): Promise<Change> {
+    if (this.#target.host.all(shared.repetitions).some(({ path }) => path === path_)) return "unchanged";
+    const runtime = await sharedRuntime(this.#target);
+    const id = imageIn(this.#file);
+    if (id !== undefined) {
+      await this.#target.remove(this.#file);
+      rmSync(path.join(this.#directory, id), { recursive: true, force: true });
+      runtime.forget(this.#file);
+    }
+    return this.#pruneData(runtime) || id !== undefined ? "changed" : "unchanged";
   }
 
   #running(): Nested {
@@ -102,21 +122,36 @@ export class DeploymentImage {
   }
 
   /** The tree takes no extra space: its files are hard links. */
-  #build(image: string, { tree, job, boot }: { tree: string; job: string; boot: string }): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const { mode } = statSync(this.#directory);
-    if ((mode & 0o077) !== 0)
-      throw new FailedChange(`${this.#directory} must have mode 0700; other users can read it`);
+  #build(image: string, { tree, job, boot, data }: ImageParts): void {
     const building = `${image}.${randomBytes(6).toString("hex")}`;
     try {
       linkTree(tree, building);
       copyFileSync(boot, path.join(building, BOOT));
       writeFileSync(path.join(building, JOB), job, { mode: 0o600 });
+      writeFileSync(path.join(building, KEPT), JSON.stringify(data), { mode: 0o600 });
       rmSync(image, { recursive: true, force: true });
       renameSync(building, image);
     } finally {
       rmSync(building, { recursive: true, force: true });
     }
+  }
+
+  #refuseReaders(): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const { mode } = statSync(this.#directory);
+    if ((mode & 0o077) !== 0)
+      throw new FailedChange(`${this.#directory} must have mode 0700; other users can read it`);
+  }
+
+  /** Removes the data that no image needs which can be started. Returns whether there was any. */
+  #pruneData(runtime: SharedRuntime): boolean {
+    const images = runtime.executables().flatMap((file) => imageIn(file) ?? []);
+    return this.#kept.prune(images.flatMap((id) => this.#keptFor(id)));
+  }
+
+  #keptFor(id: string): readonly Datum[] {
+    const text = tryOrUndefined(() => readFileSync(path.join(this.#directory, id, KEPT), "utf8"));
+    return text === undefined ? [] : (JSON.parse(text) as Datum[]);
   }
 
   #prune(current: string): void {
@@ -126,6 +161,19 @@ export class DeploymentImage {
     for (const old of newestFirst(others).slice(MAX_IMAGES - 1))
       rmSync(old, { recursive: true, force: true });
   }
+}
+
+interface ImageParts {
+  readonly tree: string;
+  readonly job: string;
+  readonly boot: string;
+  readonly data: readonly Datum[];
+}
+
+/** The identity of the image that `file` starts; undefined when it is not such a file. */
+function imageIn(file: string): string | undefined {
+  const text = tryOrUndefined(() => readFileSync(file, "utf8"));
+  return new RegExp(`^${IMAGE_HEADER} ([0-9a-f]+)$`, "m").exec(text ?? "")?.[1];
 }
 
 /** Reapplies the image in `directory` and exits. */

@@ -1,4 +1,5 @@
 import { InapplicableProperty } from "../model/errors";
+import { shared } from "../model/host-facts";
 import { type Change, defprop } from "../model/property";
 import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "../model/schema";
 import { Executable } from "./dump";
@@ -14,6 +15,19 @@ export interface ImageCall {
   readonly args?: readonly unknown[];
   /** True: starts from a snapshot taken after the module was loaded, if the code supports that. */
   readonly snapshot?: boolean;
+}
+
+/** The two names of a datum. */
+const datum = list(string({ minLength: 1 }), {
+  minItems: 2,
+  maxItems: 2,
+  description: "the two names of a datum",
+});
+
+/** How an executable repeats the deployment that made it. */
+export interface RepetitionOptions {
+  /** Prerequisite data that the host does not keep for it. A step that needs one fails when the host repeats the deployment. */
+  readonly without?: readonly (readonly [iden1: string, iden2: string])[];
 }
 
 const call = object({
@@ -33,31 +47,38 @@ const call = object({
  *
  * Without a call, the executable reapplies the deployment that contains this application: without a controller, on the
  * host itself, through its agent. It is made when all other steps have succeeded: a deployment in which one failed leaves
- * the earlier image, or none. It never prompts, and uses the prerequisite data already on the host. The default path
+ * the earlier image, or none. It never prompts. The prerequisite data that the deployment needs is kept on the host, in
+ * `~/.cache/consfigurator/images/data`, as of the last deployment that succeeded, until this is unapplied; a host that must
+ * not keep a datum, as that of `source.askpass`, is refused before connecting unless `without` names it. The default path
  * is `~/.cache/consfigurator/images/latest`, in a directory private to the user. Further applications passed to `deploy`
  * are included. Fails with `WrongExecutionContextForImageDump` behind further hops, such as in a chroot.
  *
  * @example imageDumped("/usr/local/bin/cool-web-service", { module: "../services/cool", call: "startServer", args: [1234] })
  * @example imageDumped()
+ * @example imageDumped(undefined, { without: [["_ca", "key"]] })
  */
 export const imageDumped = defprop({
   name: "imageDumped",
   kind: "agent",
-  args: object({ path: optional(absolutePath()), call: optional(call) }),
-  call: (path?: string, given?: ImageCall) => ({
+  args: object({ path: optional(absolutePath()), call: optional(call), without: optional(list(datum)) }),
+  call: (path?: string, given: ImageCall | RepetitionOptions = {}) => ({
     ...(path !== undefined && { path }),
-    ...(given && { call: { ...given, args: [...(given.args ?? [])] } }),
+    ...("module" in given && { call: { ...given, args: [...(given.args ?? [])] } }),
+    ...("without" in given && { without: (given.without ?? []).map((each) => [...each]) }),
   }),
   desc: ({ path, call }) =>
     call
       ? `${path} calls ${call.call}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")}) of ${call.module}`
       : `${path ?? `~/${LATEST_IMAGE}`} reapplies this deployment`,
-  hostattrs: ({ path, call }) => {
+  hostattrs: ({ path, call, without = [] }, host) => {
     if (call && path === undefined) throw new InapplicableProperty("a call needs a path for its executable");
+    if (call) return;
+    const needless = without.map(([iden1 = "", iden2 = ""]) => [iden1, iden2] as const);
+    host.push(shared.repetitions, { ...(path !== undefined && { path }), without: needless });
   },
   // No `check`: unapplying removes the executable regardless of its inputs.
-  apply: async ({ path = "", call }, target): Promise<Change> => {
-    if (!call) return (await DeploymentImage.at(target, path || undefined)).apply();
+  apply: async ({ path = "", call, without = [] }, target): Promise<Change> => {
+    if (!call) return (await DeploymentImage.at(target, path || undefined)).apply(without);
     const executable = new Executable(target, path);
     if (await executable.isCurrent(call)) return "unchanged";
     await executable.dump(call);
@@ -66,5 +87,5 @@ export const imageDumped = defprop({
   unapply: async ({ path = "", call }, target): Promise<Change> =>
     call
       ? new Executable(target, path).remove()
-      : (await DeploymentImage.at(target, path || undefined)).unapply(),
+      : (await DeploymentImage.at(target, path || undefined)).unapply(path || undefined),
 });

@@ -16,3 +16,7 @@ export async function sharedRuntime(target: AgentTarget): Promise<SharedRuntime>
 /** Files of an image, next to its source tree: the job, and the agent's boot file. */
 export const JOB = "job.json";
 export const BOOT = "boot.js";
+/** The names of the data that the host keeps for an image, next to its source tree. */
+export const KEPT = "data.json";
+/** The data that the host keeps for its images, next to them. */
+export const DATA = "data";

@@ -22,6 +22,11 @@ export interface DataSource {
    * limit.
    */
   file?(iden1: string, iden2: string): string | undefined;
+  /**
+   * Whether a host that repeats its deployment by itself may keep the datum for that. Without it, it may. Where it may not,
+   * that host is refused before connecting.
+   */
+  kept?(iden1: string, iden2: string): boolean;
   /** What to do so that this source has the datum, such as a command. */
   hint?(iden1: string, iden2: string): string | undefined;
 }

@@ -13,6 +13,14 @@ export interface Attribute<T> {
 /** Declares a fact with values of type `T`, which must be plain data. Attributes with the same `key` are the same fact. */
 export const attribute = <T>(key: string): Attribute<T> => ({ key });
 
+/** A program that repeats a deployment on its host, which keeps the prerequisite data for it. */
+export interface Repetition {
+  /** Undefined: the usual one. */
+  readonly path?: string | undefined;
+  /** The data that is not kept. */
+  readonly without: readonly (readonly [string, string])[];
+}
+
 /** Facts that several modules share. */
 export const shared = {
   hostname: attribute<string>("hostname"),
@@ -23,9 +31,14 @@ export const shared = {
   ipv6: attribute<string>("ipv6"),
   /** Prerequisite data that the host needs: pairs of identifiers. */
   data: attribute<readonly [string, string]>("data"),
+  /** The programs with which the host repeats this deployment by itself. */
+  repetitions: attribute<Repetition>("repetitions"),
   /** The applications that declare something that is compared with the host: those of properties with a `mismatch`. */
   declarations: attribute<PropApp>("declarations"),
 };
+
+/** Facts that are about one deployment: another one of the same host has its own. */
+const ofDeployment: ReadonlySet<string> = new Set([shared.data.key, shared.repetitions.key]);
 
 /** The static facts of a host, read-only. */
 export interface HostFacts {
@@ -136,10 +149,17 @@ export class HostModel implements HostFacts {
     return new HostModel({ ...this.toJSON(), attributes }, this.#children);
   }
 
-  /** Takes over all facts of `other` except `except`, and the hosts that it deploys. */
-  copyFacts<T>(other: HostModel, except: Attribute<T>): void {
+  /** A copy for another deployment: without the facts that are about this one, such as the data that it needs. */
+  forAnother(): HostModel {
+    const { attributes, ...rest } = this.toJSON();
+    const kept = Object.entries(attributes).filter(([key]) => !ofDeployment.has(key));
+    return new HostModel({ ...rest, attributes: Object.fromEntries(kept) }, this.#children);
+  }
+
+  /** Takes over all facts of `other`, but those about its deployment, and the hosts that it deploys. */
+  copyFacts(other: HostModel): void {
     for (const [key, values] of other.#attributes)
-      if (key !== except.key) this.#attributes.set(key, [...values]);
+      if (!ofDeployment.has(key)) this.#attributes.set(key, [...values]);
     for (const child of other.#children) this.deploys(child);
   }
 

@@ -130,7 +130,7 @@ function namedHost(name: string, given: readonly Hop[], applications: readonly P
       `no hops given, and the host ${name} ${why}; add hops, such as via.ssh({ user: "root" })`,
     );
   }
-  const host = factsOf(name).copy().without(shared.data);
+  const host = factsOf(name).copy().forAnother();
   return { hops, host, application: eseqprops(...applications) };
 }
 

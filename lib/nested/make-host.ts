@@ -95,7 +95,7 @@ export const unionPropspecIntoHost = (host: Host, ...applications: MaybePropApp[
  */
 export function replacePropspecIntoHost(host: Host, ...applications: MaybePropApp[]): Host {
   const { model } = prepare(host, seqprops(...host.applications));
-  const { [shared.hostname.key]: _name, ...hostattrs } = model.without(shared.data).toJSON().attributes;
+  const { [shared.hostname.key]: _name, ...hostattrs } = model.forAnother().toJSON().attributes;
   return makeHost(host.name, { ...withoutHops(host), hostattrs }, ...applications);
 }
 

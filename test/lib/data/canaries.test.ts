@@ -34,7 +34,7 @@ import type { Report } from "../../../lib/model/report";
 import { openConsfig } from "../../../lib/source/consfig";
 import { cacheHome } from "../../../lib/util/package";
 import * as via from "../../../lib/via";
-import { certificate, cmd, file, gnupg, ssh, sshd, user } from "../../../properties";
+import { certificate, cmd, file, gnupg, ssh, sshd, systemd, user } from "../../../properties";
 import { debianStable } from "../../../properties/os";
 import { run } from "../../repl/_consfig";
 import { ALL } from "../../support/breadth";
@@ -341,6 +341,41 @@ describe("canaries", needsMachines(), () => {
         assert.equal(outcome?.replace(/`.*?`/, "`…`"), how);
       });
   }
+
+  test("kept to repeat the deployment: in the place for that, until it is unapplied", {
+    timeout: limit(120),
+  }, async (t) => {
+    t.after(() => dataSources.restore(new Map()));
+    registerDataSource(filesTree());
+    const { machine } = contexts;
+    for (const name of ["kept", "left-out"]) planted("_repeated", name);
+    const uploads = ["kept", "left-out"].map((name) =>
+      file.secretUploaded("_repeated", name, `/etc/${name}`),
+    );
+    const repeats = systemd.runsConfigurator("daily", { without: [["_repeated", "left-out"]] });
+    const [system, hops] = [debianStable("bookworm", "amd64"), [root(), via.agent()]];
+    ok(await deployed([system, ...uploads, repeats], hops));
+    await machine.run("rm /etc/kept");
+    const { exit, stdout, stderr } = await machine.exec("/root/.cache/consfigurator/images/latest");
+    assert.equal(exit, 1, stdout + stderr);
+    assert.match(
+      stdout,
+      /^changed: \/etc\/kept .*\nfailed: \/etc\/left-out .* does not keep \(_repeated, left-out\)/,
+    );
+    told.push(stdout, stderr);
+    const places = canaries.inFiles([machine.upper]).map((found) => found.replace(machine.upper, ""));
+    assert.deepEqual(
+      places
+        .filter((found) => found.startsWith("_repeated"))
+        .map((found) => found.replace(/[0-9a-f]{32}$/, "HASH")),
+      [
+        "_repeated kept in /etc/kept",
+        "_repeated kept in /root/.cache/consfigurator/images/data/HASH",
+        "_repeated left-out in /etc/left-out",
+      ],
+    );
+    ok(await deployed([system, ...uploads.map((each) => unapplied(each)), unapplied(repeats)], hops));
+  });
 
   test("on the command line: plans, their files, --json, failures", { timeout: limit(120) }, async () => {
     const { machine, config } = contexts;

@@ -89,6 +89,14 @@ describe("reapplying a deployment on the host itself", needsMachines(), () => {
     assert.equal(await on.machine.run("cat /etc/strays"), "in its place\n");
   });
 
+  test("an agent that it has started goes on when it is gone", async () => {
+    const runtimes = "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c /usr/local/lib/consfigurator/";
+    assert.notEqual((await on.machine.exec(runtimes)).stdout, "0\n");
+    assertOk(await on.deploy([bookworm, unapplied(imageDumped())]));
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "without it"), imageDumped()]));
+    assertOk(await on.deploy([bookworm, hasContent("/etc/strays", "in its place"), imageDumped()]));
+  });
+
   test("in a nested deployment it fails with its own error class, which can be expected", async () => {
     const report = await on.deploy([bookworm, as("admin", imageDumped())]);
     assert.equal(report.ok, false);
@@ -125,5 +133,6 @@ describe("reapplying a deployment on the host itself", needsMachines(), () => {
     assert.equal(await on.machine.run("cat /etc/strays"), "by cron\n");
     assertOk(await on.deploy([bookworm, unapplied(job)]));
     assert.equal((await on.machine.exec("ls /etc/cron.daily/consfigurator")).exit, 2);
+    assert.equal((await on.machine.exec(`ls ${latest}`)).exit, 2);
   });
 });
