@@ -185,7 +185,9 @@ class Prompt {
   }
 
   /** Evaluates an input. Returns the error by which Node's REPL asks for more lines, if the input is incomplete. */
-  async #evaluate(text: string): Promise<Error | undefined> {
+  async #evaluate(typed: string): Promise<Error | undefined> {
+    // In an input of several lines, Node's REPL separates them with carriage returns.
+    const text = typed.replaceAll(/\r\n?/g, "\n");
     if (!text.trim()) return undefined;
     let incomplete: Error | undefined;
     await this.#guarded(async (signal) => {

@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** True: a non-zero exit code does not throw. */
   readonly mayFail?: boolean;
-  /** True: the output is shown live as output of the step. */
+  /** True: the output is shown live as output of the step. In verbose deployments that of every command is, unless `secret`. */
   readonly inform?: boolean;
   /**
    * True: of output longer than 1 MB the result keeps only the beginning and the end, so the command may print any

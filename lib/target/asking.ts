@@ -92,21 +92,20 @@ export abstract class AskingTarget {
     return traceCommand(this.context, how.shown, () => this.execute(script, how));
   }
 
-  /** Runs `command` with `execute`. */
+  /** Runs `command` with `execute`. `shows`: what it prints is output of the step. */
   protected async perform(
     command: Command,
     options: RunOptions,
     execute: (script: string, how: Execution) => Promise<RawResult>,
+    shows = false,
   ): Promise<CommandResult> {
     const { cwd, env, input } = options;
     const there = cwd === undefined ? this.homeWord : this.pathWord(cwd);
     const script = this.setsEnvironment
       ? inDirectory(there, commandText(command))
       : LOCALE_LINE + inDirectory(there, commandText(command), exported(env));
-    const shows = options.inform && !options.secret;
-    const output: Execution["output"] = shows
-      ? (stream, text) => this.context.output(stream, text)
-      : undefined;
+    const output: Execution["output"] =
+      shows && !options.secret ? (stream, text) => this.context.output(stream, text) : undefined;
     const masked = output && input instanceof Secret ? new Mask(input).passing(output) : undefined;
     const how: Execution = {
       input: input === undefined || input instanceof SecretStream ? input : contentBytes(input),

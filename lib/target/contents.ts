@@ -40,8 +40,10 @@ export abstract class ContentsTarget extends AskingTarget {
 
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
     const change = { kind: "command", command: shownCommand(command, options) } as const;
+    const act = (script: string, how: Execution) => this.act(script, how, options);
+    const isVerbose = this.context.ran !== undefined;
     try {
-      const result = await this.perform(command, options, (script, how) => this.act(script, how, options));
+      const result = await this.perform(command, options, act, options.inform || isVerbose);
       this.report(change);
       return result;
     } catch (error) {

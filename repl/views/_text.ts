@@ -139,8 +139,12 @@ function stepLines(tree: HostTree, full: boolean): string[] {
 const shownStep = (step: Step, tree: HostTree, full: boolean): string[] => [
   ...stepAndNote(step, tree),
   ...detailLines(step, full),
-  ...(tree.diff || full ? changeLines(step.changes, `${indent(step)}  `, full) : []),
+  ...(tree.diff || full ? changeLines(changesOf(step), `${indent(step)}  `, full) : []),
 ];
+
+/** What a step changed, without commands that are shown above it. */
+const changesOf = ({ changes, commands }: Step): Step["changes"] =>
+  commands.length > 0 ? changes.filter(({ kind }) => kind !== "command") : changes;
 
 /** The line of a step; a note that does not fit into it follows on lines of its own. */
 function stepAndNote(step: Step, tree: HostTree): string[] {

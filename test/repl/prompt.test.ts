@@ -195,23 +195,35 @@ test(".hosts lists the hosts that a host deploys below it", needsTerminal, async
   ]);
 });
 
-test("pasting: lines that continue a statement, dot-commands, tabs", needsTerminal, async (t) => {
-  const { keys, until } = await prompt(t);
-  const text =
-    "[1, 2]\n\t.map((x) => x + 1)\nif (_.length > 5) {\n\t'many'\n}\nelse {\n\t'few'\n}\n.verbose\nconst n = [4]\n.map((x) => x * 2)\nn";
-  keys(`\u001b[200~${text}\u001b[201~`);
-  await until(/\n\[ 2, 3 \]\n[\s\S]*\noff: new deployments show only their steps\n[\s\S]*> n$/);
-  keys("\r");
-  await until(/\n\[ 8 \]\nconsfig> $/);
-  keys(text.replaceAll("\n", "\r")); // a terminal that does not mark what is pasted
-  await until(/\n\[ 2, 3 \]\n[\s\S]*\noff: new deployments show only their steps\n[\s\S]*> n$/);
-  keys("\r");
-  await until(/\n\[ 8 \]\nconsfig> $/);
-  keys(".map((x) => x)\r");
-  await until(
-    /\n\.map continues nothing: the statement above has ended; _\.map is that of its value\nconsfig> $/,
-  );
-});
+test(
+  "pasting: lines that continue a statement, dot-commands, tabs; saved as they were",
+  needsTerminal,
+  async (t) => {
+    const { root, keys, type, until } = await prompt(t);
+    const text =
+      "[1, 2]\n\t.map((x) => x + 1)\nif (_.length > 5) {\n\t'many'\n}\nelse {\n\t'few'\n}\n.verbose\nconst n = [4]\n.map((x) => x * 2)\nn";
+    keys(`\u001b[200~${text}\u001b[201~`);
+    await until(/\n\[ 2, 3 \]\n[\s\S]*\noff: new deployments show only their steps\n[\s\S]*> n$/);
+    keys("\r");
+    await until(/\n\[ 8 \]\nconsfig> $/);
+    keys(text.replaceAll("\n", "\r")); // a terminal that does not mark what is pasted
+    await until(/\n\[ 2, 3 \]\n[\s\S]*\noff: new deployments show only their steps\n[\s\S]*> n$/);
+    keys("\r");
+    await until(/\n\[ 8 \]\nconsfig> $/);
+    keys(".map((x) => x)\r");
+    await until(
+      /\n\.map continues nothing: the statement above has ended; _\.map is that of its value\nconsfig> $/,
+    );
+    await type("const typed = `one", /\| $/);
+    await type("two` // of two", /\nconsfig> $/);
+    await type(".save pasted.repl", /wrote 9 inputs to pasted\.repl\n/);
+    const statements = text.replace(".verbose\n", "");
+    assert.equal(
+      readFileSync(path.join(root, "pasted.repl"), "utf8"),
+      `// Run it with: consfig play pasted.repl\n${statements}\n${statements}\nconst typed = \`one\ntwo\` // of two\n`,
+    );
+  },
+);
 
 test(
   "ten thousand inputs are remembered and searched; words for dot-commands; .exit",

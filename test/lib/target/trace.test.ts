@@ -19,7 +19,7 @@ describe("a verbose deployment", needsMachines(), () => {
   });
   after(() => rig?.stop());
 
-  const runs = (script: string) => prop("probe.runs", script);
+  const runs = (script: string) => prop("cmd.single", script);
   const content = (text: string) => prop("file.hasContent", "/srv/told", [text]);
 
   function deployed(applications: PropApp[], over: "agent" | "shell", verbose = false) {
@@ -32,11 +32,12 @@ describe("a verbose deployment", needsMachines(), () => {
     }
   }
 
-  /** Each step with what it ran. */
+  /** Each step with what it ran, and what that printed. */
   const commandsIn = ({ steps }: Report) =>
-    steps.map(({ desc, commands = [] }) => [
+    steps.map(({ desc, commands = [], output }) => [
       desc,
       ...commands.map(({ command, exit }) => `${command.replace(/\.told\.\w+/, "TEMPORARY")}: ${exit}`),
+      ...(output ? [`| ${output.trim()}`] : []),
     ]);
 
   const openedIn = (events: readonly DeployEvent[]) =>
@@ -58,18 +59,18 @@ describe("a verbose deployment", needsMachines(), () => {
     const report = await running;
     assertOk(report);
     assert.deepEqual(commandsIn(report), [
-      ["echo outside", "echo outside: 0"],
+      ["echo outside", "echo outside: 0", "| outside"],
       ["content of /srv/told"],
       [
         "content of /srv/told",
         "cp --attributes-only --preserve=all --no-preserve=timestamps,links -- /proc/self/fd/3 /proc/self/fd/4: 0",
       ],
       ["as plain"],
-      ["echo plain", "echo plain: 0"],
+      ["echo plain", "echo plain: 0", "| plain"],
       ["through via.chroot('/srv/c')"],
-      ["echo inside", "echo inside: 0"],
+      ["echo inside", "echo inside: 0", "| inside"],
       ["as plain"],
-      ["echo innermost", "echo innermost: 0"],
+      ["echo innermost", "echo innermost: 0", "| innermost"],
     ]);
     assert.deepEqual(openedIn(events), ["via.ssh", "via.agent", "via.as", "via.chroot", "via.as"]);
   });
@@ -85,11 +86,11 @@ describe("a verbose deployment", needsMachines(), () => {
     assertOk(report);
     // What the steps ask was asked before their turn, in one command that belongs to none of them.
     assert.deepEqual(commandsIn(report), [
-      ["echo outside", "echo outside: 0"],
+      ["echo outside", "echo outside: 0", "| outside"],
       ["content of /srv/told"],
       ["content of /srv/told", "write /srv/told: 0"],
       ["as plain"],
-      ["echo plain", "echo plain: 0"],
+      ["echo plain", "echo plain: 0", "| plain"],
     ]);
     const asked = events.flatMap((event) =>
       event.kind === "command-ran" && event.step === undefined ? [event.command] : [],
@@ -103,6 +104,7 @@ describe("a verbose deployment", needsMachines(), () => {
       const { report, events } = deployed([runs("echo outside"), as("plain", runs("echo plain"))], over);
       assertOk(await report);
       assert.equal((await report).commands, undefined);
+      assert.deepEqual(new Set((await report).steps.map(({ output }) => output)), new Set([""]));
       assert.ok(!events.some(({ kind }) => kind === "command-ran"));
       assert.deepEqual(openedIn(events), over === "agent" ? ["via.ssh", "via.agent"] : ["via.ssh"]);
     }

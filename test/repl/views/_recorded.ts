@@ -134,6 +134,7 @@ export const verbose = (host = "web1.example.org"): DeployEvent[] =>
       ms: 1020,
     },
     { kind: "command-ran", step: 2, command: "sleep 60", ms: 5 },
+    { kind: "step-changed", step: 2, change: { kind: "command", command: "echo waiting; sleep 1" } },
     { kind: "step-ended", step: 2, status: "changed", ms: 1030 },
     { kind: "deployment-ended", status: "changed", ms: 1300 },
   );
