@@ -116,9 +116,13 @@ export class Authentication {
       return undefined;
     }
     if (this.#prompts++ >= Number(config.value("numberofpasswordprompts") ?? 3)) return undefined;
-    if (this.#prompts === 1) this.tried.push("password");
     const again = this.#prompts > 1 ? "Wrong password, try again. " : "";
-    const typed = async (question: string) => remembered ?? (await ask?.secret(again + question));
+    const typed = async (question: string) => {
+      const answer = remembered ?? (await ask?.secret(again + question));
+      if (answer === undefined) this.#skipped.push("no password was entered");
+      else if (!this.tried.includes("password")) this.tried.push("password");
+      return answer;
+    };
     if (!interactive) {
       const answer = await typed(`Password for ${this.#account}:`);
       if (answer === undefined) return undefined;

@@ -8,6 +8,10 @@ interface Attempt {
   readonly timeoutSeconds: number | undefined;
 }
 
+/** The host closed the connection while the user was asked. */
+export const unansweredQuestion = (address: string): string =>
+  `${address} closed the connection before the question was answered; deploy again to be asked again`;
+
 /** Explains why the system's `ssh` could not connect, from its stderr, with advice for the user. */
 export function explainSshFailure(stderr: string, { address, route, timeoutSeconds }: Attempt): string {
   const { endpoint, destination } = route;

@@ -6,6 +6,7 @@ import { Authentication } from "./_auth";
 import type { SshConfig } from "./_config";
 import { Deadline } from "./_deadline";
 import { type ConnectOptions, cancellation, type SshEndpoint } from "./_endpoints";
+import { unansweredQuestion } from "./_failure";
 import { HostKeyCheck } from "./_hostkey";
 import { negotiable, sshLibrary } from "./_library";
 import { NodeConnection } from "./_nodeConnection";
@@ -94,11 +95,7 @@ async function open(
     if (options.signal.aborted) throw cancellation(options);
     if (check.refusal !== undefined) throw new ConnectionFailed(options.hop, check.refusal);
     if (unanswered) {
-      throw new ConnectionFailed(
-        options.hop,
-        `${address} closed the connection before the question was answered; deploy again to be asked again`,
-        { cause: error },
-      );
+      throw new ConnectionFailed(options.hop, unansweredQuestion(address), { cause: error });
     }
     if (deadline.passed) {
       throw new ConnectionFailed(options.hop, `${noAnswer(address)} (timed out after ${deadline.seconds} s)`);

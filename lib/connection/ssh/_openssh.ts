@@ -16,7 +16,7 @@ import {
   type Route,
   type SshEndpoint,
 } from "./_endpoints";
-import { explainSshFailure } from "./_failure";
+import { explainSshFailure, unansweredQuestion } from "./_failure";
 import { loginCommand } from "./_login";
 import { answers } from "./_reasons";
 import { Sessions } from "./_sessions";
@@ -56,6 +56,7 @@ export async function connectByOpenssh(route: Route, options: ConnectOptions): P
     if (socket === undefined) {
       if (options.signal.aborted) throw cancellation(options);
       const address = addressOf(route);
+      if (prompter?.hostGaveUp) throw new ConnectionFailed(options.hop, unansweredQuestion(address));
       const timeoutSeconds = deadline.passed ? options.connectTimeoutSeconds : undefined;
       throw new ConnectionFailed(
         options.hop,

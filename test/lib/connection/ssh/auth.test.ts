@@ -215,6 +215,11 @@ describe("a password", () => {
     await assert.rejects(open(hop(server, { user: "nobody", identity: "/nowhere/key" })), {
       message: / failed \(no key to try; no terminal to ask for a password; /,
     });
+    const silent = answering({ secrets: [undefined] }).ask;
+    await assert.rejects(open(hop(server, { user: "nobody", identity: "/nowhere/key" }), { ask: silent }), {
+      message:
+        / failed \(no key to try; no password was entered; .*the host accepts: publickey, password\); /,
+    });
   });
 });
 
@@ -242,16 +247,31 @@ describe("a question that nobody answers", () => {
     });
   const nobody = (on: Sshd, transport: "ssh2" | "openssh") =>
     hop(on, { user: "nobody", identity: "/nowhere/key", transport });
-
-  test("is withdrawn when the host gives up", async () => {
-    const { ask, withdrawn } = unanswered();
-    await assert.rejects(open(nobody(await server(), "ssh2"), { ask }), (error: Error) => {
+  const givesUp = (opening: Promise<unknown>) =>
+    assert.rejects(opening, (error: Error) => {
       assert.match(
         error.message,
         / closed the connection before the question was answered; deploy again to be asked again$/,
       );
       return error instanceof ConnectionFailed;
     });
+
+  for (const transport of ["ssh2", "openssh"] as const)
+    test(`is withdrawn when the host gives up, through ${transport}`, async () => {
+      const { ask, withdrawn } = unanswered();
+      await givesUp(open(nobody(await server(), transport), { ask }));
+      await until("it is withdrawn", () => withdrawn.length === 1, { saw: () => withdrawn });
+    });
+
+  test("is withdrawn when the host gives up, behind a ProxyCommand", async () => {
+    const { ask, withdrawn } = unanswered();
+    const on = await server();
+    on.trust(`[web1.test]:${on.port}`, `[127.0.0.1]:${on.port}`);
+    appendFileSync(
+      on.config,
+      `ProxyCommand ssh -F ${on.config} -o ProxyCommand=none -i ${on.identity} -W %h:%p -p ${on.port} ${me}@127.0.0.1\n`,
+    );
+    await givesUp(open(nobody(on, "openssh"), { ask }));
     await until("it is withdrawn", () => withdrawn.length === 1, { saw: () => withdrawn });
   });
 
