@@ -2,6 +2,7 @@
 import path from "node:path";
 import { create, type TSError } from "ts-node";
 import typescript from "typescript";
+import { MARKER, mapTextIn } from "../lib/util/source-maps.js";
 import { asStatements } from "./_statements";
 
 /** A module that exports the statements, or why there is none. `line` and `column` count from 1. */
@@ -42,11 +43,18 @@ const compiler = create({
 
 function translated(text: string): CompiledInput {
   try {
-    return { javascript: compiler.compile(text, path.resolve("/input.ts")) };
+    return { javascript: withoutSource(compiler.compile(text, path.resolve("/input.ts"))) };
   } catch (error) {
     if (isSyntaxError(error)) return problemIn(error, text);
     throw error;
   }
+}
+
+/** The compiler repeats the input in its source map, which stays as long as the prompt. */
+function withoutSource(output: string): string {
+  const { version, sources, names, mappings } = JSON.parse(mapTextIn(output) ?? "{}");
+  const map = Buffer.from(JSON.stringify({ version, sources, names, mappings })).toString("base64");
+  return output.slice(0, output.lastIndexOf(MARKER)) + MARKER + map;
 }
 
 const isSyntaxError = (

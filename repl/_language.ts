@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import Module from "node:module";
 import path from "node:path";
+import { LRUCache } from "lru-cache";
 import { inCompiler, inCompilerMeanwhile } from "../lib/util/compiler-process";
 import { cacheHome } from "../lib/util/package.js";
+import { forgetSourceMap, MARKER, setSourceMap } from "../lib/util/source-maps.js";
 import type { CompiledInput, StatementLines } from "./_input-compiler";
 
 /** A top-level statement of the prompt or of a playbook, ready to run. */
@@ -54,7 +56,7 @@ export function compileInput(
   { cache = false } = {},
 ): Statement[] {
   const javascript = cache ? cached(text, () => toJavaScript(text, file)) : toJavaScript(text, file);
-  return evaluated(withSource(javascript, file), file)(context.scope, context.load);
+  return evaluated(javascript, file)(context.scope, context.load);
 }
 
 const COMPILER = require.resolve("./_input-compiler.ts");
@@ -103,27 +105,22 @@ function cached(text: string, compile: () => string): string {
 /** Raise the first when `_input-compiler.ts` or `_statements.ts` changes its output for the same text. */
 const versions = (): string =>
   [
-    "2",
+    "3",
     ...["typescript", "ts-node"].map(
       (name) => (require(`${name}/package.json`) as { version: string }).version,
     ),
   ].join(" ");
 
-const MAP = /\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,([A-Za-z0-9+/=]+)\s*$/;
-
-/** Makes the source map of `javascript` name `file`, so that sites and stacks do. */
-function withSource(javascript: string, file: string): string {
-  return javascript.replace(MAP, (_, encoded: string) => {
-    const map = JSON.parse(Buffer.from(encoded, "base64").toString()) as Record<string, unknown>;
-    const named = { ...map, file, sources: [file], sourcesContent: undefined };
-    return `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(named)).toString("base64")}`;
-  });
-}
-
 type Factory = (scope: object, load: InputContext["load"]) => Statement[];
 
-/** Evaluates as a CommonJS module, since Node keeps source maps for those. No statement runs yet. */
+/** Inputs whose lines are shown as they were typed; those before them, as they were compiled. */
+const mapped = new LRUCache<string, true>({ max: 2000, dispose: (_, file) => forgetSourceMap(file) });
+
+/** No statement runs yet. */
 function evaluated(javascript: string, file: string): Factory {
+  // A copy, because a part of a string keeps the whole.
+  setSourceMap(file, Buffer.from(javascript.slice(javascript.lastIndexOf(MARKER))).toString());
+  mapped.set(file, true);
   const module = new Module(file) as Module & { _compile(code: string, file: string): void };
   module._compile(javascript, file);
   return module.exports as Factory;

@@ -1,7 +1,7 @@
-import { findSourceMap } from "node:module";
 import { homedir } from "node:os";
 import path from "node:path";
 import { getCallSites } from "node:util";
+import { mapped, sourceMapOf } from "../util/source-maps.js";
 
 /** The file name of lines typed at the prompt. */
 export const PROMPT = "prompt";
@@ -32,14 +32,12 @@ export class Site {
   }
 
   #mapped(): string {
-    const entry = findSourceMap(this.file)?.findEntry(this.line - 1, this.column - 1);
-    const mapped = entry && "originalLine" in entry ? entry : undefined;
+    const map = sourceMapOf(this.file);
+    const { line, column } = (map && mapped(map, this.line, this.column)) ?? this;
     const shown = this.atPrompt
       ? this.file.replace(/^prompt:\/\/(\d+)$/, "prompt[$1]")
       : relativeToRoot(this.file);
-    return mapped
-      ? `${shown}:${mapped.originalLine + 1}:${mapped.originalColumn + 1}`
-      : `${shown}:${this.line}:${this.column}`;
+    return `${shown}:${line}:${column}`;
   }
 }
 

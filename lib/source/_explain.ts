@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ConsfigError } from "../model/errors";
+import { mapped, sourceMapIn } from "../util/source-maps.js";
 import type { Evaluation } from "./_evaluation";
 import { compiledForm } from "./_module";
 import { PackageError } from "./_outside";
-import { locationsIn, mapOf, mapped, type SourceLocation } from "./_positions";
+import { locationsIn, type SourceLocation } from "./_positions";
 import { ConsfigLoadError } from "./loadError";
 
 /** Wraps the error that ended `evaluation` with its reason and its location in the user's sources under `root`. */
@@ -87,7 +88,7 @@ function jsonProblem({ message }: Error, file: string): SyntaxProblem {
 function v8Problem(error: Error, file: string): SyntaxProblem | undefined {
   const found = /^(.+):(\d+)\n.*\n( *)\^/.exec(error.stack ?? "");
   if (found?.[1] !== file) return undefined;
-  const map = mapOf(compiledForm(readFileSync(file, "utf8"), file, { mayAwait: true }));
+  const map = sourceMapIn(compiledForm(readFileSync(file, "utf8"), file, { mayAwait: true }));
   const location = map && mapped(map, Number(found[2]), (found[3] ?? "").length + 1);
   return { location: { file, ...location }, reason: error.message };
 }

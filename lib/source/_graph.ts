@@ -5,9 +5,10 @@ import { hosts } from "../model/host";
 import { properties } from "../model/property";
 import type { Registry } from "../model/registry";
 import { root as engineRoot } from "../util/package";
+import { setSourceMap } from "../util/source-maps.js";
 import { Evaluation, type EvaluationGraph } from "./_evaluation";
 import { explain } from "./_explain";
-import { type LoadedModule, remap } from "./_module";
+import type { LoadedModule } from "./_module";
 import { requireOutside } from "./_outside";
 import { ConsfigLoadError } from "./loadError";
 import { builtinProperties, resolve } from "./resolve";
@@ -175,7 +176,7 @@ export class ModuleGraph implements EvaluationGraph {
     }
     for (const file of evaluated) {
       const previous = this.#modules.get(file);
-      if (previous) remap(previous);
+      if (previous) setSourceMap(previous.file, previous.compiled);
     }
   }
 

@@ -6,6 +6,7 @@ import { InapplicableProperty } from "../model/errors";
 import { hops } from "../model/hop";
 import { properties } from "../model/property";
 import { root as engineRoot } from "../util/package";
+import { mapTextIn } from "../util/source-maps.js";
 import { filesNamed } from "./_assets";
 import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
@@ -13,7 +14,6 @@ import type { Import, Traits } from "./_module";
 import { ModuleRefused, moduleFile } from "./_moduleFile";
 import { packageName } from "./_outside";
 import { importOf, installedFile, PackageTree } from "./_packages";
-import { mapTextOf } from "./_positions";
 import { awaitingIn, reach } from "./_reach";
 import { standInFor } from "./_standIns";
 import { refuseUnfit } from "./_unfit";
@@ -241,7 +241,7 @@ class Closure {
   }
 
   #addMap(treePath: string, file: string, compiled: string): void {
-    const map = mapTextOf(compiled);
+    const map = mapTextIn(compiled);
     if (map === undefined) return;
     const { version, names, mappings } = JSON.parse(map) as Record<string, unknown>;
     const sources = [this.#graph.show(file)];

@@ -87,20 +87,6 @@ export function evaluate(module: NodeJS.Module, compiled: string): void {
   module.loaded = true;
 }
 
-/**
- * Makes Node use the source map of `loaded` again, after another version of its file failed to load: the body is
- * compiled once more but returns before its first statement.
- */
-export function remap(loaded: LoadedModule): void {
-  if (loaded.file.endsWith(".json")) return;
-  const holder = newModule(loaded.file, () => undefined);
-  run(holder, `return;${loaded.compiled}`, loaded.file);
-  mapHolders.set(loaded, holder);
-}
-
-/** Node drops a source map when its module is garbage collected. */
-const mapHolders = new WeakMap<LoadedModule, NodeJS.Module>();
-
 const requires = new Map<string, NodeJS.Require>();
 /** Node's own `require`, resolving from `file`. */
 export function requireFrom(file: string): NodeJS.Require {

@@ -2,10 +2,10 @@ import type { SourceMap } from "node:module";
 import path from "node:path";
 import type { Sources } from "../model/agent-artifacts";
 import { ConsfigError } from "../model/errors";
+import { mapped, sourceMapIn } from "../util/source-maps.js";
 import type { ModuleGraph } from "./_graph";
 import { type Tree, type TreeRequest, treeFor } from "./_manifest";
 import type { LoadedModule } from "./_module";
-import { mapOf, mapped } from "./_positions";
 import type { TreeFile } from "./_wire-form";
 import { versionNow } from "./sources";
 import type { MoreDirectories } from "./watch";
@@ -117,7 +117,8 @@ export class Trees implements MoreDirectories {
   }
 
   #mapOf(file: TreeFile): SourceMap | undefined {
-    const known = this.#maps.get(file) ?? (file.compiled === undefined ? undefined : mapOf(file.compiled));
+    const known =
+      this.#maps.get(file) ?? (file.compiled === undefined ? undefined : sourceMapIn(file.compiled));
     if (known) this.#maps.set(file, known);
     return known;
   }

@@ -2,10 +2,9 @@
 /** Compiles TypeScript with ts-node. Loaded in the compiler's process only. */
 const path = require("node:path");
 const { root } = require("../util/package.js");
+const { MARKER, mapStacks } = require("../util/source-maps.js");
 const { collectTraits, replaceImportMeta } = require("./_traits.js");
 const { collectImports, keepImportsInGraph } = require("./_transformers.js");
-
-const MAP = "//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
 
 const services = new Map();
 /** ts-node compilers, started on first use (300 ms): TypeScript is always a module, JavaScript only with import/export. */
@@ -15,7 +14,6 @@ function service(moduleDetection, options = {}) {
   if (known) return known;
   const collected = { imports: [], traits: {} };
   const traits = (context) => collectTraits(collected.traits)(context);
-  const mapped = Error.prepareStackTrace;
   const compiler = require("ts-node").create({
     cwd: root,
     skipProject: true,
@@ -39,7 +37,7 @@ function service(moduleDetection, options = {}) {
       ...options,
     },
   });
-  Error.prepareStackTrace = mapped; // Node also maps cached output; ts-node only what it compiled in this process
+  mapStacks(); // ts-node maps only what it compiled in this process
   const started = { compiler, collected };
   services.set(key, started);
   return started;
@@ -62,16 +60,16 @@ function translate(code, file, options = {}) {
     return { refused: firstProblem(error) };
   }
   if (collected.refused) return { refused: { ...collected.refused, more: 0, diagnosticCodes: [] } };
-  const at = output.lastIndexOf(MAP);
+  const at = output.lastIndexOf(MARKER.trimStart());
   const { version, names, mappings } = JSON.parse(
-    Buffer.from(output.slice(at + MAP.length), "base64").toString(),
+    Buffer.from(output.slice(at + MARKER.trimStart().length), "base64").toString(),
   );
   // A URL that is relative to what is run: equal files are compiled once, wherever they are.
   const map = { version, sources: [encodeURIComponent(path.basename(file))], names, mappings };
   const imports = `//# imports=${JSON.stringify(collected.imports)}`;
   const traits = `//# traits=${JSON.stringify(collected.traits)}`;
   const encoded = Buffer.from(JSON.stringify(map)).toString("base64");
-  return { output: `${output.slice(0, at).trimEnd()}\n${imports}\n${traits}\n${MAP}${encoded}` };
+  return { output: `${output.slice(0, at).trimEnd()}\n${imports}\n${traits}${MARKER}${encoded}` };
 }
 
 function firstProblem(error) {

@@ -12,6 +12,7 @@ const { inCompiler, inCompilerMeanwhile } = require("../util/compiler-process.js
 const { decoratorOptions } = require("./_decorators.js");
 const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
+const { mapStacks, setSourceMap } = require("../util/source-maps.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
 const FORMAT = 6;
@@ -130,6 +131,7 @@ function pruneLater() {
 
 /** Runs `code` as the body of `module`, always as CommonJS; Node does not detect the format. */
 function run(module, code, file) {
+  setSourceMap(file, code);
   module._compile(code, file, "commonjs");
 }
 
@@ -151,7 +153,7 @@ function ownFile(request) {
   return exported && path.join(root, exported);
 }
 
-process.setSourceMapsEnabled(true);
+mapStacks();
 Module.enableCompileCache?.(path.join(cacheHome, "bytecode"));
 
 module.exports = { compile, ownFile, run, warmUp };

@@ -13,7 +13,7 @@ export const program: Program = {
     const reasons = new Set<string>();
     let [frames, hosts, slowest, shown] = [0, 0, 0, 0];
     for (; frames < count && problems.length === 0; hosts += 1) {
-      const began = performance.now();
+      const before = process.cpuUsage();
       try {
         const sent = lyingHost(random(seed + hosts));
         frames += sent.frames;
@@ -21,15 +21,16 @@ export const program: Program = {
       } catch (error) {
         problems.push(`--seed ${seed + hosts} --count 1: ${(error as Error).message}`);
       }
-      const ms = performance.now() - began;
+      const ms = process.cpuUsage(before).user / 1000;
       slowest = Math.max(slowest, ms);
-      if (ms > ROUND_MS) problems.push(`--seed ${seed + hosts} --count 1: took ${Math.round(ms)} ms`);
+      if (ms > ROUND_MS)
+        problems.push(`--seed ${seed + hosts} --count 1: took ${Math.round(ms)} ms of CPU time`);
       if (frames - shown < SHOWN_EVERY) continue;
       shown = frames;
       print(`${frames} frames of ${hosts + 1} hosts`);
     }
     print(
-      `${frames} frames of ${hosts} hosts, given up for ${reasons.size} kinds of reasons; the longest took ${Math.round(slowest)} ms`,
+      `${frames} frames of ${hosts} hosts, given up for ${reasons.size} kinds of reasons; the longest took ${Math.round(slowest)} ms of CPU time`,
     );
     return problems;
   },
