@@ -32,8 +32,7 @@ class Builder {
   ) {}
 
   /**
-   * `module.exports = function (scope, load) { void module; with (scope) { return [ …statements ] } }`; functions come
-   * first. What is made by a statement keeps the module, without which Node drops the source map.
+   * `module.exports = function (scope, load) { with (scope) { return [ …statements ] } }`; functions come first.
    */
   program(all: readonly ts.Statement[]): ts.Statement {
     const { factory: f } = this;
@@ -56,10 +55,7 @@ class Builder {
       undefined,
       parameters,
       undefined,
-      f.createBlock(
-        [f.createExpressionStatement(f.createVoidExpression(f.createIdentifier("module"))), body],
-        true,
-      ),
+      f.createBlock([body], true),
     );
     return f.createExpressionStatement(
       f.createAssignment(f.createPropertyAccessExpression(f.createIdentifier("module"), "exports"), made),
