@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** The maximum text width: the terminal's, or 100 without a terminal. */
 export const columns = (): number => process.stdout.columns ?? 100;
 
@@ -24,6 +26,23 @@ export function fitted(text: string, indent = ""): string[] {
     );
 }
 
+/** Wraps code for the terminal's width between its words, never inside a string, so that it can be pasted back. */
+export function fittedCode(code: string): string[] {
+  const width = process.stdout.columns;
+  return code.split("\n").flatMap((line) => {
+    if (width === undefined || lengthOf(line) < width) return [line];
+    const indent = /^ */.exec(line)?.[0] ?? "";
+    return filled(codeWords(line.slice(indent.length)), indent, `${indent}  `, width);
+  });
+}
+
+/** The parts of a line of code between which it may be broken. */
+const codeWords = (line: string): string[] =>
+  line.match(/(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|[^ ])+/g) ?? [line];
+
+/** The columns that `text` takes, without its colours. */
+const lengthOf = (text: string): number => stripVTControlCharacters(text).length;
+
 /** `text` to the right of `head`, which is `width` columns wide; further lines are aligned with the first. */
 export function beside(head: string, width: number, text: string): string {
   const [first = "", ...more] = fitted(text, " ".repeat(width));
@@ -35,7 +54,7 @@ function filled(words: readonly string[], first: string, others: string, width: 
   let line = "";
   for (const word of words) {
     const start = lines.length === 0 ? first : others;
-    if (line && start.length + line.length + 1 + word.length >= width) {
+    if (line && start.length + lengthOf(line) + 1 + lengthOf(word) >= width) {
       lines.push(start + line);
       line = word;
     } else line = line ? `${line} ${word}` : word;

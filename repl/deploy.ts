@@ -1,6 +1,5 @@
 import { deploy } from "../lib/controller/deploy";
-import { type Host, hosts } from "../lib/model/host";
-import { requireHost } from "./commands/_host";
+import { hostsNamed } from "./commands/_host";
 import type { Shell } from "./shell";
 
 /**
@@ -8,8 +7,7 @@ import type { Shell } from "./shell";
  * `CommandError` if there is no such host.
  */
 export async function deployHosts(names: readonly string[], shell: Shell): Promise<boolean> {
-  const chosen = [...new Set(names.map((name) => requireHost(name, { shell })))];
-  const report = await deploy(chosen.map((name) => hosts.get(name) as Host));
+  const report = await deploy(hostsNamed(names, shell));
   await shell.settled();
   shell.reports = report.reports;
   return report.ok;

@@ -12,26 +12,44 @@ export const EXIT = { ok: 0, failed: 1, invalid: 2, changes: 3 } as const;
 /** The command line is wrong; the message lists what is allowed. */
 class UsageError extends ConsfigError {}
 
-const USAGE = `consfig [-v] [--no-check] [--consfig DIR]  open the prompt; from a pipe, run it as a playbook
-consfig deploy HOST… [-v] [--json] [--consfig DIR]
-                                           make hosts match their definitions; --json: print one event per line
-consfig play FILE [-v] [--json] [--consfig DIR]
-                                           run a playbook; - is standard input
-consfig plan [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]
-                                           say what a deployment would do, without doing it
-consfig rehearse [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]
-                                           deploy into clones of hosts, on these hosts, and throw them away
-consfig apply FILE [--strict] [-v] [--json] [--consfig DIR]
-                                           do what the plan or rehearsal in FILE says, and nothing else
-consfig check [--json] [--consfig DIR]     check types and prepare every host, without connecting
-consfig init DIR                           create a working consfig
-consfig --help | --version
+const USAGE: readonly (readonly [command: string, does: string])[] = [
+  ["consfig [-v] [--no-check] [--consfig DIR]", "open the prompt; from a pipe, run it as a playbook"],
+  [
+    "consfig deploy HOST… [-v] [--json] [--consfig DIR]",
+    "make hosts match their definitions; --json: print one event per line",
+  ],
+  ["consfig play FILE [-v] [--json] [--consfig DIR]", "run a playbook; - is standard input"],
+  [
+    "consfig plan [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]",
+    "say what a deployment would do, without doing it",
+  ],
+  [
+    "consfig rehearse [HOST…] [--out FILE] [-v] [--json] [--consfig DIR]",
+    "deploy into clones of hosts, on these hosts, and throw them away",
+  ],
+  [
+    "consfig apply FILE [--strict] [-v] [--json] [--consfig DIR]",
+    "do what the plan or rehearsal in FILE says, and nothing else",
+  ],
+  ["consfig check [--json] [--consfig DIR]", "check types and prepare every host, without connecting"],
+  ["consfig init DIR", "create a working consfig"],
+  ["consfig --help | --version", ""],
+];
 
--v, --verbose: show every command that a step runs, with its exit code and duration.
+const USAGE_NOTES = `-v, --verbose: show every command that a step runs, with its exit code and duration, and what it prints.
 --no-check: do not check types in the background after a save.
+HOST is a host's own name, or the one that it has at the prompt.
 DIR has hosts/ and properties/; the default is the current directory.
-Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 ended by Ctrl-C, 143 by
-SIGTERM; of plan and rehearse: 0 nothing would change, 3 something would, 1 something would fail.`;
+Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 ended by Ctrl-C, 143 by SIGTERM; of plan and rehearse: 0 nothing would change, 3 something would, 1 something would fail.`;
+
+function usage(): string {
+  const { fitted } = require("./_layout") as typeof import("./_layout");
+  return [
+    ...USAGE.flatMap(([command, does]) => [command, ...(does ? fitted(does, "    ") : [])]),
+    "",
+    ...fitted(USAGE_NOTES),
+  ].join("\n");
+}
 
 /** Runs the command `consfig` with `argv`, and exits. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -68,7 +86,7 @@ const printError = (text: string): void => void process.stderr.write(`${text}\n`
 
 async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv);
-  if (values.help) return print(USAGE);
+  if (values.help) return print(usage());
   if (values.version)
     return print((require(path.join(packageRoot, "package.json")) as { version: string }).version);
   const [command, ...rest] = positionals;
@@ -93,6 +111,7 @@ async function run(argv: readonly string[]): Promise<number> {
     case "check":
       if (rest.length > 0)
         throw new UsageError(`check does not take "${rest[0]}"; choose the consfig with --consfig DIR`);
+      consfigIn(directory);
       return (require("./check") as typeof import("./check")).check(directory, process.stdout, values);
     case "init":
       return (require("./init") as typeof import("./init")).init(
@@ -154,18 +173,21 @@ function print(text: string): number {
 
 /** Opens the consfig in `directory` without loading it. */
 function openWorkspace(directory: string) {
-  const { openConsfig } = require("../lib/source/consfig") as typeof import("../lib/source/consfig");
   const { Workspace } = require("./workspace") as typeof import("./workspace");
-  let consfig: ReturnType<typeof openConsfig>;
+  const consfig = consfigIn(directory);
+  session.consfig = consfig;
+  return new Workspace(consfig);
+}
+
+function consfigIn(directory: string): import("../lib/source/consfig").Consfig {
+  const { openConsfig } = require("../lib/source/consfig") as typeof import("../lib/source/consfig");
   try {
-    consfig = openConsfig(directory);
+    return openConsfig(directory);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "no such directory" : message;
     throw new UsageError(`${directory} is not a consfig: ${why}; create one with: consfig init DIR`);
   }
-  session.consfig = consfig;
-  return new Workspace(consfig);
 }
 
 async function prompt(directory: string, check: boolean): Promise<number> {
@@ -178,7 +200,7 @@ async function prompt(directory: string, check: boolean): Promise<number> {
 
 function deployUnattended(directory: string, names: readonly string[], json: boolean): Promise<number> {
   if (names.length === 0)
-    throw new UsageError("deploy needs a host: consfig deploy HOST…; the prompt's .hosts lists them");
+    throw new UsageError("deploy needs a host: consfig deploy HOST…; consfig check lists them");
   const { deployHosts } = require("./deploy") as typeof import("./deploy");
   return playUnattended(directory, json, (shell) => deployHosts(names, shell));
 }

@@ -1,15 +1,15 @@
 import { deployPlans, plan, rehearse } from "../lib/controller/deploy";
 import { readPlan, writePlan } from "../lib/controller/plan-file";
 import { InvalidArguments } from "../lib/model/errors";
-import { type Host, hosts } from "../lib/model/host";
-import { similar } from "../lib/util/similar";
+import { hosts } from "../lib/model/host";
+import { hostsNamed } from "./commands/_host";
 import type { Shell } from "./shell";
 
 /** Exit codes of `consfig plan` and `consfig rehearse`. */
 const PLAN_EXIT = { unchanged: 0, failed: 1, changes: 3 } as const;
 
 /**
- * Plans the hosts called `names`, or all that have hops. Returns the exit code: 0 when nothing would change, 3 when
+ * Plans the hosts called `names`, as `deployHosts` takes them, or all that have hops. Returns the exit code: 0 when nothing would change, 3 when
  * something would or may, 1 when something would fail or a host cannot be asked. `out`: the file for the plan. `rehearses`:
  * they are rehearsed instead, where that is possible.
  */
@@ -19,7 +19,7 @@ export async function planHosts(
   out?: string,
   rehearses = false,
 ): Promise<number> {
-  const chosen = names.length > 0 ? names.map(hostNamed) : hosts.values().filter(({ deploy }) => deploy);
+  const chosen = names.length > 0 ? hostsNamed(names, shell) : hosts.values().filter(({ deploy }) => deploy);
   if (chosen.length === 0) throw new InvalidArguments("no host has hops; add { deploy: […] } to its defhost");
   const report = await (rehearses ? rehearse(chosen) : plan(chosen));
   await shell.settled();
@@ -43,13 +43,4 @@ export async function applyPlan(file: string, strict: boolean, shell: Shell): Pr
   await shell.settled();
   shell.reports = report.reports;
   return report.ok;
-}
-
-function hostNamed(name: string): Host {
-  const host = hosts.get(name);
-  if (host) return host;
-  const near = similar(hosts.names(), name, 4);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(" or ")}?` : `the hosts are ${hosts.names().join(", ")}`;
-  throw new InvalidArguments(`there is no host ${name}; ${hint}`);
 }

@@ -8,7 +8,7 @@ import { similar } from "../lib/util/similar";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
 import { InvalidInput } from "./_language";
-import { fitted } from "./_layout";
+import { fitted, fittedCode } from "./_layout";
 import { CommandError } from "./commands/error";
 import { Interrupted } from "./evaluate";
 import { finalText } from "./views/_text";
@@ -23,12 +23,13 @@ export function print(value: unknown): string {
   if (isProperty(value))
     return `${colour.cyan(value.definition.name)}: a property; see .doc ${value.definition.name}`;
   if (isNoun(value)) return nounText(value);
-  return inspect(value, {
+  const shown = inspect(value, {
     colors: colour.level > 0,
     depth: 4,
     compact: 3,
     breakLength: process.stdout.columns ?? 80,
   });
+  return typeof value === "string" ? shown : fittedCode(shown).join("\n");
 }
 
 export const isReport = (value: unknown): value is Report =>
@@ -78,6 +79,8 @@ export interface ErrorOptions {
   readonly command?: (word: string) => string | undefined;
   /** The member names of `a.b`, read without running code. */
   readonly members?: (chain: string) => string[];
+  /** Why the consfig in use is not the latest one. */
+  readonly loadError?: ConsfigLoadError | undefined;
 }
 
 /** Formats a thrown value for the user: message, hint, and only the frames of their own files. */
@@ -88,6 +91,7 @@ export function printError(
     names = () => [],
     command = () => undefined,
     members = () => [],
+    loadError,
   }: ErrorOptions = {},
 ): string {
   if (error instanceof Interrupted) return colour.yellow("interrupted");
@@ -96,13 +100,17 @@ export function printError(
   const title = cleanText(isSelfContained(error) ? error.message : `${error.name}: ${error.message}`);
   const inFile = error instanceof ConsfigLoadError;
   const thrown = inFile ? error.reason : `${error.name}: ${error.message}`;
-  const hint = hintFor(thrown, names, inFile ? undefined : command) ?? memberHint(thrown, members);
+  const isUnknown = !inFile && error.name === "ReferenceError";
+  const hint =
+    isUnknown && loadError
+      ? `this is the previous consfig: ${placeOf(loadError)} failed to load`
+      : (hintFor(thrown, names, inFile ? undefined : command) ?? memberHint(thrown, members));
   // A position that the message begins with is not repeated.
   const isNew = (frame: string) => !title.startsWith(`${frame.replace(/^at /, "")}: `);
   const stack = hasNoFrames(error) ? [] : userFrames(frames(error)).map(mapPositions).filter(isNew);
   return [
     ...fitted(title).map((line) => colour.red(line)),
-    ...(hint ? [hint] : []),
+    ...(hint ? fitted(hint) : []),
     ...(error instanceof RunFailed ? outputOf({ ...error.result }) : []),
     ...stack.map((frame) => colour.dim(`  ${frame}`)),
     ...fieldsOf(error),
@@ -141,6 +149,9 @@ function hintFor(
   return meantBy(similar(names(), unknown, 4)) ?? (command && "see .hosts and .props");
 }
 
+const placeOf = ({ message, reason }: ConsfigLoadError): string =>
+  message.slice(0, message.indexOf(`: ${reason}`));
+
 const meantBy = (names: readonly string[]): string | undefined =>
   names.length > 0 ? `did you mean ${names.join(" or ")}?` : undefined;
 
@@ -163,10 +174,14 @@ const outputOf = ({
 /** Further fields of an error, such as `code` and `path`. Our own errors have theirs in the message. */
 function fieldsOf(error: Error): string[] {
   if (error instanceof ConsfigError || error instanceof InvalidInput) return [];
+  const isSaid = "syscall" in error ? IN_MESSAGE : [];
   const fields = Object.entries(error).filter(
-    ([key, value]) => key !== "stack" && typeof value !== "function",
+    ([key, value]) => key !== "stack" && typeof value !== "function" && !isSaid.includes(key),
   );
   return fields.length > 0
     ? [colour.dim(`  ${inspect(Object.fromEntries(fields), { depth: 1, breakLength: 100 })}`)]
     : [];
 }
+
+/** The fields of an error of the system, all of which its message has. */
+const IN_MESSAGE: readonly string[] = ["errno", "code", "syscall", "path", "dest", "address", "port"];

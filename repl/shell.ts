@@ -3,6 +3,7 @@ import { type Again, type AnyDeployment, session } from "../lib/controller/sessi
 import type { Hop } from "../lib/model/hop";
 import { hosts } from "../lib/model/host";
 import { type FleetReport, fleetReport, type Report } from "../lib/model/report";
+import { ConsfigLoadError } from "../lib/source/loadError";
 import type { Statement } from "./_language";
 import { fitted } from "./_layout";
 import { memberNames, valueNamed } from "./_members";
@@ -27,6 +28,8 @@ export interface ShellRunOptions extends RunOptions {
 export class Shell {
   /** The inputs that succeeded, with all their deployments: `.save` writes them. */
   readonly transcript: string[] = [];
+  /** Why the latest files of the consfig are not in use. */
+  #loadError: ConsfigLoadError | undefined;
   /** The last input if a deployment of it failed: once a retry succeeds, it has succeeded. */
   #failedInput: string | undefined;
   /** The deployments of the running or last statements that did not succeed, retries considered. */
@@ -92,6 +95,7 @@ export class Shell {
       names: () => [...new Set([...scope.names(), ...Object.keys(this.#nouns())])],
       command: (word: string) => this.commandMeant(word),
       members: (chain: string) => memberNames(valueNamed(chain, scope) ?? valueNamed(chain, this.#builtins)),
+      loadError: this.#loadError,
     };
     this.print(printError(error, options));
   }
@@ -99,6 +103,7 @@ export class Shell {
   /** Loads changed files, and prints notices. Throws load errors. */
   refresh(): void {
     const { notices, replaced, error } = this.workspace.refresh();
+    this.#loadError = error instanceof ConsfigLoadError ? error : undefined;
     const again = replaced.map((name) => `${name} comes from the consfig again: its file was reloaded`);
     for (const text of [...notices, ...again]) this.print(fitted(text).join("\n"));
     if (error) throw error;

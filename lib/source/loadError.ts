@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ConsfigError } from "../model/errors";
+import { around } from "../util/excerpt";
 import type { SourceLocation } from "./_positions";
 
 /**
@@ -33,18 +34,17 @@ export class ConsfigLoadError extends ConsfigError {
   }
 }
 
-/** Longer lines are shortened around the column. */
-const WIDEST = 120;
+/** Longer lines are shortened around the column: with what stands before them, they fit into 80 columns. */
+const WIDEST = 66;
 
 /** The source line with a caret under the column; empty when it cannot be read. */
 export function excerpt({ file, line, column = 1 }: SourceLocation, text = textOf(file)): string {
   const source = line === undefined ? undefined : text?.split(/\r?\n/)[line - 1];
   if (source === undefined || source.trim() === "") return "";
-  const start = column > WIDEST - 20 ? column - WIDEST / 2 : 0;
-  const shown = source.replaceAll("\t", " ").slice(start, start + WIDEST);
+  const shown = around(source.replaceAll("\t", " ").trimEnd(), column, WIDEST);
   const gutter = `  ${line} | `;
   const blank = `${" ".repeat(gutter.length - 2)}| `;
-  return `\n\n${gutter}${shown.trimEnd()}\n${blank}${" ".repeat(column - 1 - start)}^`;
+  return `\n\n${gutter}${shown.text}\n${blank}${" ".repeat(shown.column - 1)}^`;
 }
 
 function textOf(file: string): string | undefined {

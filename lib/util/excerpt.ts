@@ -62,3 +62,15 @@ export const characterBoundary = (text: string, at: number): number => {
   const code = text.charCodeAt(at);
   return at > 0 && at < text.length && code >= 0xdc00 && code < 0xe000 ? at - 1 : at;
 };
+
+/** The part of `line` around `column` that is `width` wide, with the cuts marked, and the column in it. */
+export function around(line: string, column: number, width: number): { text: string; column: number } {
+  if (line.length <= width) return { text: line, column };
+  const start = Math.max(0, Math.min(column - 1 - Math.floor(width / 2), line.length - width));
+  const text = line.slice(start, start + width);
+  const begins = start > 0 ? `…${text.slice(1)}` : text;
+  return {
+    text: start + width < line.length ? `${begins.slice(0, -1)}…` : begins,
+    column: column - start,
+  };
+}

@@ -1,17 +1,22 @@
 /**
- * Up to three of `names` of which `wanted` may be a misspelling, closest first: for "did you mean". Empty when `wanted` is
- * shorter than `minLength`, because most short words are similar.
+ * Up to three of `names` of which `wanted` may be a misspelling, closest first, and none that is much further off: for "did
+ * you mean". When `wanted` is shorter than `minLength`, only those that have the same letters in another order: most short
+ * words are similar.
  */
 export function similar(names: readonly string[], wanted: string, minLength = 0): string[] {
-  if (wanted.length < minLength) return [];
   const limit = Math.max(1, Math.floor(wanted.length / 3));
+  const isShort = wanted.length < minLength;
   return names
+    .filter((name) => !isShort || lettersOf(name) === lettersOf(wanted))
     .map((name) => ({ name, distance: distance(name, wanted) }))
     .filter((candidate) => candidate.distance <= limit)
     .sort((a, b) => a.distance - b.distance)
+    .filter((candidate, _, [closest]) => candidate.distance <= (closest?.distance ?? 0) + 1)
     .slice(0, 3)
     .map(({ name }) => name);
 }
+
+const lettersOf = (word: string): string => [...word].sort().join("");
 
 /** The number of letters to add, remove, replace, or swap with the next one, to get from `a` to `b`. */
 function distance(a: string, b: string): number {

@@ -1,4 +1,4 @@
-import { hosts } from "../../lib/model/host";
+import { type Host, hosts } from "../../lib/model/host";
 import { similar } from "../../lib/util/similar";
 import { memberOf } from "../_members";
 import type { CommandContext } from "./command";
@@ -30,9 +30,14 @@ export function requireHost(name: string, context: Names): string {
   const host = resolveHost(name, context);
   if (host !== undefined) return host;
   const meant = similar(allHostNames(context), name, 4);
-  const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : "see .hosts";
+  const known = context.shell.terminal ? "see .hosts" : `the hosts are ${hosts.names().join(", ")}`;
+  const advice = meant.length > 0 ? `did you mean ${meant.join(" or ")}?` : known;
   throw new CommandError(`there is no host "${name}"; ${advice}`);
 }
+
+/** The hosts called `names`, each once. Throws `CommandError` if there is no such host. */
+export const hostsNamed = (names: readonly string[], shell: Names["shell"]): Host[] =>
+  [...new Set(names.map((name) => requireHost(name, { shell })))].map((name) => hosts.get(name) as Host);
 
 /** Checks without running any code of the value. */
 const isHost = (value: unknown): value is { readonly name: string } =>

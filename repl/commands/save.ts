@@ -14,7 +14,15 @@ export const save: Command = {
       throw new CommandError(`${file} already exists; choose another name, or remove it first`);
     if (shell.transcript.length === 0) throw new CommandError("nothing to save: no input has succeeded yet");
     const text = `// Run it with: consfig play ${path.basename(file)}\n${shell.transcript.join("\n")}\n`;
-    writeFileSync(file, text, { mode: 0o600 });
+    try {
+      writeFileSync(file, text, { mode: 0o600 });
+    } catch (error) {
+      throw new CommandError(`cannot write ${file}: ${reasonOf(error)}`);
+    }
     shell.print(`wrote ${shell.transcript.length} inputs to ${file}`);
   },
 };
+
+/** What Node says of a file, without the code before it and the call after it. */
+const reasonOf = (error: unknown): string =>
+  (error as Error).message.replace(/^[A-Z0-9]+: /, "").replace(/, \w+( '.*')?$/s, "");

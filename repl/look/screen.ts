@@ -3,7 +3,7 @@ import type { Row } from "../../lib/model/rows";
 import { visibleText } from "../../lib/util/clean-text";
 import { colour } from "../_colour";
 import { wrapped } from "../_layout";
-import { HELP } from "./_help";
+import { helpLines } from "./_help";
 import { type Entry, PANES, panes, toneOf } from "./panes";
 import {
   type Detail,
@@ -28,7 +28,11 @@ export function screenLines(state: LookState): string[] {
     const need = `${columns}x${rows} is too small: .look needs ${LEAST.columns}x${LEAST.rows}`;
     return [need, "q leaves"].slice(0, rows).map((line) => cutTo(line, columns));
   }
-  const body = state.help ? HELP : state.detail ? detailLines(state, state.detail) : paneLines(state);
+  const body = state.help
+    ? helpLines(columns)
+    : state.detail
+      ? detailLines(state, state.detail)
+      : paneLines(state);
   const room = rows - 4;
   const filled = [...body.slice(0, room), ...Array<string>(Math.max(0, room - body.length)).fill("")];
   return [titleLine(state), tabLine(state), ...filled, noteLine(state), keyLine(state)];
@@ -207,5 +211,14 @@ function keyLine({ question, filtering, detail, help, columns }: LookState): str
         : detail
           ? "↑↓ scroll  Escape back  d deploy  r restart  s shell  ? keys"
           : "↑↓ Enter open  / filter  p plan  d deploy  r restart  s shell  ? keys  q leave";
-  return colour.dim(cutTo(keys, columns));
+  return colour.dim(fitting(keys.split("  "), columns));
+}
+
+/** As many of the `keys` as fit: the last two, help and the way out, always, and of the others the first. */
+function fitting(keys: readonly string[], columns: number): string {
+  for (let left = keys.length - 2; left >= 0; left -= 1) {
+    const shown = [...keys.slice(0, left), ...keys.slice(-2)].join("  ");
+    if (lengthOf(shown) <= columns) return shown;
+  }
+  return cutTo(keys.slice(-2).join("  "), columns);
 }

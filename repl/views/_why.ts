@@ -7,9 +7,10 @@ import { hosts } from "../../lib/model/host";
 import type { Report, StepReport } from "../../lib/model/report";
 import type { Consfig } from "../../lib/source/consfig";
 import { cleanText } from "../../lib/util/clean-text";
+import { around as excerpted } from "../../lib/util/excerpt";
 import { root as packageRoot } from "../../lib/util/package.js";
 import { colour } from "../_colour";
-import { fitted } from "../_layout";
+import { columns, fitted, fittedCode } from "../_layout";
 import { positionOf } from "../editor";
 import { duration } from "./_units";
 import { formatCommand, formatFailure } from "./_words";
@@ -42,13 +43,13 @@ function whyOfStep(step: StepReport, report: Report, consfig: Sources): string[]
     : "";
   return [
     ...prose("step", `${desc}, after ${duration(ms)}`),
-    ...fact("property", asCode(step, around, report)),
+    ...code("property", asCode(step, around, report)),
     ...fact("at", site),
     ...sourceLines(site, consfig),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
-    ...(command ? [...fact("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
+    ...(command ? [...prose("command", command.command), ...fact("exit code", `${command.exit}`)] : []),
     ...(commands.length > 0 ? prose("ran", commands.map(formatCommand).join("\n")) : []),
-    ...(output || own ? fact("output", output || own, colour.dim("| ")) : []),
+    ...(output || own ? prose("output", output || own, undefined, "| ") : []),
     ...(failure ? prose("error", formatFailure(failure), colour.red) : []),
     ...stackLines(failure?.stack, consfig.root),
   ];
@@ -65,11 +66,21 @@ function fact(name: string, text: string, mark = ""): string[] {
 }
 
 /** Like `fact`, wrapped at words. */
-const prose = (name: string, text: string, paint = (line: string) => line): string[] =>
+const prose = (name: string, text: string, paint = (line: string) => line, mark = ""): string[] =>
   fact(
     name,
-    fitted(text, " ".repeat(INDENT))
-      .map((line) => paint(line.slice(INDENT)))
+    fitted(text, " ".repeat(INDENT + mark.length))
+      .map((line) => paint(line.slice(INDENT + mark.length)))
+      .join("\n"),
+    colour.dim(mark),
+  );
+
+/** Like `fact`, wrapped as code. */
+const code = (name: string, text: string): string[] =>
+  fact(
+    name,
+    fittedCode(`${" ".repeat(INDENT)}${text}`)
+      .map((line) => line.slice(INDENT))
       .join("\n"),
   );
 
@@ -99,8 +110,11 @@ function sourceLines(site: string, consfig: Sources): string[] {
     const lines = readFileSync(position.file, "utf8").split("\n");
     const first = Math.max(1, position.line - 1);
     return lines.slice(first - 1, position.line + 1).flatMap((line, index) => {
-      const shown = `${first + index === position.line ? "▸" : " "} ${first + index}  ${line}`;
-      return fact("", first + index === position.line ? shown : colour.dim(shown));
+      const isIt = first + index === position.line;
+      const before = `${isIt ? "▸" : " "} ${first + index}  `;
+      const room = columns() - INDENT - before.length - 1;
+      const shown = before + excerpted(line, isIt ? position.column : 1, room).text;
+      return fact("", isIt ? shown : colour.dim(shown));
     });
   } catch {
     return [];

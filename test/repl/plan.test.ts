@@ -25,7 +25,8 @@ test("consfig plan: exit code 3 when something would change, 0 when nothing woul
   );
   assert.equal(existsSync(greeting), false);
   writeFileSync(greeting, "hello\n");
-  const holds = await run(args, { env });
+  // Also by the name that it has at the prompt.
+  const holds = await run(["plan", "here", "--consfig", root], { env });
   assert.equal(holds.code, 0);
   assert.match(
     holds.stdout,
@@ -59,10 +60,7 @@ test("consfig plan: exit code 2 for a host that is not there, with what is meant
   const { root, env } = consfigWith(t);
   const { code, stdout, stderr } = await run(["plan", "heer.example.org", "--consfig", root], { env });
   assert.equal(code, 2);
-  assert.equal(
-    stdout + stderr,
-    "there is no host heer.example.org; did you mean here.example.org or slow.example.org or broken.example.org?\n",
-  );
+  assert.equal(stdout + stderr, 'there is no host "heer.example.org"; did you mean here.example.org?\n');
 });
 
 test("consfig plan --json: each change is an event, and the plan is in the end of its step", async (t) => {

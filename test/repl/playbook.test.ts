@@ -154,7 +154,7 @@ test("a wrong command line is refused with what is allowed", async (t) => {
     [["paly"], 'consfig: there is no command "paly"; did you mean: consfig play\n'],
     [["depoly"], 'consfig: there is no command "depoly"; did you mean: consfig deploy\n'],
     [["help"], 'consfig: there is no command "help"; did you mean: consfig --help\n'],
-    [["deploy"], "consfig: deploy needs a host: consfig deploy HOST…; the prompt's .hosts lists them\n"],
+    [["deploy"], "consfig: deploy needs a host: consfig deploy HOST…; consfig check lists them\n"],
     [["play"], "consfig: play needs one playbook: consfig play FILE\n"],
     [
       ["--jason"],

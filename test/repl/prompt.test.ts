@@ -66,7 +66,16 @@ test("a load error is printed once, and the previous consfig stays", needsTermin
     /missing is not defined\n\n {2}\d+ \| .*\n.*\^\nkeeping the previous consfig\n'here\.example\.org'\nconsfig> $/,
   );
   await type("here.name", /name\n'here\.example\.org'\nconsfig> $/);
+  await type(
+    "deploy(fresh)",
+    /ReferenceError: fresh is not defined\nthis is the previous consfig: hosts\/here\.ts:11:18 failed to load\n {2}at prompt\[\d\]:1:8\nconsfig> $/,
+  );
   writeFileSync(file, `${good}export const x = 7;\n`);
+  await type(".save none/out.repl", /cannot write none\/out\.repl: no such file or directory\nconsfig> $/);
+  await type(
+    'fs.readFileSync("none")',
+    /Error: ENOENT: no such file or directory, open 'none'\n {2}at prompt\[\d\]:1:4\nconsfig> $/,
+  );
   await type("x", /\n7\nconsfig> $/);
   writeFileSync(file, `${good}export const x = (7;\n`);
   const refused = await type("deploy(here)", /what now\? \[124\] $/);

@@ -115,3 +115,14 @@ test("? lists the keys, and any key goes back", () => {
   assert.match(view.body.join("\n"), /Ctrl-C {13}stop what is being done; otherwise leave/);
   assert.equal(view.press("x").state.help, false);
 });
+
+test("a narrow screen wraps the help at words, and shows the keys that fit", () => {
+  const view = new View(["web1"], 60);
+  assert.equal(view.lines.at(-1), "↑↓ Enter open  / filter  p plan  d deploy  ? keys  q leave");
+  const body = view.press("?").body;
+  assert.match(body.join("\n").replace(/\s+/g, " "), /a property, with its documentation/);
+  assert.deepEqual(
+    body.filter((line) => line.includes("…")),
+    [],
+  );
+});
