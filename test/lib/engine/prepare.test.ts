@@ -290,7 +290,7 @@ describe("refusals", () => {
       "an unknown property, with suggestions",
       () => seqprops(arrived("toy.chages", { what: "a" })),
       [
-        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
+        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?",
       ],
     ],
     [
@@ -323,7 +323,7 @@ describe("refusals", () => {
       "unapplying an unknown property: reported once",
       () => unapplied(arrived("toy.chages", { what: "a" })),
       [
-        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes or toy.states?",
+        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?",
       ],
     ],
     [
