@@ -158,7 +158,8 @@ function update(tree: HostTree, event: DeployEvent, now: number): void {
       tree.progress = `connecting ${event.hop}`;
       return;
     case "hop-opened":
-      tree.progress = event.hop.startsWith("via.agent(") ? "starting a worker" : "";
+      // After a lost link, the worker is there.
+      tree.progress = event.hop.startsWith("via.agent(") && !tree.current ? "starting a worker" : "";
       tree.connectionLog.push(hopProgress(event));
       return;
     case "upload":

@@ -11,7 +11,7 @@ import { finalText } from "../../../repl/views/_text";
 import { type HostTree, Trees, treeOf } from "../../../repl/views/_tree";
 import { duration } from "../../../repl/views/_units";
 import { whyText } from "../../../repl/views/_why";
-import { calm, mixed, unreachable, verbose } from "./_recorded";
+import { calm, mixed, of, unreachable, verbose } from "./_recorded";
 
 function treesOf(...deployments: ReturnType<typeof mixed>[]): readonly HostTree[] {
   const trees = new Trees(() => 0);
@@ -140,6 +140,18 @@ test("live: the last command of a running step is below it", () => {
       "⠋ web1.example.org: 1 unchanged, 2.0 s",
     ],
   );
+});
+
+test("live: whose link was lost starts no worker when it is back", () => {
+  const hop = "via.agent()";
+  const opened = { kind: "hop-opened", hop, ms: 9, reused: false } as const;
+  const head = (...events: Parameters<typeof of>[1][]) =>
+    liveLines(treesOf(of("web1", ...events)), { columns: 80, rows: 24, frame: 0, now: 2000 }).at(-1)?.text;
+  assert.equal(head(opened), "⠋ web1: starting a worker, 2.0 s");
+  const step = { kind: "step-started", step: 1, property: "cmd.single", desc: "x", site: "a.ts:1:1" } as const;
+  const opening = { kind: "hop-opening", hop } as const;
+  assert.equal(head(opened, step, opening), "⠋ web1: connecting via.agent(), 2.0 s");
+  assert.equal(head(opened, step, opening, opened), "⠋ web1: 2.0 s");
 });
 
 test("live: a host is a tree of running, changed and failed steps", () => {
