@@ -5,7 +5,7 @@ import { ConsfigError } from "../lib/model/errors";
 import { stopsPlan } from "../lib/model/plan";
 import { root as packageRoot } from "../lib/util/package.js";
 import { similar } from "../lib/util/similar";
-import { Interrupts, SIGNALS } from "./_interrupts";
+import { Interrupts, OUTPUT_CLOSED, SIGNALS } from "./_interrupts";
 
 export const EXIT = { ok: 0, failed: 1, invalid: 2, changes: 3 } as const;
 
@@ -40,7 +40,7 @@ const USAGE_NOTES = `-v, --verbose: show every command that a step runs, with it
 --no-check: do not check types in the background after a save.
 HOST is a host's own name, or the one that it has at the prompt.
 DIR has hosts/ and properties/; the default is the current directory.
-Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 ended by Ctrl-C, 143 by SIGTERM; of plan and rehearse: 0 nothing would change, 3 something would, 1 something would fail.`;
+Exit code: 0 success, 1 a deployment failed, 2 the consfig, playbook or command line is wrong, 130 ended by Ctrl-C, 143 by SIGTERM, 141 when nobody reads the output any more; of plan and rehearse: 0 nothing would change, 3 something would, 1 something would fail.`;
 
 function usage(): string {
   const { fitted } = require("./_layout") as typeof import("./_layout");
@@ -51,11 +51,15 @@ function usage(): string {
   ].join("\n");
 }
 
+/** What happens when nobody reads the output any more, as in `consfig play site.repl | head -1`. */
+let outputClosed = (): void => process.exit(OUTPUT_CLOSED);
+
 /** Runs the command `consfig` with `argv`, and exits. */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(EXIT.failed);
-  });
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") outputClosed();
+    });
   let code: number;
   try {
     code = await run(argv);
@@ -261,6 +265,7 @@ async function unattended(
   const workspace = openWorkspace(directory);
   const shell = new Shell(workspace, out, playView(process.stdout, json));
   const interrupts = new Interrupts(shell, printError, (code) => void exit(code));
+  outputClosed = () => interrupts.outputClosed();
   process.on("unhandledRejection", (error) => {
     if (stopsPlan(error)) return;
     shell.printError(error);

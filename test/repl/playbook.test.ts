@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { until } from "../support/until";
@@ -232,6 +232,34 @@ for (const [signal, exitCode, again] of [
     );
     assert.ok(!existsSync(path.join(env["HOME"] ?? "", "not-reached")));
   });
+
+test("when nobody reads the output, the running step ends, and no other statement begins", async (t) => {
+  const { root, env } = consfigWith(t);
+  for (const closed of ["stdout", "both"]) {
+    const child = spawn(process.execPath, [command, "play", "-", "--consfig", root, "--json"], {
+      env,
+      stdio: "pipe",
+    });
+    const reached = path.join(env["HOME"] ?? "", "reached");
+    child.stdin.end(`deploy(slow)\nfs.writeFileSync(${JSON.stringify(reached)}, "")\n`);
+    let [stdout, stderr] = ["", ""];
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (!stdout.includes('"text":"begun')) return;
+      child.stdout.destroy();
+      if (closed === "both") child.stderr.destroy();
+      goOn(env);
+    });
+    assert.equal(await new Promise((resolve) => child.on("exit", resolve)), 141);
+    if (closed === "stdout")
+      await until("the last line", () => stderr.endsWith("no deployment is running\n"), {
+        saw: () => stderr,
+      });
+    assert.ok(!existsSync(reached));
+    rmSync(path.join(env["HOME"] ?? "", "go-on"));
+  }
+});
 
 test("a signal while nothing is deployed ends a playbook at once", async (t) => {
   const { root, env } = consfigWith(t);

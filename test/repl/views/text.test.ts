@@ -148,7 +148,13 @@ test("live: whose link was lost starts no worker when it is back", () => {
   const head = (...events: Parameters<typeof of>[1][]) =>
     liveLines(treesOf(of("web1", ...events)), { columns: 80, rows: 24, frame: 0, now: 2000 }).at(-1)?.text;
   assert.equal(head(opened), "⠋ web1: starting a worker, 2.0 s");
-  const step = { kind: "step-started", step: 1, property: "cmd.single", desc: "x", site: "a.ts:1:1" } as const;
+  const step = {
+    kind: "step-started",
+    step: 1,
+    property: "cmd.single",
+    desc: "x",
+    site: "a.ts:1:1",
+  } as const;
   const opening = { kind: "hop-opening", hop } as const;
   assert.equal(head(opened, step, opening), "⠋ web1: connecting via.agent(), 2.0 s");
   assert.equal(head(opened, step, opening, opened), "⠋ web1: 2.0 s");
