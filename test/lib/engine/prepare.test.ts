@@ -289,9 +289,7 @@ describe("refusals", () => {
     [
       "an unknown property, with suggestions",
       () => seqprops(arrived("toy.chages", { what: "a" })),
-      [
-        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?",
-      ],
+      ["toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?"],
     ],
     [
       "an unknown property without similar names",
@@ -322,9 +320,7 @@ describe("refusals", () => {
     [
       "unapplying an unknown property: reported once",
       () => unapplied(arrived("toy.chages", { what: "a" })),
-      [
-        "toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?",
-      ],
+      ["toy.chages({ what: 'a' }) HERE: there is no property toy.chages; did you mean toy.changes?"],
     ],
     [
       "among parts",
