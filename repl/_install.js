@@ -71,7 +71,7 @@ function onPinnedNode(script) {
   }
   const child = spawn(pinnedNode, [...process.execArgv, script, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { MALLOC_ARENA_MAX: "1", ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
+    env: { ...mallocSettings, ...process.env, CONSFIGURATOR_ON_PINNED_NODE: "1" },
   });
   for (const signal of ["SIGHUP", "SIGQUIT", "SIGUSR2"]) process.on(signal, () => child.kill(signal));
   for (const signal of COUNTED_SIGNALS)
@@ -90,6 +90,9 @@ function onPinnedNode(script) {
   });
   return true;
 }
+
+/** Of the C library, as in the first line of `consfig.js`; it reads them when a process starts. */
+const mallocSettings = { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "65536" };
 
 /** Signals of which a second one means more than the first. */
 const COUNTED_SIGNALS = ["SIGINT", "SIGTERM"];
@@ -181,4 +184,4 @@ function libcHere() {
   return process.report?.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
 }
 
-module.exports = { ensureInstalled, onPinnedNode };
+module.exports = { ensureInstalled, mallocSettings, onPinnedNode };
