@@ -162,7 +162,8 @@ function killMarked(isOurs: (id: string) => boolean): string[] {
 /** Removes a directory of temporary files, but nothing that is mounted in it or on it. */
 function removeDirectory(directory: string): void {
   for (const mounted of mountsIn(directory).reverse()) {
-    const { status, stderr } = spawnSync("umount", [mounted], { encoding: "utf8" });
+    // A process that was killed may still be ending.
+    const { status, stderr } = spawnSync("umount", ["--lazy", mounted], { encoding: "utf8" });
     if (status !== 0) {
       process.stderr.write(`${directory} is not removed: ${stderr ?? "umount cannot be started"}`);
       return;

@@ -117,15 +117,26 @@ describe("imageDumped on a real host", needsMachines(), () => {
 
   test("replaced in one step while the old one runs", async () => {
     on.write({
-      "services/words.ts":
-        "export const shout = (text: string): string => (setTimeout(() => console.log('still me'), 1500), text);\n",
+      "services/words.ts": `import { existsSync, writeFileSync } from "node:fs";
+export const shout = (text: string): string => {
+  writeFileSync("/tmp/old-runs", "");
+  const waiting = setInterval(() => {
+    if (!existsSync("/tmp/replaced")) return;
+    clearInterval(waiting);
+    console.log("still me");
+  }, 20);
+  return text;
+};
+`,
     });
     assertOk(await dumped());
     const running = on.machine.exec(at);
+    await on.machine.run("until [ -e /tmp/old-runs ]; do sleep 0.05; done");
     const before = inode();
     on.write({ "services/words.ts": files["services/words.ts"] });
     assertOk(await dumped());
     assert.notEqual(inode(), before);
+    await on.machine.run("touch /tmp/replaced");
     assert.match((await running).stdout, /still me/);
     assert.equal((await run()).stdout, '  ["HELLO",{"OF":[1,NULL]}]\n');
   });
