@@ -1,5 +1,5 @@
 /**
- * Compiles `code`, TypeScript from `file`, to CommonJS with an inline source map. Throws `CompileError`: a
+ * Compiles `code`, TypeScript from `file`, to CommonJS with a source map. Throws `CompileError`: a
  * SyntaxError with `file`, `line`, `column`, `reason` and `diagnosticCodes`.
  */
 export function compile(code: string, file: string): string;

@@ -8,14 +8,15 @@ const { createHash } = require("node:crypto");
 const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
+const { pathToFileURL } = require("node:url");
 const { inCompiler, inCompilerMeanwhile } = require("../util/compiler-process.js");
 const { decoratorOptions } = require("./_decorators.js");
 const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
-const { mapStacks, setSourceMap } = require("../util/source-maps.js");
+const { mapStacks, mapTextIn, setSourceMap, withMapAt } = require("../util/source-maps.js");
 
 /** Increase this when the compiled form changes without a change of version numbers. */
-const FORMAT = 6;
+const FORMAT = 7;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 // What is in the cache is run.
@@ -44,23 +45,34 @@ function cacheKey(code, file, options) {
     .digest("hex");
 }
 
+/** The source map of the compiled file `cached`: apart, because it is seldom read, and as long as the code. */
+const mapFileOf = (cached) => `${cached}.map`;
+
 /**
- * Compiles `code`, TypeScript from `file`, to CommonJS with an inline source map, regardless of the "type" in the
- * package.json of `file`. Throws `CompileError` with the first diagnostic.
+ * Compiles `code`, TypeScript from `file`, to CommonJS with a source map, regardless of the "type" in the package.json of
+ * `file`. Throws `CompileError` with the first diagnostic.
  */
 function compile(code, file) {
   const options = decoratorOptions(code, file);
   const cached = path.join(compiledDirectory, `${cacheKey(code, file, options)}.js`);
-  used.add(cached);
+  used.add(cached).add(mapFileOf(cached));
   pruneLater();
   try {
     return fs.readFileSync(cached, "utf8");
   } catch {
     const output = translate(code, file, options);
-    writeAtomically(cached, output);
+    const stored = store(output, cached);
     forgetOldVersions(file, cached);
-    return output;
+    return stored;
   }
+}
+
+/** Writes `output` to the cache; returns what will be read there. An unwritable cache costs time but is not an error. */
+function store(output, cached) {
+  const stored = withMapAt(`${pathToFileURL(mapFileOf(cached))}`, output);
+  return writeAtomically(mapFileOf(cached), mapTextIn(output)) && writeAtomically(cached, stored)
+    ? stored
+    : output;
 }
 
 /** A syntax error reported by the compiler: the first diagnostic, and the number of further ones. */
@@ -99,19 +111,23 @@ function forgetOldVersions(file, newest) {
   compiled.push(newest);
   if (compiled.length <= KEPT_VERSIONS) return;
   const oldest = compiled.shift();
-  used.delete(oldest);
-  if (!compiled.includes(oldest)) fs.rmSync(oldest, { force: true });
+  for (const each of [oldest, mapFileOf(oldest)]) {
+    used.delete(each);
+    if (!compiled.includes(oldest)) fs.rmSync(each, { force: true });
+  }
 }
 
-/** An unwritable cache costs time but is not an error. */
+/** Returns whether it could. */
 function writeAtomically(file, text) {
   const temporary = `${file}.${process.pid}`;
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     fs.writeFileSync(temporary, text, { mode: 0o600 });
     fs.renameSync(temporary, file);
+    return true;
   } catch {
     fs.rmSync(temporary, { force: true });
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { SourceMap } from "node:module";
 
-/** What comes between compiled code and its source map, in base64. */
+/** What comes between compiled code and its source map, in base64, where that is in the code itself. */
 export const MARKER: string;
 /** Positions in `file` are mapped by the source map of `compiled`, its form that is loaded, from now on. */
 export function setSourceMap(file: string, compiled: string): void;
@@ -12,6 +12,8 @@ export function sourceMapOf(file: string): SourceMap | undefined;
 export function sourceMapIn(compiled: string): SourceMap | undefined;
 /** The source map of a compiled module, as JSON. */
 export function mapTextIn(compiled: string): string | undefined;
+/** `compiled` with its source map elsewhere. */
+export function withMapAt(url: string, compiled: string): string;
 /** Maps a compiled `line` and `column` (from 1) to the source; undefined for lines that the compiler added. */
 export function mapped(
   map: SourceMap,

@@ -3,9 +3,13 @@
  * Positions in compiled code as positions in its source. Node could map stacks itself, but it reads the map of every file that
  * it loads, which takes a fifth of the time of a start. Plain JavaScript, because the TypeScript loader needs it.
  */
+const { readFileSync } = require("node:fs");
 const { SourceMap } = require("node:module");
+const { fileURLToPath } = require("node:url");
 
-const MARKER = "\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,";
+const URL_MARKER = "\n//# sourceMappingURL=";
+const DATA = "data:application/json;charset=utf-8;base64,";
+const MARKER = `${URL_MARKER}${DATA}`;
 
 /** By file: its compiled form, or the map when a position was asked for. */
 const known = new Map();
@@ -33,8 +37,19 @@ function sourceMapIn(compiled) {
 }
 
 function mapTextIn(compiled) {
-  const at = compiled.lastIndexOf(MARKER);
-  return at < 0 ? undefined : Buffer.from(compiled.slice(at + MARKER.length), "base64").toString();
+  const at = compiled.lastIndexOf(URL_MARKER);
+  if (at < 0) return undefined;
+  const url = compiled.slice(at + URL_MARKER.length);
+  if (url.startsWith(DATA)) return Buffer.from(url.slice(DATA.length), "base64").toString();
+  try {
+    return readFileSync(fileURLToPath(url), "utf8");
+  } catch {
+    return undefined; // it was removed from the cache
+  }
+}
+
+function withMapAt(url, compiled) {
+  return `${compiled.slice(0, compiled.lastIndexOf(URL_MARKER))}${URL_MARKER}${url}`;
 }
 
 function mapped(map, line, column) {
@@ -73,4 +88,5 @@ module.exports = {
   setSourceMap,
   sourceMapIn,
   sourceMapOf,
+  withMapAt,
 };

@@ -1,8 +1,8 @@
 /** Collects what node:test reports about one test file. */
 import { readFileSync } from "node:fs";
-import { SourceMap } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
+import { mapped, sourceMapIn } from "../../lib/util/source-maps.js";
 import { LATE } from "./_limits";
 
 const { compile } = require("../../lib/source/register.js") as {
@@ -193,15 +193,8 @@ function placeOf({ file, line, column, nesting }: TestData): string {
 
 /** node:test reports positions in the compiled file. */
 function sourceLine(file: string, line: number, column: number): number {
-  const map = /^\/\/# sourceMappingURL=data:[^,]*;base64,(.*)$/m.exec(
-    compile(readFileSync(file, "utf8"), file),
-  )?.[1];
-  if (map === undefined) return line;
-  const entry = new SourceMap(JSON.parse(Buffer.from(map, "base64").toString())).findEntry(
-    line - 1,
-    column - 1,
-  );
-  return "originalLine" in entry ? entry.originalLine + 1 : line;
+  const map = sourceMapIn(compile(readFileSync(file, "utf8"), file));
+  return (map && mapped(map, line, column)?.line) ?? line;
 }
 
 function exitDescription(error: TestError | undefined): string {
