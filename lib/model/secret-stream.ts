@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
+import { passedOn } from "../util/large-buffers";
 import { unlessWithdrawn } from "./asker";
 import { FailedChange } from "./errors";
 import { type LargeDatum, PIECE_BYTES } from "./questions";
@@ -51,6 +52,7 @@ export class SecretStream {
       next = at < this.size ? piece(at) : undefined;
       hash.update(bytes);
       yield bytes;
+      passedOn(bytes.length);
     }
     if (hash.digest("hex") !== this.sha256)
       throw new FailedChange("the data is not what it was when it was announced; deploy again");

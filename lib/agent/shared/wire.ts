@@ -2,6 +2,7 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { Packr } from "msgpackr";
 import { ProtocolViolation } from "../../model/host-events";
+import { passedOn, release } from "../../util/large-buffers";
 import { type PackedLimits, packedProblem } from "./packed";
 import { type Shapes, shapeMismatch } from "./shapes";
 
@@ -56,8 +57,11 @@ export function encode(message: unknown): Buffer {
   frame[1] = body === plain ? 0 : DEFLATED;
   frame.writeUInt32BE(body.length, 2);
   body.copy(frame, HEADER);
-  // biome-ignore lint/correctness/useHookAtTopLevel: no hook of React
-  if (plain.length > USUAL_BYTES) packr.useBuffer(Buffer.allocUnsafeSlow(USUAL_BYTES / 8));
+  if (plain.length > USUAL_BYTES) {
+    // biome-ignore lint/correctness/useHookAtTopLevel: no hook of React
+    packr.useBuffer(Buffer.allocUnsafeSlow(USUAL_BYTES / 8));
+    release(plain);
+  }
   return frame;
 }
 
@@ -201,6 +205,7 @@ export function openWire<In, Out>(input: Readable, output: Writable, events: Wir
         if (mismatch !== undefined) throw new GarbledFrame(mismatch);
         pace.received(message as object);
         events.onMessage(message as In, frame);
+        passedOn(frame.length);
         if (ended) return;
       }
       pace.adjust(splitter.unfinished);
@@ -212,14 +217,22 @@ export function openWire<In, Out>(input: Readable, output: Writable, events: Wir
   input.on("close", () => finish());
   input.on("error", finish);
   output.on("error", finish);
+  const write = (frame: Buffer) => {
+    output.write(frame);
+    passedOn(frame.length);
+  };
   const finished = new Promise<void>((resolve) => {
     output.once("finish", () => resolve());
     output.once("close", () => resolve());
   });
   return {
     finished,
-    send: (message) => void (ended || output.write(encode(message))),
-    forward: (frame) => void (ended || output.write(frame)),
+    send: (message) => {
+      if (!ended) write(encode(message));
+    },
+    forward: (frame) => {
+      if (!ended) write(frame);
+    },
     end: () => void output.end(),
     destroy: () => {
       input.destroy();
