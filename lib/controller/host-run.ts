@@ -24,6 +24,7 @@ import { type Report, Reporter } from "../model/report";
 import { rememberAgent } from "./agents";
 import { controllerArtifacts } from "./artifacts";
 import { bindable, comparison, definitionDigest, planKey, recordDeviation } from "./bound-plan";
+import { reported } from "./data-progress";
 import { type Contact, FirstContact } from "./first-contact";
 import { lease, type leaseContext } from "./leases";
 import type { LeftOut } from "./leave-out";
@@ -222,7 +223,10 @@ export class HostRun {
       verbose: this.#verbose,
       artifacts: controllerArtifacts,
       ask: this.#questions.ask,
-      data: (iden1, iden2, planning) => getData(iden1, iden2, planning, { ask: this.#questions.ask }),
+      data: async (iden1, iden2, planning) => {
+        const datum = await getData(iden1, iden2, planning, { ask: this.#questions.ask });
+        return reported(datum, `the data (${iden1}, ${iden2})`, (event) => this.#emit(event));
+      },
       cancellation: this.cancellation,
       plan: this.#plan,
       bound: this.#bound,

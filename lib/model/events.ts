@@ -11,7 +11,7 @@ export type StepStatus = "unchanged" | "changed" | "failed" | "skipped";
 export type Progress =
   | { readonly kind: "hop-opening"; readonly hop: string }
   | { readonly kind: "hop-opened"; readonly hop: string; readonly ms: number; readonly reused: boolean }
-  /** Bytes of the runtime or of sources sent to the host so far, of `total`. */
+  /** Bytes of the runtime or of large data sent to the host so far, of `total`. */
   | { readonly kind: "upload"; readonly what: string; readonly sent: number; readonly total: number }
   | { readonly kind: "waiting"; readonly reason: string }
   | { readonly kind: "notice"; readonly text: string };

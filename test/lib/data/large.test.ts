@@ -32,10 +32,19 @@ const MIB = 1024 * 1024;
 const SIZE = Number(process.env["LARGE_DATA"] ?? 200);
 /** Megabytes of a datum that is too large to be had in memory, where how much memory it costs is not measured. */
 const MEDIUM = Number(process.env["LARGE_DATA"] ?? 70);
-/** What the large datum may cost any process, in megabytes. */
-const MOST = 128;
+/** What the large datum may cost any process more than a small one does, in megabytes. */
+const MOST = 64;
 
-const PROBE = `import { defprop, schema } from "consfigurator";
+const PROBE = `import { as, defprop, defproplist, schema } from "consfigurator";
+import { file } from "consfigurator/properties";
+
+/** As a user who has a directory of that name. */
+export const uploadedAsUser = defproplist({
+  name: "large.uploadedAsUser",
+  args: schema.object({ iden1: schema.string(), iden2: schema.string(), path: schema.string() }),
+  call: (iden1: string, iden2: string, path: string) => ({ iden1, iden2, path }),
+  parts: ({ iden1, iden2, path }) => [as("plain", file.secretUploaded(iden1, iden2, path))],
+});
 
 /** Gives the datum to a command. */
 export const piped = defprop({
@@ -98,27 +107,57 @@ describe("large data", { ...needsMachines(), timeout: limit(600) }, () => {
     `/srv/${name}`,
   ];
 
-  for (const kind of ["shell", "agent"] as const) {
-    test(`${kind}: arrives whole, and costs no process much memory`, { timeout: limit(600) }, async (t) => {
+  const ways = {
+    shell: { roles: ["controller"], property: "file.secretUploaded", directory: "/srv" },
+    agent: { roles: ["controller", "relay", "worker"], property: "file.secretUploaded", directory: "/srv" },
+    "agent, then another user": {
+      roles: ["child-worker", "controller", "relay", "worker"],
+      property: "large.uploadedAsUser",
+      directory: "/srv/plain",
+    },
+  } as const;
+  for (const [way, { roles, property, directory }] of Object.entries(ways))
+    test(`${way}: arrives whole, and costs no process much memory`, { timeout: limit(600) }, async (t) => {
+      await on.machine.run("install -d -o plain /srv/plain");
+      if (way !== "shell") {
+        assertOk(await on.deploy([prop("cmd.single", "true")]));
+        await on.arrived();
+        await session.connections.close();
+      }
       const peaks: Record<string, Record<string, number>> = {};
+      let sent: number[] = [];
       for (const name of ["small", "image"]) {
-        await on.machine.run(`rm -f /srv/${name}`);
-        const { process, report } = (kind === "agent" ? on.controller : on.bareController)(uploaded(name));
+        await on.machine.run(`rm -f ${directory}/${name}`);
+        const upload = [property, "_large", name, `${directory}/${name}`] as const;
+        const { process, report, events } = (way === "shell" ? on.bareController : on.controller)(upload);
         const watching = watchMemory(on, process.pid ?? 0);
         assertOk(await report);
         peaks[name] = watching.stop();
+        const what = `the data (_large, ${name})`;
+        sent = events.flatMap((event) => (event.kind === "upload" && event.what === what ? event.sent : []));
       }
+      assert.ok(
+        sent.length > 2 && sent.every((each, at) => at === 0 || each > (sent[at - 1] ?? 0)),
+        `${sent}`,
+      );
+      assert.equal(sent.at(-1), SIZE * MIB);
       assert.equal(
-        await on.machine.run("stat -c '%a %s' /srv/image; sha256sum </srv/image"),
+        await on.machine.run(`cd ${directory}; stat -c '%a %s' image; sha256sum <image; rm image`),
         `600 ${SIZE * MIB}\n${digest}  -\n`,
       );
       t.diagnostic(JSON.stringify(peaks));
-      for (const [role, peak] of Object.entries(peaks["image"] ?? {})) {
-        const more = peak - (peaks["small"]?.[role] ?? 0);
+      const { image = {}, small = {} } = peaks;
+      assert.deepEqual(
+        roles.filter((role) => image[role] === undefined || small[role] === undefined),
+        [],
+      );
+      for (const [role, peak] of Object.entries(image)) {
+        const more = peak - (small[role] ?? 0);
         assert.ok(more < MOST, `${role}: ${Math.round(more)} MiB more for ${SIZE} MiB`);
       }
     });
 
+  for (const kind of ["shell", "agent"] as const) {
     test(`${kind}: is not sent again while the host has it, and is planned without being sent`, async () => {
       const proxy = await on.proxy();
       const hops = [on.ssh("root", proxy), ...hopsTo[kind]().slice(1)];
@@ -257,8 +296,7 @@ function watchMemory(on: Rig, controller: number): { stop(): Record<string, numb
 function roleOf(pid: number, inside: string): string | undefined {
   const command = contentOf(`/proc/${pid}/cmdline`);
   const role =
-    /\.js\0(relay|supervisor)/.exec(command)?.[1] ??
-    (/lib\/worker\/\S*worker\.js/.test(command) ? "worker" : undefined);
+    /\.js\0(relay|supervisor)/.exec(command)?.[1] ?? /lib\/worker\/(\S*worker)\.js/.exec(command)?.[1];
   if (role === undefined) return undefined;
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`) === inside ? role : undefined;
