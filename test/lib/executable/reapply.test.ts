@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eseqpropsUntil, unapplied } from "../../../lib/combinators";
 import { session } from "../../../lib/controller/session";
 import { imageDumped } from "../../../lib/executable/imageDumped";
-import { as } from "../../../lib/nested/deploys";
+import { as, reconnects } from "../../../lib/nested/deploys";
+import * as via from "../../../lib/via";
 import * as cmd from "../../../properties/cmd";
 import * as cron from "../../../properties/cron";
 import { hasContent } from "../../../properties/file";
@@ -13,6 +15,7 @@ import { debianStable } from "../../../properties/os";
 import * as systemd from "../../../properties/systemd";
 import { needsMachines } from "../../support/machines";
 import { assertOk, prop, type Rig, rig } from "../agent/_rig";
+import { answering } from "../connection/_sshd";
 
 const latest = "/root/.cache/consfigurator/images/latest";
 const bookworm = debianStable("bookworm", "amd64");
@@ -65,6 +68,29 @@ describe("reapplying a deployment on the host itself", needsMachines(), () => {
     assert.match(stdout, /^failed: .*test ! -e \/etc\/harm.*\n(.*\n)*web1\.example\.org: failed/);
     assert.match(await on.machine.run("journalctl -q -t consfigurator -p err -o cat"), /etc\/harm/);
     await on.machine.run("rm /etc/harm");
+  });
+
+  test("a hop that asks for a password fails when the host repeats it, with what to do", async (t) => {
+    t.after(() => {
+      session.ask = undefined;
+    });
+    const password = randomBytes(9).toString("hex");
+    await on.machine.run("chpasswd", { input: `plain:${password}\n` });
+    await on.machine.run("echo 'plain ALL=(ALL:ALL) ALL' >/etc/sudoers.d/plain");
+    const { ask, asked } = answering({ secrets: [password] });
+    session.ask = ask;
+    const asRoot = reconnects([via.as("plain"), via.sudo()], cmd.single("true"));
+    assertOk(await on.deploy([bookworm, asRoot, imageDumped()]));
+    assert.deepEqual(asked, ["[sudo] password for plain on web1.example.org:"]);
+    const { exit, stdout } = await on.machine.exec(`env -i ${latest}`);
+    assert.equal(exit, 1);
+    assert.match(
+      stdout,
+      /sudo: a password is required; there is no terminal to ask on: deploy from a terminal, allow `\/bin\/sh` without a password \(NOPASSWD\) in sudoers, or connect as root\n/,
+    );
+    const kept = await on.machine.exec(`grep -rlF ${password} ${path.dirname(latest)}`);
+    assert.deepEqual([kept.exit, kept.stdout], [1, ""]);
+    await on.machine.run("rm /etc/sudoers.d/plain");
   });
 
   test("a deployment that failed does not become the image", async () => {
