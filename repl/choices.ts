@@ -3,7 +3,7 @@ import { hosts } from "../lib/model/host";
 import type { Report } from "../lib/model/report";
 import { colour } from "./_colour";
 import { userFrames } from "./_frames";
-import { columns, cut } from "./_layout";
+import { beside } from "./_layout";
 import { type EditorPosition, editorAt, positionOf } from "./editor";
 import type { Failures, Shell } from "./shell";
 import type { Terminal } from "./terminal";
@@ -39,7 +39,7 @@ async function choose(
   terminal: Terminal,
 ): Promise<boolean> {
   const keys = choices.map(({ key }) => key).join("");
-  for (const { key, label } of choices) shell.print(`  ${colour.cyan(key)}  ${cut(label, columns() - 6)}`);
+  for (const { key, label } of choices) shell.print(beside(`  ${colour.cyan(key)}  `, 5, label));
   shell.out.write(colour.yellow(`${happened}; what now? [${keys}] `));
   const key = await terminal.key(keys, STOP);
   return (await choices.find((choice) => choice.key === key)?.act()) ?? false;

@@ -1,6 +1,7 @@
 import { InvalidArguments } from "../model/errors";
 import type { DeployEvent } from "../model/events";
 import type { Hop } from "../model/hop";
+import type { PropApp } from "../model/property";
 import { type FleetReport, fleetReport, type Report } from "../model/report";
 import { planAfter } from "./bound-plan";
 import { HostRun } from "./host-run";
@@ -14,6 +15,8 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   readonly hosts: readonly string[];
   /** The given hops, which replace the hosts' own; empty: each host uses its own. */
   readonly hops: readonly Hop[];
+  /** The given applications, which are deployed besides the hosts' own, or instead of them. */
+  readonly applications: readonly PropApp[];
   readonly #request: DeployRequest;
   /** The applications that are skipped this time, by host. */
   readonly #leftOut: ReadonlyMap<string, readonly LeftOut[]>;
@@ -26,6 +29,7 @@ export class Deployment<R extends Report | FleetReport> implements PromiseLike<R
   constructor(request: DeployRequest, leftOut: ReadonlyMap<string, readonly LeftOut[]> = new Map()) {
     this.hosts = request.hosts.map(({ name }) => name);
     this.hops = request.hops;
+    this.applications = request.applications;
     this.#request = request;
     this.#leftOut = leftOut;
     const emit = (event: DeployEvent) => this.#emit(event);

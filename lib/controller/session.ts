@@ -1,5 +1,6 @@
 import type { DeployEvent } from "../model/events";
 import type { Asker } from "../model/hop";
+import type { PropApp } from "../model/property";
 import type { FleetReport, Report } from "../model/report";
 import type { Seen } from "../model/seen";
 import type { Hop } from "../model/types";
@@ -10,6 +11,7 @@ import { ConnectionPool } from "./pool";
 export interface AnyDeployment extends PromiseLike<Report | FleetReport> {
   readonly hosts: readonly string[];
   readonly hops: readonly Hop[];
+  readonly applications?: readonly PropApp[];
   readonly over: boolean;
   readonly adHoc?: "shown" | "silent" | undefined;
   subscribe(listener: (event: DeployEvent) => void): () => void;

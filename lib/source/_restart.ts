@@ -39,7 +39,9 @@ export class EngineFiles {
       .map(([file]) => path.relative(path.dirname(this.#directory), file));
     if (this.#versions.size > 0) this.remember();
     if (changed.length === 0) return [];
-    return [`the engine changed; restart to use the new version: ${changed.join(", ")}`];
+    const shown = changed.slice(0, MOST_SHOWN).join(", ");
+    const more = changed.length > MOST_SHOWN ? ` and ${changed.length - MOST_SHOWN} more` : "";
+    return [`the engine changed; restart to use the new version: ${shown}${more}`];
   }
 
   #isUnreported(file: string, before: Version): boolean {
@@ -49,3 +51,6 @@ export class EngineFiles {
     return now?.hash !== before.hash && !this.#reported.has(text) && this.#reported.add(text) !== undefined;
   }
 }
+
+/** Of the files that changed: after an update they are many. */
+const MOST_SHOWN = 3;

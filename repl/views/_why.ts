@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { seqprops } from "../../lib/combinators";
 import { saidBy } from "../../lib/controller/leave-out";
 import { hosts } from "../../lib/model/host";
+import type { PropApp } from "../../lib/model/property";
 import type { Report, StepReport } from "../../lib/model/report";
 import type { Consfig } from "../../lib/source/consfig";
 import { cleanText } from "../../lib/util/clean-text";
@@ -17,11 +18,11 @@ import { formatCommand, formatFailure } from "./_words";
 
 type Sources = Pick<Consfig, "root" | "isSource">;
 
-/** Everything known about why a host failed. */
-export function whyText(report: Report, consfig: Sources): string {
+/** Everything known about why a host failed. `given`: the applications that were deployed besides those of its definition. */
+export function whyText(report: Report, consfig: Sources, given: readonly PropApp[] = []): string {
   const { host, failed, failure, ms, status } = report;
   const lines = [`${colour.red("✗")} ${colour.bold(host)} ${status} after ${duration(ms)}`];
-  for (const step of failed) lines.push(...whyOfStep(step, report, consfig));
+  for (const step of failed) lines.push(...whyOfStep(step, report, consfig, given));
   const known = failure && failed.some((step) => step.failure?.message === failure.message);
   if (failure && !known)
     lines.push(...prose("error", formatFailure(failure)), ...stackLines(failure.stack, consfig.root));
@@ -30,7 +31,7 @@ export function whyText(report: Report, consfig: Sources): string {
   return lines.join("\n");
 }
 
-function whyOfStep(step: StepReport, report: Report, consfig: Sources): string[] {
+function whyOfStep(step: StepReport, report: Report, consfig: Sources, given: readonly PropApp[]): string[] {
   const { failure, desc, site, ms, commands = [] } = step;
   const around = stepsAround(step, report);
   const command = failure?.command;
@@ -43,7 +44,7 @@ function whyOfStep(step: StepReport, report: Report, consfig: Sources): string[]
     : "";
   return [
     ...prose("step", `${desc}, after ${duration(ms)}`),
-    ...code("property", asCode(step, around, report)),
+    ...code("property", asCode(step, around, [...(hosts.get(report.host)?.applications ?? []), ...given])),
     ...fact("at", site),
     ...sourceLines(site, consfig),
     ...(around.length > 0 ? fact("inside", around.map((each) => each.desc).join("\n")) : []),
@@ -90,8 +91,7 @@ function stepsAround({ parent }: StepReport, report: Report): StepReport[] {
 }
 
 /** The application as written in the consfig; for a part that a property adds, its name and that property. */
-function asCode(step: StepReport, around: readonly StepReport[], { host }: Report): string {
-  const applications = hosts.get(host)?.applications ?? [];
+function asCode(step: StepReport, around: readonly StepReport[], applications: readonly PropApp[]): string {
   const own = saidBy(seqprops(...applications), [step]);
   if (own) return inspect(own);
   const outer = saidBy(seqprops(...applications), around);
@@ -133,7 +133,7 @@ function stackLines(stack: string | undefined, root: string): string[] {
     .filter((line) => line.startsWith("at ") && !/[( ](node:|consfigurator\/lib\/)/.test(line))
     .filter((line) => !isEngine(line))
     .map((line) => line.replaceAll(packageRoot + path.sep, "consfigurator/"));
-  return frames.length > 0 ? fact("stack", frames.map((frame) => colour.dim(frame)).join("\n")) : [];
+  return frames.length > 0 ? prose("stack", frames.join("\n"), colour.dim) : [];
 }
 
 function stepSummary({ steps, changed, skipped }: Report): string[] {

@@ -79,7 +79,8 @@ test("why: long lines of the consfig are cut, everything else is wrapped", (t) =
   const ran = { command: `echo ${words}`, exit: 1, stdout: `${words}\n`, stderr: "" };
   const failure = { name: "RunFailed", message: words, command: ran };
   reporter.add({ kind: "step-ended", step: 1, status: "failed", ms: 1, failure });
-  const why = whyText(reporter.finish("web1", "d1", "failed", 1), consfig);
+  const report = reporter.finish("web1", "d1", "failed", 1);
+  const why = whyText(report, consfig);
   assertFits(why, 60);
   assert.match(why, /▸ 1 {2}….*fails\(\).*…$/m);
   assert.match(why, /\n {2}output {5}\| word word[ word]*\n {13}\| word/);

@@ -149,6 +149,10 @@ test("a shell on the host, then back to the choices", needsTerminal, async (t) =
   await until(/\+ near\.example\.org: 1 changed in[\s\S]*consfig> $/);
   await type(".shell nearr", /there is no host "nearr"; did you mean near\?\nconsfig> $/);
   await type(".retry", /nothing to retry\nconsfig> $/);
+  await type('deployThese(near, cmd.single("exit 7"))', /what now\? \[1345\] $/);
+  keys("4");
+  await until(/4\nconsfig> $/);
+  await type(".why", /\n {2}property {3}cmd\.single\('exit 7'\)\n[\s\S]*consfig> $/);
 });
 
 test("a playbook asks no questions", async (t) => {

@@ -27,4 +27,16 @@ test("a change of an engine file is reported once for each new content", (t) => 
   assert.deepEqual(engine.notices(), [], "the loaded content again");
   rmSync(loaded);
   assert.deepEqual(engine.notices(), [notice]);
+
+  const files = ["a", "b", "c", "d", "e"].map((name) => path.join(root, `${name}.js`));
+  for (const file of files) {
+    writeFileSync(file, "exports.a = 1;\n");
+    require(file);
+  }
+  engine.remember();
+  for (const file of files) writeFileSync(file, "exports.a = 2;\n");
+  const names = files.slice(0, 3).map((file) => `${path.basename(root)}/${path.basename(file)}`);
+  assert.deepEqual(engine.notices(), [
+    `the engine changed; restart to use the new version: ${names.join(", ")} and 2 more`,
+  ]);
 });
