@@ -6,10 +6,12 @@ export const columns = (): number => process.stdout.columns ?? 100;
 /** Wraps `text` to `width`, indenting each line with `indent`. Paragraphs and list items stay separate. */
 export function wrapped(text: string, indent: string, width = columns()): string {
   const blocks = text.split(/\n(?=\s*(?:[-*@]|\d+\.)\s?|\s*\n)|\n\s*\n/);
+  const isItem = (block = "") => /^\s*[-*]\s/.test(block);
   return blocks
-    .flatMap((block) => {
-      const hanging = /^\s*[-*]\s/.test(block) ? `${indent}  ` : indent;
-      return filled(block.trim().split(/\s+/), indent, hanging, width);
+    .flatMap((block, index) => {
+      const hanging = isItem(block) ? `${indent}  ` : indent;
+      const endsList = isItem(blocks[index - 1]) && !isItem(block) && block.trim() !== "";
+      return [...(endsList ? [indent] : []), ...filled(block.trim().split(/\s+/), indent, hanging, width)];
     })
     .join("\n");
 }

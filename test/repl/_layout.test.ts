@@ -9,7 +9,7 @@ import { defhost } from "../../lib/model/host";
 import { Reporter } from "../../lib/model/report";
 import { openConsfig } from "../../lib/source/consfig";
 import * as via from "../../lib/via";
-import { fittedCode } from "../../repl/_layout";
+import { fittedCode, wrapped } from "../../repl/_layout";
 import { print } from "../../repl/print";
 import { whyText } from "../../repl/views/_why";
 import { command } from "./_consfig";
@@ -48,6 +48,10 @@ test("code is wrapped between words, and never in a string", (t) => {
   assert.deepEqual(fittedCode(`\u001b[31m${"x".repeat(25)}\u001b[39m y`), [
     `\u001b[31m${"x".repeat(25)}\u001b[39m y`,
   ]);
+});
+
+test("a paragraph after a list is set off, as the list is", () => {
+  assert.equal(wrapped("One.\n\n- a\n- b\n\nTwo.", "  ", 20), "  One.\n  \n  - a\n  - b\n  \n  Two.");
 });
 
 test("a host and its hops print as code that fits", (t) => {
