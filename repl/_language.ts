@@ -116,12 +116,20 @@ type Factory = (scope: object, load: InputContext["load"]) => Statement[];
 /** Inputs whose lines are shown as they were typed; those before them, as they were compiled. */
 const mapped = new LRUCache<string, true>({ max: 2000, dispose: (_, file) => forgetSourceMap(file) });
 
+/** The modules of inputs, of which the functions of an input keep theirs, with the file of each. */
+const inputs = new WeakMap<object, string>();
+
+/** The file of the input whose module this is, as it was given to `compileInput`. */
+export const inputOf = (module: unknown): string | undefined =>
+  typeof module === "object" && module !== null ? inputs.get(module) : undefined;
+
 /** No statement runs yet. */
 function evaluated(javascript: string, file: string): Factory {
   // A copy, because a part of a string keeps the whole.
   setSourceMap(file, Buffer.from(javascript.slice(javascript.lastIndexOf(MARKER))).toString());
   mapped.set(file, true);
   const module = new Module(file) as Module & { _compile(code: string, file: string): void };
+  inputs.set(module, file);
   module._compile(javascript, file);
   return module.exports as Factory;
 }

@@ -71,6 +71,7 @@ export class Shell {
       const lines = new WatchLines();
       watch.subscribe((seen) => this.print(lines.line(seen)));
     });
+    session.typed = (fn) => typedFunctions().captured(fn, workspace);
     this.#followed = follow<AnyDeployment>((listener) => session.onDeployment(listener), viewOf);
   }
 
@@ -277,10 +278,14 @@ export class Shell {
 
   end(): void {
     this.diagnostics.close();
+    session.typed = undefined;
     this.#followed.end();
     this.#endWatching();
   }
 }
+
+/** Loaded on first use. */
+const typedFunctions = () => require("./_typed-functions") as typeof import("./_typed-functions");
 
 /** Stopped and cancelled deployments have not failed, and plans and rehearsals cannot: they say what would. */
 const hasFailed = ({ ok, status, plan, rehearsal }: Report): boolean =>

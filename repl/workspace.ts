@@ -3,6 +3,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Consfig, Refresh } from "../lib/source/consfig";
 import { isRelative } from "../lib/source/resolve";
+import { BuiltinValues } from "./_builtin-values";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";
 
@@ -14,6 +15,7 @@ export interface Reload extends Refresh {
 /** A consfig and the scope in which the prompt and playbooks run. */
 export class Workspace {
   readonly scope: Scope;
+  readonly builtins = new BuiltinValues();
   #consfig: Readonly<Record<string, unknown>> = {};
   #latest: Refresh = { loaded: [], removed: [], notices: [] };
   readonly #unreported: Reload[] = [];
@@ -23,7 +25,7 @@ export class Workspace {
     readonly consfig: Pick<Consfig, "root" | "scope" | "refresh" | "isSource"> & {
       mapPositions?(text: string): string;
       import?(specifier: string, file: string): unknown;
-    },
+    } & Partial<Pick<Consfig, "exportOf" | "moduleOf">>,
   ) {
     this.scope = new Scope({
       consfig: () => this.#consfig,
@@ -65,6 +67,11 @@ export class Workspace {
     this.#unreported.push({ ...refreshed, replaced });
   }
 
+  /** Whether `value` is an export of "consfigurator". */
+  isLibrary(value: unknown): boolean {
+    return Object.values(this.#library ?? {}).includes(value);
+  }
+
   /** The consfig's hosts, nouns and other exports by name. */
   names(): Readonly<Record<string, unknown>> {
     return this.#consfig;
@@ -89,6 +96,7 @@ export class Workspace {
 
   /** Loads the module `specifier`, resolved from `directory`. */
   require(specifier: string, directory = this.consfig.root): unknown {
+    this.builtins.note(specifier);
     if (specifier === "consfigurator") return require("../lib/index");
     if (specifier === "consfigurator/properties") return require("../properties/index");
     if (isRelative(specifier) && this.consfig.import)

@@ -3,6 +3,7 @@ import type { Asker } from "../model/hop";
 import type { PropApp } from "../model/property";
 import type { FleetReport, Report } from "../model/report";
 import type { Seen } from "../model/seen";
+import type { Captured } from "../model/typed-function";
 import type { Hop } from "../model/types";
 import type { Consfig } from "../source/consfig";
 import { ConnectionPool } from "./pool";
@@ -45,6 +46,8 @@ class Session {
   consfig: Consfig | undefined;
   /** Asks the user. Undefined in unattended sessions, where a hop that would have to ask fails. */
   ask: Asker | undefined;
+  /** What hosts get of a function of the prompt or of a playbook; undefined for other functions. Undefined in other programs. */
+  typed: ((fn: Function) => Captured | undefined) | undefined;
   /** Called when properties are about to be applied in this process, over a shell; returns what to call afterwards. */
   applyingHere: (() => () => void) | undefined;
   /** True: new deployments report every command. */

@@ -1,5 +1,7 @@
 import type { Failure } from "../model/errors";
 import type { StepEvent } from "../model/events";
+import { Site } from "../model/site";
+import { COMPILED_INPUT } from "../model/typed-function";
 import { session } from "./session";
 
 /** `event` with positions in compiled files on the host replaced by the user's source lines. */
@@ -19,6 +21,15 @@ export function mapFailure(failure: Failure): Failure {
   return {
     ...failure,
     message: consfig.mapPositions(message),
-    ...(stack && { stack: consfig.mapPositions(stack) }),
+    ...(stack && { stack: consfig.mapPositions(mapInputs(stack)) }),
   };
 }
+
+/** `text` with the positions in compiled inputs replaced by those in what was typed. */
+const mapInputs = (text: string): string =>
+  text.replaceAll(IN_INPUT, (_, file: string, line: string, column: string) =>
+    String(new Site(file, Number(line), Number(column))),
+  );
+
+/** The length of each part is bounded, so that the time is linear. */
+const IN_INPUT = new RegExp(`${COMPILED_INPUT}((?:prompt://)?[^\\n():]{1,1000}):(\\d{1,9}):(\\d{1,9})`, "g");

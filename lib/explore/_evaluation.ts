@@ -1,5 +1,5 @@
 import { session } from "../controller/session";
-import { evaluates } from "../executable/evaluates";
+import { evaluates, evaluatesTyped } from "../executable/evaluates";
 import { refuseArguments } from "../model/errors";
 import { notPlainData } from "../model/plain-data";
 import type { PropApp } from "../model/property";
@@ -27,22 +27,27 @@ export function evaluationOf(
   site: Site,
   caller: Function,
 ): PropApp {
-  const exported = typeof fn === "function" ? session.consfig?.exportOf(fn) : undefined;
-  refuseArguments(
-    "eval",
-    [
-      ...(typeof fn !== "function"
-        ? [`expected a function that a file of the consfig exports; got ${typeof fn}`]
-        : exported
-          ? []
-          : [
-              `${fn.name === "" ? "the function" : fn.name} is not exported by a file of the consfig, and only files are sent to a host, not what is around a function at the prompt; export it from a file, such as properties/checks.ts, and give what it needs as arguments`,
-            ]),
-      ...notPlainData(args, "an argument"),
-    ],
-    caller,
-  );
-  return { property: evaluates.definition.name, args: { ...exported, args }, site: `${site}` };
+  const sent = typeof fn === "function" ? sentOf(fn) : [`expected a function; got ${typeof fn}`];
+  const complaints = [...("args" in sent ? [] : sent), ...notPlainData(args, "an argument")];
+  refuseArguments("eval", complaints, caller);
+  const evaluation = sent as Exclude<typeof sent, readonly string[]>;
+  return { property: evaluation.property, args: { ...evaluation.args, args }, site: `${site}` };
+}
+
+/** The property that calls `fn` on a host, and what it needs of it; or why that is not possible. */
+function sentOf(fn: Function): { readonly property: string; readonly args: object } | readonly string[] {
+  const exported = session.consfig?.exportOf(fn);
+  if (exported) return { property: evaluates.definition.name, args: exported };
+  const typed = session.typed?.(fn);
+  if (typed && "functions" in typed)
+    return { property: evaluatesTyped.definition.name, args: { name: fn.name, ...typed } };
+  if (typed) return typed.complaints;
+  const name = fn.name.trim() === "" ? "the function" : fn.name.trim();
+  return [
+    Function.prototype.toString.call(fn).endsWith("{ [native code] }")
+      ? `${name} is a bound or native function, whose code cannot be sent; give a function that calls it, such as () => …`
+      : `${name} is neither exported by a file of the consfig nor typed at the prompt or in a playbook; export it from a file, such as properties/checks.ts`,
+  ];
 }
 
 /** The value that `step` has reported, with what is unsafe to print made visible; undefined when it has reported none. */
@@ -78,5 +83,6 @@ export function problemOf(
   return { host, message: line === undefined ? text : `${text} (${line})` };
 }
 
-/** The first frame in a file of the consfig, whose path is relative. */
-const OWN_LINE = /^ *at (?:.* \()?((?!\/|node:|consfigurator\/|node_modules\/)[^():]+\.tsx?:\d+:\d+)\)?$/m;
+/** The first frame in a file of the consfig, whose path is relative, or in an input. */
+const OWN_LINE =
+  /^ *at (?:.* \()?((?:(?!\/|node:|consfigurator\/|node_modules\/)[^():]+\.tsx?|[^():]+\.repl|prompt\[\d+\]|(?:[^():]*\/)?stdin):\d+:\d+)\)?$/m;

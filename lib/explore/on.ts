@@ -24,10 +24,13 @@ export type Asking = {
   /** Runs a command, which may act, as the user of the hops, and shows its output. It is a deployment: in the journal, with the lock. */
   run(command: string): Asked<Located<Ran>>;
   /**
-   * Calls a function that a file of the consfig exports on each host, in a fresh process of the agent with the imports of that
-   * file, and has its values. It may act, so it is a deployment: in the journal, with the lock. Arguments and value are plain
-   * data. What the function throws is in `errors`, with its line. Throws `InvalidArguments` for a function that is not exported,
-   * such as one of the prompt, and for arguments that are not plain data.
+   * Calls a function on each host, in a fresh process of the agent, and has its values: one that a file of the consfig exports,
+   * with the imports of that file, or one that is typed at the prompt or is in a playbook, with what it uses: other such
+   * functions, Node's modules, exports of the consfig, and copies of plain data. It may act, so it is a deployment: in the
+   * journal, with the lock. Arguments and value are plain data. What the function throws is in `errors`, with its line. Throws
+   * `InvalidArguments` for a function that uses what cannot be sent, and for arguments that are not plain data.
+   *
+   * @example on(web1).eval((directory) => readdirSync(directory).length, "/var/log")
    */
   eval<A extends readonly unknown[], T>(fn: Evaluable<A, T>, ...args: A): Asked<Evaluated<T>>;
   /**

@@ -113,6 +113,14 @@ export class Consfig {
     return undefined;
   }
 
+  /** The file of the consfig whose exports are `exports`, as for `sources`; undefined where it is none. */
+  moduleOf(exports: unknown): string | undefined {
+    for (const [file, { module }] of this.#graph.modules)
+      if (module.exports === exports && file.startsWith(this.root + path.sep))
+        return file.slice(this.root.length);
+    return undefined;
+  }
+
   /** The content of one file of a recent manifest, by its hash. */
   blob(hash: string): Buffer {
     return this.#trees.blob(hash);

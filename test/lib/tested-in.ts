@@ -14,6 +14,8 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/_definition.ts": "test/lib/explore/drift.test.ts",
   "lib/executable/evaluates.ts": "test/lib/explore/eval.test.ts",
+  "lib/executable/_linked.ts": "test/repl/_typed-functions.test.ts",
+  "lib/model/typed-function.ts": "test/repl/_typed-functions.test.ts",
   "lib/explore/_evaluation.ts": "test/lib/explore/eval.test.ts",
   "lib/explore/planned.ts": "test/lib/explore/drift.test.ts",
   "lib/explore/cells.ts": "test/lib/explore/_table-text.test.ts",

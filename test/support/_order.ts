@@ -52,6 +52,7 @@ const long: Readonly<Record<string, number>> = {
   "test/lib/agent/faults.test.ts": 34,
   "test/properties/file.test.ts": 33,
   "test/lib/connection/hop-plans.test.ts": 32,
+  "test/repl/_typed-functions.test.ts": 25,
   "test/properties/_unitState.test.ts": 32,
   "test/lib/agent/client/_upload.test.ts": 31,
   "test/lib/controller/soak.test.ts": 31,

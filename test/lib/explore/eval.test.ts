@@ -123,20 +123,20 @@ describe("a function on a host", { ...needsMachines(), concurrency: false }, () 
     );
   });
 
-  test("is refused where only the prompt has it, or an argument cannot be sent", () => {
+  test("is refused where no file exports it, or an argument cannot be sent", () => {
     const secret = 5;
     const local = () => secret;
     assert.throws(() => there().eval(local), {
       name: "InvalidArguments",
       message:
-        "eval: local is not exported by a file of the consfig, and only files are sent to a host, not what is around a function at the prompt; export it from a file, such as properties/checks.ts, and give what it needs as arguments",
+        "eval: local is neither exported by a file of the consfig nor typed at the prompt or in a playbook; export it from a file, such as properties/checks.ts",
     });
     assert.throws(() => there().eval(own.whereabouts, new Map() as never, "/"), {
       message:
         "eval: an argument is a Map; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored",
     });
     assert.throws(() => there().eval("uptime" as never), {
-      message: "eval: expected a function that a file of the consfig exports; got string",
+      message: "eval: expected a function; got string",
     });
   });
 });
