@@ -210,6 +210,31 @@ describe("sudo that asks for a password", needsMachines(), () => {
         });
       }
 
+    for (const kind of ["posix", "behind"] as const)
+      test(`${kind}: two hosts with the same user: each is asked for, or once those that share a credential`, {
+        timeout: limit(120),
+      }, async () => {
+        await on.machine.run(set(right));
+        await sudoers(rule);
+        const [first, second] = ["web1.example.org", "web2.example.org"];
+        const bothAskedWith = async (sudo: Hop, typed: readonly string[]) => {
+          const { ask, asked } = answering({ secrets: typed });
+          session.ask = ask;
+          const hops = hopsOf[kind]().map((hop) => (hop.hop === "sudo" ? sudo : hop));
+          for (const name of [first, second]) {
+            const report = await on.deploy([prop("cmd.single", "true")], hops, name);
+            assert.equal(report.status, "changed", report.failure?.message);
+            await session.connections.close();
+          }
+          return asked;
+        };
+        const questions = [first, second].map((name) => `[sudo] password for plain on ${name}:`);
+        assert.deepEqual(await bothAskedWith(via.sudo(), [right, right]), questions);
+        assert.deepEqual(await bothAskedWith(via.sudo({ credential: "corp" }), [right]), [
+          "[sudo] password for plain (corp):",
+        ]);
+      });
+
     test("a password that has expired: refused, with what to do", async () => {
       await sudoers(rule);
       await on.machine.run(set(right));
