@@ -13,6 +13,7 @@ import { greeting } from "./_greeting";
 import { keepHistory } from "./_history";
 import { IncompleteInput, warmUp as warmUpLanguage } from "./_language";
 import { DO_NOT_MARK_PASTES, MARK_PASTES } from "./_paste";
+import { suspendAsJob } from "./_suspend";
 import { terminalAsker } from "./asker";
 import { offerChoices } from "./choices";
 import { commandMeant, runCommand } from "./commands";
@@ -155,6 +156,7 @@ class Prompt {
     const server = repl.start(options);
     this.#installCommands(server);
     this.#installInterrupts(server);
+    suspendAsJob(server, this.keyboard, this.output);
     this.keyboard.paste = pasteInto(server);
     keepHistory(server, HISTORY_SIZE);
     return server;

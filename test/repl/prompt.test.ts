@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { stripVTControlCharacters } from "node:util";
 import { promised } from "../support/load";
-import { consfigWith, goOn } from "./_consfig";
+import { until as waitFor } from "../support/until";
+import { command, consfigWith, goOn } from "./_consfig";
 import { needsTerminal, prompt } from "./_terminal";
 
 test(
@@ -286,4 +289,29 @@ test("two deployments of one host at once are drawn apart", needsTerminal, async
   );
   assert.doesNotMatch(drawn, /same key|Warning|React/i);
   await type("1 + 1", /\n2\nconsfig> $/);
+});
+
+test("Ctrl-Z suspends the whole job, with what has started it", needsTerminal, async (t) => {
+  const { root, env } = consfigWith(t);
+  const child = spawn("script", ["-qfec", "bash --norc --noprofile -i", "/dev/null"], {
+    env: { ...env, TERM: "xterm" },
+    stdio: "pipe",
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let seen = "";
+  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  const type = async (typed: string, pattern: RegExp) => {
+    seen = "";
+    child.stdin.write(typed);
+    const shown = () => stripVTControlCharacters(seen).replaceAll("\r", "");
+    await waitFor(`${pattern} on the screen`, () => pattern.test(shown()), { seconds: 30, saw: shown });
+  };
+  // As npm does: a process in between, which waits.
+  await type(`sh -c "${process.execPath} ${command} --consfig ${root}; true"\r`, /consfig> $/);
+  await type("1 + 1\r", /\n2\nconsfig> $/);
+  await type("\u001a", /Stopped[^\n]*\n\S*[$#] $/);
+  await type("echo in $((1 + 2))\r", /\nin 3\n\S*[$#] $/);
+  await type("fg\r", /\nconsfig> $/);
+  await type("2 + 2\r", /\n4\nconsfig> $/);
+  await type("\u0004", /[$#] $/);
 });
