@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { ConsfigError } from "../lib/model/errors";
 import type { Consfig, Refresh } from "../lib/source/consfig";
-import { isRelative } from "../lib/source/resolve";
+import { isRelative, missingPackage } from "../lib/source/resolve";
 import { BuiltinValues } from "./_builtin-values";
 import { compileInput, type Statement } from "./_language";
 import { Scope } from "./scope";
@@ -101,7 +102,12 @@ export class Workspace {
     if (specifier === "consfigurator/properties") return require("../properties/index");
     if (isRelative(specifier) && this.consfig.import)
       return this.consfig.import(specifier, path.join(directory, "prompt"));
-    return createRequire(path.join(directory, "prompt.ts"))(specifier);
+    try {
+      return createRequire(path.join(directory, "prompt.ts"))(specifier);
+    } catch (error) {
+      const missing = missingPackage(error, specifier);
+      throw missing === undefined ? error : new ConsfigError(missing);
+    }
   }
 
   async #load(specifier: string, names: readonly string[], directory: string): Promise<unknown> {

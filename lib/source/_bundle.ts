@@ -5,7 +5,7 @@ import { InapplicableProperty } from "../model/errors";
 import type { Build } from "../util/build-cache";
 import { prebuiltAddons, withAddons } from "./_addons";
 import { requireFrom } from "./_module";
-import { packageName } from "./_outside";
+import { packageName } from "./resolve";
 
 /** One import of an npm package, or of a subpath of one. */
 export interface PackageImport {

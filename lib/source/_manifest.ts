@@ -12,13 +12,12 @@ import type { PackageImport } from "./_bundle";
 import type { ModuleGraph } from "./_graph";
 import type { Import, Traits } from "./_module";
 import { ModuleRefused, moduleFile } from "./_moduleFile";
-import { packageName } from "./_outside";
 import { importOf, installedFile, PackageTree } from "./_packages";
 import { awaitingIn, reach } from "./_reach";
 import { standInFor } from "./_standIns";
 import { refuseUnfit } from "./_unfit";
 import { asFile, type TreeFile, unloadedVersion, type WireModule, wireForm } from "./_wire-form";
-import { isEngine } from "./resolve";
+import { isEngine, packageName } from "./resolve";
 import { asJavaScript, contentHash, readVersion, type Version } from "./sources";
 
 export interface Tree {

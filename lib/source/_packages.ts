@@ -7,7 +7,7 @@ import { cacheHome } from "../util/package";
 import { type Addon, addonsIn } from "./_addons";
 import { type PackageImport, packageDirectory } from "./_bundle";
 import { requireFrom } from "./_module";
-import { packageName } from "./_outside";
+import { packageName } from "./resolve";
 import { contentHash, isFile } from "./sources";
 
 /** Increase this when the format of bundles changes. */

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { InapplicableProperty } from "../model/errors";
 import type { Import } from "./_module";
-import { packageName } from "./_outside";
 import type { WireModule } from "./_wire-form";
+import { packageName } from "./resolve";
 
 /**
  * Throws `InapplicableProperty`, with the line, for the first thing in a module of an executable that would not work on a

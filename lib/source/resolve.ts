@@ -59,3 +59,18 @@ function nearest(base: string, specifier: string): string | undefined {
   const [best] = similar(names, wanted);
   return best && specifier.slice(0, specifier.lastIndexOf("/") + 1) + best;
 }
+
+/** `@scope/name/sub` → `@scope/name`. */
+export const packageName = (specifier: string): string =>
+  specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+
+/** What to do when `error` says that the npm package of `specifier` is not installed; undefined for any other error. */
+export function missingPackage(error: unknown, specifier: string): string | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isMissing = code === "MODULE_NOT_FOUND" && message.startsWith(`Cannot find module '${specifier}'`);
+  const name = packageName(specifier);
+  return isMissing ? `cannot find the npm package "${name}"; run: npm install ${name}` : undefined;
+}

@@ -87,6 +87,19 @@ test("--verbose and .verbose on: every command, below its step", async (t) => {
   assert.deepEqual([wrong.code, wrong.stdout], [2, "usage: .verbose [on|off]\n"]);
 });
 
+test("a package that is not installed is named, at the line", async (t) => {
+  const { root, env } = consfigWith(t);
+  const { code, stdout } = await run(["--consfig", root], {
+    env,
+    cwd: root,
+    input: 'import { x } from "@no/pe/deep"\n',
+  });
+  assert.deepEqual(
+    [code, stdout.split("\n")[0]],
+    [2, 'cannot find the npm package "@no/pe"; run: npm install @no/pe'],
+  );
+});
+
 test("nothing in an invalid playbook runs", async (t) => {
   const { root, env } = consfigWith(t);
   const cases: [input: string, expected: RegExp][] = [
