@@ -25,10 +25,14 @@ export const noninteractive = { DEBIAN_FRONTEND: "noninteractive", APT_LISTCHANG
 const keepConfiguration = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"];
 /** Without a terminal between apt and dpkg, dpkg does not tell every twentieth of its database that it has read. */
 const plainOutput = ["-o", "Dpkg::Use-Pty=0"];
+/**
+ * Waits while another process holds a lock of apt or dpkg, and repeats a failed download without a pause: apt 2.6 of Debian
+ * 12 never ends the pause after a mirror was too busy (503) if it has nothing else left to fetch.
+ */
+export const patiently = ["-o", "DPkg::Lock::Timeout=60", "-o", "Acquire::Retries::Delay=false"];
 const withOptions = (args: readonly string[]) => [
   "apt-get",
-  "-o",
-  "DPkg::Lock::Timeout=60",
+  ...patiently,
   ...keepConfiguration,
   ...plainOutput,
   ...args,

@@ -156,11 +156,18 @@ export function debootstrapWords(inside: Inside, options: BootstrapOptions): str
   return ["debootstrap", ...optionWords(options), arch, os.debianSuite(value), root, ...mirror];
 }
 
+/** As `patiently` of apt-get; mmdebstrap keeps its options for apt in what it makes. */
+const neverWaiting = [
+  '--aptopt=Acquire::Retries::Delay "false"',
+  '--customize-hook=f=$1/etc/apt/apt.conf.d/99mmdebstrap; sed -i "/^Acquire::Retries::Delay /d" "$f"; [ -s "$f" ] || rm "$f"',
+];
+
 export function mmdebstrapWords(inside: Inside, options: BootstrapOptions, into: string): string[] {
   const { value, proxy } = inside;
   const { aptProxy = proxy } = options;
   return [
     ...["mmdebstrap", "--mode=root", "--format=directory", `--arch=${os.debianArchitectureString(value)}`],
+    ...neverWaiting,
     ...(aptProxy === null ? [] : [`--aptopt=Acquire::http { Proxy "${aptProxy}"; }`]),
     ...optionWords(options),
     ...["--", os.debianSuite(value), into, ...mirrorsOf(inside, options)],

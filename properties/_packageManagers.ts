@@ -1,5 +1,6 @@
 /** Managers of packages, and what packages are called in them. */
 import { InvalidArguments } from "consfigurator";
+import { patiently } from "./_aptGet";
 
 /** How a manager of packages is asked and told. Each command is followed by names of packages. */
 export interface Manager {
@@ -22,8 +23,8 @@ const known: Manager[] = [
     name: "apt",
     command: "apt-get",
     has: ["sh", "-c", `dpkg-query -W -f '\${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed`, "sh"],
-    install: ["apt-get", "-o", "DPkg::Lock::Timeout=60", "-y", "install"],
-    update: ["apt-get", "-o", "DPkg::Lock::Timeout=60", "update"],
+    install: ["apt-get", ...patiently, "-y", "install"],
+    update: ["apt-get", ...patiently, "update"],
   },
   {
     name: "pkgng",

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { eseqprops } from "../../lib/combinators";
 import { prepare } from "../../lib/engine/prepare";
 import * as apt from "../../properties/apt";
 import * as cmd from "../../properties/cmd";
 import * as os from "../../properties/os";
+import { gateway } from "../support/_network";
 import { needsMachines } from "../support/machines";
 import {
   bootSides,
@@ -62,6 +67,31 @@ test("each mirror is declared once, the newest first", () => {
   );
   assert.deepEqual(apt.getMirrors(model), ["http://b.example.org/debian", "http://a.example.org/debian"]);
 });
+
+/**
+ * Sources without packages, by the paths of their URLs. A host that asks for one that ends in `busy` is first told that the
+ * server is.
+ * apt 2.6 of Debian 12 waits a second before it asks again, and for ever when everything else has come by then.
+ */
+async function overloadedOnce() {
+  const asked = new Set<string>();
+  const nothing = createHash("sha256").digest("hex");
+  const server = createServer(({ url = "", socket }, response) => {
+    const isOverloaded = /\/busy\/.*InRelease$/.test(url) && !asked.has(`${socket.remoteAddress}`);
+    if (isOverloaded) asked.add(`${socket.remoteAddress}`);
+    const found = url.endsWith("/Release");
+    response.writeHead(isOverloaded ? 503 : found ? 200 : 404);
+    response.end(found ? `Date: Mon, 30 Nov 2026 00:00:00 UTC\nSHA256:\n ${nothing} 0 Packages\n` : "");
+  });
+  await once(server.listen(0, gateway), "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 /** Locks the file in its argument for a second, as apt does. */
 const holdLock = `use Fcntl; open(my $f, "+>>", $ARGV[0]) or die; my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
@@ -126,6 +156,20 @@ describe("apt on real hosts", needsMachines(), () => {
       );
       await side.machine.run(`rm ${file}`);
     }));
+
+  test("updated goes on when a mirror was overloaded for a moment", async () => {
+    await using mirror = await overloadedOnce();
+    await sides.both(async (side) => {
+      const source = (name: string) => `deb [trusted=yes] http://${gateway}:${mirror.port}/${name}/ ./\n`;
+      await side.machine.run(
+        `mv /etc/apt/sources.list /root; cat >/etc/apt/sources.list; echo 'Acquire::Retries::Delay "true";' >/etc/apt/apt.conf.d/zz`,
+        { input: source("busy") + source("idle") },
+      );
+      const { output } = await side.apply(apt.updated());
+      assert.match(output, /^Get:\d+ http:\S+\/busy \.\/ Release$/m);
+      await side.machine.run("mv /root/sources.list /etc/apt; rm /etc/apt/apt.conf.d/zz; apt-get -qq update");
+    });
+  });
 
   test("an automatically installed package is marked as manual", () =>
     sides.both(async (side) => {

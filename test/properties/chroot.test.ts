@@ -71,6 +71,8 @@ test("the commands: mirrors and proxy of the host inside, unless options replace
   assert.deepEqual(debootstrapWords(inside, {}).slice(-2), ["/srv/c", "http://a/debian"]);
   assert.deepEqual(mmdebstrapWords(inside, { include: ["a", "b"] }, "/srv/c/mmdebstrap"), [
     ...["mmdebstrap", "--mode=root", "--format=directory", "--arch=amd64"],
+    '--aptopt=Acquire::Retries::Delay "false"',
+    '--customize-hook=f=$1/etc/apt/apt.conf.d/99mmdebstrap; sed -i "/^Acquire::Retries::Delay /d" "$f"; [ -s "$f" ] || rm "$f"',
     '--aptopt=Acquire::http { Proxy "http://p:3142"; }',
     ...["--include=a,b", "--", "bookworm", "/srv/c/mmdebstrap", "http://a/debian", "http://b/debian"],
   ]);

@@ -275,7 +275,12 @@ export async function aptOptions(): Promise<string[]> {
   const dump = await run(["apt-config", "dump"]);
   const relevant =
     /^Acquire::(?:(?:http|https)::(?:Proxy|Timeout)[^ ]*|Check-Valid-Until|Check-Date|Retries) ".+";$/;
-  return ['Acquire::Languages "none"', ...dump.split("\n").filter((line) => relevant.test(line))];
+  // As properties/_aptGet.ts says.
+  return [
+    'Acquire::Languages "none"',
+    'Acquire::Retries::Delay "false"',
+    ...dump.split("\n").filter((line) => relevant.test(line)),
+  ];
 }
 
 /** Machines cannot reach a resolver on this computer's loopback: then this is the file with the real resolvers. */

@@ -15,7 +15,8 @@ export async function installDebianPackages(): Promise<string | undefined> {
   const missing = missingPackages();
   if (missing.length === 0) return undefined;
   process.stderr.write(`Installing Debian packages (${missing.join(" ")}) …\n`);
-  const apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy", "-o", "DPkg::Lock::Timeout=300"];
+  const options = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries::Delay=false"];
+  const apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy", ...options];
   // An update may fail for a source that has nothing to do with these packages.
   const update = await tryRun([...apt, "update"]);
   const install = await tryRun([...apt, "install", "--no-install-recommends", ...missing]);
