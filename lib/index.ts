@@ -19,7 +19,7 @@ export { type ImageCall, imageDumped, type RepetitionOptions } from "./executabl
 export { LATEST_IMAGE, sharedRuntime } from "./executable/places";
 export { type Difference, type DiffOptions, diff } from "./explore/diff";
 export { type Drifted, drift } from "./explore/drift";
-export type { FollowOptions } from "./explore/follow";
+export type { FileLine, FollowFileOptions, FollowOptions } from "./explore/follow";
 export { type Asking, type Evaluable, type Evaluated, on, type Ran } from "./explore/on";
 export type { Asked, Located, Rows, Unanswered } from "./explore/rows";
 export { type Happened, type Moment, since } from "./explore/since";

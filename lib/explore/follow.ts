@@ -1,15 +1,17 @@
-import type { Readable } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
-import { streamOf } from "../controller/streams";
 import { refuseArguments } from "../model/errors";
 import type { Hop } from "../model/hop";
+import type { Row } from "../model/rows";
 import type { Seen } from "../model/seen";
-import { entryOf, journalctl, type LogEntry, type LogOptions } from "../tables/logs";
-import { visibleText } from "../util/clean-text";
-import { shellQuote } from "../util/shell-quote";
+import type { LogEntry, LogOptions } from "../tables/logs";
+import { tryOrUndefined } from "../util/attempt";
+import { type FileLine, FollowedFile } from "./_followed-file";
+import { FollowedJournal } from "./_followed-journal";
+import { type FollowedSource, following } from "./_following";
 import { hopsTo } from "./_subjects";
 import type { Subject } from "./planned";
 import { Watch } from "./watching";
+
+export type { FileLine };
 
 /** Which entries of the journal are followed. */
 export interface FollowOptions extends Omit<LogOptions, "lines"> {
@@ -17,8 +19,16 @@ export interface FollowOptions extends Omit<LogOptions, "lines"> {
   readonly lines?: number;
 }
 
-/** A longer line of a host is left out, in characters. */
-const MOST_IN_LINE = 1024 * 1024;
+/** Which lines of files are followed. */
+export interface FollowFileOptions {
+  /** The newest so many of each file come first. Default: 10. */
+  readonly lines?: number;
+  /** Only those that match this regular expression (JavaScript). */
+  readonly grep?: string;
+}
+
+/** sshd(8) allows ten sessions in a connection. */
+const MOST_FILES = 5;
 
 /** Follows the journals of `subjects`. `silent`: whoever calls shows them. Throws `InvalidArguments`. */
 export function follow(
@@ -38,81 +48,80 @@ export function follow(
   );
   const wanted = which.grep === undefined ? 10 : 0;
   const first = lines ?? (which.since === undefined ? wanted : undefined);
-  const command = shellQuoted([
-    ...journalctl({ ...which, ...(first !== undefined && { lines: first }) }),
-    "--follow",
-  ]);
-  return new Watch(async (see, signal) => {
+  const options = { ...which, ...(first !== undefined && { lines: first }) };
+  return watchOf(subjects, hops, () => [new FollowedJournal(options)], silent);
+}
+
+/** Follows the files `paths` of `subjects`. Throws `InvalidArguments`. */
+export function followFiles(
+  subjects: readonly Subject[],
+  hops: readonly Hop[],
+  paths: readonly string[],
+  { lines = 10, grep }: FollowFileOptions = {},
+): Watch<FileLine> {
+  const wrong = paths.filter((each) => typeof each !== "string" || !/^\/[^\0\n]*$/.test(each));
+  const pattern = grep === undefined ? undefined : tryOrUndefined(() => new RegExp(grep, "u"));
+  refuseArguments(
+    "follow",
+    [
+      ...wrong.map(
+        (each) => `expected absolute paths, such as "/var/log/syslog"; got ${JSON.stringify(each)}`,
+      ),
+      ...(paths.length === 0 || paths.length > MOST_FILES
+        ? [`${paths.length} files are given; from one to ${MOST_FILES} can be followed together`]
+        : []),
+      ...(grep !== undefined && !pattern ? [`grep is no regular expression of JavaScript: ${grep}`] : []),
+      ...(Number.isInteger(lines) && lines >= 0
+        ? []
+        : [`lines is ${lines}; it is a number of lines, at least 0`]),
+    ],
+    followFiles,
+  );
+  return watchOf(subjects, hops, () => paths.map((path) => new FollowedFile(path, lines, pattern)));
+}
+
+/** `sources`: those of one host. */
+const watchOf = <R extends Row>(
+  subjects: readonly Subject[],
+  hops: readonly Hop[],
+  sources: () => readonly FollowedSource<R>[],
+  silent = false,
+): Watch<R> =>
+  new Watch(async (see, signal) => {
     await Promise.all(
-      subjects.map(async (subject) => {
-        try {
-          await followOne(subject, hopsTo(subject, hops), command, see, signal);
-        } catch (error) {
-          const lost = { host: subject.name, at: new Date().toISOString(), change: "lost" } as const;
-          if (!signal.aborted) see({ ...lost, message: (error as Error).message });
-        }
+      subjects.flatMap((subject) => {
+        const seeOf = sharedLink(see);
+        return sources().map(async (source) => {
+          const seen = seeOf();
+          try {
+            await following(subject.name, hopsTo(subject, hops), source, seen, signal);
+          } catch (error) {
+            const { message } = error as Error;
+            seen({ host: subject.name, at: new Date().toISOString(), change: "lost", message });
+          }
+        });
       }),
     );
   }, silent);
-}
 
-const shellQuoted = (words: readonly string[]): string => words.map((word) => shellQuote(word)).join(" ");
-
-/** Resolves when `signal` aborts and the command has ended. */
-async function followOne(
-  { name: host }: Subject,
-  chain: readonly Hop[],
-  command: string,
-  see: (seen: Seen<LogEntry>) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const stream = await streamOf(host, chain, command, signal);
-  const stopping = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  eachLine(stream.output, (line) => {
-    const row = signal.aborted ? undefined : rowOf(line);
-    if (row) see({ host, at: row.time, change: "new", row });
-  });
-  try {
-    await Promise.race([stopping, stream.ended]);
-  } finally {
-    await stream.close();
-  }
-  if (!signal.aborted) throw new Error("journalctl has ended");
-}
-
-/** Undefined for what is no entry. */
-function rowOf(line: string): LogEntry | undefined {
-  try {
-    const entry = entryOf(JSON.parse(line) as Record<string, unknown>);
-    const clean = (text: string | null) => text && visibleText(text);
-    return {
-      time: entry.time,
-      priority: entry.priority,
-      unit: clean(entry.unit),
-      program: clean(entry.program),
-      message: clean(entry.message) ?? "",
+/** Several sources of a host have one link: what happens to it is seen once. */
+function sharedLink<R>(see: (seen: Seen<R>) => void): () => (seen: Seen<R>) => void {
+  const lost = new Set<object>();
+  const messages = new Set<string | undefined>();
+  return () => {
+    const source = {};
+    return (seen) => {
+      const { change, message } = seen;
+      if (change === "lost") {
+        lost.add(source);
+        if (messages.has(message)) return;
+        messages.add(message);
+      } else if (change === "back") {
+        lost.delete(source);
+        if (lost.size > 0) return;
+        messages.clear();
+      }
+      see(seen);
     };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Calls `take` with each line of `input`, except those that are too long. */
-function eachLine(input: Readable, take: (line: string) => void): void {
-  const decoder = new StringDecoder("utf8");
-  let begun = "";
-  let isTooLong = false;
-  input.on("data", (chunk: Buffer) => {
-    const [first = "", ...others] = decoder.write(chunk).split("\n");
-    begun = isTooLong ? "" : begun + first;
-    for (const next of others) {
-      if (!isTooLong) take(begun);
-      isTooLong = false;
-      begun = next;
-    }
-    isTooLong ||= begun.length > MOST_IN_LINE;
-  });
+  };
 }

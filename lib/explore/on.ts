@@ -7,7 +7,7 @@ import type { LogEntry } from "../tables/logs";
 import { type Evaluable, type Evaluated, evaluationOf } from "./_evaluation";
 import { Questions, type Ran } from "./_questions";
 import { type GivenHosts, subjectsIn } from "./_subjects";
-import { type FollowOptions, follow } from "./follow";
+import { type FileLine, type FollowFileOptions, type FollowOptions, follow, followFiles } from "./follow";
 import { type Asked, asked, type Located } from "./rows";
 import type { Watch } from "./watching";
 
@@ -35,9 +35,17 @@ export type Asking = {
   eval<A extends readonly unknown[], T>(fn: Evaluable<A, T>, ...args: A): Asked<Evaluated<T>>;
   /**
    * Follows the journals: the newest entries, then further ones as they come, until it is stopped, as with Ctrl-C. No process
-   * of it stays on a host then, nor when the link is lost, which ends it for that host.
+   * of it stays on a host then, nor when the link is lost. A lost link is opened again after growing pauses, and the entries
+   * since then come; where some may be missing, that is noted.
    */
   follow(options?: FollowOptions): Watch<LogEntry>;
+  /**
+   * Follows files, given by absolute paths: their newest lines, then further ones within a second, also when a file is
+   * replaced, as logrotate does, or truncated, or does not exist yet. Otherwise as for journals.
+   *
+   * @example on(web1).follow("/var/log/nginx/access.log")
+   */
+  follow(files: string | readonly string[], options?: FollowFileOptions): Watch<FileLine>;
 };
 
 /**
@@ -58,6 +66,9 @@ export function on(hosts: GivenHosts, ...hops: readonly (Hop | readonly Hop[])[]
   const run = (command: string) => asked(questions.run(command, callSite()));
   const evaluate = (fn: Evaluable<never[], unknown>, ...args: unknown[]) =>
     asked(questions.evaluate(evaluationOf(fn, args, callSite(), evaluate)));
-  const followed = (options?: FollowOptions) => follow(subjects, chain, options);
+  const followed = (files?: string | readonly string[] | FollowOptions, options?: FollowFileOptions) =>
+    typeof files === "string" || Array.isArray(files)
+      ? followFiles(subjects, chain, [files].flat() as string[], options)
+      : follow(subjects, chain, files as FollowOptions | undefined);
   return { ...Object.fromEntries(members), ask, run, eval: evaluate, follow: followed } as Asking;
 }

@@ -156,7 +156,7 @@ export class Asking {
     return true;
   }
 
-  /** The newest entries, then further ones; again after a while when the link is lost. */
+  /** The newest entries, then further ones; again after a while when the host cannot be reached. */
   #follow(host: string): void {
     const watch = follow([hosts.get(host) ?? { name: host }], [], { lines: NEWEST }, true);
     this.#logs.set(host, watch);
@@ -166,7 +166,7 @@ export class Asking {
       const [rows, at] = [came, Date.now()];
       came = [];
       if (watch.stopped || rows.length === 0) return;
-      // After a loss, entries of before come again.
+      // Followed anew, entries of before come again.
       if (isFirst) this.#tell({ kind: "answered", pane: "logs", host, rows: [], at });
       isFirst = false;
       this.#tell({ kind: "logged", host, rows, at });
@@ -180,11 +180,14 @@ export class Asking {
       } else if (change === "lost") {
         tellAll();
         this.#tell({ kind: "lost", pane: "logs", host, message });
-        this.#timers.set(
-          host,
-          setTimeout(() => this.#follow(host), EVERY_S_IF_LOST * 1000),
-        );
-      }
+      } else if (change === "back") this.#tell({ kind: "logged", host, rows: [], at: Date.now() });
+    });
+    void watch.then(() => {
+      if (this.#logs.get(host) !== watch) return;
+      this.#timers.set(
+        host,
+        setTimeout(() => this.#follow(host), EVERY_S_IF_LOST * 1000),
+      );
     });
   }
 

@@ -3,7 +3,8 @@ import type { Cell, Row } from "../../lib/model/rows";
 import type { Seen } from "../../lib/model/seen";
 import { colour } from "../_colour";
 
-const SIGNS = { new: "+", changed: "~", gone: "-", lost: "✗", back: "✓" } as const;
+const SIGNS = { new: "+", changed: "~", gone: "-", lost: "✗", back: "✓", noted: "!" } as const;
+const HOST_COLOURS = { lost: colour.red, back: colour.green, noted: colour.yellow };
 const HUES = ["cyan", "magenta", "blue", "yellow", "green"] as const;
 
 /** Shows what a watch sees, one line each; each host has its own colour. */
@@ -14,16 +15,23 @@ export class WatchLines {
     const hue = this.#hosts.get(host) ?? HUES[this.#hosts.size % HUES.length] ?? "cyan";
     this.#hosts.set(host, hue);
     const head = `${colour.dim(at.slice(11, 19))} ${colour[hue](host)}`;
-    if (!row) return `${head} ${colour.red(`${SIGNS[change]} ${message ?? "it answers again"}`)}`;
+    if (change === "lost" || change === "back" || change === "noted")
+      return `${head} ${HOST_COLOURS[change](`${SIGNS[change]} ${message ?? "it answers again"}`)}`;
+    if (!row) return head;
     if (isEntry(row)) return `${head} ${entryText(row)}`;
+    if (isLine(row))
+      return `${head} ${colour.dim(cellText(row["path"]))} ${stripVTControlCharacters(String(row["line"]))}`;
     const text = before ? changeText(before, row) : rowText(row);
-    const paint = { new: colour.green, gone: colour.red, changed: colour.yellow, lost: String, back: String };
+    const paint = { new: colour.green, gone: colour.red, changed: colour.yellow };
     return `${head} ${paint[change](SIGNS[change])} ${text}`;
   }
 }
 
 /** An entry of a journal, whose time is that of the line. */
 const isEntry = (row: Row): boolean => "message" in row && "priority" in row && "time" in row;
+
+/** A line of a file that is followed. */
+const isLine = (row: Row): boolean => Object.keys(row).join() === "path,line";
 
 function entryText(row: Row): string {
   const { priority, program, unit, message } = row;

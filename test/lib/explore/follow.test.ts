@@ -50,16 +50,61 @@ describe("the journals of hosts are followed", { ...needsMachines(), concurrency
       assert.equal(session.watches.size, 0);
     });
 
-  test("a link that is lost ends it, and no process is left", async () => {
+  test("a link that is lost is opened again, and the entries since then come once", async (t) => {
     const proxy = await rigged.proxy();
-    const following = on(name, rigged.ssh("root", proxy)).follow();
+    const following = on(name, rigged.ssh("root", proxy)).follow({ since: "-1h", grep: "^probe " });
     const seen: Seen[] = [];
     following.subscribe((each) => seen.push(each));
-    await until("entries", () => seen.length > 0);
-    proxy.cut();
-    await until("the loss", () => seen.some(({ change }) => change === "lost"));
-    await following;
+    t.after(() => following.stop());
+    const said = () => seen.map(({ change, row }) => row?.["message"] ?? change);
+    const until_ = (what: string, holds: () => boolean) =>
+      until(what, holds, { saw: () => JSON.stringify(seen) });
+    await rigged.machine.run("logger probe 1; logger probe 2");
+    await until_("entries", () => said().includes("probe 2"));
+    const quiet = on(name, rigged.ssh("root", proxy)).follow({ grep: "^meanwhile " });
+    const heard: unknown[] = [];
+    quiet.subscribe(({ row }) => row && heard.push(row["message"]));
+    t.after(() => quiet.stop());
+    await until("both", async () => (await left()).match(/journalctl/g)?.length === 2, {
+      saw: () => "processes",
+    });
+    proxy.cut("refuse");
+    await until_("the loss", () => said().includes("lost"));
     await until("no process", async () => (await left()) === "", { saw: () => "processes" });
+    await rigged.machine.run("logger probe 3; logger meanwhile 1; logger probe 4");
+    proxy.restore();
+    await until_("what came meanwhile", () => said().includes("probe 4"));
+    assert.deepEqual(said(), ["probe 1", "probe 2", "lost", "back", "probe 3", "probe 4"]);
+    assert.match(seen[2]?.message ?? "", /; connecting again until it answers$/);
+    await until("what nothing had come before", () => heard.length > 0, { saw: () => "nothing" });
+    assert.deepEqual(heard, ["meanwhile 1"]);
+    quiet.stop();
+    following.stop();
+    await Promise.all([quiet, following]);
+    assert.equal(await left(), "");
+  });
+
+  test("entries that the journal has no longer are said to be missing", async (t) => {
+    const proxy = await rigged.proxy();
+    const following = on(name, rigged.ssh("root", proxy)).follow({ lines: 1 });
+    const seen: Seen[] = [];
+    following.subscribe((each) => seen.push(each));
+    t.after(() => following.stop());
+    const saw = (what: string, holds: (each: Seen) => boolean) =>
+      until(what, () => seen.some(holds), { saw: () => JSON.stringify(seen) });
+    await saw("the newest entry", ({ change }) => change === "new");
+    await rigged.machine.run("logger vacuum 1");
+    await saw("an entry", ({ row }) => row?.["message"] === "vacuum 1");
+    proxy.cut("refuse");
+    await saw("the loss", ({ change }) => change === "lost");
+    await rigged.machine.run("logger vacuum 2; journalctl --rotate --vacuum-size=1; logger vacuum 3");
+    proxy.restore();
+    await saw("what came after that", ({ row }) => row?.["message"] === "vacuum 3");
+    assert.deepEqual(
+      seen.flatMap(({ change, message = "" }) => (change === "noted" ? [message] : [])),
+      ["entries may be missing here: the journal no longer has those that came after the last one"],
+    );
+    assert.ok(!seen.some(({ row }) => row?.["message"] === "vacuum 2"));
   });
 
   test("what is there already comes first, and lines do not go with grep", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -26,6 +26,8 @@ test("what is seen is one line each, with what has changed", () => {
       change: "new",
       row: { time: seen.at, priority: 6, unit: "a.service", program: "a", message: "hello\u001b[2J\nyou" },
     }),
+    lines.line({ ...seen, change: "noted", message: "/a was replaced; following the new one" }),
+    lines.line({ ...seen, change: "new", row: { path: "/a", line: "  at b.js:1" } }),
   ];
   assert.deepEqual(shown.map(stripVTControlCharacters), [
     "12:00:05 web1 + nginx  active  3",
@@ -33,6 +35,8 @@ test("what is seen is one line each, with what has changed", () => {
     "12:00:05 web1 ✗ no route",
     "12:00:05 web1 ✓ it answers again",
     "12:00:05 web1 a hello you",
+    "12:00:05 web1 ! /a was replaced; following the new one",
+    "12:00:05 web1 /a   at b.js:1",
   ]);
 });
 
@@ -50,4 +54,19 @@ test("at the prompt, Ctrl-C ends a watch, and the prompt comes back", needsTermi
   at.keys("\u0003");
   await at.until(/consfig> $/);
   await at.type("1 + 1", /\n2\n/);
+});
+
+test("at the prompt, files are followed until Ctrl-C", needsTerminal, async (t) => {
+  const place = mkdtempSync(path.join(tmpdir(), "follow-test-"));
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  const file = path.join(place, "log");
+  writeFileSync(file, "one\n");
+  const at = await prompt(t);
+  at.keys(`on("here.example.org", via.local()).follow("${file}")\r`);
+  await at.until(/\d\d:\d\d:\d\d here\.example\.org \S+ one/);
+  appendFileSync(file, "two\n");
+  await at.until(/ two\n/);
+  at.keys("\u0003");
+  await at.until(/consfig> $/);
+  await at.type("1 + 1", /2\nconsfig> $/);
 });
