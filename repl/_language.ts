@@ -105,7 +105,7 @@ function cached(text: string, compile: () => string): string {
 /** Raise the first when `_input-compiler.ts` or `_statements.ts` changes its output for the same text. */
 const versions = (): string =>
   [
-    "4",
+    "5",
     ...["typescript", "ts-node"].map(
       (name) => (require(`${name}/package.json`) as { version: string }).version,
     ),

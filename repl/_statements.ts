@@ -32,7 +32,8 @@ class Builder {
   ) {}
 
   /**
-   * `module.exports = function (scope, load) { with (scope) { return [ …statements ] } }`; functions come first.
+   * `module.exports = function (scope, load) { void module; with (scope) { return [ …statements ] } }`; functions come
+   * first. What is made by a statement keeps the module, by which `_closure.ts` finds its input.
    */
   program(all: readonly ts.Statement[]): ts.Statement {
     const { factory: f } = this;
@@ -55,7 +56,10 @@ class Builder {
       undefined,
       parameters,
       undefined,
-      f.createBlock([body], true),
+      f.createBlock(
+        [f.createExpressionStatement(f.createVoidExpression(f.createIdentifier("module"))), body],
+        true,
+      ),
     );
     return f.createExpressionStatement(
       f.createAssignment(f.createPropertyAccessExpression(f.createIdentifier("module"), "exports"), made),
