@@ -96,12 +96,23 @@ export const loadPicture = () => (loading ??= loadForProduction());
 async function loadForProduction() {
   const before = process.env["NODE_ENV"];
   process.env["NODE_ENV"] = "production";
+  const { fetch } = globalThis;
+  globalThis.fetch = (resource, options) =>
+    isEmbedded(resource) ? Promise.reject(new Error("it is embedded")) : fetch(resource, options);
   try {
     const { loadInk, startPicture } = require("./_picture") as typeof import("./_picture");
     const { startDrawing } = require("../look/_drawing") as typeof import("../look/_drawing");
     return { ink: await loadInk(), startPicture, startDrawing };
   } finally {
+    globalThis.fetch = fetch;
     if (before === undefined) delete process.env["NODE_ENV"];
     else process.env["NODE_ENV"] = before;
   }
 }
+
+/**
+ * The code of ink's layout engine. Where there is `fetch`, the engine fetches it from itself, for which Node would load what needs
+ * 14 MB; otherwise, or when that fails, it decodes it.
+ */
+const isEmbedded = (resource: unknown): boolean =>
+  typeof resource === "string" && resource.startsWith("data:application/octet-stream;base64,");

@@ -27,6 +27,7 @@ test("a short deployment is only printed", async () => {
 
 test("ink is loaded with React's build for production, and the environment stays as it is", async () => {
   const { NODE_ENV } = process.env;
+  const { fetch } = globalThis;
   await warmUp();
   // A file that was only searched for its exports is in the cache, too.
   const modules = Object.values(require.cache).filter((module) => module?.loaded);
@@ -39,6 +40,9 @@ test("ink is loaded with React's build for production, and the environment stays
     [],
   );
   assert.equal(process.env["NODE_ENV"], NODE_ENV);
+  assert.equal(globalThis.fetch, fetch);
+  const ofNode = (process as unknown as { moduleLoadList: string[] }).moduleLoadList;
+  assert.ok(!ofNode.some((each) => each.includes("undici")), "for the fetch of what is in memory");
 });
 
 test("a window that becomes narrower wraps the lines of the drawing", () => {
