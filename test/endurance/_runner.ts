@@ -28,6 +28,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   const { program } = require(`./${name}`) as { program: Program };
   const problem = program.machines === false ? undefined : await installDebianPackages();
   if (problem !== undefined) process.stderr.write(`${problem}\n`);
+  // With its machines and prompts.
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)
+    process.once(signal, () => process.exit(code));
   const options = { count: count ?? program.count, seed: seed ?? Date.now() % 2 ** 31, print: console.log };
   console.log(`${name}: --count ${options.count} --seed ${options.seed}`);
   try {

@@ -52,6 +52,11 @@ export async function soak(
   { count, print }: ProgramOptions,
 ): Promise<readonly string[]> {
   const cleanups: (() => void)[] = [];
+  const cleanUp = () => {
+    for (const clean of cleanups.splice(0).reverse()) clean();
+  };
+  // Also of a run that is interrupted.
+  process.once("exit", cleanUp);
   const cache = path.join(directory, "cache");
   mkdirSync(cache, { recursive: true });
   const open = () =>
@@ -85,7 +90,8 @@ export async function soak(
     print(lines.join("\n"));
     return problems;
   } finally {
-    for (const clean of cleanups.reverse()) clean();
+    process.off("exit", cleanUp);
+    cleanUp();
   }
 }
 
