@@ -87,7 +87,7 @@ export function shownFile(file: string): string {
 
 /** `compile()`, or its cached result for the same text. Failing to write the cache is not an error. */
 function cached(text: string, compile: () => string): string {
-  const key = createHash("sha256").update(`${versions()}\0${text}`).digest("hex");
+  const key = createHash("sha256").update(`${makers()}\0${text}`).digest("hex");
   const file = path.join(cacheHome, "playbooks", `${key}.js`);
   try {
     return fs.readFileSync(file, "utf8");
@@ -102,14 +102,16 @@ function cached(text: string, compile: () => string): string {
   }
 }
 
-/** Raise the first when `_input-compiler.ts` or `_statements.ts` changes its output for the same text. */
-const versions = (): string =>
+/** What makes the compiled form: the versions of the compiler, and our own code. */
+const makers = (): string =>
   [
-    "5",
     ...["typescript", "ts-node"].map(
       (name) => (require(`${name}/package.json`) as { version: string }).version,
     ),
-  ].join(" ");
+    ...["_input-compiler.ts", "_statements.ts", "_awaited.ts"].map((name) =>
+      fs.readFileSync(path.join(__dirname, name), "utf8"),
+    ),
+  ].join("\0");
 
 type Factory = (scope: object, load: InputContext["load"]) => Statement[];
 

@@ -15,8 +15,6 @@ const { refusalOf } = require("../util/own-directory.js");
 const { cacheHome, root } = require("../util/package.js");
 const { mapStacks, mapTextIn, setSourceMap, withMapAt } = require("../util/source-maps.js");
 
-/** Increase this when the compiled form changes without a change of version numbers. */
-const FORMAT = 7;
 const { name: ownName, exports: ownExports } = require(path.join(root, "package.json"));
 
 // What is in the cache is run.
@@ -30,7 +28,17 @@ if (refusal !== undefined) {
 
 const compiledDirectory = path.join(cacheHome, "compiled");
 
-const versions = ["typescript", "ts-node"].map((name) => require(`${name}/package.json`).version).join(" ");
+/** What makes the compiled form: the versions of the compiler, and our own code. */
+const makers = createHash("sha256")
+  .update(
+    [
+      ...["typescript", "ts-node"].map((name) => require(`${name}/package.json`).version),
+      ...["register.js", "compiler.js", "_traits.js", "_transformers.js", "../util/source-maps.js"].map(
+        (name) => fs.readFileSync(path.join(__dirname, name), "utf8"),
+      ),
+    ].join("\0"),
+  )
+  .digest("hex");
 
 /** Cached files that this process read or wrote, so that pruning knows what is in use. */
 const used = new Set();
@@ -38,7 +46,8 @@ const used = new Set();
 /** Cache key of the compiled form of `code`: a hash of everything it depends on. */
 function cacheKey(code, file, options) {
   return createHash("sha256")
-    .update(`${FORMAT} ${versions} ${JSON.stringify(options)}\0`)
+    .update(makers)
+    .update(`${JSON.stringify(options)}\0`)
     .update(path.basename(file))
     .update("\0")
     .update(code)
