@@ -279,7 +279,7 @@ console.log((await on(web1).deployments())[0].status)
     });
     const playbook = path.join(root, "checks.repl");
     const { code, stdout, stderr } = await run(["play", playbook, "--consfig", root], { env });
-    assert.deepEqual([code, stderr], [0, ""]);
+    assert.deepEqual([code, stderr], [0, ""], stdout);
     assert.match(stdout, /^\[\{"host":"web1.example.org","value":\["web1",true,"aa"\]\}\]$/m);
     assert.match(stdout, /^ +at checks\.repl:8:63$/m);
     assert.match(stdout, /^TypeError: Cannot read .* \(checks\.repl:8:63\)$/m);
