@@ -77,9 +77,10 @@ if { [ -x bin/umount ] || [ -x sbin/umount ]; } && pivot_root . . 2>/dev/null; t
 
 async function checkTree(parent: Connection, into: string, hop: string): Promise<void> {
   const directory = shellQuote(into);
+  // A link to /bin/busybox, as Alpine has it, leads elsewhere out here.
   const { stdout } = await resultOf(
     parent,
-    `id -u; [ -d ${directory} ] && echo directory; [ -x ${directory}/bin/sh ] && echo shell; uname`,
+    `id -u; [ -d ${directory} ] && echo directory; { [ -x ${directory}/bin/sh ] || [ -L ${directory}/bin/sh ]; } && echo shell; uname`,
   );
   const [uid, ...facts] = stdout.split("\n");
   if (uid !== "0") throw new ConnectionFailed(hop, "needs root; add via.sudo() before it");
