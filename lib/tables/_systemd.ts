@@ -1,4 +1,5 @@
 import type { PosixTarget } from "../model/target";
+import { askedOf } from "./_absent";
 
 /** The properties `names` of the units that match `pattern` and that systemd has loaded, one map a unit. */
 export async function unitsMatching(
@@ -6,16 +7,12 @@ export async function unitsMatching(
   pattern: string,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, string>[]> {
-  const { stdout } = await target.query([
-    "systemctl",
-    "show",
-    "--no-pager",
-    "--timestamp=unix",
-    "-p",
-    ["Id", "LoadState", ...names].join(","),
-    "--",
-    pattern,
-  ]);
+  const shown = ["systemctl", "show", "--no-pager", "--timestamp=unix"];
+  const { stdout } = await askedOf(
+    target,
+    [...shown, "-p", ["Id", "LoadState", ...names].join(","), "--", pattern],
+    "the host has no systemctl(1): it is not run by systemd, whose units this table has",
+  );
   return stdout
     .split("\n\n")
     .map((block) => new Map(block.split("\n").map((line) => fieldOf(line))))

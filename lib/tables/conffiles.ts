@@ -1,5 +1,6 @@
 import { object } from "../model/schema";
 import { deftable } from "../model/table";
+import { askedOf } from "./_absent";
 
 /** The configuration files of the installed packages, as dpkg knows them. `state`: "as installed", "changed" or "missing". */
 export const conffiles = deftable({
@@ -7,7 +8,11 @@ export const conffiles = deftable({
   args: object({}),
   call: () => ({}),
   rows: async (_args, target) => {
-    const { stdout } = await target.query(["dpkg-query", "-W", "-f", "${Package}\\n${Conffiles}\\n"]);
+    const { stdout } = await askedOf(
+      target,
+      ["dpkg-query", "-W", "-f", "${Package}\\n${Conffiles}\\n"],
+      "the host has no dpkg, which knows the configuration files of packages",
+    );
     const known = conffilesIn(stdout);
     const paths = known.map(({ path }) => path);
     // It fails when one of them is missing, or may not be read.

@@ -1,5 +1,6 @@
 import { integer, object, optional, string } from "../model/schema";
 import { deftable } from "../model/table";
+import { askedOf } from "./_absent";
 import { jsonOf } from "./_json";
 
 /** Which entries of the journal are wanted. */
@@ -25,7 +26,8 @@ export const logs = deftable({
   }),
   call: ({ lines = 100, ...more }: LogOptions = {}) => ({ lines, ...more }),
   rows: async ({ unit, since, grep, lines }, target) => {
-    const { stdout } = await target.query(
+    const { stdout } = await askedOf(
+      target,
       [
         ...journalctl({
           lines,
@@ -35,6 +37,7 @@ export const logs = deftable({
         }),
         "--no-pager",
       ],
+      'the host has no journalctl(1), so it has no journal; its logs are files, such as follow("/var/log/messages")',
       // It fails when no entry matches.
       { mayFail: grep !== undefined },
     );

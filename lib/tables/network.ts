@@ -1,8 +1,7 @@
-import { FailedChange } from "../model/errors";
 import { object } from "../model/schema";
 import { deftable } from "../model/table";
-import type { PosixTarget } from "../model/target";
-import { jsonOf } from "./_json";
+import { links, routesOf } from "./_links";
+import { sockets } from "./_sockets";
 
 /**
  * The ports on which something listens, by number. The program is known to root only, unless it is the user's own.
@@ -12,8 +11,14 @@ export const ports = deftable({
   args: object({}),
   call: () => ({}),
   rows: async (_args, target) =>
-    (await sockets(target, "-l -n -t -u -p"))
-      .map(({ protocol, local, program, pid }) => ({ ...local, protocol, program, pid }))
+    (await sockets(target, "listening"))
+      .map(({ protocol, local: { port, address }, program, pid }) => ({
+        port,
+        address,
+        protocol,
+        program,
+        pid,
+      }))
       .sort((one, other) => one.port - other.port),
 });
 
@@ -23,16 +28,15 @@ export const connections = deftable({
   args: object({}),
   call: () => ({}),
   rows: async (_args, target) =>
-    (await sockets(target, "-n -t -u -p state established")).map(
-      ({ protocol, local, peer, program, pid }) => ({
-        ...local,
-        peer: peer.address,
-        peerPort: peer.port,
-        protocol,
-        program,
-        pid,
-      }),
-    ),
+    (await sockets(target, "connected")).map(({ protocol, local, peer, program, pid }) => ({
+      port: local.port,
+      address: local.address,
+      peer: peer.address,
+      peerPort: peer.port,
+      protocol,
+      program,
+      pid,
+    })),
 });
 
 /** The network interfaces, with their addresses and the lengths of their prefixes. */
@@ -41,11 +45,11 @@ export const interfaces = deftable({
   args: object({}),
   call: () => ({}),
   rows: async (_args, target) =>
-    (await ip<Interface>(target, "address")).map(({ ifname, operstate, address, mtu, addr_info = [] }) => ({
-      name: ifname,
-      state: operstate.toLowerCase(),
-      mac: address ?? null,
-      addresses: addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`),
+    (await links(target)).map(({ name, state, mac, addresses, mtu }) => ({
+      name,
+      state,
+      mac,
+      addresses,
       mtu,
     })),
 });
@@ -55,58 +59,12 @@ export const routes = deftable({
   name: "tables.routes",
   args: object({}),
   call: () => ({}),
-  rows: async (_args, target) => {
-    const both = await Promise.all([ip<Route>(target, "-4 route"), ip<Route>(target, "-6 route")]);
-    return both.flat().map(({ dst, gateway, dev, prefsrc, metric }) => ({
-      destination: dst,
-      via: gateway ?? null,
-      interface: dev ?? null,
-      source: prefsrc ?? null,
-      metric: metric ?? null,
-    }));
-  },
+  rows: async (_args, target) =>
+    (await routesOf(target)).map(({ destination, via, interface: device, source, metric }) => ({
+      destination,
+      via,
+      interface: device,
+      source,
+      metric,
+    })),
 });
-
-/** What ip(8) prints of an interface, and of a route. */
-interface Interface {
-  readonly ifname: string;
-  readonly operstate: string;
-  readonly address?: string;
-  readonly mtu: number;
-  readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number }[];
-}
-interface Route {
-  readonly dst: string;
-  readonly gateway?: string;
-  readonly dev?: string;
-  readonly prefsrc?: string;
-  readonly metric?: number;
-}
-
-async function ip<T>(target: PosixTarget, about: string): Promise<readonly T[]> {
-  if (!(await target.hasCommand("ip"))) throw missing("ip");
-  const { stdout } = await target.query(`ip -j ${about}`);
-  return jsonOf(stdout || "[]", "ip") as T[];
-}
-
-async function sockets(target: PosixTarget, options: string) {
-  if (!(await target.hasCommand("ss"))) throw missing("ss");
-  const { stdout } = await target.query(`ss -H ${options}`);
-  return stdout.split("\n").flatMap((line) => {
-    const words = line.trim().split(/\s+/);
-    // The state is left out where it was asked for.
-    const at = words.findIndex((word, index) => index > 0 && /^\d+$/.test(word));
-    const [local, peer] = [placeOf(words[at + 2]), placeOf(words[at + 3])];
-    if (at < 0 || !local || !peer) return [];
-    const [, program = null, pid] = /\("([^"]*)",pid=(\d+)/.exec(words.slice(at + 4).join(" ")) ?? [];
-    return [{ protocol: words[0] ?? "", local, peer, program, pid: pid === undefined ? null : Number(pid) }];
-  });
-}
-
-function placeOf(text = ""): { port: number; address: string } | undefined {
-  const [, address, port = ""] = /^\[?(.*?)\]?:(\d+|\*)$/.exec(text) ?? [];
-  return address === undefined ? undefined : { port: port === "*" ? 0 : Number(port), address };
-}
-
-const missing = (program: string) =>
-  new FailedChange(`the host has no ${program}(8); install iproute2 there`);

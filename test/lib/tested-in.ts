@@ -9,6 +9,9 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/via.ts": "test/lib/connection/conformance.test.ts",
 
   "lib/tables/": "test/lib/explore/on.test.ts",
+  "lib/tables/_absent.ts": "test/lib/tables/busybox.test.ts",
+  "lib/tables/_links.ts": "test/lib/tables/freebsd.test.ts",
+  "lib/tables/_sockets.ts": "test/lib/tables/freebsd.test.ts",
   "lib/tables/_wtmp.ts": "test/lib/tables/reboots.test.ts",
   "lib/explore/_questions.ts": "test/lib/explore/on.test.ts",
   "lib/explore/_changes.ts": "test/lib/explore/drift.test.ts",
