@@ -120,7 +120,10 @@ class Capture {
       return isBuiltin(name)
         ? `a set of properties; for the module of Node, import it under another name: import * as node${name[0]?.toUpperCase()}${name.slice(1)} from "node:${name}"`
         : "a set of properties, and properties are applied by deploy(…)";
-    if (typeof value !== "function") return undefined;
+    if (typeof value !== "function")
+      return Object.values(value).some((each) => typeof each === "function")
+        ? `an object with functions; ${EXPORT}`
+        : undefined;
     const text = Function.prototype.toString.call(value);
     return text.endsWith("{ [native code] }")
       ? "a bound or native function, whose code cannot be sent; write a function that calls it"

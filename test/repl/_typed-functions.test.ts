@@ -170,6 +170,11 @@ const refusals: readonly { readonly typed: readonly string[]; readonly message: 
       "eval: helper uses seen, and seen is a Map; only strings, numbers, booleans, null, arrays and plain objects can be sent and stored",
   },
   {
+    typed: ["const there = on(web1)", "on(web1).eval(() => there.ports())"],
+    message:
+      "eval: the function uses there, which is an object with functions; export it, or a function that uses it, from a file such as properties/checks.ts",
+  },
+  {
     typed: ["let count = 0", "on(web1).eval(() => { count += 1 })"],
     message:
       "eval: the function assigns count, of which the host would have a copy; let it return the new value",
