@@ -55,6 +55,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/asker.ts": "test/repl/asker.test.ts",
   "lib/controller/questions.ts": "test/lib/controller/host-run.test.ts",
   "lib/model/_event-fields.ts": "test/lib/model/host-events.test.ts",
+  "lib/model/_event-shapes.ts": "test/lib/model/host-events.test.ts",
   "lib/model/secret-stream.ts": "test/lib/engine/questions.test.ts",
   "lib/target/feed.ts": "test/lib/data/large.test.ts",
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
