@@ -3,9 +3,9 @@ import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
 import { until } from "../../support/until";
 import type { Rig } from "../agent/_rig";
 
-/** Processes of sessions, those that are ending, which have no arguments any more, and those of the kernel. */
+/** Processes of sessions, those that are ending or have ended, which have no arguments any more, and those of the kernel. */
 const PASSING =
-  "ps -eo\\|sshd\\|nsenter\\|sort\\|grep\\|sleep\\|sh -c\\|systemd --user\\|(sd-pam)\\|^\\[[^]]*\\]$\\|consfigurator";
+  "ps -eo\\|sshd\\|nsenter\\|sort\\|grep\\|sleep\\|sh -c\\|systemd --user\\|(sd-pam)\\|^\\[[^]]*\\]\\( <defunct>\\)\\?$\\|consfigurator";
 
 /** Of the machine: processes, mounts, accounts, settings of the kernel, listening sockets, clones. */
 const state = (on: Rig): Promise<string> =>
