@@ -90,14 +90,12 @@ const watchOf = <R extends Row>(
   new Watch(async (see, signal) => {
     await Promise.all(
       subjects.flatMap((subject) => {
-        const seeOf = sharedLink(see);
+        const link = new SharedLink(see);
         return sources().map(async (source) => {
-          const seen = seeOf();
           try {
-            await following(subject.name, hopsTo(subject, hops), source, seen, signal);
+            await following(subject.name, hopsTo(subject, hops), source, link.see, signal);
           } catch (error) {
-            const { message } = error as Error;
-            seen({ host: subject.name, at: new Date().toISOString(), change: "lost", message });
+            link.fail(subject.name, (error as Error).message);
           }
         });
       }),
@@ -105,23 +103,25 @@ const watchOf = <R extends Row>(
   }, silent);
 
 /** Several sources of a host have one link: what happens to it is seen once. */
-function sharedLink<R>(see: (seen: Seen<R>) => void): () => (seen: Seen<R>) => void {
-  const lost = new Set<object>();
-  const messages = new Set<string | undefined>();
-  return () => {
-    const source = {};
-    return (seen) => {
-      const { change, message } = seen;
-      if (change === "lost") {
-        lost.add(source);
-        if (messages.has(message)) return;
-        messages.add(message);
-      } else if (change === "back") {
-        lost.delete(source);
-        if (lost.size > 0) return;
-        messages.clear();
-      }
-      see(seen);
-    };
+class SharedLink<R> {
+  #isLost = false;
+  readonly #failures = new Set<string>();
+
+  constructor(private readonly to: (seen: Seen<R>) => void) {}
+
+  readonly see = (seen: Seen<R>): void => {
+    const { change } = seen;
+    if (change === "lost" || change === "back") {
+      if (this.#isLost === (change === "lost")) return;
+      this.#isLost = change === "lost";
+    }
+    this.to(seen);
   };
+
+  /** A source is not followed any longer. */
+  fail(host: string, message: string): void {
+    if (this.#failures.has(message)) return;
+    this.#failures.add(message);
+    this.to({ host, at: new Date().toISOString(), change: "lost", message });
+  }
 }
