@@ -41,7 +41,7 @@ test(
     const out = path.join(env["HOME"] ?? "", "rehearsal");
     const args = ["there.example.org", "--consfig", root];
     const rehearsed = await run(["rehearse", ...args, "--out", out], { env });
-    assert.deepEqual([rehearsed.code, rehearsed.stderr, existsSync(file)], [3, "", false]);
+    assert.deepEqual([rehearsed.code, rehearsed.stderr, existsSync(file)], [3, "", false], rehearsed.stdout);
     assert.match(
       rehearsed.stdout,
       new RegExp(
