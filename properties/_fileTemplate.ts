@@ -8,10 +8,9 @@ import {
   Secret,
   schema,
 } from "consfigurator";
-import { datum, pair } from "./_datum";
 import { type Checker, checker, checking } from "./_validate";
 
-const { either, json, list, mode, object, optional, path, record, string } = schema;
+const { datum, either, json, list, mode, object, optional, path, record, string } = schema;
 
 const options = { mode: optional(mode()), validate: optional(checker()) };
 const renderedArgs = object({ path: path(), pieces: list(either(string(), datum())), ...options });
@@ -90,7 +89,7 @@ export const hasTemplate = defproplist({
     path,
     template,
     values: { ...values },
-    data: Object.fromEntries(Object.entries(data).map(([name, datum]) => [name, [...datum]])),
+    data: { ...data },
     ...options,
   }),
   desc: ({ path, template }) => `${path} from the template ${template}`,
@@ -101,12 +100,11 @@ export const hasTemplate = defproplist({
       );
   },
   parts: ({ path, template, values, data, ...options }) => {
-    const pairs = Object.entries(data).map(([name, each]) => [name, pair(each)] as const);
-    const pieces = renderedTemplate(template, values, Object.fromEntries(pairs));
+    const pieces = renderedTemplate(template, values, data);
     return [
       rendered({
         path,
-        pieces: pieces.map((each) => (typeof each === "string" ? each : [...each])),
+        pieces: [...pieces],
         ...options,
       }),
     ];

@@ -9,14 +9,13 @@ import {
   Secret,
   schema,
 } from "consfigurator";
-import { datum, pair } from "./_datum";
 import { needed } from "./_needs";
 import * as os from "./_os";
 import { installed } from "./_postgresInstalled";
 import { answerOf, execute, identifier, literal, sqlName } from "./_psql";
 import { SALT_BYTES, verifier } from "./_scram";
 
-const { object, optional, string } = schema;
+const { datum, object, optional, string } = schema;
 
 const PROPERTY = "postgres.userHasPassword";
 
@@ -30,7 +29,7 @@ const questionAbout = (user: string): string =>
 const hashOf = (kept: string): string => createHash("sha256").update(kept).digest("hex");
 
 async function passwordFrom(target: PosixTarget, data: PasswordArgs["data"]): Promise<string> {
-  const [iden1, iden2] = pair(data);
+  const [iden1, iden2] = data;
   const password = (await target.data(iden1, iden2))
     .reveal()
     .toString()
@@ -46,7 +45,7 @@ const passworded = defprop({
   kind: "posix",
   args: passwordArgs,
   desc: ({ user }) => `password of ${user}`,
-  hostattrs: ({ data }, host) => host.requireData(...pair(data)),
+  hostattrs: ({ data }, host) => host.requireData(...data),
   check: async ({ user, data }, target) => {
     const answer = await answerOf(target, PROPERTY, questionAbout(user));
     // More rounds than these take seconds, and the number is what the host says.
@@ -94,7 +93,7 @@ export const userHasPassword = defproplist({
   }),
   call: (user: string, { data }: { readonly data?: readonly [iden1: string, iden2: string] } = {}) => ({
     user,
-    ...(data && { data: [...data] }),
+    ...(data && { data }),
   }),
   desc: ({ user }) => `${user} has its password in PostgreSQL`,
   hostattrs: (_args, host: HostFacts) => os.required(host, "debianlike"),

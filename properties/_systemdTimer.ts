@@ -8,7 +8,6 @@ import {
   schema,
   untilFailure,
 } from "consfigurator";
-import { datum } from "./_datum";
 import { needsRoot, rootRequired } from "./_needs";
 import * as os from "./_os";
 import { callOfRepetition, repeatedWithout } from "./_repetition";
@@ -16,7 +15,7 @@ import { linkedState, systemctl } from "./_systemctl";
 import { execWord } from "./_unitText";
 import { isInhibited } from "./service";
 
-const { list, object, optional, string } = schema;
+const { datum, list, object, optional, string } = schema;
 
 const when = () =>
   string({

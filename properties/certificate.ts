@@ -1,12 +1,11 @@
 /** Certificates of an authority of your own. */
 import { defprop, InapplicableProperty, schema } from "consfigurator";
 import { certificateFile, holdsCertificate, type Issued, issue, keyFile } from "./_certificates";
-import { datum, pair } from "./_datum";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { needsProgram } from "./_ownFile";
 
-const { integer, list, object, optional, string } = schema;
+const { datum, integer, list, object, optional, string } = schema;
 
 export { trusted } from "./_certificateTrusted";
 
@@ -93,7 +92,7 @@ const issuedOf = ({ name, names, days, renewBefore, authority, data }: IssuedArg
   names,
   days,
   renewBefore,
-  authority: data ? { certificate: pair(data.certificate), key: pair(data.key) } : (authority ?? name),
+  authority: data ?? authority ?? name,
 });
 
 /** Who signs: an authority of this host by its name, or one that is prerequisite data. */
@@ -139,7 +138,7 @@ export const issued = defprop({
   hostattrs: ({ data, ...args }, host) => {
     os.required(host, "linux");
     refuseEndless(args);
-    for (const each of data ? [data.certificate, data.key] : []) host.requireData(...pair(each));
+    for (const each of data ? [data.certificate, data.key] : []) host.requireData(...each);
   },
   // No check: unapplying asks it, too, where the data are not there.
   apply: async (args, target) => {

@@ -12,7 +12,6 @@ import {
   shellWords,
   untilFailure,
 } from "consfigurator";
-import { datum } from "./_datum";
 import { encodedName } from "./_encoded";
 import { rootRequired } from "./_needs";
 import * as os from "./_os";
@@ -20,7 +19,7 @@ import { callOfRepetition, repeatedWithout } from "./_repetition";
 import * as apt from "./apt";
 import { doesNotExist, existsWithContent } from "./file";
 
-const { account, list, object, optional, record, string } = schema;
+const { account, datum, list, object, optional, record, string } = schema;
 
 const keywords = ["hourly", "daily", "weekly", "monthly"];
 const nicknames = ["reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];

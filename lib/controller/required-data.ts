@@ -1,6 +1,7 @@
 import { sourceThatForbidsKeeping, whyMissing } from "../data/lookup";
 import type { PreparedHost } from "../engine/prepare";
 import { hostsIn } from "../model/application";
+import { isAmong } from "../model/data-names";
 import { Refused } from "../model/errors";
 import { HostModel, shared } from "../model/host";
 import type { HostState } from "../model/types";
@@ -33,7 +34,7 @@ async function keptInVain(host: HostState): Promise<string[]> {
   const repetitions = model.all(shared.repetitions);
   const kept = model
     .all(shared.data)
-    .filter((datum) => repetitions.some(({ without }) => !without.some((each) => isSame(each, datum))));
+    .filter((datum) => repetitions.some(({ without }) => !isAmong(datum, without)));
   const complaints = await Promise.all(
     kept.map(async ([iden1, iden2]) => {
       const source = await sourceThatForbidsKeeping(iden1, iden2);
@@ -44,6 +45,3 @@ async function keptInVain(host: HostState): Promise<string[]> {
   );
   return complaints.flat();
 }
-
-const isSame = (one: readonly [string, string], other: readonly [string, string]): boolean =>
-  one[0] === other[0] && one[1] === other[1];

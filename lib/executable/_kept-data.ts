@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import path from "node:path";
+import type { Datum } from "../model/data-names";
 import { FailedChange, MissingData } from "../model/errors";
 import { type DataLookup, type LargeDatum, PIECE_BYTES } from "../model/questions";
 import { Secret } from "../model/secret";
@@ -9,9 +10,6 @@ import type { SecretStream } from "../model/secret-stream";
 import type { PosixTarget } from "../model/target";
 import { tryOrUndefined } from "../util/attempt";
 import { fileDigest } from "../util/file-digest";
-
-/** The two names of a datum. */
-export type Datum = readonly [iden1: string, iden2: string];
 
 /** A file that does not have the datum that it should have. */
 interface Stale {

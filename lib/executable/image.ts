@@ -15,6 +15,7 @@ import {
 import path from "node:path";
 import { ownTree, programIn } from "../agent/shared/tree";
 import { ARTIFACTS_MOUNT } from "../model/agent-artifacts";
+import { type Datum, isAmong } from "../model/data-names";
 import { AbortedChange, FailedChange, WrongExecutionContextForImageDump } from "../model/errors";
 import { shared } from "../model/host";
 import type { Change, Nested } from "../model/property";
@@ -22,7 +23,7 @@ import type { AgentTarget } from "../model/target";
 import { isUnattended, WORK } from "../target/memory";
 import { tryOrUndefined } from "../util/attempt";
 import { newestFirst } from "../util/newest-first";
-import { type Datum, KeptData } from "./_kept-data";
+import { KeptData } from "./_kept-data";
 import type { SharedRuntime } from "./_runtime";
 import { BOOT, DATA, JOB, KEPT, LATEST_IMAGE, sharedRuntime } from "./places";
 
@@ -54,7 +55,7 @@ export class DeploymentImage {
    * The image is made when all steps are done, so that a deployment that failed does not repeat itself. The host then
    * keeps the data that the deployment needs, but that of `without`.
    */
-  async apply(without: readonly (readonly string[])[]): Promise<Change> {
+  async apply(without: readonly Datum[]): Promise<Change> {
     const tree = ownTree();
     if (tree.startsWith(ARTIFACTS_MOUNT)) {
       throw new WrongExecutionContextForImageDump(
@@ -75,9 +76,7 @@ export class DeploymentImage {
     const launcher = `#!${runtime.file} --disable-warning=ExperimentalWarning\n${IMAGE_HEADER} ${id}\nrequire(${JSON.stringify(
       programIn(image, "image"),
     )}).start(${JSON.stringify(image)});\n`;
-    const data = this.#target.host
-      .all(shared.data)
-      .filter((datum) => !without.some((each) => each.every((name, at) => name === datum[at])));
+    const data = this.#target.host.all(shared.data).filter((datum) => !isAmong(datum, without));
     // The deployment that the image repeats has nothing newer.
     const stale = isUnattended(this.#target) ? [] : await this.#kept.stale(data, this.#target);
     const exists = existsSync(path.join(image, JOB)) && runtime.isInstalled;

@@ -1,7 +1,17 @@
 import { InapplicableProperty } from "../model/errors";
 import { shared } from "../model/host-facts";
 import { type Change, defprop } from "../model/property";
-import { absolutePath, boolean, json, list, modulePath, object, optional, string } from "../model/schema";
+import {
+  absolutePath,
+  boolean,
+  datum,
+  json,
+  list,
+  modulePath,
+  object,
+  optional,
+  string,
+} from "../model/schema";
 import { Executable } from "./dump";
 import { DeploymentImage } from "./image";
 import { LATEST_IMAGE } from "./places";
@@ -16,13 +26,6 @@ export interface ImageCall {
   /** True: starts from a snapshot taken after the module was loaded, if the code supports that. */
   readonly snapshot?: boolean;
 }
-
-/** The two names of a datum. */
-const datum = list(string({ minLength: 1 }), {
-  minItems: 2,
-  maxItems: 2,
-  description: "the two names of a datum",
-});
 
 /** How an executable repeats the deployment that made it. */
 export interface RepetitionOptions {
@@ -60,11 +63,11 @@ const call = object({
 export const imageDumped = defprop({
   name: "imageDumped",
   kind: "agent",
-  args: object({ path: optional(absolutePath()), call: optional(call), without: optional(list(datum)) }),
+  args: object({ path: optional(absolutePath()), call: optional(call), without: optional(list(datum())) }),
   call: (path?: string, given: ImageCall | RepetitionOptions = {}) => ({
     ...(path !== undefined && { path }),
     ...("module" in given && { call: { ...given, args: [...(given.args ?? [])] } }),
-    ...("without" in given && { without: (given.without ?? []).map((each) => [...each]) }),
+    ...("without" in given && { without: [...(given.without ?? [])] }),
   }),
   desc: ({ path, call }) =>
     call
@@ -73,8 +76,7 @@ export const imageDumped = defprop({
   hostattrs: ({ path, call, without = [] }, host) => {
     if (call && path === undefined) throw new InapplicableProperty("a call needs a path for its executable");
     if (call) return;
-    const needless = without.map(([iden1 = "", iden2 = ""]) => [iden1, iden2] as const);
-    host.push(shared.repetitions, { ...(path !== undefined && { path }), without: needless });
+    host.push(shared.repetitions, { ...(path !== undefined && { path }), without });
   },
   // No `check`: unapplying removes the executable regardless of its inputs.
   apply: async ({ path = "", call, without = [] }, target): Promise<Change> => {

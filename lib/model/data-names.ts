@@ -1,5 +1,11 @@
 import { InapplicableProperty } from "./errors";
 
+/** The two names of a datum. */
+export type Datum = readonly [iden1: string, iden2: string];
+
+export const isAmong = ([iden1, iden2]: Datum, data: readonly Datum[]): boolean =>
+  data.some(([first, second]) => first === iden1 && second === iden2);
+
 /** Throws `InapplicableProperty` when a datum cannot be called (`iden1`, `iden2`). */
 export function refuseIdentifiers(iden1: string, iden2: string): void {
   const wrong = [iden1, iden2].find((each) => typeof each !== "string" || each === "" || /[\0\n]/.test(each));

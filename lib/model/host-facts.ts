@@ -1,4 +1,4 @@
-import { refuseIdentifiers } from "./data-names";
+import { type Datum, refuseIdentifiers } from "./data-names";
 import { InapplicableProperty } from "./errors";
 import { notPlainData } from "./plain-data";
 import type { Hostattrs, HostState, PropApp } from "./types";
@@ -18,7 +18,7 @@ export interface Repetition {
   /** Undefined: the usual one. */
   readonly path?: string | undefined;
   /** The data that is not kept. */
-  readonly without: readonly (readonly [string, string])[];
+  readonly without: readonly Datum[];
 }
 
 /** Facts that several modules share. */
@@ -30,7 +30,7 @@ export const shared = {
   ipv4: attribute<string>("ipv4"),
   ipv6: attribute<string>("ipv6"),
   /** Prerequisite data that the host needs: pairs of identifiers. */
-  data: attribute<readonly [string, string]>("data"),
+  data: attribute<Datum>("data"),
   /** The programs with which the host repeats this deployment by itself. */
   repetitions: attribute<Repetition>("repetitions"),
   /** The applications that declare something that is compared with the host: those of properties with a `mismatch`. */

@@ -2,6 +2,7 @@ import type Ajv from "ajv";
 import type { Options, ValidateFunction } from "ajv";
 import { WITHOUT_PREFIX } from "./_permission-bits";
 import { isRelevant, message } from "./_schema-messages";
+import type { Datum } from "./data-names";
 import type { Hop, PropApp } from "./types";
 
 /**
@@ -39,6 +40,14 @@ export const list = <T>(items: Schema<T>, keywords: object = {}): Schema<T[]> =>
   type: "array",
   items,
   ...keywords,
+});
+/** The two names of prerequisite data. */
+export const datum = (): Schema<Datum> => ({
+  type: "array",
+  items: string({ minLength: 1 }),
+  minItems: 2,
+  maxItems: 2,
+  description: "the two names of a datum",
 });
 /** One of the given strings. */
 export const oneOf = <const T extends string>(...values: T[]): Schema<T> => ({ enum: values });

@@ -169,6 +169,7 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/controller/deployment.ts": "test/lib/controller/deploy.test.ts",
   "lib/controller/leases.ts": "test/lib/controller/agents.test.ts",
   "lib/controller/data-progress.ts": "test/lib/data/large.test.ts",
+  "lib/model/upload-progress.ts": "test/lib/data/large.test.ts",
   "lib/controller/module-check.ts": "test/lib/executable/imageDumped.test.ts",
   "lib/controller/open-shell.ts": "test/repl/choices.test.ts",
   "lib/controller/push.ts": "test/lib/agent/client/trees.test.ts",

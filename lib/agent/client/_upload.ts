@@ -4,14 +4,13 @@ import type { Writable } from "node:stream";
 import type { Compression, Runtime } from "../../model/agent-artifacts";
 import type { Connection } from "../../model/connection";
 import type { Progress } from "../../model/events";
+import { uploadProgress } from "../../model/upload-progress";
 import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
 import type { Pace } from "./_pace";
 
 /** Bytes read from the file at once. */
 const CHUNK = 512 * 1024;
-/** Interval of progress reports. */
-const PROGRESS_MS = 100;
 
 /** Part of apt on every Debian; decompresses zstd, which it recognises by the file name. */
 export const APT_HELPER = "/usr/lib/apt/apt-helper";
@@ -37,12 +36,7 @@ export async function upload(
 ): Promise<string | undefined> {
   const { file, size } = runtime.compressed;
   const channel = await parent.exec(receiveScript(runtime, compression, paths, from));
-  let reportedAt = 0;
-  const report = (sent: number) => {
-    if (sent < size && performance.now() - reportedAt < PROGRESS_MS) return;
-    reportedAt = performance.now();
-    progress({ kind: "upload", what: `Node ${runtime.id}`, sent, total: size });
-  };
+  const report = uploadProgress(`Node ${runtime.id}`, size, progress);
   const stderr = readText(channel.stderr, 1024 * 1024);
   stderr.catch(() => {});
   channel.stdout.resume();
