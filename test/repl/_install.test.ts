@@ -16,6 +16,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { limit } from "../support/load";
+import { firstLineEnvironment } from "./_consfig";
 
 const root = path.resolve(__dirname, "../..");
 
@@ -167,4 +168,9 @@ describe("onPinnedNode", () => {
     );
     assert.equal(status, 2);
   });
+});
+
+test("the settings of the C library are those of the first line of the command", () => {
+  const { mallocSettings } = require("../../repl/_install.js") as { mallocSettings: NodeJS.ProcessEnv };
+  assert.deepEqual(mallocSettings, firstLineEnvironment);
 });
