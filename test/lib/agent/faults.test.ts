@@ -194,8 +194,10 @@ export const here = defprop({ name: "broken.here", kind: "agent", args: schema.o
       await until("a part", () => proxy.bytes.up > 15_000_000, 60);
       proxy.cut("refuse");
       await until(
-        "the upload to end on the host",
-        async () => (await on.machine.exec("pgrep tee")).stdout === "",
+        "the upload to end on the host, with its temporary files",
+        async () =>
+          (await on.machine.exec("pgrep tee")).stdout === "" &&
+          !readdirSync(inAgent("runtime")).some((name) => name.includes(".tmp")),
       );
       [part = ""] = parts();
       assert.ok(part);
