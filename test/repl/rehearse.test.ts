@@ -56,11 +56,11 @@ ${out}: the plan of 1 host\n$`,
       ),
     );
     const applied = await run(["apply", out, "--consfig", root], { env });
-    assert.equal(applied.code, 0);
+    assert.equal(applied.code, 0, applied.stdout);
     assert.match(applied.stdout, /^notice {4}there\.example\.org :: as rehearsed: 1 file of 1$/m);
     assert.equal(readFileSync(file, "utf8"), "hello\n");
     const again = await run(["rehearse", ...args, "--json"], { env });
-    assert.equal(again.code, 0);
+    assert.equal(again.code, 0, again.stdout);
     const events = again.stdout
       .trimEnd()
       .split("\n")

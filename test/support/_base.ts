@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { listedPackages, shortenPackageLists, wordsOfSources } from "./_package-lists";
+import { removeDirectory } from "./_removal";
 import { run, withLock } from "./_run";
 import { cacheDirectory, takenSlots } from "./_slots";
 
@@ -220,7 +221,9 @@ async function install({ root, identity, leftOut }: Base, existing?: Base): Prom
   const include = `--include=${packages.join(",")}`;
   const apt = (await aptOptions()).map((option) => `--aptopt=${option}`);
   const variant = ["--variant=minbase", "--mode=root", "--format=directory", "--skip=cleanup/apt/lists"];
-  await run(["mmdebstrap", "--quiet", ...variant, include, ...apt, suite, root]);
+  // Its mounts end with it, however it ends.
+
+  await run(["unshare", "--mount", "mmdebstrap", "--quiet", ...variant, include, ...apt, suite, root]);
   await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", identity]);
   const key = await run(["cat", `${identity}.pub`]);
   await run(["chroot", root, "sh", "-c", customisation, "sh", key.trim()], { input: networkUnit });
@@ -306,6 +309,6 @@ function removeUnused(prefix: string): void {
   const partial = readdirSync(cacheDirectory).filter((name) => name.startsWith(`building-${prefix}`));
   for (const name of [...older, ...partial]) {
     const directory = path.join(cacheDirectory, name);
-    if (!used.has(directory)) rmSync(directory, { recursive: true, force: true });
+    if (!used.has(directory)) removeDirectory(directory);
   }
 }

@@ -21,6 +21,7 @@ import { cacheHome } from "../../lib/util/package";
 import { ALIVE } from "./_limits";
 import { availableMemory } from "./_places";
 import { killAll, markedEnvironment, processesMarked } from "./_processes";
+import { removeDirectory } from "./_removal";
 import { type Owned, ownerLives, self } from "./_slots";
 import { patience } from "./load";
 
@@ -157,27 +158,4 @@ function killMarked(isOurs: (id: string) => boolean): string[] {
     killAll(found);
   }
   return [...killed.values()];
-}
-
-/** Removes a directory of temporary files, but nothing that is mounted in it or on it. */
-function removeDirectory(directory: string): void {
-  for (const mounted of mountsIn(directory).reverse()) {
-    // A process that was killed may still be ending.
-    const { status, stderr } = spawnSync("umount", ["--lazy", mounted], { encoding: "utf8" });
-    if (status !== 0) {
-      process.stderr.write(`${directory} is not removed: ${stderr ?? "umount cannot be started"}`);
-      return;
-    }
-  }
-  rmSync(directory, { recursive: true, force: true });
-}
-
-function mountsIn(directory: string): string[] {
-  try {
-    const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-    const points = lines.map((line) => (line.split(" ")[4] ?? "").replace(/\\040/g, " "));
-    return points.filter((point) => point === directory || point.startsWith(`${directory}/`));
-  } catch {
-    return [];
-  }
 }
