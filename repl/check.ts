@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { type Complaint, checked } from "../lib/controller/validate";
+import { type AvailableDatum, availableDatumAsText } from "../lib/model/data-names";
 import { type Host, hosts } from "../lib/model/host";
 import { checkTypes } from "../lib/source/check";
 import { type Consfig, ConsfigLoadError, openConsfig } from "../lib/source/consfig";
@@ -23,13 +24,18 @@ export interface Problem {
   readonly message: string;
 }
 
+/** A datum that hosts need, as `consfig check --json` prints it. */
+export interface NeededDatum extends AvailableDatum {
+  readonly hosts: readonly string[];
+}
+
 /** The version of the output of `consfig check --json`; raised when readers have to change. */
 const VERSION = 1;
 
 /**
  * Checks the consfig in `directory` without connecting to any host: loads it, checks its types and those of the modules that
  * its properties name, and prepares every host with its nested deployments, what would be sent to it, and the data that it
- * needs. Prints every problem with its line; with `json`, one object. Returns the exit code: 0, or 2 if there are problems.
+ * needs. Prints every problem with its line, and the data with its source; with `json`, one object. Returns the exit code: 0, or 2 if there are problems.
  */
 export async function check(directory: string, out: Out, { json = false } = {}): Promise<number> {
   const types = checkTypes(directory); // in a separate process, in parallel
@@ -50,18 +56,33 @@ export async function check(directory: string, out: Out, { json = false } = {}):
     ? notices.map((message): Problem => ({ found: "loading", message }))
     : [...typeErrors, ...loading(error, consfig, typeErrors), ...prepared];
   const names = error ? [] : hosts.names();
+  const data = neededData(results);
   const print = (text: string) => void out.write(`${text}\n`);
   if (json) {
-    print(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, notices, problems }));
+    print(JSON.stringify({ v: VERSION, ok: problems.length === 0, hosts: names, data, notices, problems }));
   } else {
     for (const notice of isEmpty ? [] : notices) print(notice);
     for (const problem of problems) print(asText(problem, error));
+    for (const each of data) print(`${each.hosts.join(", ")}: needs the data ${availableDatumAsText(each)}`);
     if (problems.length > 0)
       print(`${problems.length} ${problems.length === 1 ? "problem" : "problems"} found`);
     else
       print(names.length > 0 ? `types OK, all hosts prepare: ${names.join(", ")}` : "types OK, no hosts yet");
   }
   return problems.length > 0 ? 2 : 0;
+}
+
+/** Each datum once, sorted by its names. */
+function neededData(
+  results: readonly { readonly host: Host; readonly data: readonly AvailableDatum[] }[],
+): NeededDatum[] {
+  const needed = results.flatMap(({ host, data }) => data.map((each) => ({ host: host.name, ...each })));
+  const sorted = [...Map.groupBy(needed, ({ datum }) => JSON.stringify(datum))].sort(([one], [other]) =>
+    one.localeCompare(other),
+  );
+  return sorted.flatMap(([, same]) =>
+    same.slice(0, 1).map(({ host: _, ...datum }) => ({ ...datum, hosts: same.map(({ host }) => host) })),
+  );
 }
 
 /** Whether the types of a file, relative to the consfig, are checked in any case. */

@@ -12,6 +12,7 @@ import type { TakeOver } from "../engine/take-over";
 import { requiredBy } from "../model/application";
 import { Cancellation } from "../model/cancellation";
 import type { Connection } from "../model/connection";
+import { type AvailableDatum, availableDatumAsText } from "../model/data-names";
 import { Cancelled, ConnectionFailed, failureOf, InapplicableProperty } from "../model/errors";
 import type { DeployEvent, StepEvent } from "../model/events";
 import { type Hop, hopAsCode, hopDefinition } from "../model/hop";
@@ -34,7 +35,7 @@ import { Questions } from "./questions";
 import { returned } from "./reboot-wait";
 import { changedFiles, fileComparison } from "./rehearsed";
 import type { DeployRequest, HostPlan } from "./request";
-import { refuseDataComplaints } from "./required-data";
+import { availableData } from "./required-data";
 import { session } from "./session";
 import { mapFailure, mapPositions } from "./source-positions";
 
@@ -79,8 +80,8 @@ export class HostRun {
     let leased: Lease | undefined;
     try {
       const { chain: whole, prepared } = prepareDeployment(this.subject, this.request, this.leftOut);
-      await refuseDataComplaints(prepared);
-      this.#reportStart(whole, prepared);
+      const data = await availableData(prepared);
+      this.#reportStart(whole, prepared, data);
       const chain = this.request.plan ? await this.#withoutIdleAgent(whole, prepared.model) : whole;
       const { here, work } = this.#split(chain, prepared);
       this.#reportDrift(work);
@@ -140,17 +141,19 @@ export class HostRun {
     return chain.filter((_, index) => index !== at);
   }
 
-  #reportStart(chain: readonly Hop[], { steps }: PreparedHost): void {
+  #reportStart(chain: readonly Hop[], { steps }: PreparedHost, data: readonly AvailableDatum[]): void {
     this.#emit({
       kind: "deployment-started",
       at: new Date().toISOString(),
       hops: chain.map(hopAsCode),
       steps,
-      ...(this.request.plan && { plan: true }),
+      ...(this.request.plan && { plan: true, data }),
       ...(this.request.rehearsal && { rehearsal: true }),
       ...(this.#diff && { diff: true }),
       ...(this.#verbose && { verbose: true }),
     });
+    if (this.request.plan && data.length > 0)
+      this.#emit({ kind: "notice", text: `needs the data ${data.map(availableDatumAsText).join("; ")}` });
   }
 
   /** `here`: the hops up to the first agent, which the controller opens; the agent opens the others. */

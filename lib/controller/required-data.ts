@@ -1,31 +1,36 @@
-import { sourceThatForbidsKeeping, whyMissing } from "../data/lookup";
+import { availability, sourceThatForbidsKeeping } from "../data/lookup";
 import type { PreparedHost } from "../engine/prepare";
 import { hostsIn } from "../model/application";
-import { isAmong } from "../model/data-names";
+import { type AvailableDatum, isAmong } from "../model/data-names";
 import { Refused } from "../model/errors";
 import { HostModel, shared } from "../model/host";
 import type { HostState } from "../model/types";
 
-/**
- * For each datum that the host and those deployed from it require: why no source has it, or why it must not be kept on the
- * host that would keep it. Fetches nothing.
- */
-export async function dataComplaints({
-  model,
-  application,
-}: Pick<PreparedHost, "model" | "application">): Promise<string[]> {
-  const required = model.all(shared.data);
-  const missing = await Promise.all(required.map(([iden1, iden2]) => whyMissing(iden1, iden2)));
-  const reasons = missing.flatMap((reason) => reason ?? []);
-  if (reasons.length > 0) return reasons;
-  const hosts = hostsIn({ host: model.toJSON(), application });
-  return [...new Set((await Promise.all(hosts.map(keptInVain))).flat())];
+/** The data that a host and those deployed from it require. */
+export interface RequiredData {
+  readonly available: readonly AvailableDatum[];
+  /** Why no source has a datum, or why it must not be kept on the host that would keep it. */
+  readonly complaints: readonly string[];
 }
 
-/** Throws `Refused` when a datum that the host requires cannot be had, or must not be kept where it would be. */
-export async function refuseDataComplaints(prepared: PreparedHost): Promise<void> {
-  const complaints = await dataComplaints(prepared);
+/** Asks the sources for the data that the host and those deployed from it require. Fetches nothing. */
+export async function requiredData({
+  model,
+  application,
+}: Pick<PreparedHost, "model" | "application">): Promise<RequiredData> {
+  const found = await Promise.all(model.all(shared.data).map(availability));
+  const available = found.filter((each) => typeof each !== "string");
+  const missing = found.filter((each) => typeof each === "string");
+  if (missing.length > 0) return { available, complaints: missing };
+  const hosts = hostsIn({ host: model.toJSON(), application });
+  return { available, complaints: [...new Set((await Promise.all(hosts.map(keptInVain))).flat())] };
+}
+
+/** As `requiredData`; throws `Refused` when a datum cannot be had, or must not be kept where it would be. */
+export async function availableData(prepared: PreparedHost): Promise<readonly AvailableDatum[]> {
+  const { available, complaints } = await requiredData(prepared);
   if (complaints.length > 0) throw new Refused(prepared.name, complaints);
+  return available;
 }
 
 /** For each datum that `host` would keep, so that it can repeat its deployment, against the will of its source: what to do. */

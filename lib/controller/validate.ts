@@ -7,7 +7,7 @@ import { agentIndex } from "../model/hop-chain";
 import type { Host } from "../model/host";
 import type { Consfig } from "../source/consfig";
 import { refuseModules } from "./module-check";
-import { dataComplaints } from "./required-data";
+import { type RequiredData, requiredData } from "./required-data";
 
 /** A reason for which a host would be refused. */
 export interface Complaint {
@@ -21,6 +21,8 @@ export interface Checked {
   readonly complaints: readonly Complaint[];
   /** The modules that its properties name, such as "/services/cool". */
   readonly modules: readonly string[];
+  /** The data that it needs. */
+  readonly data: RequiredData["available"];
 }
 
 /**
@@ -39,12 +41,13 @@ export async function checked(host: Host, consfig: Consfig): Promise<Checked> {
   const unsendable = prepared
     ? refusalsOf(() => refuseUnsendable(host, prepared as PreparedHost, consfig))
     : [];
-  const ofData = prepared ? await dataComplaints(prepared) : [];
+  const data = prepared ? await requiredData(prepared) : { available: [], complaints: [] };
   return {
-    complaints: [...found, ...unsupported, ...unsendable, ...ofData].map((message) =>
+    complaints: [...found, ...unsupported, ...unsendable, ...data.complaints].map((message) =>
       complaintAt(message, host.site),
     ),
     modules: prepared ? [...appliedAnywhere(prepared.application)].flatMap(modulesOf) : [],
+    data: data.available,
   };
 }
 

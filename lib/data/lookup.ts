@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import type { AvailableDatum, Datum } from "../model/data-names";
 import { type DataSource, dataSources, type SourceContext, type Version } from "../model/data-source";
 import { MissingData } from "../model/errors";
 import { NotFetched } from "../model/plan";
@@ -102,11 +103,11 @@ async function fetched(
   }
 }
 
-/** Why no source has the datum; undefined when one has it. Fetches nothing. */
-export async function whyMissing(iden1: string, iden2: string): Promise<string | undefined> {
+/** Where the datum would come from; or why no source has it. Fetches nothing. */
+export async function availability(datum: Datum): Promise<AvailableDatum | string> {
   try {
-    await offerOf(iden1, iden2);
-    return undefined;
+    const { source } = await offerOf(...datum);
+    return { datum, source: source.name, ...(source.asks && { asks: true }) };
   } catch (error) {
     return (error as Error).message;
   }

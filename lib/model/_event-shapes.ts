@@ -144,6 +144,11 @@ const rows: Field = {
     ),
 };
 
+const data: Field = {
+  expected: "a list of data",
+  accepts: (value) => Array.isArray(value) && value.every(isObject),
+};
+
 /** The fields of each kind of event. */
 export const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
   "deployment-started": {
@@ -151,6 +156,7 @@ export const FIELDS: { readonly [K in DeployEvent["kind"]]: Fields } = {
     hops: lines,
     steps: number,
     plan: optional(boolean),
+    data: optional(data),
     rehearsal: optional(boolean),
     diff: optional(boolean),
     verbose: optional(boolean),

@@ -3,6 +3,19 @@ import { InapplicableProperty } from "./errors";
 /** The two names of a datum. */
 export type Datum = readonly [iden1: string, iden2: string];
 
+/** A datum that a host needs, and where it would come from. */
+export interface AvailableDatum {
+  readonly datum: Datum;
+  /** The name of the source that has its newest version. */
+  readonly source: string;
+  /** True: getting it may ask you. */
+  readonly asks?: true;
+}
+
+/** `(_app, token) from source.pass(), which may ask you`. */
+export const availableDatumAsText = ({ datum, source, asks }: AvailableDatum): string =>
+  `(${datum.join(", ")}) from ${source}${asks ? ", which may ask you" : ""}`;
+
 export const isAmong = ([iden1, iden2]: Datum, data: readonly Datum[]): boolean =>
   data.some(([first, second]) => first === iden1 && second === iden2);
 

@@ -1,4 +1,5 @@
 import type { HostChange } from "./changes";
+import type { AvailableDatum } from "./data-names";
 import type { PlanAnswer } from "./plan";
 import type { Rehearsal } from "./rehearsal";
 import type { Row } from "./rows";
@@ -25,6 +26,8 @@ export type DeployEvent = { readonly host: string; readonly deployment: string }
       readonly steps: number;
       /** True: nothing is done; each step tells what it would do. */
       readonly plan?: boolean;
+      /** Only of a plan: the data that the host needs, and where a deployment would get it. */
+      readonly data?: readonly AvailableDatum[];
       /** True: it is done in a clone of the host. */
       readonly rehearsal?: boolean;
       /** True: views show the changes of each step. */

@@ -1,4 +1,5 @@
 import type { HostChange } from "./changes";
+import type { AvailableDatum } from "./data-names";
 import type { Failure } from "./errors";
 import type { DeployEvent, StepEvent, StepStatus } from "./events";
 import type { PlanAnswer } from "./plan";
@@ -47,6 +48,8 @@ export interface Report {
   readonly ok: boolean;
   /** True: it is a plan, and says what would be done. */
   readonly plan?: boolean;
+  /** Only of a plan: the data that the host needs, and where a deployment would get it. */
+  readonly data?: readonly AvailableDatum[];
   /** Only of a rehearsal: what was found in the clone. */
   readonly rehearsal?: Rehearsal;
   /** True: it is shown with its changes. */
@@ -78,7 +81,7 @@ export class Reporter {
   readonly #steps = new Map<number, Mutable<StepReport>>();
   #containers = new Set<number>();
   #commands: CommandReport[] | undefined;
-  #shown: Pick<Report, "plan" | "diff" | "rehearsal"> = {};
+  #shown: Pick<Report, "plan" | "data" | "diff" | "rehearsal"> = {};
 
   /** The steps so far. */
   get steps(): Iterable<StepReport> {
@@ -89,7 +92,11 @@ export class Reporter {
     switch (event.kind) {
       case "deployment-started":
         if (event.verbose) this.#commands ??= [];
-        this.#shown = { ...(event.plan && { plan: true }), ...(event.diff && { diff: true }) };
+        this.#shown = {
+          ...(event.plan && { plan: true }),
+          ...(event.data && { data: event.data }),
+          ...(event.diff && { diff: true }),
+        };
         return;
       case "step-started": {
         const { step, parent, property, desc, site } = event;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import type { NeededDatum } from "../../repl/check";
 import { limit } from "../support/load";
 import { consfigWith, run } from "./_consfig";
 
@@ -72,9 +74,53 @@ test("data that no source has is a problem of each host that needs it, also to p
     stdout,
     `hosts/data.ts:5:22: inner.example.org: ${missing}
 hosts/data.ts:6:29: outer.example.org: ${missing}
+outer.example.org: needs the data (_ca, cert) from source.filesTree('data')
 2 problems found
 `,
   );
+});
+
+test("the data that hosts need is listed with its source, and nothing is fetched", async (t) => {
+  const hosts = `import { defhost, plan, registerDataSource, source, via } from "consfigurator";
+import { file } from "consfigurator/properties";
+
+registerDataSource(source.filesTree("data"), source.commandOutput({ command: ["touch", "fetched"], iden1: "_app", iden2: "token" }));
+const ca = file.dataUploaded("_ca", "cert", "/srv/check-test-ca");
+export const one = defhost("one.example.org", { deploy: [via.local()] }, ca, file.secretUploaded("_app", "token", "/srv/check-test-token"));
+export const two = defhost("two.example.org", { deploy: [via.local()] }, ca);
+`;
+  const { root, env } = consfigWith(t, { "hosts/data.ts": hosts, "data/_ca/cert": "x" });
+  const ca = "(_ca, cert) from source.filesTree('data')";
+  const token =
+    "(_app, token) from source.commandOutput({ command: [ 'touch', 'fetched' ], iden1: '_app', iden2: 'token' }), which may ask you";
+  const text = await run(["check", "--consfig", root], { env, cwd: root });
+  assert.equal(
+    text.stdout,
+    `one.example.org: needs the data ${token}
+one.example.org, two.example.org: needs the data ${ca}
+types OK, all hosts prepare: broken.example.org, here.example.org, one.example.org, slow.example.org, two.example.org
+`,
+  );
+  const json = await run(["check", "--json", "--consfig", root], { env, cwd: root });
+  assert.deepEqual(
+    JSON.parse(json.stdout).data.map(({ datum, hosts, asks }: NeededDatum) => [datum, hosts, asks]),
+    [
+      [["_app", "token"], ["one.example.org"], true],
+      [["_ca", "cert"], ["one.example.org", "two.example.org"], undefined],
+    ],
+  );
+  const planned = await run(["plan", "one", "two", "--consfig", root], { env, cwd: root });
+  assert.deepEqual(
+    planned.stdout
+      .split("\n")
+      .filter((line) => line.startsWith("notice"))
+      .sort(),
+    [
+      `notice    one.example.org :: needs the data ${token}; ${ca}`,
+      `notice    two.example.org :: needs the data ${ca}`,
+    ],
+  );
+  assert.equal(existsSync(path.join(root, "fetched")), false);
 });
 
 test("a load error is reported once", async (t) => {

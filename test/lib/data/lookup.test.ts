@@ -1,7 +1,7 @@
 /** Which source a datum comes from, when it is fetched, and what is said when there is none. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import { getData, whyMissing } from "../../../lib/data/lookup";
+import { availability, getData } from "../../../lib/data/lookup";
 import { registerDataSource } from "../../../lib/data/register";
 import { type DataSource, dataSources, type Version } from "../../../lib/model/data-source";
 
@@ -85,7 +85,7 @@ describe("when no source has a datum", () => {
   test("and none is registered", async () => {
     const message =
       "no data source has (_a, x): none is registered; write registerDataSource(source.pass()), or another source, in the consfig";
-    assert.equal(await whyMissing("_a", "x"), message);
+    assert.equal(await availability(["_a", "x"]), message);
     await assert.rejects(text("_a"), { name: "MissingData", message });
   });
 
@@ -94,14 +94,14 @@ describe("when no source has a datum", () => {
     source("two", {});
     source("three", {}, { version: () => Promise.reject(new Error("there is no directory /x")) });
     assert.equal(
-      await whyMissing("_a", "x"),
+      await availability(["_a", "x"]),
       "no data source has (_a, x); one: `pass insert _a/x` adds it; two does not have it; three: there is no directory /x",
     );
   });
 
   test("a source that cannot give what it has is named", async () => {
     source("one", { _broken: 1 }, { get: () => Promise.reject(new Error("no pinentry")) });
-    assert.equal(await whyMissing("_broken", "x"), undefined);
+    assert.deepEqual(await availability(["_broken", "x"]), { datum: ["_broken", "x"], source: "one" });
     await assert.rejects(text("_broken"), {
       name: "MissingData",
       message: "cannot get (_broken, x) from one: no pinentry",
