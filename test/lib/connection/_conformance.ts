@@ -10,6 +10,8 @@ import { controllerArtifacts } from "../../../lib/controller/artifacts";
 import type { Channel, Connection } from "../../../lib/model/connection";
 import { type Hop, hopDefinition } from "../../../lib/model/hop";
 import { HostModel } from "../../../lib/model/host";
+import { PIECE_BYTES } from "../../../lib/model/questions";
+import { SecretStream } from "../../../lib/model/secret-stream";
 import type { PosixTarget } from "../../../lib/model/target";
 import { ShellTarget } from "../../../lib/target/shell/target";
 import { until } from "../../support/until";
@@ -200,16 +202,26 @@ const commandChecks: Checks = {
   },
 };
 
+const digest = (bytes: Buffer | undefined): string =>
+  createHash("sha256")
+    .update(bytes ?? "")
+    .digest("hex");
+
+const inPieces = (content: Buffer): SecretStream =>
+  new SecretStream({
+    size: content.length,
+    sha256: digest(content),
+    piece: async (at) => content.subarray(at, at + PIECE_BYTES),
+  });
+
 /** What depends on the system and the user at the end of a chain, once the chain is transparent to commands. */
 const fileChecks: Checks = {
-  "a file of 10 MB": async ({ target, dir }) => {
+  "a file of 10 MB, and large data in pieces": async ({ target, dir }) => {
     const content = randomBytes(10_000_000);
     await target.makeDirectory(dir);
     await target.writeFile(`${dir}/big`, content);
-    const digest = (bytes: Buffer | undefined) =>
-      createHash("sha256")
-        .update(bytes ?? "")
-        .digest("hex");
+    assert.equal(digest(await target.readBytes(`${dir}/big`)), digest(content));
+    await target.writeFile(`${dir}/big`, inPieces(content.reverse()));
     assert.equal(digest(await target.readBytes(`${dir}/big`)), digest(content));
   },
 
