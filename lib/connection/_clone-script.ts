@@ -10,6 +10,15 @@ const PATH = `${CLONE_PROGRAMS}:${ROOT_PATH}`;
 /** Words before a command that may not change what the clone shares with the machine: modules, clock and memory of the kernel. */
 export const NO_KERNEL = "setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio --";
 
+/** In a clone in which systemd is booted. */
+const BOOTS = "/run/consfigurator/boots";
+
+/** Shell text that becomes the process 1 `command`, and says that it can be entered once it has the environment of that. */
+const become = (variables: string, command: string): string => {
+  const clean = `env -i ${variables}PATH=${PATH}`;
+  return `exec ${clean} sh -c ${shellQuote(`echo "ready $0"; exec ${NO_KERNEL} ${clean} ${command} </dev/null >/dev/null 2>&1`)} "$pid"`;
+};
+
 /**
  * Starts the clone, and ends it at the end of its input. All that it makes outside of the clone is an empty directory below
  * /run and one for each hierarchy of cgroups; what was left of a killed one is removed by the next.
@@ -79,14 +88,13 @@ pivot_root . .
 umount -l .
 cd /
 if [ -n "$boots" ] && [ -x /lib/systemd/systemd ]; then
-  echo "ready $pid"
-  exec ${NO_KERNEL} env -i container=systemd-nspawn PATH=${PATH} /lib/systemd/systemd --log-target=null </dev/null >/dev/null 2>&1
+  : >${BOOTS}
+  ${become("container=systemd-nspawn ", "/lib/systemd/systemd --log-target=null")}
 fi
 ip link set lo up 2>/dev/null || true
 printf '#!/bin/sh\\nexit 101\\n' >/run/consfigurator/policy-rc.d; chmod 755 /run/consfigurator/policy-rc.d
 : >>/usr/sbin/policy-rc.d; mount --bind /run/consfigurator/policy-rc.d /usr/sbin/policy-rc.d
-echo "ready $pid"
-exec ${NO_KERNEL} env -i PATH=${PATH} sh -c 'while :; do sleep 86400; done' </dev/null >/dev/null 2>&1`;
+${become("", 'sh -c "while :; do sleep 86400; done"')}`;
 
 /** Shell text that clones the machine until the end of its input. It prints "ready PID" when the clone can be entered. */
 export const holdClone = `export FILES=${shellQuote(FILES)} BOOT=${shellQuote(BOOT)}\n${HOLD}`;
@@ -95,7 +103,7 @@ export const holdClone = `export FILES=${shellQuote(FILES)} BOOT=${shellQuote(BO
  * Shell text that waits, inside, for the system to be up, and prints its state and the units that failed; nothing without
  * systemd.
  */
-export const AWAIT_SYSTEM = `[ "$(cat /proc/1/comm)" = systemd ] || exit 0
+export const AWAIT_SYSTEM = `[ -e ${BOOTS} ] || exit 0
 n=0; until s=$(systemctl is-system-running 2>/dev/null); [ "$s" = running ] || [ "$s" = degraded ] || [ $((n += 1)) -gt 300 ]; do sleep 0.1; done
 echo "$s"; systemctl --failed --plain --no-legend | cut -d" " -f1`;
 

@@ -41,7 +41,8 @@ export const HOST_WIRE_LIMITS = {
 /** So many messages may arrive at once before reading is slowed down. */
 const BURST_SECONDS = 2;
 
-const packr = new Packr({ useRecords: false, moreTypes: false });
+/** Integers of 64 bits are numbers, too: a `bigint` is no JSON, and no message has one. */
+const packr = new Packr({ useRecords: false, moreTypes: false, int64AsType: "number" });
 /** Messages of more bytes are rare, and a packer keeps the buffer of its largest one. */
 const USUAL_BYTES = 65_536;
 

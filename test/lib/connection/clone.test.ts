@@ -71,6 +71,27 @@ describe("via.clone on a real host", needsMachines(), () => {
       await assertUntouched();
     });
 
+  test("variables of the user stay outside, and a system that takes long to begin is waited for", {
+    timeout: limit(120),
+  }, async () => {
+    const slow = "/usr/local/bin/setpriv";
+    await on.machine.run(
+      `printf '#!/bin/sh\\ncase $* in *systemd*) sleep 1;; esac; exec /usr/bin/setpriv "$@"\\n' >${slow}; chmod 755 ${slow}`,
+    );
+    const report = await Promise.resolve(
+      deploy(
+        defhost(
+          "clone-slow.example.org",
+          { deploy: [on.ssh(), via.shellWrap("env", "TMPDIR=/nowhere"), via.clone()] },
+          cmd.single('test -z "$TMPDIR" && systemctl is-active cron'),
+        ),
+      ),
+    );
+    assertOk(report);
+    await session.connections.close();
+    await on.machine.run(`rm ${slow}`);
+  });
+
   const noClone = () => until("its end", async () => (await clonesOn(on)).length === 0);
 
   test("killed, it is gone with all that runs in it; what it leaves is removed by the next", async () => {

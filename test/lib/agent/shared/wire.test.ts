@@ -43,6 +43,16 @@ describe("a message", () => {
     assert.ok(frame.length <= twice.length + 12, "never larger than the original");
   });
 
+  test("has numbers for integers of 64 bits, which are no JSON otherwise", () => {
+    const integers = [0xd3, 0xcf].map((type) =>
+      Buffer.from([0x81, 0xa1, 0x6e, type, 0x7f, ...Array(7).fill(0xff)]),
+    );
+    for (const body of integers)
+      assert.deepEqual(decode(Buffer.concat([Buffer.from([0xc5, 0, 0, 0, 0, body.length]), body])), {
+        n: 2 ** 63,
+      });
+  });
+
   test("omits undefined fields, like JSON", () => {
     assert.equal(JSON.stringify(decode(encode({ a: 1, b: undefined }))), '{"a":1}');
   });
