@@ -564,6 +564,22 @@ const applications: Family = {
       propellor: "Git.cloned, Git.pulled, Git.repoConfigured",
       here: ["git.cloned", "git.pulled", "git.repoConfigured"],
     },
+    {
+      purpose: "containers of Docker and Podman, with their images and networks",
+      ansible:
+        "community.docker.docker_container, docker_image, docker_network, containers.podman.podman_container",
+      pyinfra: "docker.container, docker.image, docker.network",
+      propellor: "Docker.docked",
+      here: [
+        "docker.installed",
+        "docker.configured",
+        "docker.container",
+        "docker.imagePulled",
+        "docker.network",
+        "podman.installed",
+        "podman.container",
+      ],
+    },
   ],
 };
 

@@ -50,14 +50,14 @@ export interface Sides {
   stop(): Promise<void>;
 }
 
-interface SidesOptions extends Pick<MachineOptions, "packages" | "withDependencies"> {
+interface SidesOptions extends Pick<MachineOptions, "packages" | "withDependencies" | "nspawn"> {
   /** The account that applies; root by default. */
   readonly user?: string;
 }
 
 /** Boots both machines, with the same host name. */
-export async function bootSides({ user, ...options }: SidesOptions = {}): Promise<Sides> {
-  const nspawn = [`--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
+export async function bootSides({ user, nspawn: more = [], ...options }: SidesOptions = {}): Promise<Sides> {
+  const nspawn = [...more, `--bind-ro=${root}`, `--bind-ro=${path.dirname(cacheHome)}:${cacheInside}`];
   if (recorded !== undefined) nspawn.push(`--bind=${recorded}:${recordedInside}`);
   const node = process.execPath;
   if (!node.startsWith(`${root}/`)) nspawn.push(`--bind-ro=${node}`);

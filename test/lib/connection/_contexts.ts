@@ -7,6 +7,7 @@ import { spawned } from "../../../lib/connection/local";
 import type { Connection } from "../../../lib/model/connection";
 import type { Hop } from "../../../lib/model/hop";
 import * as via from "../../../lib/via";
+import { containerNspawn, containerPackages, START_DAEMONS, stopDaemons } from "../../support/containers";
 import { limit } from "../../support/load";
 import { bootMachine, type Machine } from "../../support/machines";
 import { smallTree } from "./_tree";
@@ -173,12 +174,7 @@ export async function bootContexts(): Promise<Contexts> {
   const machine = await bootMachine({
     name: "hops",
     packages: containerPackages,
-    nspawn: [
-      "--capability=all",
-      "--system-call-filter=@mount @keyring bpf",
-      "--bind=/dev/fuse",
-      `--bind-ro=${await smallTree()}:/srv/tree`,
-    ],
+    nspawn: [...containerNspawn, `--bind-ro=${await smallTree()}:/srv/tree`],
   });
   const directory = mkdtempSync(path.join(tmpdir(), "consfig-hops-"));
   const stop = async () => {
@@ -207,18 +203,6 @@ export async function bootContexts(): Promise<Contexts> {
     throw error;
   }
 }
-
-/** What has containers, and what the other hops need. */
-export const containerPackages = [
-  ...["systemd-container", "lxc", "podman", "crun", "uidmap", "docker.io", "opendoas", "gnupg", "openssl"],
-];
-
-/** The daemons of containers need control groups that they may write to. */
-export const START_DAEMONS = `set -e
-for c in /sys/fs/cgroup/*; do mount -o remount,bind,rw $c 2>/dev/null || :; done
-systemctl stop docker.socket docker containerd
-systemctl reset-failed
-systemctl start containerd docker`;
 
 /** A writable tree for each context, and keys for every account to log in to the machine. */
 const PREPARE = `set -e
@@ -282,11 +266,6 @@ cd $home
 $as podman --log-level=error --cgroup-manager=cgroupfs run -d --cgroups=disabled --network=host --name own --rootfs $home/pod sleep infinity
 $as systemd-run --user --scope --quiet --property=Delegate=yes lxc-execute -n own -d -- sleep 1000000`;
 
-/** Removes control groups: they belong to this computer, and would outlive the machine. */
-const UNDO = `exec 2>/dev/null
-docker rm -f box; lxc-stop -k -n box; podman rm -f -t 0 box; machinectl terminate nested; systemctl stop docker containerd
-for i in $(seq 20); do
-  find /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* -depth -type d -exec rmdir {} +
-  ls -d /sys/fs/cgroup/*/docker /sys/fs/cgroup/*/lxc.* || exit 0
-  sleep 0.1
-done`;
+const UNDO = stopDaemons(
+  "docker rm -f box; lxc-stop -k -n box; podman rm -f -t 0 box; machinectl terminate nested",
+);

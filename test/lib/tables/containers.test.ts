@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { on } from "../../../lib/explore/on";
 import * as via from "../../../lib/via";
+import { containerNspawn, containerPackages, START_DAEMONS, stopDaemons } from "../../support/containers";
 import { needsMachines } from "../../support/machines";
 import { changedPaths, ownCaches, snapshot } from "../../support/snapshot";
 import { assertOk, prop, type Rig, rig } from "../agent/_rig";
-import { containerPackages, START_DAEMONS } from "../connection/_contexts";
 
 const name = "web1.example.org";
 
@@ -27,15 +27,8 @@ systemd-run -q --unit=nested --collect systemd-nspawn --quiet --keep-unit --mach
 for i in $(seq 200); do machinectl show nested >/dev/null 2>&1 && exit 0; sleep 0.1; done
 echo "the nested machine did not start"; exit 1`;
 
-/** Removes control groups: they belong to this computer, and would outlive the machine. */
-const UNDO = `exec 2>/dev/null
-kill -CONT $(pidof dockerd); systemctl start containerd docker
-docker rm -f box ended; podman rm -f -t 0 pod; machinectl terminate nested; systemctl stop docker.socket docker containerd
-for i in $(seq 20); do
-  find /sys/fs/cgroup/*/docker -depth -type d -exec rmdir {} +
-  ls -d /sys/fs/cgroup/*/docker || exit 0
-  sleep 0.1
-done`;
+const UNDO = stopDaemons(`kill -CONT $(pidof dockerd); systemctl start containerd docker
+docker rm -f box ended; podman rm -f -t 0 pod; machinectl terminate nested`);
 
 /** What Podman writes to whenever it is asked. */
 const podmanLocks = ["storage.lock", "vfs-layers/layers.lock", "vfs-containers/containers.lock"].map(
@@ -47,7 +40,7 @@ describe("containers", { ...needsMachines(), concurrency: false }, () => {
   before(async () => {
     rigged = await rig({
       packages: containerPackages,
-      nspawn: ["--capability=all", "--system-call-filter=@mount @keyring bpf", "--bind=/dev/fuse"],
+      nspawn: containerNspawn,
     });
     await rigged.machine.run(START, { timeout: 60_000 });
   });
