@@ -580,6 +580,21 @@ const applications: Family = {
         "podman.container",
       ],
     },
+    {
+      purpose: "containers of LXC that belong to a user",
+      ansible: "community.general.lxc_container",
+      consfigurator: "lxc:user-container-for, lxc:user-container, lxc:usernet-veth-usable-by",
+      here: [
+        "lxc.installed",
+        "lxc.userContainerFor",
+        "lxc.userContainer",
+        "lxc.userContainerStarted",
+        "lxc.userContainerStopped",
+        "lxc.userContainersAutostart",
+        "lxc.usernetVethUsableBy",
+        "lxc.whenUserContainerRunning",
+      ],
+    },
   ],
 };
 

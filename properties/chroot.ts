@@ -28,6 +28,7 @@ import {
   isBootstrapped,
   usesMmdebstrap,
 } from "./_bootstrap";
+import { childOf } from "./_childOf";
 import { unmountedBelowAndRemoved } from "./_mounts";
 import { needed, needsRoot } from "./_needs";
 import * as os from "./_os";
@@ -47,19 +48,6 @@ const deploymentArgs = object({ root: rootPath(), deployment: propapp() });
 /** What is applied inside: it does not start services, and knows that only its files are its own. */
 const wrapped = (...applications: MaybePropApp[]): PropApp =>
   withoutStartingServices(contained("filesystem"), ...applications);
-
-/** `host` inside the host that deploys it. */
-const childOf = (host: Host | ChildHost, ...applications: MaybePropApp[]): ChildHost => {
-  const { name, desc, hostattrs } = host;
-  return makeChildHost(
-    {
-      ...(name !== undefined && { name }),
-      ...(desc !== undefined && { desc }),
-      ...(hostattrs && { hostattrs }),
-    },
-    ...applications,
-  );
-};
 
 /** The schema says what is wrong with `root`, in the name of the property. */
 const hopTo = (root: string) => via.chroot(/^\/[^\n]*$/.test(root) ? root : "/");

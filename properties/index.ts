@@ -29,6 +29,7 @@ export * as letsEncrypt from "./letsEncrypt";
 export * as limits from "./limits";
 export * as locale from "./locale";
 export * as logrotate from "./logrotate";
+export * as lxc from "./lxc";
 export * as mount from "./mount";
 export * as needrestart from "./needrestart";
 export * as network from "./network";
