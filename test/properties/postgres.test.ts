@@ -76,7 +76,8 @@ describe("postgres on real hosts", needsMachines(), () => {
         assert.deepEqual(await messages(side, postgres.userCanLogin("nobody here")), [
           'FailedChange: PostgreSQL refuses ALTER ROLE "nobody here" LOGIN: role "nobody here" does not exist',
         ]);
-        await side.machine.run("systemctl stop postgresql");
+        // Stopping the unit of that name alone does not wait for the server.
+        await side.machine.run("systemctl stop postgresql 'postgresql@*'");
         assert.match(
           (await messages(side, postgres.hasRole("late")))[0] ?? "",
           /^FailedChange: PostgreSQL does not answer: connection to server on socket .* failed: No such file or directory/,
