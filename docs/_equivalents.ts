@@ -581,6 +581,23 @@ const applications: Family = {
       ],
     },
     {
+      purpose: "virtual machines of libvirt",
+      ansible: "community.libvirt.virt, virt_net",
+      consfigurator: "libvirt:defined-for, libvirt:started, libvirt:kvm-boots-chroot-for",
+      propellor: "Libvirt.defined, Libvirt.kvmBootsChroot",
+      here: [
+        "libvirt.installed",
+        "libvirt.definedFor",
+        "libvirt.started",
+        "libvirt.destroyed",
+        "libvirt.whenStarted",
+        "libvirt.defaultNetworkStarted",
+        "libvirt.defaultNetworkAutostarted",
+        "libvirt.kvmBootsChrootFor",
+        "libvirt.kvmBootsChroot",
+      ],
+    },
+    {
       purpose: "containers of LXC that belong to a user",
       ansible: "community.general.lxc_container",
       consfigurator: "lxc:user-container-for, lxc:user-container, lxc:usernet-veth-usable-by",

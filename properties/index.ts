@@ -26,6 +26,7 @@ export * as installer from "./installer";
 export * as journald from "./journald";
 export * as kernelModule from "./kernelModule";
 export * as letsEncrypt from "./letsEncrypt";
+export * as libvirt from "./libvirt";
 export * as limits from "./limits";
 export * as locale from "./locale";
 export * as logrotate from "./logrotate";
