@@ -40,6 +40,8 @@ export interface Runtime {
   readonly size: number;
   /** The file ends with a checksum of the binary, which is verified on unpacking. */
   readonly compressed: { readonly file: string; readonly size: number };
+  /** The path, in an npm registry, of a package that contains the same binary as `package/bin/node`. */
+  readonly tarball?: string;
 }
 
 /** A tree of sources: its manifest, and the content of each file by hash. */

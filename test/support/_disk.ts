@@ -58,7 +58,8 @@ async function mountOverlay(
 function writeIdentity(root: string, name: string, address: string): void {
   const write = (file: string, text: string) => writeFileSync(path.join(root, file), text);
   write("etc/hostname", `${name}\n`);
-  write("etc/hosts", `127.0.0.1\tlocalhost\n127.0.1.1\t${name}\n`);
+  // No test machine downloads the agent's runtime from the internet.
+  write("etc/hosts", `127.0.0.1\tlocalhost\n127.0.1.1\t${name}\n127.0.0.1\tregistry.npmjs.org\n`);
   write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
   write("etc/test-machine-network", `ADDRESS=${address}/${prefixLength}\nGATEWAY=${gateway}\nMTU=${mtu()}\n`);
   copyFileSync(resolverFile(), path.join(root, "etc/resolv.conf"));

@@ -7,8 +7,9 @@ import { readText } from "../../util/read-text";
 import { shellQuote } from "../../util/shell-quote";
 import { BANNER } from "../shared/messages";
 import { NODE_FLAGS } from "../shared/process";
+import { APT_HELPER, DOWNLOAD_SPACE } from "./_download";
 import type { Pace } from "./_pace";
-import { APT_HELPER, CORRUPT_UPLOAD, upload } from "./_upload";
+import { CORRUPT_UPLOAD, upload } from "./_upload";
 import { AGENT_DIRECTORY } from "./running";
 
 /** The oldest Node on a host that is used instead of ours. */
@@ -43,6 +44,8 @@ interface FirstContact {
   /** Called as soon as it is known that a runtime is to be sent. */
   onBare(): void;
   readonly pace: Pace;
+  /** Where the host may download the runtime itself. */
+  readonly registry?: string | undefined;
 }
 
 /**
@@ -87,7 +90,7 @@ export async function startRelay(
     if (sent && !facts.runtime) break;
     sent = true;
     await Promise.all([
-      facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress, first?.pace),
+      facts.runtime ? undefined : sendRuntime(parent, facts, artifacts, progress, first),
       facts.boot ? undefined : sendBoot(parent, facts, boot),
     ]);
   }
@@ -235,7 +238,7 @@ async function sendRuntime(
   facts: Facts,
   artifacts: AgentArtifacts,
   progress: (event: Progress) => void,
-  pace?: Pace,
+  first?: FirstContact,
 ): Promise<void> {
   const link = `${shellQuote(facts.directory)}/node`;
   if (!needsRuntime(facts)) {
@@ -259,9 +262,11 @@ async function sendRuntime(
       `not enough disk space for the runtime: ${facts.directory} has ${megabytes(facts.free)} free and needs ${megabytes(needed)}; free some space, or remove via.agent()`,
     );
   }
+  const hasRoom = facts.free >= needed + DOWNLOAD_SPACE * runtime.size;
+  const url = hasRoom && first?.registry && runtime.tarball && `${first.registry}/${runtime.tarball}`;
   for (let from = resumeAt; ; from = 0) {
-    const paths = { part, file, link };
-    const error = await upload(parent, runtime, facts.compression, paths, from, progress, pace);
+    const options = { from, progress, pace: first?.pace, url: url || undefined };
+    const error = await upload(parent, runtime, facts.compression, { part, file, link }, options);
     if (error === undefined) return;
     if (from === 0 || !error.includes(CORRUPT_UPLOAD))
       throw new ConsfigError(`cannot upload the runtime: ${error}`);

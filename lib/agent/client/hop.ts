@@ -1,26 +1,46 @@
 import type { Connection } from "../../model/connection";
 import { ConnectionFailed, ConsfigError } from "../../model/errors";
 import { defhop } from "../../model/hop";
-import { object } from "../../model/schema";
+import { either, object, optional, type Schema, string } from "../../model/schema";
 import { Pace } from "./_pace";
 import { startRelay } from "./bootstrap";
 import type { AgentConnection } from "./connection";
 import { AgentLink } from "./link";
 
+/** The public registry of npm. */
+const NPM = "https://registry.npmjs.org";
+/** No credentials: everybody on the host could see them. */
+const registry = () =>
+  string({
+    pattern: "^https?://[^\\s@?#]+$",
+    description: "the URL of an npm registry, without credentials",
+  });
+const no: Schema<false> = { enum: [false] };
+
 /**
  * Runs the deployment in an agent process on the host: it continues when the connection is lost. The first connection
  * installs everything the agent needs; the host only needs a POSIX shell. Meanwhile the deployment begins over the shell.
+ * If sending the runtime takes longer than a second, the host also tries to download the same from `registry`, by default
+ * that of npm; whichever is there first is used. With `registry: false`, the host asks nobody.
+ *
+ * @example via.agent()
+ * @example via.agent({ registry: "https://npm.example.org" })
+ * @example via.agent({ registry: false })
  */
 export const agent = defhop({
   name: "agent",
-  args: object({}),
+  args: object({ registry: optional(either(registry(), no)) }),
   agent: true,
   sees: () => ({ root: "/" }),
-  open: async (_args, { parent, artifacts, progress, signal }) => {
+  open: async ({ registry = NPM }, { parent, artifacts, progress, signal }) => {
     signal.throwIfAborted();
     const pace = new Pace(parent);
     const bare = Promise.withResolvers<void>();
-    const arrival = startRelay(parent, artifacts, progress, { onBare: bare.resolve, pace })
+    const arrival = startRelay(parent, artifacts, progress, {
+      onBare: bare.resolve,
+      pace,
+      registry: registry ? registry.replace(/[/]+$/, "") : undefined,
+    })
       .then((relay) => AgentLink.open(relay))
       .catch((error: unknown) => {
         if (error instanceof ConnectionFailed || !(error instanceof ConsfigError)) throw error;

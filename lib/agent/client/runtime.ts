@@ -57,6 +57,7 @@ export async function runtimeFor(uname: string, compression: Compression): Promi
       sha256: await cached(path.join(place, "sha256"), () => sha256(binary)),
       size: statSync(binary).size,
       compressed: { file, size: statSync(file).size },
+      tarball: `${name}/-/${name}-${version}.tgz`,
     };
   }
 }

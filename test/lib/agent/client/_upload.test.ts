@@ -34,7 +34,7 @@ for (const compression of ["zstd", "gzip"] as const satisfies Compression[]) {
     const send = (to: string, from = 0) => {
       const [part, file] = [path.join(to, "x.part"), path.join(to, "x")];
       const paths = { part, file, link: path.join(to, "node") };
-      return upload(localConnection(), runtime, compression, paths, from, () => {});
+      return upload(localConnection(), runtime, compression, paths, { from, progress: () => {} });
     };
     const fresh = (): string => {
       rmSync(directory, { recursive: true });
