@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eseqprops, unapplied } from "../../lib/combinators";
 import { deploy } from "../../lib/controller/deploy";
@@ -9,13 +11,18 @@ import type { MaybePropApp, PropApp } from "../../lib/model/property";
 import type { Report } from "../../lib/model/report";
 import { makeChildHost } from "../../lib/nested/make-host";
 import * as via from "../../lib/via";
+import * as apt from "../../properties/apt";
 import * as cmd from "../../properties/cmd";
 import * as libvirt from "../../properties/libvirt";
 import * as os from "../../properties/os";
+import * as systemd from "../../properties/systemd";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
+import { aptOptions } from "../support/_base";
+import { ALL } from "../support/breadth";
 import { containerNspawn } from "../support/containers";
 import { limit } from "../support/load";
 import { needsMachines } from "../support/machines";
+import { until } from "../support/until";
 
 const bookworm = os.debianStable("bookworm", "amd64");
 
@@ -143,5 +150,37 @@ describe("libvirt on a real host", { ...needsMachines(), timeout: limit(240) }, 
     assert.equal(again.status, "unchanged");
     assertOk(await applied("over a shell", unapplied(libvirt.defaultNetworkAutostarted())));
     assert.match(await machine.run("virsh net-list"), /default +active +no/);
+  });
+
+  test("a virtual machine boots a directory, and is removed with it", {
+    timeout: limit(900),
+    ...(!ALL && { skip: "takes some minutes; CONSFIGURATOR_TEST_ALL=1 runs it" }),
+  }, async () => {
+    const { machine } = on;
+    const [, uri] =
+      (await aptOptions()).map((each) => /^Acquire::http::Proxy "(.*)";$/.exec(each)).find(Boolean) ?? [];
+    const guest = libvirt.kvmBootsChroot(
+      {
+        memory: 512,
+        autostart: true,
+        append: "console=ttyS0",
+        chrootOptions: { variant: "minbase", include: "systemd-sysv" },
+        virtOptions: ["--virt-type=qemu", "--network=none", "--graphics=none"],
+      },
+      "guest",
+      bookworm,
+      apt.usesParentMirrors(),
+      apt.installed("linux-image-amd64"),
+      systemd.hasUnit("says.service", [
+        ...["[Service]", "Type=oneshot", "ExecStart=/bin/touch /srv/booted"],
+        ...["[Install]", "WantedBy=multi-user.target"],
+      ]),
+      systemd.enabled("says.service"),
+    );
+    assertOk(await applied("through an agent", ...(uri === undefined ? [] : [apt.proxy(uri)]), guest));
+    const booted = path.join(machine.root, "var/lib/libvirt/images/guest/srv/booted");
+    await until("the guest has booted", () => existsSync(booted), 600);
+    assertOk(await applied("through an agent", unapplied(guest)));
+    assert.equal(await machine.run("virsh list --all --name; ls /var/lib/libvirt/images"), "\n");
   });
 });
