@@ -63,9 +63,12 @@ const LONG = 16_000;
 
 const quotesIn = (script: string): number => script.split(/['\\!]/).length - 1;
 
-/** Shell text that runs the script that comes as one line from `descriptor`. The shell reads no byte too many. */
+/**
+ * Shell text that runs the script that comes as one line from `descriptor`, and nothing when that does not come to its end. The
+ * shell reads no byte too many.
+ */
 export const scriptFrom = (descriptor: number): string =>
-  `IFS= read -r s <&${descriptor}; ${descriptor === 0 ? "" : `exec ${descriptor}<&-; `}s=$(printf '%b_' "$s"); eval "unset s; \${s%_}"`;
+  `IFS= read -r s <&${descriptor} || exit; ${descriptor === 0 ? "" : `exec ${descriptor}<&-; `}s=$(printf '%b_' "$s"); eval "unset s; \${s%_}"`;
 
 /** `script` for `scriptFrom`. */
 export const onOneLine = (script: string): string =>

@@ -12,6 +12,9 @@ import { feed } from "../feed";
 /** How long a cancelled command may take to end by itself. */
 const KILL_GRACE_MS = 1500;
 
+/** Shell text: goes on once its group is noted, and not at all when this process has been killed before that. */
+const ONCE_NOTED = "read -r _ <&3 || exit; exec 3<&-; ";
+
 /**
  * Runs `script` with sh in a process group of its own, which is ended when `given` is aborted, and when it prints too
  * much: then it throws `OutputLimitExceeded`.
@@ -26,18 +29,16 @@ export function spawnShell(
   const { signal } = output;
   return new Promise((resolve, reject) => {
     const apart = travelsApart(script, how);
-    const child = spawn("/bin/sh", ["-c", apart ? scriptFrom(3) : script], {
+    const child = spawn("/bin/sh", ["-c", apart ? scriptFrom(3) : `${ONCE_NOTED}${script}`], {
       cwd: "/",
       env,
       detached: true,
-      stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe", ...(apart ? (["pipe"] as const) : [])],
+      stdio: [how.input ? "pipe" : "ignore", "pipe", "pipe", "pipe"],
     });
-    if (apart) {
-      const descriptor = child.stdio[3] as Writable;
-      descriptor.on("error", () => {});
-      descriptor.end(onOneLine(script));
-    }
     const groupEnded = groupStarted(child.pid);
+    const descriptor = child.stdio[3] as Writable | null;
+    descriptor?.on("error", () => {});
+    descriptor?.end(apart ? onOneLine(script) : "\n");
     let exit = 0;
     let silence: NodeJS.Timeout | undefined;
     let patience: NodeJS.Timeout | undefined;
