@@ -1,5 +1,6 @@
 /** Entries of /etc/fstab for volumes. */
 import { AbortedChange, FailedChange, type PosixTarget } from "consfigurator";
+import { findmnt } from "./_findmnt";
 import { PLACEHOLDER } from "./_table";
 import { isFilesystem, placed, plainPath, type Volume } from "./_volumes";
 
@@ -18,7 +19,13 @@ export const filesystemsIn = (volumes: readonly Volume[]): Mountable[] =>
       : [],
   );
 
-const isFat = ({ kind }: Volume): boolean => kind.endsWith("at32Filesystem");
+export const isFat = ({ kind }: Volume): boolean => kind.endsWith("at32Filesystem");
+
+/** What mount(8) calls its type. */
+export const typeOf = (volume: Volume): string => (isFat(volume) ? "vfat" : "ext4");
+
+export const mountOptionsOf = (volume: Volume): readonly string[] =>
+  volume.mountOptions ?? (isFat(volume) ? [] : ["relatime"]);
 
 /** The entry for a file system, whose source is looked up when it is mounted. */
 export const fstabEntry = async (target: PosixTarget, each: Mountable): Promise<string> =>
@@ -29,8 +36,8 @@ export const entryFrom = (source: string, { volume, path }: Omit<Mountable, "par
   [
     source,
     path,
-    isFat(volume) ? "vfat" : "ext4",
-    (volume.mountOptions ?? (isFat(volume) ? [] : ["relatime"])).join(",") || "defaults",
+    typeOf(volume),
+    mountOptionsOf(volume).join(",") || "defaults",
     "0",
     path === "/" ? "1" : "2",
   ].join(" ");
@@ -41,29 +48,14 @@ async function sourceOf(target: PosixTarget, { volume, parent, path }: Mountable
       ? `/dev/${parent.volumeGroup}/${parent.volumeLabel}`
       : PLACEHOLDER;
   const name = isFat(volume) && parent?.kind === "partition" ? "PARTUUID" : "UUID";
-  const { FSTYPE: type, [name]: id } = await mountedAt(target, path, name);
-  const expected = isFat(volume) ? "vfat" : "ext4";
+  const found = await findmnt(target, "--mountpoint", path, ["FSTYPE", name]);
+  if (!found) throw new AbortedChange(`nothing is mounted at ${path}; mount it before this property`);
+  const { FSTYPE: type, [name]: id } = found;
+  const expected = typeOf(volume);
   if (type !== expected)
     throw new FailedChange(`what is mounted at ${path} is ${type}, not ${expected}; correct the volume`);
   if (id) return `${name}=${id}`;
   throw new FailedChange(
     `the ${name} of what is mounted at ${path} is not known to findmnt; use fstab.hasEntries`,
-  );
-}
-
-async function mountedAt(
-  target: PosixTarget,
-  path: string,
-  name: "UUID" | "PARTUUID",
-): Promise<Readonly<Record<string, string | undefined>>> {
-  const { exit, stdout } = await target.query(
-    ["findmnt", "--noheadings", "--pairs", "--output", `FSTYPE,${name}`, "--mountpoint", path],
-    { mayFail: true, about: { paths: ["/proc/self/mountinfo", path] } },
-  );
-  if (exit !== 0) throw new AbortedChange(`nothing is mounted at ${path}; mount it before this property`);
-  // What is mounted on top comes last.
-  const line = stdout.trim().split("\n").at(-1) ?? "";
-  return Object.fromEntries(
-    [...line.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = "", value = ""]) => [key, value]),
   );
 }

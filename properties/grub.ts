@@ -3,7 +3,6 @@ import {
   type Change,
   defprop,
   defproplist,
-  FailedChange,
   InapplicableProperty,
   onChange,
   type PosixTarget,
@@ -14,6 +13,7 @@ import { grubInImage } from "./_grubInImage";
 import { needsRoot } from "./_needs";
 import * as os from "./_os";
 import { needsProgram, ownFile } from "./_ownFile";
+import { runForBoot, updateGrub, updateInitramfs } from "./_updateGrub";
 import { contentsOf, placed, plainPath, type Volume } from "./_volumes";
 import { installed } from "./apt";
 import { isContained } from "./container";
@@ -129,31 +129,6 @@ function imageComplaints(image: Volume, target: GrubTarget): string[] {
 
 const deviceFile = () => string({ pattern: "^/dev/[^\\s]+$", description: 'a device, such as "/dev/sda"' });
 
-/** What os-prober finds on the machine that builds a system does not belong into the menu of that. */
-const WITHOUT_OTHERS = `p=/etc/grub.d/30_os-prober
-if [ -x "$p" ]; then chmod a-x "$p"; trap 'chmod a+x "$p"' EXIT; fi
-update-grub`;
-
-async function runs(target: PosixTarget, command: string | readonly string[]): Promise<void> {
-  const { exit, stdout, stderr } = await target.run(command, {
-    mayFail: true,
-    excerpt: true,
-    // They write below these, and into places of the disk outside of files.
-    touches: { paths: ["/boot", "/etc/grub.d"] },
-    predict: (model) => {
-      model.mayFail();
-      return undefined;
-    },
-  });
-  if (exit === 0) return;
-  const said = `${stderr}${stdout}`.trim() || `exit code ${exit}`;
-  const [shown] = [command].flat();
-  throw new FailedChange(`${shown?.split("\n").at(-1)} failed, so the host may not boot: ${said}`);
-}
-
-const updateGrub = (target: PosixTarget) =>
-  runs(target, isContained(target.host, "efiNvram") ? "update-grub" : WITHOUT_OTHERS);
-
 /**
  * GRUB is installed on the disk `deviceFile`, with a new initramfs and a new menu. For a BIOS unless `target` is that of a UEFI, with
  * which it is entered into the machine's list of systems, but not while a system is built in a container. It is installed
@@ -178,9 +153,9 @@ export const grubInstalled = defprop({
     await needsProgram(target, { program: "update-initramfs", package: "initramfs-tools" });
     await needsProgram(target, { program: "grub-install", package: packageFor[platform] });
     const isOwn = isContained(target.host, "efiNvram");
-    await runs(target, ["update-initramfs", "-u"]);
+    await updateInitramfs(target);
     await updateGrub(target);
-    await runs(target, [
+    await runForBoot(target, [
       "grub-install",
       `--target=${platform}`,
       ...(isEfi(platform) && !isOwn ? ["--no-nvram"] : []),

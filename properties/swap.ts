@@ -20,6 +20,8 @@ import { parentOf } from "./_paths";
 import { refuseInSharedDirectory } from "./_sharedDirectory";
 import { hasEntries } from "./fstab";
 
+export { resumeConfigured } from "./_swapResume";
+
 const { object, size, string } = schema;
 
 const location = () =>
