@@ -402,12 +402,17 @@ const host: Family = {
       purpose: "encrypted devices are opened at boot",
       ansible: "community.general.crypttab",
       consfigurator: "crypttab:has-entries-for-opened-volumes",
-      here: ["crypttab.hasEntries"],
+      here: ["crypttab.hasEntries", "crypttab.hasEntriesForOpenedVolumes"],
     },
     {
       purpose: "swap space",
       consfigurator: "swap:has-swap-file",
       here: ["swap.hasSwapFile"],
+    },
+    {
+      purpose: "hibernation",
+      consfigurator: "swap:resume-configured",
+      here: ["swap.resumeConfigured"],
     },
     {
       purpose: "disks and what is on them are declared",
@@ -416,6 +421,17 @@ const host: Family = {
       propellor: "DiskImage.imageBuilt",
       here: ["disk.hasVolumes", "fstab.hasEntriesForVolumes"],
       note: "on disks, partitions and file systems are not made yet; `cmd.single` with `creates`",
+    },
+    {
+      purpose: "disks, partitions and logical volumes are opened for a while",
+      consfigurator: "disk:with-opened-volumes, fstab:has-entries-for-opened-volumes",
+      here: ["disk.withOpenedVolumes", "fstab.hasEntriesForOpenedVolumes"],
+    },
+    {
+      purpose: "logical volumes",
+      ansible: "community.general.lvol",
+      consfigurator: "disk:host-logical-volumes-exist",
+      here: ["disk.hostLogicalVolumesExist"],
     },
     {
       purpose: "an image of a disk, from a host or a directory",

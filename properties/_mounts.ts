@@ -1,8 +1,8 @@
 /** What is mounted on a host, and how it is unmounted. */
-import { type Change, FailedChange, type PosixTarget, shellQuote } from "consfigurator";
+import { type Change, FailedChange, type PosixTarget, type RunOptions, shellQuote } from "consfigurator";
 
 /** The table of mounts that `isMountPoint` of a target reads, too. */
-const MOUNTS = "/proc/self/mountinfo";
+export const MOUNTS = "/proc/self/mountinfo";
 
 /** Where something is mounted, in the order in which it was; a path occurs once for each mount on top of another. */
 async function mountPoints(target: PosixTarget): Promise<string[]> {
@@ -36,16 +36,26 @@ export async function mountAt(target: PosixTarget, path: string): Promise<void> 
 
 /** Unmounts the topmost mount at `path`. */
 export async function unmountAt(target: PosixTarget, path: string): Promise<void> {
+  await endMount(target, path);
+  target.report({ kind: "mount", change: "unmounted", path });
+}
+
+/** As `unmountAt`, of a mount that was only for a while: it is no change of the host. */
+export async function endMount(
+  target: PosixTarget,
+  path: string,
+  { predict }: Pick<RunOptions, "predict"> = {},
+): Promise<void> {
   const { exit, stderr } = await target.run(["umount", path], {
     mayFail: true,
     touches: { paths: [path, MOUNTS] },
+    ...(predict && { predict }),
   });
   if (exit !== 0) {
     const users = await usersOf(target, path);
     const advice = users === "" ? "" : `; stop what uses it: ${users}`;
     throw new FailedChange(`${path} cannot be unmounted${advice}: ${stderr.trim() || `exit code ${exit}`}`);
   }
-  target.report({ kind: "mount", change: "unmounted", path });
 }
 
 /** The processes with an open file, or a directory, at or below `path`. */

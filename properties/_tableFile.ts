@@ -8,7 +8,9 @@ import {
   withCreatedNoted,
   withCreatedRemoved,
 } from "consfigurator";
+import { isInhibited } from "./_inhibited";
 import { needsRoot } from "./_needs";
+import { systemctl } from "./_systemctl";
 import { type Columns, keyOf, refuseTwice, updatedTable, withoutEntries, wordsOf } from "./_table";
 
 /** A table, and what else is the same for all entries. */
@@ -18,6 +20,19 @@ export interface Table {
   /** Called after a change. */
   readonly changed?: (target: PosixTarget) => Promise<unknown>;
 }
+
+/** systemd makes units of the entries. */
+async function unitsMadeAnew(target: PosixTarget): Promise<void> {
+  const isBooted = (await target.stat("/run/systemd/system")) !== undefined;
+  if (isBooted && !isInhibited(target)) await systemctl(target, ["daemon-reload"], {});
+}
+
+export const FSTAB: Table = {
+  path: "/etc/fstab",
+  columns: { source: 0, target: 1 },
+  changed: unitsMadeAnew,
+};
+export const CRYPTTAB: Table = { path: "/etc/crypttab", columns: { source: 1, target: 0 } };
 
 export interface Entries {
   readonly entries: readonly string[];

@@ -112,6 +112,14 @@ export interface Volume {
   readonly mountPoint?: string | undefined;
   readonly mountOptions?: readonly string[] | undefined;
   readonly extraSpace?: number | undefined;
+  readonly luksPassphraseIden1?: string | undefined;
+  readonly luksType?: "luks" | "luks1" | "luks2" | undefined;
+  readonly cryptsetupOptions?: readonly string[] | undefined;
+  readonly crypttabOptions?: readonly string[] | undefined;
+  readonly crypttabKeyfile?: string | undefined;
+  readonly dataAlignment?: string | undefined;
+  readonly physicalExtentSize?: string | undefined;
+  readonly alloc?: string | undefined;
 }
 
 const FILESYSTEMS: readonly VolumeKind[] = [

@@ -1,7 +1,9 @@
 /** Encrypted devices that are opened at boot, in /etc/crypttab. */
 import { defprop, schema } from "consfigurator";
+import { crypttabEntries, openedFor } from "./_openedVolumes";
+import * as os from "./_os";
 import { PLACEHOLDER } from "./_table";
-import { entriesIn } from "./_tableFile";
+import { CRYPTTAB, entriesIn } from "./_tableFile";
 
 const { list, object, string } = schema;
 
@@ -31,8 +33,6 @@ const lineOf = ({
   options = ["luks"],
 }: CrypttabEntry): string => `${name} ${source} ${keyFile} ${options.join(",") || "none"}`;
 
-const crypttab = { path: "/etc/crypttab", columns: { source: 1, target: 0 } };
-
 /**
  * /etc/crypttab has each of `entries`: lines as in crypttab(5), or objects with `name`, `source`, `keyFile` and `options`. An
  * entry replaces the one with its name. With the source "PLACEHOLDER" or "none", or without one, it keeps that of the entry
@@ -50,5 +50,26 @@ export const hasEntries = defprop({
     entries: entries.map((each) => (typeof each === "object" && each !== null ? lineOf(each) : each)),
   }),
   desc: ({ entries }) => `/etc/crypttab has ${entries.join(", ")}`,
-  ...entriesIn(crypttab, "crypttab.hasEntries"),
+  ...entriesIn(CRYPTTAB, "crypttab.hasEntries"),
+});
+
+const inTableOpened = entriesIn(CRYPTTAB, "crypttab.hasEntriesForOpenedVolumes");
+
+/**
+ * /etc/crypttab has an entry for each encrypted volume that `disk.withOpenedVolumes` around this property has opened, named by the UUID
+ * of the encrypted device, with its `crypttabKeyfile` and `crypttabOptions` ("luks,discard,initramfs" unless given).
+ *
+ * @example disk.withOpenedVolumes(disk.volumes(disk.physicalDisk({ deviceFile: "/dev/sdb" }, disk.luksContainer({ volumeLabel: "home_crypt" }, disk.ext4Filesystem({ mountPoint: "/home" })))), {}, crypttab.hasEntriesForOpenedVolumes())
+ */
+export const hasEntriesForOpenedVolumes = defprop({
+  name: "crypttab.hasEntriesForOpenedVolumes",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "/etc/crypttab has the opened volumes",
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  apply: async (_args, target) => {
+    const entries = await crypttabEntries(target, openedFor(target));
+    return entries.length === 0 ? "unchanged" : inTableOpened.apply({ entries }, target);
+  },
 });

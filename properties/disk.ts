@@ -5,7 +5,9 @@ import * as os from "./_os";
 import { madeVolume, type Volume, type VolumeFields, type VolumeKind } from "./_volumes";
 
 export { imageBuiltFrom, rawImageBuiltFor } from "./_diskImage";
+export { hostLogicalVolumesExist } from "./_hostLogicalVolumes";
 export type { Bootloader, Volume, VolumeFields, VolumeKind, VolumeSize } from "./_volumes";
+export { type OpeningOptions, withOpenedVolumes } from "./_withOpenedVolumes";
 
 const { list, object } = schema;
 

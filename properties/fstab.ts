@@ -1,12 +1,11 @@
 /** What is mounted where, in /etc/fstab. */
-import { defprop, InapplicableProperty, type PosixTarget, schema } from "consfigurator";
+import { defprop, InapplicableProperty, schema } from "consfigurator";
 import { refuseLayout, volume, volumesOf } from "./_declaredVolumes";
 import { filesystemsIn, fstabEntry } from "./_fstabVolumes";
-import { isInhibited } from "./_inhibited";
+import { fstabEntries, openedFor } from "./_openedVolumes";
 import * as os from "./_os";
-import { systemctl } from "./_systemctl";
 import { PLACEHOLDER } from "./_table";
-import { entriesIn } from "./_tableFile";
+import { entriesIn, FSTAB } from "./_tableFile";
 import type { Volume } from "./_volumes";
 
 const { list, object, optional, string } = schema;
@@ -42,14 +41,6 @@ const lineOf = ({ source = PLACEHOLDER, mountPoint, type, options = [], pass = 0
     .concat("0", String(pass))
     .join(" ");
 
-/** systemd makes units of the entries. */
-async function unitsMadeAnew(target: PosixTarget): Promise<void> {
-  const isBooted = (await target.stat("/run/systemd/system")) !== undefined;
-  if (isBooted && !isInhibited(target)) await systemctl(target, ["daemon-reload"], {});
-}
-
-const fstab = { path: "/etc/fstab", columns: { source: 0, target: 1 }, changed: unitsMadeAnew };
-
 /**
  * /etc/fstab has each of `entries`: lines as in fstab(5), or objects with `source`, `mountPoint`, `type`, `options` and
  * `pass`. An entry replaces the one for its mount point, or for the source of swap space. With the source "PLACEHOLDER" or
@@ -68,10 +59,10 @@ export const hasEntries = defprop({
     entries: entries.map((each) => (typeof each === "object" && each !== null ? lineOf(each) : each)),
   }),
   desc: ({ entries }) => `/etc/fstab has ${entries.join(", ")}`,
-  ...entriesIn(fstab, "fstab.hasEntries"),
+  ...entriesIn(FSTAB, "fstab.hasEntries"),
 });
 
-const inTable = entriesIn(fstab, "fstab.hasEntriesForVolumes");
+const inTable = entriesIn(FSTAB, "fstab.hasEntriesForVolumes");
 
 /**
  * /etc/fstab has an entry for each file system of `volumes` that has a mount point; without `volumes`, of those that
@@ -109,5 +100,26 @@ export const hasEntriesForVolumes = defprop({
     for (const each of filesystemsIn(volumes ?? volumesOf(target.host)))
       entries.push(await fstabEntry(target, each));
     return inTable.apply({ entries }, target);
+  },
+});
+
+const inTableOpened = entriesIn(FSTAB, "fstab.hasEntriesForOpenedVolumes");
+
+/**
+ * /etc/fstab has an entry for each file system and swap space that `disk.withOpenedVolumes` around this property has opened. Each is
+ * named by its UUID, and in a partition with FAT by that of the partition. In a chroot, only what is mounted in there counts.
+ *
+ * @example disk.withOpenedVolumes(disk.volumes(disk.physicalDisk({ deviceFile: "/dev/sdb" }, disk.ext4Filesystem({ mountPoint: "/" }))), { mountBelow: "/mnt" }, chroot.deploysThese("/mnt", "web9.example.org", os.debianStable("bookworm", "amd64"), fstab.hasEntriesForOpenedVolumes()))
+ */
+export const hasEntriesForOpenedVolumes = defprop({
+  name: "fstab.hasEntriesForOpenedVolumes",
+  kind: "posix",
+  args: object({}),
+  call: () => ({}),
+  desc: () => "/etc/fstab has the opened volumes",
+  hostattrs: (_args, host) => os.required(host, "linux"),
+  apply: async (_args, target) => {
+    const entries = await fstabEntries(target, openedFor(target));
+    return entries.length === 0 ? "unchanged" : inTableOpened.apply({ entries }, target);
   },
 });
