@@ -103,7 +103,7 @@ function receiveScript(
     compression === "gzip"
       ? "gzip -dc"
       : `if command -v zstd >/dev/null 2>&1; then zstd -dc; else ln -s /dev/stdin "$t.zst"; ${APT_HELPER} cat-file "$t.zst"; fi`;
-  return `umask 077; LC_ALL=C; export LC_ALL; d=; t=${f}.$$; trap '[ -n "$d" ] && kill "$d" 2>/dev/null; rm -f "$t" "$t".*' EXIT; trap 'exit 1' HUP INT TERM
+  return `umask 077; LC_ALL=C; export LC_ALL; d=; t=${f}.$$; trap '[ -e "$t.job" ] && kill "$d" 2>/dev/null; rm -f "$t" "$t".*' EXIT; trap 'exit 1' HUP INT TERM
 if command -v flock >/dev/null 2>&1; then exec 8>${f}.lock; flock 8; fi
 [ -x ${f} ] && { ln -sf ${f} ${link}; exit 0; }
 rm -f ${f}.[0-9]*.tmp*; t=${f}.$$.tmp; touch ${p}; old=$(wc -c <${p})
