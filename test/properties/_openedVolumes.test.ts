@@ -199,6 +199,7 @@ describe("volumes on a virtual machine", needsMachines(), () => {
       "there is no volume group shop for shop/data; make it with vgcreate",
     );
     await on.machine.run("pvcreate -q /dev/vdc; vgcreate -q shop /dev/vdc");
+    assert.equal((await on.plan(host())).get("disk.hostLogicalVolumesExist"), "would change");
     assertOk(await on.deploy(host()));
     await on.machine.run("echo kept >/srv/data/file");
     const secret = disk.luksContainer(
