@@ -17,7 +17,7 @@ import { debianStable } from "../../properties/os";
 import { assertOk, prop } from "../lib/agent/_rig";
 import { type VirtualRig, virtualRig } from "../lib/agent/_virtual-rig";
 import { limit } from "../support/load";
-import { needsMachines } from "../support/machines";
+import { needsMachinesForLong } from "../support/machines";
 
 const bookworm = debianStable("bookworm", "amd64");
 
@@ -92,7 +92,7 @@ umount /mnt; lvchange -an web9; cryptsetup close web9_crypt`;
 const OPEN =
   "grep -e /mnt -e /srv /proc/mounts | cut -d ' ' -f 1-2; ls /dev/mapper | grep -v control || true; losetup --list --noheadings --output NAME";
 
-describe("volumes on a virtual machine", needsMachines(), () => {
+describe("volumes on a virtual machine", needsMachinesForLong(), () => {
   let on: VirtualRig;
   before(
     async () => {

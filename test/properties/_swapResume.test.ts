@@ -8,7 +8,7 @@ import * as service from "../../properties/service";
 import * as swap from "../../properties/swap";
 import { type VirtualRig, virtualRig } from "../lib/agent/_virtual-rig";
 import { limit } from "../support/load";
-import { needsMachines } from "../support/machines";
+import { needsMachinesForLong } from "../support/machines";
 
 const bookworm = debianStable("bookworm", "amd64");
 
@@ -21,7 +21,7 @@ test("refused before connecting", () => {
   refused(bookworm, swap.resumeConfigured(), swap.resumeConfigured({ swapFile: "/srv/swap" }));
 });
 
-describe("swap.resumeConfigured on a virtual machine", needsMachines(), () => {
+describe("swap.resumeConfigured on a virtual machine", needsMachinesForLong(), () => {
   let on: VirtualRig;
   before(
     async () => {

@@ -18,10 +18,9 @@ import * as os from "../../properties/os";
 import * as systemd from "../../properties/systemd";
 import { assertOk, type Rig, rig } from "../lib/agent/_rig";
 import { aptOptions } from "../support/_base";
-import { ALL } from "../support/breadth";
 import { containerNspawn } from "../support/containers";
 import { limit } from "../support/load";
-import { needsMachines } from "../support/machines";
+import { needsMachines, needsMachinesForLong } from "../support/machines";
 import { until } from "../support/until";
 
 const bookworm = os.debianStable("bookworm", "amd64");
@@ -154,7 +153,7 @@ describe("libvirt on a real host", { ...needsMachines(), timeout: limit(240) }, 
 
   test("a virtual machine boots a directory, and is removed with it", {
     timeout: limit(900),
-    ...(!ALL && { skip: "takes some minutes; CONSFIGURATOR_TEST_ALL=1 runs it" }),
+    ...needsMachinesForLong(),
   }, async () => {
     const { machine } = on;
     const [, uri] =

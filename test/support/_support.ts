@@ -1,7 +1,9 @@
 /** Detects whether this computer can run test machines, and the reason to report when it cannot. */
+
 import { accessSync, constants, readFileSync } from "node:fs";
 import path from "node:path";
 import commandsOfPackages from "./_commands.json";
+import { ALL } from "./breadth";
 
 export type MachineSupport = { available: true } | { available: false; reason: string };
 
@@ -19,6 +21,10 @@ export function needsMachines(): { skip: string | false } {
   const found = machineSupport();
   return { skip: found.available || process.env.CI === "true" ? false : found.reason };
 }
+
+/** As `needsMachines`, for what takes many minutes: it is run with CONSFIGURATOR_TEST_ALL only. */
+export const needsMachinesForLong = (): { skip: string | false } =>
+  ALL ? needsMachines() : { skip: "takes many minutes; CONSFIGURATOR_TEST_ALL=1 runs it" };
 
 let support: MachineSupport | undefined;
 

@@ -15,7 +15,7 @@ import { machineSupport } from "./_support";
 import { limit } from "./load";
 
 export type { Exit } from "./_run";
-export { type MachineSupport, machineSupport, needsMachines } from "./_support";
+export { type MachineSupport, machineSupport, needsMachines, needsMachinesForLong } from "./_support";
 
 /** The accounts of every machine. All accept the machine's `identity`; admin may use sudo without a password. */
 export const passwords = { root: "root-password", admin: "admin-password", plain: "plain-password" } as const;
