@@ -61,7 +61,6 @@ export const testedIn: Readonly<Record<string, string>> = {
   "lib/model/agent-artifacts.ts": "test/lib/agent/client/_upload.test.ts",
   "lib/model/application.ts": "test/lib/engine/prepare.test.ts",
   "lib/model/cancellation.ts": "test/lib/engine/hops.test.ts",
-  "lib/agent/client/_pace.ts": "test/lib/engine/take-over.test.ts",
   "lib/engine/change-counter.ts": "test/lib/engine/apply.test.ts",
   "lib/engine/position.ts": "test/lib/engine/take-over.test.ts",
   "lib/agent/client/running.ts": "test/lib/controller/bound-plan.test.ts",

@@ -61,7 +61,7 @@ export class Pace {
 
   /** Resolves when the next piece may be sent. */
   async turn(): Promise<void> {
-    while (!this.#hurried && this.#bytes > this.#most)
+    while (this.#echo && !this.#hurried && this.#bytes > this.#most)
       await new Promise<void>((wake) => {
         this.#wake = wake;
       });
