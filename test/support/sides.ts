@@ -243,12 +243,12 @@ class ReadOnlyView {
     assert.equal(String(said), "read-only\n");
     // nsenter enters a pid namespace with its child.
     const pid = Number(readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8"));
-    return { pid, env: ["TMPDIR=/mnt"] };
+    return { pid, env: ["TMPDIR=/media"] };
   }
 }
 
 const READ_ONLY = `while read -r _ _ _ _ at _; do mount -o remount,bind,ro "$at" 2>/dev/null || :; done </proc/self/mountinfo
-for at in /mnt /var/cache/apt; do mount -t tmpfs none "$at"; done
+for at in /media /var/cache/apt; do mount -t tmpfs none "$at"; done
 mkdir -p /var/cache/apt/archives/partial
 echo read-only
 exec cat`;
