@@ -34,7 +34,7 @@ import type { Report } from "../../../lib/model/report";
 import { openConsfig } from "../../../lib/source/consfig";
 import { cacheHome } from "../../../lib/util/package";
 import * as via from "../../../lib/via";
-import { certificate, cmd, file, gnupg, ssh, sshd, systemd, user } from "../../../properties";
+import { certificate, cmd, disk, file, gnupg, ssh, sshd, systemd, user } from "../../../properties";
 import { debianStable } from "../../../properties/os";
 import { run } from "../../repl/_consfig";
 import { ALL } from "../../support/breadth";
@@ -115,6 +115,8 @@ const FILES_WITH_DATA: Readonly<Record<string, readonly string[]>> = {
   // Tested with its server, in its own file.
   "_postgresPasswords.ts": [],
   "_userPasswords.ts": ["user.hasEnabledPassword"],
+  // Has a test of its own below.
+  "_volumeOpening.ts": [],
   "gnupg.ts": ["gnupg.secretKeyImported"],
 };
 const TAKING_SECRETS = [...Object.values(FILES_WITH_DATA).flat(), "ssh.hasUserKey", "sshd.hasHostKey"];
@@ -321,6 +323,31 @@ describe("canaries", needsMachines(), () => {
       await machine.run(
         "userdel enabled; rm -rf /etc/to /etc/ssh/ssh_host_ecdsa_key* /root/.ssh/id_*; gpgconf --kill all; rm -rf /root/.gnupg",
       );
+    });
+
+    // A machine in a container has no device mapper: the passphrase gets as far as cryptsetup, which then fails.
+    test(`to a volume that is decrypted, ${kind}`, async (t) => {
+      t.after(() => dataSources.restore(new Map()));
+      registerDataSource(filesTree());
+      const { machine } = contexts;
+      await machine.run(
+        "command -v cryptsetup || { apt-get update -q && apt-get install -qy --no-install-recommends cryptsetup-bin; }; truncate -s 20M /srv/encrypted; ln -sf /srv/encrypted /dev/encrypted",
+      );
+      planted("--luks-passphrase", `canary_${kind}`);
+      const volume = disk.luksContainer({ volumeLabel: `canary_${kind}` });
+      const volumes = disk.volumes(disk.physicalDisk({ deviceFile: "/dev/encrypted" }, volume));
+      const report = await deployed(
+        [
+          debianStable("bookworm", "amd64"),
+          disk.withOpenedVolumes(volumes, {}, file.hasContent("/srv/x", "x")),
+        ],
+        hops(),
+      );
+      assert.match(
+        report.failed[0]?.failure?.message ?? "",
+        /^`cryptsetup open --type luks --key-file - \/dev\/encrypted canary_\w+` ended with exit code \d+: /,
+      );
+      await machine.run("rm /srv/encrypted /dev/encrypted");
     });
 
     for (const [name, how] of Object.entries(OWN_PROPERTIES))
