@@ -83,9 +83,12 @@ export class VolumeOpening {
     }
   }
 
-  /** Closes what was opened, in reverse. */
+  /** Closes what was opened, in reverse, as far as that is possible. Throws the first failure. */
   async close(): Promise<void> {
-    for (const close of this.#closings.splice(0).toReversed()) await close();
+    const failures: unknown[] = [];
+    for (const close of this.#closings.splice(0).toReversed())
+      await close().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   async #open(volume: Volume, on: string, parent: Volume | undefined): Promise<void> {
