@@ -71,15 +71,8 @@ export async function imageId(target: PosixTarget, image: string): Promise<strin
 }
 
 /** Whether `container` is what `args` describe, with the image as the host has it now. */
-async function isDefined(
-  target: PosixTarget,
-  args: ContainerArgs,
-  container: Found | undefined,
-): Promise<boolean> {
-  if (container?.definition !== definitionOf(args)) return false;
-  const image = await imageId(target, args.image);
-  return image === undefined || image === container.image;
-}
+const isDefined = (args: ContainerArgs, container: Found, image: string | undefined): boolean =>
+  container.definition === definitionOf(args) && (image === undefined || image === container.image);
 
 const isUp = ({ state }: Found): boolean =>
   state.Running && !state.Restarting && state.Health?.Status !== "unhealthy";
@@ -93,8 +86,12 @@ export async function containerApplied(target: PosixTarget, args: ContainerArgs)
   await needsDocker(target);
   const { name } = args;
   const replaced = replacedName(name);
-  const [container, left] = await Promise.all([found(target, name), found(target, replaced)]);
-  if (container && (await isDefined(target, args, container))) {
+  const [container, left, image] = await Promise.all([
+    found(target, name),
+    found(target, replaced),
+    imageId(target, args.image),
+  ]);
+  if (container && isDefined(args, container, image)) {
     if (!left && (isUp(container) || isDone(container, args))) return "unchanged";
     if (!isUp(container)) await docker(target, "restart", name);
     const why = await whyNotUp(target, args);
@@ -102,7 +99,7 @@ export async function containerApplied(target: PosixTarget, args: ContainerArgs)
     if (left) await docker(target, "rm", "--force", replaced);
     return "changed";
   }
-  if ((await imageId(target, args.image)) === undefined) await pulled(target, args.image);
+  if (image === undefined) await pulled(target, args.image);
   // An interrupted replacement has left the old container, and perhaps a new one of which nothing is known.
   if (left && container) await docker(target, "rm", "--force", name);
   if (!left && container) {
