@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { PropApp } from "../../lib/model/property";
 import type { ContainerOptions } from "../../properties/_containerRun";
+import { quadletText } from "../../properties/_podmanUnits";
 import * as podman from "../../properties/podman";
 import { smallTree } from "../lib/connection/_tree";
 import { containerNspawn, containerPackages, START_DAEMONS, stopDaemons } from "../support/containers";
@@ -33,7 +34,7 @@ test("an image without its registry is refused", () => {
 
 test("as a quadlet", () => {
   assert.equal(
-    podman.quadletText(everything),
+    quadletText(everything),
     `[Unit]
 Description=Container shop
 Wants=network-online.target
