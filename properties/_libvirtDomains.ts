@@ -5,12 +5,26 @@ import {
   type Change,
   FailedChange,
   type PosixTarget,
+  schema,
   shellQuote,
   shellWords,
 } from "consfigurator";
 
+const { string } = schema;
+
+export const domainName = () =>
+  string({
+    pattern: "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
+    maxLength: 100,
+    description: "the name of a virtual machine",
+  });
+
 /** The namespace of what a domain knows of the property that defined it, in its metadata. */
 const NAMESPACE = "urn:consfigurator:definition";
+
+/** A user other than root would have one of their own otherwise. */
+const SYSTEM = "--connect=qemu:///system";
+const VIRSH = ["virsh", SYSTEM, "--quiet"];
 
 /** The definition of a persistent domain, which libvirt keeps. */
 const fileOf = (name: string): string => `/etc/libvirt/qemu/${name}.xml`;
@@ -51,7 +65,7 @@ export async function define(target: PosixTarget, name: string, words: readonly 
     const file = shellQuote(`${directory}/domain.xml`);
     const mark = `<definition>${definitionOf(words)}</definition>`;
     await target.run(
-      `${shellWords(all)} >${file} && virsh --quiet define ${file} && virsh --quiet metadata ${name} ${NAMESPACE} --config --key consfigurator --set ${shellQuote(mark)}`,
+      `${shellWords(all)} >${file} && ${shellWords(VIRSH)} define ${file} && ${shellWords(VIRSH)} metadata ${name} ${NAMESPACE} --config --key consfigurator --set ${shellQuote(mark)}`,
       { touches: { paths: [fileOf(name), directory] } },
     );
   });
@@ -61,21 +75,25 @@ export async function define(target: PosixTarget, name: string, words: readonly 
 /** Removes the definition; a domain that runs goes on until it is shut down. */
 export async function undefine(target: PosixTarget, name: string): Promise<Change> {
   if ((await definition(target, name)) === undefined) return "unchanged";
-  await target.run(["virsh", "--quiet", "undefine", name, "--nvram"], { touches: { paths: [fileOf(name)] } });
+  await target.run([...VIRSH, "undefine", name, "--nvram"], { touches: { paths: [fileOf(name)] } });
   return "changed";
 }
 
-/** Whether the domain runs. */
-export async function isRunning(target: PosixTarget, name: string): Promise<boolean> {
-  if (!(await target.hasCommand("virsh"))) return false;
-  const { stdout } = await target.query(["virsh", "list", "--name"], { about: { units: true } });
-  return stdout.split("\n").some((line) => line.trim() === name);
+/** What virsh lists, by name; nothing where libvirt is not installed. */
+export async function listed(target: PosixTarget, list: "list" | "net-list"): Promise<string[]> {
+  if (!(await target.hasCommand("virsh"))) return [];
+  const { stdout } = await target.query([...VIRSH, list, "--name"], { about: { units: true } });
+  return stdout.split("\n").map((line) => line.trim());
 }
+
+/** Whether the domain runs. */
+export const isRunning = async (target: PosixTarget, name: string): Promise<boolean> =>
+  (await listed(target, "list")).includes(name);
 
 /** Runs virsh, which changes what runs. Throws `FailedChange` with what it says. */
 export async function virsh(target: PosixTarget, ...words: string[]): Promise<Change> {
   await needsLibvirt(target);
-  const { exit, stderr } = await target.run(["virsh", "--quiet", ...words], {
+  const { exit, stderr } = await target.run([...VIRSH, ...words], {
     mayFail: true,
     touches: { units: true, paths: ["/etc/libvirt"] },
   });

@@ -102,12 +102,10 @@ export async function lxcStart(
   const { uid } = await ownerOf(target, owner);
   const log = `${uid === 0 ? "/run" : runtimeDirectory(uid)}/lxc-start-${name}.log`;
   const tool = uid === 0 ? "lxc-start" : "lxc-unpriv-start";
-  const words = [tool, `--name=${name}`, `--logfile=${log}`, "--logpriority=ERROR"];
-  const { exit, stdout, stderr } = await lxcRun(target, owner, words);
-  const lines = await lxcQuery(target, owner, ["tail", "-n", String(LOG_LINES), log], { mayFail: true });
-  await lxcRun(target, owner, ["rm", "-f", log]);
-  if (exit === 0) return undefined;
-  return lines.stdout.trim() || `${stderr}${stdout}`.trim() || `exit code ${exit}`;
+  const script = `"$0" --name="$1" --logfile="$2" --logpriority=ERROR; code=$?
+[ $code = 0 ] || tail -n ${LOG_LINES} "$2"; rm -f "$2"; exit $code`;
+  const { exit, stdout, stderr } = await lxcRun(target, owner, ["sh", "-c", script, tool, name, log]);
+  return exit === 0 ? undefined : stdout.trim() || stderr.trim() || `exit code ${exit}`;
 }
 
 /** Throws `AbortedChange` unless `owner` is root, or has an instance of systemd, which gives containers their control groups. */

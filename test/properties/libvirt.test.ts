@@ -11,6 +11,7 @@ import type { MaybePropApp, PropApp } from "../../lib/model/property";
 import type { Report } from "../../lib/model/report";
 import { makeChildHost } from "../../lib/nested/make-host";
 import * as via from "../../lib/via";
+import { chrootWords } from "../../properties/_libvirtChroot";
 import * as apt from "../../properties/apt";
 import * as cmd from "../../properties/cmd";
 import * as libvirt from "../../properties/libvirt";
@@ -40,7 +41,7 @@ test("what cannot be a virtual machine is refused before connecting", () => {
 
 test("a virtual machine that boots a directory", () => {
   assert.deepEqual(
-    libvirt.chrootWords("/srv/guest", {
+    chrootWords("/srv/guest", {
       vcpus: 2,
       autostart: true,
       kernel: "/boot/vmlinuz",
